@@ -1,0 +1,161 @@
+import type { Transaction } from "../platform/index.ts";
+
+/**
+ * Words of this room
+ *
+ * job    a row in `jobs`: one unit of work with its state, attempts, errors and payload
+ * queue  a kind of work with its own worker pool
+ * lane   what one worker at a time may hold inside a queue; lanes run side by side
+ * wake   a BullMQ job that carries a lane's name and nothing else
+ * lease  a worker's hold on a lane: owner, epoch, expiry, on the lane's row
+ * drain  what a worker does with a wake: lease, claim, run, commit, until nothing is due
+ * sweep  each worker's periodic look for overdue lanes without a live lease
+ */
+
+export const QUEUES = [
+  "ingest",
+  "outbound",
+  "evidence",
+  "backfill",
+  "schedule",
+  "delivery",
+] as const;
+export type QueueName = (typeof QUEUES)[number];
+
+export const JOB_STATES = [
+  "available",
+  "running",
+  "retryable",
+  "completed",
+  "discarded",
+  "cancelled",
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+/** Decimal string: ids are bigints and may exceed 2^53. */
+export type JobId = string;
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JobPayload = { [key: string]: Json };
+
+/** A job to be enqueued. */
+export interface NewJob {
+  queue: QueueName;
+  /** Lane name, unique in the queue across tenants: starts with the id of what owns it. No ":" . */
+  lane: string;
+  workspaceId: string;
+  /** What the handler switches on, e.g. `update`, `send`. */
+  kind: string;
+  /** Queues ordered per key: jobs of one key keep their order (outbound: the chat id). */
+  orderingKey?: string;
+  /** 0 (first) to 9 (last); default 5. Only queues ordered per key look at it, between keys. */
+  priority?: number;
+  /** Small; ids and settings. What is large or must stay byte for byte goes into `body`. */
+  payload?: JobPayload;
+  /** Raw bytes kept beside the job in `job_bodies` (ingest: the update as it came). */
+  body?: Buffer;
+  /** Idempotent enqueue: a second job of this queue with the same key is not created. */
+  uniqueKey?: string;
+  /** Not before this time; default now. */
+  runAt?: Date;
+  /** Attempts before it is discarded; default: the queue's. */
+  maxAttempts?: number;
+  /** The job that caused this one, for tracing. */
+  causeId?: JobId;
+}
+
+export interface Enqueued {
+  /** Null when `uniqueKey` was taken and the first job is no longer known. */
+  id: JobId | null;
+  /** True when a job with this `uniqueKey` existed already; nothing was written. */
+  duplicate: boolean;
+}
+
+/** A claimed job, as handlers see it. */
+export interface Job {
+  id: JobId;
+  queue: QueueName;
+  lane: string;
+  workspaceId: string;
+  kind: string;
+  orderingKey: string | null;
+  priority: number;
+  payload: JobPayload;
+  body: Buffer | null;
+  /** Attempts begun before this one. */
+  attempts: number;
+  maxAttempts: number;
+  createdAt: Date;
+  causeId: JobId | null;
+}
+
+/** What became of a job. */
+export type Outcome =
+  | { type: "complete" }
+  /** A failed attempt; `afterMs` overrides the backoff. Discards when attempts are spent. */
+  | { type: "retry"; errorClass: string; error: string; afterMs?: number }
+  /** Not the job's fault (429, flood wait): no attempt is spent. */
+  | { type: "pause"; untilMs: number; reason: string }
+  /** Will never succeed: a dead letter at once. */
+  | { type: "discard"; errorClass: string; error: string };
+
+/** Jobs of one lane, in order. Non-empty. */
+export interface LaneBatch {
+  lane: string;
+  workspaceId: string;
+  jobs: Job[];
+}
+
+/**
+ * Work whose effects are rows in this database: effects and completion commit together, for many
+ * lanes in one transaction (group commit).
+ */
+export interface TransactionalHandler {
+  mode: "transactional";
+  /**
+   * Applies the effects of every job of every lane, inside `tx`, in order within a lane. The lanes'
+   * rows are locked and their leases checked before it is called; the completions follow in the
+   * same transaction.
+   *
+   * Throwing rolls everything back; the lanes are then tried one by one, and the lane that fails
+   * job by job, so the error of the last try belongs to one job. Throw `Retry`, `Pause` or
+   * `Discard` (errors.ts) to say what should become of it; anything else is a retry with backoff.
+   */
+  run(tx: Transaction, lanes: LaneBatch[]): Promise<void>;
+}
+
+/** Work whose effect is outside this database: one attempt at a time, each recorded. */
+export interface ExternalHandler {
+  mode: "external";
+  /** Called when a drain has taken the lane's lease; the runner lives as long as the drain. */
+  open(lane: { lane: string; workspaceId: string }): Promise<LaneRunner>;
+}
+
+export type Choice =
+  | { job: Job }
+  /** Nothing may start before this time (ms since the epoch). */
+  | { waitUntilMs: number };
+
+export interface LaneRunner {
+  /**
+   * Picks which of the ready jobs starts now. `ready` holds due jobs that the lane's order allows
+   * to start, at most one a key in a queue ordered per key; non-empty. Default: lowest priority
+   * number first, then oldest.
+   */
+  choose?(ready: Job[], nowMs: number): Choice;
+  /** Inside the transaction that marks the job running, under the lane's fence: attempt rows. */
+  begin?(tx: Transaction, job: Job): Promise<void>;
+  /** The outside call. `signal` aborts when the worker must stop at once. Throwing: see errors.ts. */
+  run(job: Job, signal: AbortSignal): Promise<Outcome>;
+  /** Inside the transaction that records the outcome, by attempt, lease or no lease. */
+  finish?(tx: Transaction, job: Job, outcome: Outcome): Promise<void>;
+  /**
+   * What became of a job that a dead holder left running? Called before the lane goes on.
+   * A `pause` outcome means: not known before `untilMs`, ask again. Default: retry.
+   */
+  orphan?(job: Job): Promise<Outcome>;
+  close?(): Promise<void>;
+}
+
+export type Handler = TransactionalHandler | ExternalHandler;
+export type LaneOrder = "strict" | "per-key" | "free";

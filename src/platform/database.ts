@@ -1,0 +1,154 @@
+import pg from "pg";
+
+/**
+ * The door to Postgres: one pool a process, SQL written as SQL.
+ *
+ * bigint columns come back as strings (they may exceed 2^53); callers that know better convert.
+ */
+
+/** What can run a statement: the pool, or a transaction. Returns the rows. */
+export interface Queryable {
+  query<Row extends object = Record<string, unknown>>(
+    sql: string,
+    params?: readonly unknown[],
+  ): Promise<Row[]>;
+}
+
+/** A transaction in progress. */
+export interface Transaction extends Queryable {
+  /**
+   * Runs `hook` once this transaction has committed, and never otherwise. Hooks are for news
+   * (wakes), not for work: nobody waits for them and what they throw is ignored.
+   */
+  afterCommit(hook: () => void): void;
+}
+
+export interface Database extends Queryable {
+  /**
+   * Runs `work` inside a transaction and commits it. Anything thrown rolls back.
+   * Serialization failures and deadlocks (40001, 40P01) are tried again, three times in all,
+   * so `work` must have no effects outside the transaction.
+   */
+  transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result>;
+  /** A connection of its own, for LISTEN or session state. The caller ends it. */
+  connect(): Promise<pg.Client>;
+  readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  /** Postgres connection string. */
+  url: string;
+  /** Most connections in the pool. Default 10. */
+  max?: number;
+  /** Shown in pg_stat_activity. */
+  applicationName?: string;
+  /** A statement that runs longer is cancelled by the server, in ms. Default 30 000. */
+  statementTimeoutMs?: number;
+  /** Called with errors of idle connections; those must never end the process. */
+  onIdleError?: (error: Error) => void;
+}
+
+const RETRIED_SQLSTATES = new Set(["40001", "40P01"]);
+const TRANSACTION_TRIES = 3;
+
+/** The SQLSTATE of an error of Postgres, or undefined for any other error. */
+export function sqlState(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+/**
+ * True when the database could not be reached or was going away (class 08, 57P0x, 53300, a cut
+ * socket): the same call may succeed later, and nothing about its input was wrong.
+ */
+export function isUnavailable(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state !== undefined) {
+    return state.startsWith("08") || state.startsWith("57P0") || state === "53300";
+  }
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  if (code !== undefined && /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code)) {
+    return true;
+  }
+  return /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed/i.test(
+    message ?? "",
+  );
+}
+
+export function openDatabase(options: DatabaseOptions): Database {
+  const connection: pg.ClientConfig = {
+    connectionString: options.url,
+    application_name: options.applicationName ?? "heliograph",
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+  };
+  const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
+  const pool = new pg.Pool({
+    ...connection,
+    max: options.max ?? 10,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: statementTimeoutMs,
+    // The server's timeout cannot fire on a connection that died silently; this one does.
+    query_timeout: statementTimeoutMs + 5_000,
+  });
+  pool.on("error", (error) => options.onIdleError?.(error));
+
+  async function tryTransaction<Result>(
+    work: (tx: Transaction) => Promise<Result>,
+  ): Promise<Result> {
+    const client = await pool.connect();
+    const hooks: Array<() => void> = [];
+    let broken: Error | undefined;
+    try {
+      await client.query("BEGIN");
+      const tx: Transaction = {
+        query: async <Row extends object>(sql: string, params?: readonly unknown[]) =>
+          (await client.query(sql, params as unknown[])).rows as Row[],
+        afterCommit: (hook) => void hooks.push(hook),
+      };
+      const result = await work(tx);
+      await client.query("COMMIT");
+      for (const hook of hooks) {
+        try {
+          hook();
+        } catch {
+          // news only: see Transaction.afterCommit
+        }
+      }
+      return result;
+    } catch (error) {
+      try {
+        await client.query("ROLLBACK");
+      } catch (rollbackError) {
+        broken = rollbackError as Error;
+      }
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  return {
+    pool,
+    query: async <Row extends object>(sql: string, params?: readonly unknown[]) =>
+      (await pool.query(sql, params as unknown[])).rows as Row[],
+    transaction: async (work) => {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await tryTransaction(work);
+        } catch (error) {
+          const retry = RETRIED_SQLSTATES.has(sqlState(error) ?? "");
+          if (!retry || attempt === TRANSACTION_TRIES) throw error;
+        }
+      }
+    },
+    connect: async () => {
+      const client = new pg.Client(connection);
+      client.on("error", (error) => options.onIdleError?.(error));
+      await client.connect();
+      return client;
+    },
+    close: () => pool.end(),
+  };
+}
