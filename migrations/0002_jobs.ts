@@ -1,0 +1,8 @@
+import type { Migration } from "../src/platform/migration.ts";
+
+export const migration: Migration = {
+  name: "0002_jobs",
+  async up(knex) {
+    await knex.raw(`SELECT 1`);
+  },
+};

@@ -1,0 +1,8 @@
+/** migrations: the schema, one numbered file a capability, applied in this order. */
+import type { Migration } from "../src/platform/migration.ts";
+import { migration as workspaces } from "./0001_workspaces.ts";
+import { migration as jobs } from "./0002_jobs.ts";
+import { migration as conversations } from "./0003_conversations.ts";
+import { migration as outbound } from "./0004_outbound.ts";
+
+export const migrations: Migration[] = [workspaces, jobs, conversations, outbound];

@@ -1,0 +1,38 @@
+import type { JobId } from "../jobs/types.ts";
+import type { Transaction } from "../platform/index.ts";
+
+/** One button of an inline keyboard; `data` is 1–64 bytes and comes back forgeable. */
+export interface ReplyButton {
+  text: string;
+  data: string;
+}
+
+/** What ingest wants said or answered. Ids of Telegram are decimal strings. */
+export type Reply =
+  | {
+      kind: "message";
+      workspaceId: string;
+      connectorId: string;
+      chatId: string;
+      threadId: string | null;
+      text: string;
+      format: "plain" | "html";
+      /** Rows of buttons. */
+      buttons?: ReplyButton[][];
+      replyToMessageId?: string;
+      /** The job of the update that is answered. */
+      causeId: JobId;
+    }
+  | {
+      kind: "callback-answer";
+      workspaceId: string;
+      connectorId: string;
+      chatId: string;
+      callbackQueryId: string;
+      /** At most 200 characters. */
+      text: string;
+      causeId: JobId;
+    };
+
+/** Puts replies on the outbound queue, set-based, inside the transaction of what they answer. */
+export type ReplySink = (tx: Transaction, replies: Reply[]) => Promise<void>;
