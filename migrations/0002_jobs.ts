@@ -1,8 +1,103 @@
 import type { Migration } from "../src/platform/migration.ts";
 
+/**
+ * The ledger and its lanes. `jobs` has its workspace first in its key for a second reason than
+ * tenancy: an index that yields bare `id` order would tempt the planner, on a lane it believes to
+ * be common, to walk every finished job in search of the live ones.
+ */
 export const migration: Migration = {
   name: "0002_jobs",
   async up(knex) {
-    await knex.raw(`SELECT 1`);
+    await knex.raw(`
+      CREATE SEQUENCE job_ids;
+      CREATE SEQUENCE lease_epochs;
+
+      -- One row a lane: the lock, the lease and the time it has something to do.
+      CREATE TABLE lanes (
+        queue        text        NOT NULL,
+        lane         text        NOT NULL CHECK (lane <> '' AND strpos(lane, ':') = 0),
+        workspace_id uuid        NOT NULL,
+        seq          bigint      NOT NULL DEFAULT 0,
+        due_at       timestamptz,
+        owner        uuid,
+        epoch        bigint      NOT NULL DEFAULT 0,
+        lease_until  timestamptz,
+        PRIMARY KEY (queue, lane),
+        CHECK ((owner IS NULL) = (lease_until IS NULL))
+      ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+      CREATE INDEX lanes_due ON lanes (queue, due_at) WHERE due_at IS NOT NULL;
+
+      CREATE TABLE jobs (
+        workspace_id uuid        NOT NULL,
+        id           bigint      NOT NULL,
+        queue        text        NOT NULL,
+        lane         text        NOT NULL,
+        kind         text        NOT NULL,
+        state        text        NOT NULL DEFAULT 'available' CHECK (
+          state IN ('available', 'running', 'retryable', 'completed', 'discarded', 'cancelled')),
+        ordering_key text,
+        priority     smallint    NOT NULL CHECK (priority BETWEEN 0 AND 9),
+        payload      jsonb       NOT NULL,
+        run_at       timestamptz NOT NULL,
+        attempts     smallint    NOT NULL DEFAULT 0,
+        max_attempts smallint    NOT NULL CHECK (max_attempts > 0),
+        deaths       smallint    NOT NULL DEFAULT 0,
+        cause_id     bigint,
+        worker       text,
+        started_at   timestamptz,
+        finished_at  timestamptz,
+        run_ms       integer,
+        error_class  text,
+        error        text,
+        created_at   timestamptz NOT NULL,
+        PRIMARY KEY (workspace_id, id)
+      ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+
+      -- The claim: a lane's unfinished jobs, in order.
+      CREATE INDEX jobs_live ON jobs (queue, lane, id)
+        WHERE state IN ('available', 'running', 'retryable');
+      -- Queues ordered per key: the best candidates, and the head of a key.
+      CREATE INDEX jobs_live_priority ON jobs (queue, lane, priority, id)
+        WHERE state IN ('available', 'running', 'retryable') AND ordering_key IS NOT NULL;
+      CREATE INDEX jobs_live_key ON jobs (queue, lane, ordering_key, id)
+        WHERE state IN ('available', 'running', 'retryable') AND ordering_key IS NOT NULL;
+      CREATE INDEX jobs_dead ON jobs (queue, id) WHERE state = 'discarded';
+      -- What finished lately, for rates and latencies: cheap to keep, good enough to find by time.
+      CREATE INDEX jobs_created ON jobs USING brin (created_at) WITH (pages_per_range = 16);
+
+      -- The bytes a job was made from (ingest: the raw update, which jsonb might refuse).
+      CREATE TABLE job_bodies (
+        workspace_id uuid        NOT NULL,
+        job_id       bigint      NOT NULL,
+        body         bytea       NOT NULL,
+        created_at   timestamptz NOT NULL,
+        PRIMARY KEY (workspace_id, job_id)
+      );
+
+      -- Idempotent enqueue. Kept apart from jobs, because a key's life is not its job's.
+      CREATE TABLE job_keys (
+        queue      text        NOT NULL,
+        key        text        NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (queue, key)
+      );
+      CREATE INDEX job_keys_created ON job_keys USING brin (created_at);
+
+      -- Failed attempts only: a job that succeeds at once costs no second row.
+      CREATE TABLE job_attempts (
+        workspace_id uuid        NOT NULL,
+        job_id       bigint      NOT NULL,
+        id           bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+        attempt      smallint    NOT NULL,
+        worker       text,
+        started_at   timestamptz,
+        finished_at  timestamptz NOT NULL DEFAULT now(),
+        run_ms       integer,
+        outcome      text        NOT NULL,
+        error_class  text,
+        error        text,
+        PRIMARY KEY (workspace_id, job_id, id)
+      );
+    `);
   },
 };
