@@ -1,0 +1,69 @@
+import { randomBytes } from "node:crypto";
+import pg from "pg";
+import { type Database, openDatabase, sqlState } from "../../src/platform/database.ts";
+import { ADMIN_URL, fromSetup, RUN_NAME, TEMPLATE } from "./run-environment.ts";
+
+export interface TestDatabase {
+  /** Connection string of the new database, as superuser. */
+  url: string;
+  /** A pool on it, closed by `drop`. */
+  db: Database;
+  /** Closes the pool, cuts what others still hold open, and removes the database. */
+  drop(): Promise<void>;
+}
+
+/** `url` with another database name. */
+export function withDatabase(url: string, name: string): string {
+  const parsed = new URL(url);
+  parsed.pathname = `/${name}`;
+  return parsed.toString();
+}
+
+/** Runs one statement on a connection of its own. */
+export async function adminQuery(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  client.on("error", () => {});
+  await client.connect();
+  try {
+    await client.query(sql);
+  } finally {
+    await client.end();
+  }
+}
+
+/** A fresh, migrated database of this test file alone, cloned from the run's template. */
+export async function createTestDatabase(options: { max?: number } = {}): Promise<TestDatabase> {
+  return cloneDatabase(fromSetup(TEMPLATE), options);
+}
+
+/** A fresh database without any schema, for tests of the migrations themselves. */
+export async function createEmptyDatabase(options: { max?: number } = {}): Promise<TestDatabase> {
+  return cloneDatabase("template0", options);
+}
+
+async function cloneDatabase(template: string, { max }: { max?: number }): Promise<TestDatabase> {
+  const adminUrl = fromSetup(ADMIN_URL);
+  const name = `${fromSetup(RUN_NAME)}_${randomBytes(6).toString("hex")}`;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await adminQuery(adminUrl, `CREATE DATABASE "${name}" TEMPLATE "${template}"`);
+      break;
+    } catch (error) {
+      // 55006: autovacuum is inside the template at this moment
+      if (sqlState(error) !== "55006" || attempt === 5) throw error;
+    }
+  }
+  const url = withDatabase(adminUrl, name);
+  const db = openDatabase({ url, max, applicationName: "heliograph-test" });
+  let dropped: Promise<void> | undefined;
+  return {
+    url,
+    db,
+    drop: () => {
+      dropped ??= db
+        .close()
+        .then(() => adminQuery(adminUrl, `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`));
+      return dropped;
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import pg from "pg";
+import { migrations } from "../../migrations/index.ts";
+import { migrate } from "../../src/platform/migrate.ts";
+import { adminQuery, withDatabase } from "./database.ts";
+import { findRedisServer } from "./executable.ts";
+import { startPostgres } from "./postgres.ts";
+import { startRedis } from "./redis.ts";
+import {
+  ADMIN_URL,
+  RUN_FOLDER,
+  RUN_NAME,
+  RUN_REDIS,
+  RUN_REDIS_DATABASES,
+  SKIPS_FILE,
+  TEMPLATE,
+} from "./run-environment.ts";
+import { atTeardown } from "./teardown-list.ts";
+
+/**
+ * Makes what a run of the tests stands on: a Postgres (HELIOGRAPH_TEST_POSTGRES, a superuser's
+ * connection string, or one of its own) with a freshly migrated template database, and a Redis if
+ * there is one. Several runs may share one Postgres: names begin with this process's id.
+ */
+export default async function setUp(): Promise<void> {
+  const folder = await mkdtemp(path.join(tmpdir(), "heliograph-test-"));
+  process.env[RUN_FOLDER] = folder;
+  process.env[SKIPS_FILE] ??= path.join(folder, "skips.jsonl");
+  await writeFile(process.env[SKIPS_FILE], "", { flag: "a" });
+
+  await Promise.all([setUpPostgres(), setUpRedis()]);
+}
+
+async function setUpPostgres(): Promise<void> {
+  let adminUrl = process.env.HELIOGRAPH_TEST_POSTGRES;
+  if (adminUrl === undefined) {
+    const cluster = await startPostgres({ settings: { max_connections: "300" } });
+    atTeardown(() => cluster.destroy());
+    adminUrl = cluster.url;
+  }
+  const run = `hg_${process.pid}_${Date.now().toString(36)}`;
+  const template = `${run}_template`;
+  process.env[ADMIN_URL] = adminUrl;
+  process.env[RUN_NAME] = run;
+  process.env[TEMPLATE] = template;
+
+  atTeardown(() => dropDatabasesOf(adminUrl, run));
+  await adminQuery(adminUrl, `CREATE DATABASE "${template}" TEMPLATE template0`);
+  await alone(adminUrl, () => migrate(withDatabase(adminUrl, template), migrations));
+}
+
+/**
+ * Roles belong to the whole cluster, and two runs that migrate at once would both create them:
+ * an advisory lock in the one database that all runs share keeps them apart.
+ */
+async function alone(adminUrl: string, work: () => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    await client.query("SET lock_timeout = '120s'");
+    await client.query("SELECT pg_advisory_lock(7305)");
+    await work();
+  } finally {
+    await client.end();
+  }
+}
+
+async function dropDatabasesOf(adminUrl: string, run: string): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ datname: string }>(
+      "SELECT datname FROM pg_database WHERE starts_with(datname, $1)",
+      [`${run}_`],
+    );
+    for (const { datname } of rows) {
+      await client.query(`DROP DATABASE IF EXISTS "${datname}" WITH (FORCE)`);
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+async function setUpRedis(): Promise<void> {
+  const given = process.env.HELIOGRAPH_TEST_REDIS ?? process.env.REDIS_URL;
+  if (given !== undefined && given !== "") {
+    process.env[RUN_REDIS] = given;
+  } else if (findRedisServer() !== undefined) {
+    const databases = 1024;
+    const redis = await startRedis({ databases });
+    atTeardown(() => redis.stop());
+    process.env[RUN_REDIS] = redis.url;
+    process.env[RUN_REDIS_DATABASES] = String(databases);
+  }
+}

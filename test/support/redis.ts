@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { findRedisServer } from "./executable.ts";
+import { freePort } from "./free-port.ts";
+import { waitFor } from "./wait-for.ts";
+
+export interface OwnRedis {
+  url: string;
+  port: number;
+  /** Ends it at once, as a crash would: nothing is saved. */
+  stop(): Promise<void>;
+  /** Starts it again, empty, on the same port; stops it first when it runs. */
+  restart(): Promise<void>;
+  /** One command over the wire, e.g. `cli("FLUSHALL")`, `cli("INFO", "memory")`; gives the raw reply. */
+  cli(...command: string[]): Promise<string>;
+}
+
+export interface RedisOptions {
+  /** Default: a free one. */
+  port?: number;
+  /** How many databases it has. Default 16. */
+  databases?: number;
+}
+
+/** A redis-server of the caller's own: without persistence, never evicting. Stop it when done. */
+export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> {
+  const binary = findRedisServer();
+  if (binary === undefined) throw new Error("redis-server is not on PATH: guard with needs()");
+  const port = options.port ?? (await freePort());
+  const folder = await mkdtemp(path.join(tmpdir(), "heliograph-redis-"));
+  let child: ChildProcess | undefined;
+
+  // Jest and crashes must not leave servers behind; a normal exit runs this.
+  const killOnExit = () => child?.kill("SIGKILL");
+  process.on("exit", killOnExit);
+
+  async function start(): Promise<void> {
+    const flags = {
+      port: String(port),
+      bind: "127.0.0.1",
+      dir: folder,
+      save: "",
+      appendonly: "no",
+      "maxmemory-policy": "noeviction",
+      databases: String(options.databases ?? 16),
+      "enable-debug-command": "yes",
+    };
+    const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+    const started = spawn(binary as string, args, { stdio: "ignore" });
+    child = started;
+    await waitFor(
+      async () => {
+        if (started.exitCode !== null) throw new Error(`redis-server exited ${started.exitCode}`);
+        return (await command(port, ["PING"])).startsWith("+PONG");
+      },
+      { what: `redis-server to answer on port ${port}` },
+    );
+  }
+
+  async function halt(): Promise<void> {
+    const running = child;
+    child = undefined;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const exited = once(running, "exit");
+    running.kill("SIGKILL");
+    await exited;
+  }
+
+  await start();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    stop: async () => {
+      await halt();
+      process.off("exit", killOnExit);
+      await rm(folder, { recursive: true, force: true });
+    },
+    restart: async () => {
+      process.on("exit", killOnExit);
+      await halt();
+      await start();
+    },
+    cli: (...words) => command(port, words),
+  };
+}
+
+/** Sends one command in RESP and gives the reply as it came, once the line has been quiet. */
+function command(port: number, words: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: "127.0.0.1" });
+    let reply = "";
+    socket.setEncoding("utf8");
+    socket.setTimeout(5_000, () => socket.destroy(new Error("Redis did not answer in 5 s")));
+    socket.on("connect", () => {
+      const frames = [...words, ""].map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+      // QUIT after it: the server closes when everything has been answered.
+      socket.write(`*${words.length}\r\n${frames.slice(0, -1).join("")}*1\r\n$4\r\nQUIT\r\n`);
+    });
+    socket.on("data", (text) => {
+      reply += text;
+    });
+    socket.on("error", reject);
+    socket.on("close", () => resolve(reply.replace(/\+OK\r\n$/, "").trimEnd()));
+  });
+}
