@@ -1,0 +1,205 @@
+import type { Clock } from "./clock.ts";
+import type { FaultAnswer } from "./faults.ts";
+import type { RateWindow } from "./rate-limit.ts";
+import type { RecordView } from "./record.ts";
+import type {
+  ChatType,
+  Contact,
+  MemberStatus,
+  TelegramMessage,
+  TelegramUser,
+} from "./telegram-objects.ts";
+
+/** What the sandbox allows and for how long. Documented starting values; all settable. */
+export interface SandboxLimits {
+  /** Messages of one bot, all chats together. */
+  bot: RateWindow[];
+  /** The same for calls with `allow_paid_broadcast`. */
+  paidBot: RateWindow[];
+  /** Messages of one bot to one chat. */
+  chat: RateWindow[];
+  /** Messages of one bot to one group, supergroup or channel, besides `chat`. */
+  group: RateWindow[];
+  /** A call made during a hold moves its end by this much: sending on makes it longer. */
+  violationPenaltyMs: number;
+  /** Bot API: getFile refuses larger files. */
+  downloadBytes: number;
+  /** Bot API: largest file a bot may send. */
+  uploadBytes: number;
+  /** Bot API: largest photo a bot may send. */
+  photoBytes: number;
+  /** A callback query must be answered within this time. */
+  callbackAnswerMs: number;
+  /** A webhook request without an answer is a failure after this time. */
+  webhookTimeoutMs: number;
+  /** Messages kept of each chat; the oldest go first. */
+  messagesPerChat: number;
+}
+
+export interface SandboxOptions {
+  /** 0 (the default) takes any free port. */
+  port?: number;
+  /** Default 127.0.0.1. */
+  host?: string;
+  /** Where to keep everything between runs; files go to the folder `<stateFile>.files`. */
+  stateFile?: string;
+  limits?: Partial<SandboxLimits>;
+  clock?: Clock;
+  /** Entries the record keeps; the oldest go first. Default 200 000. */
+  recordLimit?: number;
+}
+
+export interface NewUser {
+  firstName: string;
+  lastName?: string;
+  username?: string;
+  /** Taken as given, for tests that need a certain id; otherwise the next free one. */
+  id?: number;
+}
+
+export interface NewBot {
+  name: string;
+  username: string;
+  /** False (the default) is privacy mode. */
+  canReadAllGroupMessages?: boolean;
+  /** `<bot id>:<secret>`; made up when left out. */
+  token?: string;
+}
+
+export interface BotAccount {
+  id: number;
+  token: string;
+  name: string;
+  username: string;
+}
+
+export interface NewChat {
+  type: Exclude<ChatType, "private">;
+  title: string;
+  username?: string;
+  /** Users and bots; the first user creates the chat. */
+  memberIds: number[];
+  /** Names of topics: makes the supergroup a forum. */
+  topics?: string[];
+}
+
+export interface ChatInfo {
+  id: number;
+  type: ChatType;
+  title: string;
+  /** Topic name → `message_thread_id`. */
+  topics: Record<string, number>;
+}
+
+/**
+ * Where something happens. A group, supergroup or channel goes by its id; a private chat by the
+ * user's id and, when there is more than one bot, `botId` (a bot's id as `chatId` will do too).
+ */
+export interface Place {
+  chatId: number;
+  botId?: number;
+}
+
+/** A file that a user sends. */
+export interface Upload {
+  name?: string;
+  contentType?: string;
+  content: Uint8Array;
+}
+
+export interface Send extends Place {
+  /** Who sends: a user's id. */
+  from: number;
+  text?: string;
+  photo?: Upload;
+  document?: Upload;
+  /** Two to ten; arrive as messages of their own with one `media_group_id`. */
+  album?: { kind: "photo" | "document"; file: Upload; caption?: string }[];
+  contact?: Contact;
+  caption?: string;
+  /** Message id in the same chat. */
+  replyTo?: number;
+  threadId?: number;
+}
+
+export interface Edit extends Place {
+  from: number;
+  messageId: number;
+  /** New text, or new caption of a message with media. */
+  text: string;
+}
+
+export interface PressButton extends Place {
+  from: number;
+  messageId: number;
+  data: string;
+  /** Sends `data` though no button carries it, as a forged client can. */
+  forge?: boolean;
+}
+
+export interface NewFault {
+  botId?: number;
+  method?: string;
+  chatId?: number;
+  /** How many calls it strikes. Default 1. */
+  times?: number;
+  answer: FaultAnswer;
+}
+
+export interface Fault {
+  id: number;
+  /** Calls it will still strike. */
+  remaining: number;
+  clear(): void;
+}
+
+export interface WebhookInfo {
+  url: string;
+  has_custom_certificate: false;
+  pending_update_count: number;
+  last_error_date?: number;
+  last_error_message?: string;
+  max_connections?: number;
+  allowed_updates?: string[];
+}
+
+/** A running local Telegram. What people do is done here; what bots do comes over `url`. */
+export interface Sandbox {
+  /** Root of the Bot API, and of the chat page. */
+  readonly url: string;
+  readonly record: RecordView;
+
+  createUser(user: NewUser): TelegramUser;
+  createBot(bot: NewBot): BotAccount;
+  /** Gives the bot a new token; the old one answers 401 from now on. */
+  revokeToken(botId: number): BotAccount;
+  createChat(chat: NewChat): ChatInfo;
+  /** Adds a user or bot (a bot joins a channel as administrator), or changes its status. */
+  addMember(chatId: number, memberId: number, status?: "member" | "administrator"): void;
+  /** Takes a user or bot out: `left`, or `kicked` when it may not come back by itself. */
+  removeMember(chatId: number, memberId: number, how?: "left" | "kicked"): void;
+  memberStatus(chatId: number, memberId: number): MemberStatus;
+  /** The user blocks the bot, or takes it back. */
+  block(userId: number, botId: number): void;
+  unblock(userId: number, botId: number): void;
+  deactivateUser(userId: number): void;
+
+  /** Rejects with a `SandboxError` when no such user could send there. */
+  send(send: Send): Promise<TelegramMessage[]>;
+  edit(edit: Edit): TelegramMessage;
+  pressButton(press: PressButton): { callbackQueryId: string };
+  /** Upgrades a group to a supergroup: both service messages, and the new id. */
+  migrate(chatId: number): number;
+  /** Queues an update of a kind that has no action here; gives its `update_id`. */
+  pushUpdate(botId: number, update: Record<string, unknown>): number;
+
+  /** The chat as it stands, oldest message first. */
+  messages(place: Place): TelegramMessage[];
+  webhookInfo(botId: number): WebhookInfo;
+  fault(fault: NewFault): Fault;
+  clearFaults(): void;
+  /** Resolves when `predicate` holds, looked at after each entry; rejects after `timeoutMs`. */
+  waitFor(predicate: (record: RecordView) => boolean, timeoutMs?: number): Promise<void>;
+  /** Stops deliveries, answers nobody any more, and writes the state file. */
+  close(): Promise<void>;
+}
