@@ -65,7 +65,7 @@ export interface NewJob {
 }
 
 export interface Enqueued {
-  /** Null when `uniqueKey` was taken and the first job is no longer known. */
+  /** Null for a duplicate. */
   id: JobId | null;
   /** True when a job with this `uniqueKey` existed already; nothing was written. */
   duplicate: boolean;
@@ -82,7 +82,7 @@ export interface Job {
   priority: number;
   payload: JobPayload;
   body: Buffer | null;
-  /** Attempts begun before this one. */
+  /** Attempts begun when it was claimed: before `run`, those before this one. */
   attempts: number;
   maxAttempts: number;
   createdAt: Date;
@@ -136,11 +136,27 @@ export type Choice =
   /** Nothing may start before this time (ms since the epoch). */
   | { waitUntilMs: number };
 
+/** What the ledger made of an attempt's outcome. */
+export interface Recorded {
+  /** `retryable`: it will run again; `discarded`: it will not. */
+  state: "completed" | "retryable" | "discarded";
+  /**
+   * False when a successor had already given a verdict on this attempt: the job's row is as the
+   * successor left it, and only the attempt's own record may be mended.
+   */
+  applied: boolean;
+}
+
 export interface LaneRunner {
   /**
+   * Ordering keys that may not start anything now, and when the first of them (or the whole lane)
+   * may again, in ms since the epoch. Their jobs are not even read, however many wait.
+   */
+  held?(nowMs: number): { keys: string[]; untilMs: number | null };
+  /**
    * Picks which of the ready jobs starts now. `ready` holds due jobs that the lane's order allows
-   * to start, at most one a key in a queue ordered per key; non-empty. Default: lowest priority
-   * number first, then oldest.
+   * to start, at most one a key in a queue ordered per key; non-empty. The job that is picked is
+   * started for certain, so a pace counts it here. Default: lowest priority number, then oldest.
    */
   choose?(ready: Job[], nowMs: number): Choice;
   /** Inside the transaction that marks the job running, under the lane's fence: attempt rows. */
@@ -148,13 +164,19 @@ export interface LaneRunner {
   /** The outside call. `signal` aborts when the worker must stop at once. Throwing: see errors.ts. */
   run(job: Job, signal: AbortSignal): Promise<Outcome>;
   /** Inside the transaction that records the outcome, by attempt, lease or no lease. */
-  finish?(tx: Transaction, job: Job, outcome: Outcome): Promise<void>;
+  finish?(tx: Transaction, job: Job, outcome: Outcome, recorded: Recorded): Promise<void>;
   /**
-   * What became of a job that a dead holder left running? Called before the lane goes on.
+   * What became of a job that a dead holder left running? `job.attempts` counts that attempt.
    * A `pause` outcome means: not known before `untilMs`, ask again. Default: retry.
    */
   orphan?(job: Job): Promise<Outcome>;
   close?(): Promise<void>;
+}
+
+/** Told when people change jobs by hand, inside the change's own transaction. */
+export interface JobHooks {
+  discarded?(tx: Transaction, jobs: Job[]): Promise<void>;
+  retried?(tx: Transaction, jobs: Job[]): Promise<void>;
 }
 
 export type Handler = TransactionalHandler | ExternalHandler;

@@ -1,0 +1,189 @@
+import type { Queryable } from "../platform/index.ts";
+import type { Lease } from "./lease.ts";
+import type { Job, JobPayload, JobState, QueueName } from "./types.ts";
+
+/** A claimed job with what only the engine looks at. */
+export interface ClaimedJob extends Job {
+  state: JobState;
+  /** Ms until it may run; 0 or less when due. Measured by Postgres's clock. */
+  dueInMs: number;
+  /** Workers that died with this job in hand. */
+  deaths: number;
+}
+
+export interface Claim {
+  /** The lane's `seq` in the same snapshot as the jobs: what a release must present. */
+  seq: string;
+  jobs: ClaimedJob[];
+}
+
+export interface JobRow {
+  id: string;
+  workspace_id: string;
+  queue: QueueName;
+  lane: string;
+  kind: string;
+  state: JobState;
+  ordering_key: string | null;
+  priority: number;
+  payload: JobPayload;
+  body: Buffer | null;
+  attempts: number;
+  max_attempts: number;
+  deaths: number;
+  cause_id: string | null;
+  created_at: Date;
+  due_in_ms: number;
+}
+
+export function claimedJob(row: JobRow): ClaimedJob {
+  return {
+    id: row.id,
+    workspaceId: row.workspace_id,
+    queue: row.queue,
+    lane: row.lane,
+    kind: row.kind,
+    state: row.state,
+    orderingKey: row.ordering_key,
+    priority: row.priority,
+    payload: row.payload,
+    body: row.body,
+    attempts: row.attempts,
+    maxAttempts: row.max_attempts,
+    deaths: row.deaths,
+    causeId: row.cause_id,
+    createdAt: row.created_at,
+    dueInMs: row.due_in_ms,
+  };
+}
+
+const JOB_COLUMNS = `j.id, j.workspace_id, j.queue, j.lane, j.kind, j.state, j.ordering_key,
+  j.priority, j.payload, j.attempts, j.max_attempts, j.deaths, j.cause_id, j.created_at,
+  (extract(epoch FROM j.run_at - now()) * 1000)::double precision AS due_in_ms`;
+
+const LIVE = `j.state IN ('available', 'running', 'retryable')`;
+
+/**
+ * Reads plainly, never SKIP LOCKED: that would step over rows a dying holder still commits. Lane
+ * and jobs come from one snapshot. The lease is not checked here; every commit does.
+ */
+const CLAIM_IN_ORDER = `/* jobs.claim */
+SELECT l.lane AS of_lane, l.seq, j.*, b.body
+FROM unnest($2::text[], $3::int[]) AS h(lane, take)
+JOIN lanes l ON l.queue = $1 AND l.lane = h.lane
+LEFT JOIN LATERAL (
+  SELECT ${JOB_COLUMNS} FROM jobs j
+  WHERE j.queue = $1 AND j.lane = h.lane AND ${LIVE}
+  ORDER BY j.id LIMIT h.take
+) j ON true
+LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
+ORDER BY l.lane, j.id`;
+
+/** The first unfinished jobs of each lane, in order, due or not. One result a request. */
+export async function claimInOrder(
+  on: Queryable,
+  queue: QueueName,
+  requests: { lease: Lease; limit: number }[],
+): Promise<Claim[]> {
+  const rows = await on.query<JobRow & { of_lane: string; seq: string; id: string | null }>(
+    CLAIM_IN_ORDER,
+    [
+      queue,
+      requests.map((request) => request.lease.lane),
+      requests.map((request) => request.limit),
+    ],
+  );
+  const claims = new Map<string, Claim>();
+  for (const row of rows) {
+    const claim = claims.get(row.of_lane) ?? { seq: row.seq, jobs: [] };
+    claims.set(row.of_lane, claim);
+    if (row.id !== null) claim.jobs.push(claimedJob(row));
+  }
+  return requests.map(
+    (request) => claims.get(request.lease.lane) ?? { seq: "-1", jobs: [] },
+  );
+}
+
+/** What holds its key: everything unfinished but a job that waits for its own time. */
+const HOLDS_KEY = `${LIVE} AND NOT (j.state = 'available' AND j.run_at > now())`;
+
+/**
+ * Candidates by priority and age, each replaced by the head of its key, so that order inside a key
+ * holds and an urgent job lends its priority to what stands before it.
+ */
+const CLAIM_HEADS = `/* jobs.claim-heads */
+WITH candidates AS (
+  SELECT j.ordering_key, j.priority, j.id FROM jobs j
+  WHERE j.queue = $1 AND j.lane = $2 AND j.ordering_key IS NOT NULL AND ${LIVE}
+    AND j.run_at <= now() AND j.ordering_key <> ALL ($3::text[])
+  ORDER BY j.priority, j.id LIMIT $4
+), keys AS (
+  SELECT ordering_key, min(priority) AS priority FROM candidates GROUP BY ordering_key
+)
+SELECT l.seq, j.*, b.body FROM lanes l
+LEFT JOIN (keys k CROSS JOIN LATERAL (
+  SELECT ${JOB_COLUMNS.replace("j.priority,", "k.priority,")} FROM jobs j
+  WHERE j.queue = $1 AND j.lane = $2 AND j.ordering_key = k.ordering_key AND ${HOLDS_KEY}
+  ORDER BY j.id LIMIT 1
+) j) ON true
+LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
+WHERE l.queue = $1 AND l.lane = $2`;
+
+const CLAIM_FREE = `/* jobs.claim-free */
+SELECT l.seq, j.*, b.body FROM lanes l
+LEFT JOIN LATERAL (
+  SELECT ${JOB_COLUMNS} FROM jobs j
+  WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at <= now()
+    AND j.id <> ALL ($3::bigint[])
+  ORDER BY j.id LIMIT $4
+) j ON true
+LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
+WHERE l.queue = $1 AND l.lane = $2`;
+
+const NEXT_FUTURE = `/* jobs.next-future */
+SELECT min((extract(epoch FROM j.run_at - now()) * 1000)::double precision) AS due_in_ms
+FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at > now()`;
+
+function claimOf(rows: (JobRow & { seq: string; id: string | null })[]): Claim {
+  return {
+    seq: rows[0]?.seq ?? "-1",
+    jobs: rows.filter((row) => row.id !== null).map(claimedJob),
+  };
+}
+
+/** Heads of the keys of a lane, best first candidates; keys in `busyKeys` are left out. */
+export async function claimHeads(
+  on: Queryable,
+  lease: Lease,
+  busyKeys: string[],
+  limit: number,
+): Promise<Claim> {
+  return claimOf(await on.query(CLAIM_HEADS, [lease.queue, lease.lane, busyKeys, limit]));
+}
+
+/** Due jobs of a lane without order, oldest first; ids in `busyIds` are left out. */
+export async function claimFree(
+  on: Queryable,
+  lease: Lease,
+  busyIds: string[],
+  limit: number,
+): Promise<Claim> {
+  return claimOf(await on.query(CLAIM_FREE, [lease.queue, lease.lane, busyIds, limit]));
+}
+
+/** Ms until the earliest of the lane's jobs that wait for their time, null when none does. */
+export async function nextFutureInMs(on: Queryable, lease: Lease): Promise<number | null> {
+  const rows = await on.query<{ due_in_ms: number | null }>(NEXT_FUTURE, [lease.queue, lease.lane]);
+  return rows[0]?.due_in_ms ?? null;
+}
+
+const ORPHANS = `/* jobs.orphans */
+SELECT ${JOB_COLUMNS}, b.body FROM jobs j
+LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
+WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.state = 'running'
+ORDER BY j.id LIMIT 1000`;
+
+/** Jobs of a lane that are marked running: for a new holder, what its predecessor left. */
+export async function claimOrphans(on: Queryable, lease: Lease): Promise<ClaimedJob[]> {
+  return (await on.query<JobRow>(ORPHANS, [lease.queue, lease.lane])).map(claimedJob);
+}

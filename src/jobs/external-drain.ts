@@ -1,0 +1,329 @@
+import { type Database, isUnavailable, type Logger, type Transaction } from "../platform/index.ts";
+import {
+  type Claim,
+  type ClaimedJob,
+  claimFree,
+  claimHeads,
+  claimInOrder,
+  claimOrphans,
+  nextFutureInMs,
+} from "./claim.ts";
+import { LeaseLost, outcomeOfError } from "./errors.ts";
+import { fence } from "./lease.ts";
+import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
+import { beginAttempt, countDeath, MAX_DEATHS, recordOutcomes, verdictOf } from "./outcome.ts";
+import type { DrainEnd, TurnControl } from "./pool.ts";
+import type { Choice, ExternalHandler, Job, LaneOrder, LaneRunner, Outcome } from "./types.ts";
+
+const CLAIM_LIMIT = 200;
+/** Claims that may be repeated without the keys that turned out to wait, before the drain looks at the clock again. */
+const CLAIM_ROUNDS = 20;
+/** While something is in flight, a job that another process enqueued is seen within this time. */
+const POLL_MS = 50;
+/** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
+const LINGER_MS = 50;
+const RECORD_RETRY_MS = 200;
+
+export interface ExternalDrainOptions {
+  db: Database;
+  keeper: LeaseKeeper;
+  handler: ExternalHandler;
+  order: LaneOrder;
+  /** Jobs of one lane that may be in flight at once; 1 in a strict queue. */
+  concurrency: number;
+  worker: string;
+  log: Logger;
+}
+
+/**
+ * One drain of a lane whose jobs reach outside Postgres, one attempt at a time:
+ *
+ *   begin   a transaction under the lane's fence marks the job running and counts the attempt
+ *   run     the outside call, outside any transaction
+ *   finish  a transaction records the outcome by attempt, whether the lease is still held or not
+ *
+ * What a dead holder left running is settled first (`orphan`). The lane is handed back as soon as
+ * nothing is in flight and nothing may start for a while, with the time at which something may.
+ */
+export class ExternalDrain {
+  private readonly options: ExternalDrainOptions;
+  private readonly held: HeldLane;
+  private readonly turn: TurnControl;
+  private readonly inFlight = new Map<string, { key: string | null; ended: Promise<void> }>();
+  private readonly orphans = new Map<string, { job: ClaimedJob; askAtMs: number }>();
+  private wakeUp: () => void = () => {};
+  private news = false;
+
+  constructor(options: ExternalDrainOptions, held: HeldLane, turn: TurnControl) {
+    this.options = options;
+    this.held = held;
+    this.turn = turn;
+  }
+
+  async run(): Promise<DrainEnd> {
+    const { lease } = this.held;
+    this.held.nudge = () => this.notify();
+    const runner = await this.options.handler.open(lease);
+    try {
+      for (const job of await claimOrphans(this.options.db, lease)) {
+        this.orphans.set(job.id, { job, askAtMs: 0 });
+      }
+      return await this.loop(runner);
+    } finally {
+      await Promise.all([...this.inFlight.values()].map((flight) => flight.ended));
+      await runner.close?.();
+    }
+  }
+
+  private async loop(runner: LaneRunner): Promise<DrainEnd> {
+    for (;;) {
+      if (this.held.lost) return { handedBack: false };
+      this.news = false;
+      await this.settleOrphans(runner);
+      const over = this.turn.isOver();
+      const started = over ? null : await this.startReady(runner);
+      if (this.inFlight.size > 0) {
+        await this.waitForNews(POLL_MS);
+        continue;
+      }
+      const end = over ? await this.endTurn() : await this.tryToHandBack(started);
+      if (end !== null) return end;
+    }
+  }
+
+  /** Starts what may start. Answers the claim that ended it, and when a held key may go on. */
+  private async startReady(
+    runner: LaneRunner,
+  ): Promise<{ seq: string; untilMs: number | null }> {
+    const blocked = new Set<string>();
+    let untilMs: number | null = null;
+    const earlier = (ms: number | null) => {
+      if (ms !== null) untilMs = untilMs === null ? ms : Math.min(untilMs, ms);
+    };
+    for (let round = 1; ; round++) {
+      const held = runner.held?.(Date.now()) ?? { keys: [], untilMs: null };
+      earlier(held.untilMs);
+      const claim = await this.claim([...held.keys, ...blocked]);
+      const ready = claim.jobs.filter((job) => this.mayStart(job));
+      const waiting = claim.jobs.filter((job) => !this.mayStart(job));
+      while (ready.length > 0 && this.inFlight.size < this.options.concurrency) {
+        const choice: Choice = runner.choose?.(ready, Date.now()) ?? { job: mostUrgent(ready) };
+        if ("waitUntilMs" in choice) {
+          earlier(choice.waitUntilMs);
+          return { seq: claim.seq, untilMs };
+        }
+        const chosen = ready.splice(ready.findIndex((job) => job.id === choice.job.id), 1);
+        for (const job of chosen) this.start(runner, job);
+      }
+      // Keys whose head waits would fill the window and hide the others: look again without them.
+      const keys = waiting.flatMap((job) => job.orderingKey ?? []);
+      const full = claim.jobs.length > 0 && this.options.order === "per-key";
+      if (!full || keys.length === 0 || this.inFlight.size > 0 || round === CLAIM_ROUNDS) {
+        return { seq: claim.seq, untilMs };
+      }
+      for (const key of keys) blocked.add(key);
+    }
+  }
+
+  private mayStart(job: ClaimedJob): boolean {
+    return job.state !== "running" && job.dueInMs <= 0;
+  }
+
+  private async claim(heldKeys: string[]): Promise<Claim> {
+    const { db, order } = this.options;
+    const { lease } = this.held;
+    if (order === "free") return claimFree(db, lease, [...this.inFlight.keys()], CLAIM_LIMIT);
+    if (order === "per-key") {
+      const busy = [...this.inFlight.values()].flatMap((flight) => flight.key ?? []);
+      return claimHeads(db, lease, [...heldKeys, ...busy], CLAIM_LIMIT);
+    }
+    const [claim] = await claimInOrder(db, lease.queue, [{ lease, limit: 1 }]);
+    return claim ?? { seq: "-1", jobs: [] };
+  }
+
+  private start(runner: LaneRunner, job: ClaimedJob): void {
+    const ended = this.attempt(runner, job).finally(() => {
+      this.inFlight.delete(job.id);
+      this.notify();
+    });
+    this.inFlight.set(job.id, { key: job.orderingKey, ended });
+  }
+
+  private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
+    const { db, worker, log } = this.options;
+    let attempt: number | null;
+    try {
+      attempt = await db.transaction(async (tx) => {
+        await this.mustHold(tx);
+        const number = await beginAttempt(tx, job, worker);
+        if (number !== null) await runner.begin?.(tx, job);
+        return number;
+      });
+    } catch (error) {
+      if (error instanceof LeaseLost) this.held.lost = true;
+      else if (isUnavailable(error)) this.turn.end();
+      else await this.recordFailedBegin(job, error);
+      return;
+    }
+    if (attempt === null) return;
+    const startedMs = performance.now();
+    let outcome: Outcome;
+    try {
+      outcome = await runner.run(job, this.turn.stopNow);
+    } catch (error) {
+      outcome = outcomeOfError(error);
+    }
+    const runMs = performance.now() - startedMs;
+    await this.record(runner, job, attempt, outcome, runMs).catch((error) =>
+      log.error({ err: error, jobId: job.id }, "an outcome could not be recorded"),
+    );
+  }
+
+  /** `begin` itself failed, before anything left: an attempt that failed. */
+  private async recordFailedBegin(job: ClaimedJob, error: unknown): Promise<void> {
+    const { db, worker, log } = this.options;
+    const end = { job, attempt: job.attempts + 1, outcome: outcomeOfError(error), runMs: 0 };
+    await db
+      .transaction(async (tx) => {
+        await this.mustHold(tx);
+        await recordOutcomes(tx, [end], { worker, nowMs: Date.now(), wasRunning: false });
+      })
+      .catch((failure) => {
+        log.error({ err: failure, jobId: job.id }, "a failed begin could not be recorded");
+        this.turn.end();
+      });
+  }
+
+  /** A known outcome must not be lost to a passing outage of the database: tried until the worker stops. */
+  private async record(
+    runner: LaneRunner,
+    job: ClaimedJob,
+    attempt: number,
+    outcome: Outcome,
+    runMs: number,
+  ): Promise<void> {
+    for (;;) {
+      try {
+        await this.options.db.transaction((tx) =>
+          this.recordIn(tx, runner, job, attempt, outcome, runMs),
+        );
+        return;
+      } catch (error) {
+        if (!isUnavailable(error) || this.turn.stopNow.aborted) throw error;
+        this.turn.end();
+        await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
+      }
+    }
+  }
+
+  private async recordIn(
+    tx: Transaction,
+    runner: LaneRunner,
+    job: ClaimedJob,
+    attempt: number,
+    outcome: Outcome,
+    runMs: number,
+  ): Promise<void> {
+    const nowMs = Date.now();
+    const end = { job, attempt, outcome, runMs };
+    const changed = await recordOutcomes(tx, [end], {
+      worker: this.options.worker,
+      nowMs,
+      wasRunning: true,
+    });
+    const { state } = verdictOf(job, attempt, outcome, nowMs);
+    await runner.finish?.(tx, job, outcome, { state, applied: changed.has(job.id) });
+  }
+
+  private async settleOrphans(runner: LaneRunner): Promise<void> {
+    for (const orphan of [...this.orphans.values()]) {
+      if (orphan.askAtMs > Date.now()) continue;
+      const { job } = orphan;
+      let outcome: Outcome = (await runner.orphan?.(job)) ?? {
+        type: "retry",
+        errorClass: "WorkerDied",
+        error: "a worker died with this job in hand",
+      };
+      if (outcome.type === "pause") {
+        orphan.askAtMs = outcome.untilMs;
+        continue;
+      }
+      await this.options.db.transaction(async (tx) => {
+        await this.mustHold(tx);
+        const deaths = await countDeath(tx, job);
+        if (deaths >= MAX_DEATHS && outcome.type === "retry") {
+          const error = `${MAX_DEATHS} workers died with this job in hand`;
+          outcome = { type: "discard", errorClass: "WorkerDied", error };
+        }
+        await this.recordIn(tx, runner, job, job.attempts, outcome, 0);
+      });
+      this.orphans.delete(job.id);
+    }
+  }
+
+  private async endTurn(): Promise<DrainEnd> {
+    const released = await this.options.keeper.release(this.held, "-1", "unchanged");
+    return released ? { handedBack: true, dueInMs: 0 } : { handedBack: false };
+  }
+
+  /** Null when the lane has news, or may go on so soon that its lease is kept. */
+  private async tryToHandBack(
+    started: { seq: string; untilMs: number | null } | null,
+  ): Promise<DrainEnd | null> {
+    if (started === null || this.news) return null;
+    const now = Date.now();
+    const waits = [...this.orphans.values()].map((orphan) => orphan.askAtMs - now);
+    if (started.untilMs !== null) waits.push(started.untilMs - now);
+    const futureInMs = await nextFutureInMs(this.options.db, this.held.lease);
+    if (futureInMs !== null) waits.push(futureInMs);
+    const dueInMs = waits.length === 0 ? null : Math.max(1, Math.min(...waits));
+    if (dueInMs !== null && dueInMs <= LINGER_MS) {
+      await this.waitForNews(dueInMs);
+      return null;
+    }
+    const released = await this.options.keeper.release(this.held, started.seq, dueInMs);
+    if (released) return { handedBack: true, dueInMs };
+    return (await this.stillHeld()) ? null : { handedBack: false };
+  }
+
+  private async stillHeld(): Promise<boolean> {
+    const held = await this.options.db.transaction((tx) => fence(tx, [this.held.lease]));
+    return held.size > 0;
+  }
+
+  private async mustHold(tx: Transaction): Promise<void> {
+    const { lease } = this.held;
+    const held = await fence(tx, [lease]);
+    if (!held.has(lease.lane)) throw new LeaseLost(`lane ${lease.lane} has another holder`);
+  }
+
+  private notify(): void {
+    this.news = true;
+    this.wakeUp();
+  }
+
+  /** Until something ended, somebody nudged, the worker stops, or `timeoutMs` went by. */
+  private async waitForNews(timeoutMs: number): Promise<void> {
+    if (this.news) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, timeoutMs);
+      this.wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.wakeUp = () => {};
+  }
+}
+
+function mostUrgent(ready: Job[]): Job {
+  return ready.reduce((best, job) =>
+    job.priority < best.priority || (job.priority === best.priority && isOlder(job, best))
+      ? job
+      : best,
+  );
+}
+
+function isOlder(a: Job, b: Job): boolean {
+  return BigInt(a.id) < BigInt(b.id);
+}

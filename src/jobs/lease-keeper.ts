@@ -1,0 +1,159 @@
+import { randomUUID } from "node:crypto";
+import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { Batcher } from "./batcher.ts";
+import { type Lease, type Release, releaseLeases, renewLeases, takeLeases } from "./lease.ts";
+import type { QueueName } from "./types.ts";
+
+/** A lane in this process's hands. */
+export interface HeldLane {
+  readonly lease: Lease;
+  /** True once a heartbeat found the lease gone, or could not renew it in time. */
+  lost: boolean;
+  /** Something may be new in this lane: a drain that waits looks again. */
+  nudge: () => void;
+  /** When the lease was last known to be good, by this process's monotonic clock, in ms. */
+  renewedAtMs: number;
+}
+
+const monotonicMs = () => performance.now();
+
+/**
+ * The leases of one process: takes them (lanes that ask in the same moment share a statement),
+ * renews all of them in one statement a heartbeat, releases them. Its owner id is new in every
+ * process, so nothing of a former life is ever believed.
+ */
+export class LeaseKeeper {
+  readonly owner = randomUUID();
+  private readonly db: Database;
+  readonly leaseMs: number;
+  private readonly log: Logger;
+  private readonly held = new Map<string, HeldLane>();
+  private readonly takers = new Map<QueueName, Batcher<string, Lease | null>>();
+  private readonly releasers = new Map<QueueName, Batcher<Release, boolean>>();
+  private heartbeat: NodeJS.Timeout | undefined;
+  private beating: Promise<void> | undefined;
+
+  constructor(db: Database, leaseMs: number, log: Logger) {
+    this.db = db;
+    this.leaseMs = leaseMs;
+    this.log = log;
+  }
+
+  /** Null when the lane is not due, or somebody holds it. */
+  async take(queue: QueueName, lane: string): Promise<HeldLane | null> {
+    const lease = await this.taker(queue).add(lane);
+    if (lease === null) return null;
+    const held: HeldLane = { lease, lost: false, nudge: () => {}, renewedAtMs: monotonicMs() };
+    this.held.set(`${queue} ${lane}`, held);
+    this.startHeartbeat();
+    return held;
+  }
+
+  find(queue: QueueName, lane: string): HeldLane | undefined {
+    return this.held.get(`${queue} ${lane}`);
+  }
+
+  get count(): number {
+    return this.held.size;
+  }
+
+  /** True when released; false when the lane has news (claim again) or was lost. */
+  async release(held: HeldLane, seq: string, dueInMs: Release["dueInMs"]): Promise<boolean> {
+    const { lease } = held;
+    const released = await this.releaser(lease.queue).add({ lease, seq, dueInMs });
+    if (released) this.forget(held);
+    return released;
+  }
+
+  /** Ends this process's interest in a lane; the row is left as it is. */
+  forget(held: HeldLane): void {
+    const key = `${held.lease.queue} ${held.lease.lane}`;
+    if (this.held.get(key) === held) this.held.delete(key);
+  }
+
+  /** Stops the heartbeat. Leases still held run out by themselves. */
+  async close(): Promise<void> {
+    clearInterval(this.heartbeat);
+    this.heartbeat = undefined;
+    await this.beating;
+  }
+
+  private taker(queue: QueueName): Batcher<string, Lease | null> {
+    let taker = this.takers.get(queue);
+    if (taker === undefined) {
+      const options = { owner: this.owner, leaseMs: this.leaseMs };
+      taker = new Batcher({
+        maxItems: 300,
+        isShared: isUnavailable,
+        run: async (lanes) => {
+          const leases = await takeLeases(this.db, queue, [...new Set(lanes)].sort(), options);
+          // Two drains may ask for one lane at once: the first gets it.
+          return lanes.map((lane) => {
+            const lease = leases.get(lane) ?? null;
+            leases.delete(lane);
+            return lease;
+          });
+        },
+      });
+      this.takers.set(queue, taker);
+    }
+    return taker;
+  }
+
+  private releaser(queue: QueueName): Batcher<Release, boolean> {
+    let releaser = this.releasers.get(queue);
+    if (releaser === undefined) {
+      releaser = new Batcher({
+        maxItems: 300,
+        isShared: isUnavailable,
+        run: async (releases) => {
+          const released = await releaseLeases(this.db, releases);
+          return releases.map((release) => released.has(release.lease.lane));
+        },
+      });
+      this.releasers.set(queue, releaser);
+    }
+    return releaser;
+  }
+
+  private startHeartbeat(): void {
+    this.heartbeat ??= setInterval(() => {
+      this.beating ??= this.beat().finally(() => {
+        this.beating = undefined;
+      });
+    }, this.leaseMs / 3);
+  }
+
+  private async beat(): Promise<void> {
+    const now = monotonicMs();
+    // Most drains end before their first heartbeat: only what has been held for a while is renewed.
+    const old = [...this.held.values()].filter((held) => now - held.renewedAtMs > this.leaseMs / 4);
+    if (old.length === 0) return;
+    const sentAtMs = monotonicMs();
+    try {
+      const leases = old.map((held) => held.lease);
+      const renewed = await renewLeases(this.db, leases, {
+        owner: this.owner,
+        leaseMs: this.leaseMs,
+      });
+      for (const held of old) {
+        if (renewed.has(held.lease)) held.renewedAtMs = sentAtMs;
+        else this.lose(held, "its row has another holder");
+      }
+    } catch (error) {
+      this.log.warn({ err: error, lanes: old.length }, "leases could not be renewed");
+      for (const held of old) {
+        if (monotonicMs() - held.renewedAtMs > this.leaseMs) this.lose(held, "not renewed in time");
+      }
+    }
+  }
+
+  private lose(held: HeldLane, reason: string): void {
+    // A drain that ended meanwhile released its lane: that is no loss.
+    if (this.find(held.lease.queue, held.lease.lane) !== held) return;
+    held.lost = true;
+    this.forget(held);
+    held.nudge();
+    this.log.warn({ queue: held.lease.queue, lane: held.lease.lane, reason }, "lease lost");
+  }
+}

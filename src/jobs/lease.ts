@@ -1,0 +1,181 @@
+import type { Queryable, Transaction } from "../platform/index.ts";
+import type { QueueName } from "./types.ts";
+
+/**
+ * The lease: a worker's hold on a lane, written on the lane's row.
+ *
+ * Promises
+ * - At most one live holder a lane. Times are Postgres's; a lease that ends too far in the future
+ *   (the clock went back) counts as ended, so none is immortal.
+ * - A holder that lost its lease writes nothing: every commit locks the lane's row and checks owner
+ *   and epoch (`fence`). Owner and epoch together, because a crash of Postgres may hand out an
+ *   epoch twice, but never to the same owner.
+ * - Release clears `due_at` only where `seq` is what the holder last read, so a job committed
+ *   between its last look and the release is never left behind.
+ * What it does not promise: that a holder notices the loss at once. Outside calls look again
+ * right before they leave (the fence of the attempt's own commit).
+ *
+ * Every statement that locks several lanes does so in the order of their names.
+ */
+export interface Lease {
+  queue: QueueName;
+  lane: string;
+  workspaceId: string;
+  owner: string;
+  epoch: string;
+  /** The last holder ended without a release: it crashed, or was cut off, with jobs in hand. */
+  inherited: boolean;
+}
+
+export interface LeaseOptions {
+  /** Process-wide unique id of the holder (UUID). */
+  owner: string;
+  leaseMs: number;
+}
+
+const TAKE = `/* jobs.lease */
+WITH free AS (
+  SELECT l.queue, l.lane, l.owner IS NOT NULL AS inherited
+  FROM lanes l
+  WHERE l.queue = $1 AND l.lane = ANY ($2::text[])
+    AND l.due_at <= clock_timestamp()
+    AND (l.lease_until IS NULL OR l.lease_until < now()
+      OR l.lease_until > now() + 2 * $4 * interval '1 ms')
+  ORDER BY l.lane
+  FOR NO KEY UPDATE
+)
+UPDATE lanes l
+SET owner = $3, epoch = nextval('lease_epochs'), lease_until = now() + $4 * interval '1 ms'
+FROM free
+WHERE l.queue = free.queue AND l.lane = free.lane
+RETURNING l.lane, l.workspace_id, l.epoch, free.inherited`;
+
+/** Takes the leases of those lanes of a queue that are due and free. */
+export async function takeLeases(
+  on: Queryable,
+  queue: QueueName,
+  lanes: string[],
+  { owner, leaseMs }: LeaseOptions,
+): Promise<Map<string, Lease>> {
+  const rows = await on.query<{
+    lane: string;
+    workspace_id: string;
+    epoch: string;
+    inherited: boolean;
+  }>(TAKE, [queue, lanes, owner, leaseMs]);
+  return new Map(
+    rows.map((row) => [
+      row.lane,
+      {
+        queue,
+        lane: row.lane,
+        workspaceId: row.workspace_id,
+        owner,
+        epoch: row.epoch,
+        inherited: row.inherited,
+      },
+    ]),
+  );
+}
+
+const RENEW = `/* jobs.renew */
+WITH held AS (
+  SELECT l.queue, l.lane FROM lanes l
+  JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS h(queue, lane, epoch)
+    ON l.queue = h.queue AND l.lane = h.lane AND l.epoch = h.epoch
+  WHERE l.owner = $4
+  ORDER BY l.queue, l.lane
+  FOR NO KEY UPDATE OF l
+)
+UPDATE lanes l SET lease_until = now() + $5 * interval '1 ms'
+FROM held WHERE l.queue = held.queue AND l.lane = held.lane
+RETURNING l.queue, l.lane, l.epoch`;
+
+/** Renews leases; answers those that are still held. */
+export async function renewLeases(
+  on: Queryable,
+  leases: Lease[],
+  { owner, leaseMs }: LeaseOptions,
+): Promise<Set<Lease>> {
+  const rows = await on.query<{ queue: string; lane: string; epoch: string }>(RENEW, [
+    leases.map((lease) => lease.queue),
+    leases.map((lease) => lease.lane),
+    leases.map((lease) => lease.epoch),
+    owner,
+    leaseMs,
+  ]);
+  const held = new Set(rows.map((row) => `${row.queue} ${row.lane} ${row.epoch}`));
+  return new Set(
+    leases.filter((lease) => held.has(`${lease.queue} ${lease.lane} ${lease.epoch}`)),
+  );
+}
+
+const FENCE = `/* jobs.fence */
+SELECT l.lane FROM lanes l
+JOIN unnest($2::text[], $3::bigint[]) AS h(lane, epoch) ON l.lane = h.lane AND l.epoch = h.epoch
+WHERE l.queue = $1 AND l.owner = $4
+ORDER BY l.lane
+FOR NO KEY UPDATE OF l`;
+
+/**
+ * Locks the rows of lanes until the transaction ends and answers the names of those whose lease is
+ * still this holder's. What is written for the others must not be written.
+ */
+export async function fence(tx: Transaction, leases: Lease[]): Promise<Set<string>> {
+  const first = leases[0];
+  if (first === undefined) return new Set();
+  const rows = await tx.query<{ lane: string }>(FENCE, [
+    first.queue,
+    leases.map((lease) => lease.lane),
+    leases.map((lease) => lease.epoch),
+    first.owner,
+  ]);
+  return new Set(rows.map((row) => row.lane));
+}
+
+/** How a lane is handed back. */
+export interface Release {
+  lease: Lease;
+  /** `seq` as the last claim read it. */
+  seq: string;
+  /**
+   * When the lane has something to do again: ms from now, null when nothing is left,
+   * `"unchanged"` when the holder only ends its turn.
+   */
+  dueInMs: number | null | "unchanged";
+}
+
+const RELEASE = `/* jobs.release */
+WITH done AS (
+  SELECT l.queue, l.lane, r.due_in_ms, r.keep FROM lanes l
+  JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::double precision[], $6::boolean[])
+    AS r(lane, epoch, seq, due_in_ms, keep) ON l.lane = r.lane AND l.epoch = r.epoch
+  WHERE l.queue = $1 AND l.owner = $7 AND (r.keep OR l.seq = r.seq)
+  ORDER BY l.lane
+  FOR NO KEY UPDATE OF l
+)
+UPDATE lanes l
+SET owner = NULL, lease_until = NULL,
+  due_at = CASE WHEN done.keep THEN l.due_at
+    ELSE now() + done.due_in_ms * interval '1 ms' END
+FROM done WHERE l.queue = done.queue AND l.lane = done.lane
+RETURNING l.lane`;
+
+/**
+ * Releases lanes of one queue and one owner. Answers the names of those released; a lane that is
+ * missing has news since the claim (claim again), or is no longer held.
+ */
+export async function releaseLeases(on: Queryable, releases: Release[]): Promise<Set<string>> {
+  const first = releases[0];
+  if (first === undefined) return new Set();
+  const rows = await on.query<{ lane: string }>(RELEASE, [
+    first.lease.queue,
+    releases.map((release) => release.lease.lane),
+    releases.map((release) => release.lease.epoch),
+    releases.map((release) => release.seq),
+    releases.map((release) => (release.dueInMs === "unchanged" ? null : release.dueInMs)),
+    releases.map((release) => release.dueInMs === "unchanged"),
+    first.lease.owner,
+  ]);
+  return new Set(rows.map((row) => row.lane));
+}

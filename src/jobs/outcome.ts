@@ -1,0 +1,188 @@
+import type { Queryable, Transaction } from "../platform/index.ts";
+import { backoffDelayMs } from "./backoff.ts";
+import { QUEUE_POLICIES } from "./policies.ts";
+import type { Job, JobId, JobState, Outcome } from "./types.ts";
+
+/** A worker that dies with a job in hand this often has been killed by it. */
+export const MAX_DEATHS = 3;
+
+/** What an outcome makes of a job's row: decided without I/O. */
+export interface Verdict {
+  state: Extract<JobState, "completed" | "retryable" | "discarded">;
+  /** Whether the attempt counts against `maxAttempts`. */
+  spent: boolean;
+  /** Ms until it runs again; 0 unless retryable. */
+  afterMs: number;
+  errorClass: string | null;
+  error: string | null;
+}
+
+/**
+ * `attemptsBegun` counts this attempt. A retry whose attempts are spent is a dead letter.
+ * `nowMs` and `random` are passed in; a pause is turned into a duration here, because the row's
+ * time is Postgres's.
+ */
+export function verdictOf(
+  job: Pick<Job, "queue" | "maxAttempts">,
+  attemptsBegun: number,
+  outcome: Outcome,
+  nowMs: number,
+  random: () => number = Math.random,
+): Verdict {
+  const done = { spent: true, afterMs: 0, errorClass: null, error: null };
+  switch (outcome.type) {
+    case "complete":
+      return { ...done, state: "completed" };
+    case "discard":
+      return {
+        ...done,
+        state: "discarded",
+        errorClass: outcome.errorClass,
+        error: outcome.error,
+      };
+    case "pause":
+      return {
+        state: "retryable",
+        spent: false,
+        afterMs: Math.max(0, outcome.untilMs - nowMs),
+        errorClass: "Pause",
+        error: outcome.reason,
+      };
+    case "retry": {
+      const failure = { errorClass: outcome.errorClass, error: outcome.error, spent: true };
+      if (attemptsBegun >= job.maxAttempts) return { ...failure, state: "discarded", afterMs: 0 };
+      const { backoff } = QUEUE_POLICIES[job.queue];
+      return {
+        ...failure,
+        state: "retryable",
+        afterMs: outcome.afterMs ?? backoffDelayMs(attemptsBegun, backoff, random),
+      };
+    }
+  }
+}
+
+/** One attempt's end, to be written. */
+export interface AttemptEnd {
+  job: Pick<Job, "id" | "workspaceId" | "queue" | "maxAttempts">;
+  /** Attempts begun, this one included. */
+  attempt: number;
+  outcome: Outcome;
+  runMs: number;
+}
+
+/**
+ * By attempt, lease or no lease: only a job that is still in the state in which the attempt left
+ * it is changed, so an outcome that arrives after a successor's verdict changes nothing here.
+ */
+const RECORD = `/* jobs.record */
+WITH ends AS (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::text[], $5::boolean[],
+    $6::double precision[], $7::text[], $8::text[], $9::int[], $10::text[])
+    AS e(workspace_id, id, attempt, state, spent, after_ms, error_class, error, run_ms, outcome)
+), changed AS (
+  UPDATE jobs j
+  SET state = e.state,
+    attempts = CASE WHEN e.spent THEN e.attempt ELSE e.attempt - 1 END,
+    run_at = CASE WHEN e.state = 'retryable' THEN now() + e.after_ms * interval '1 ms'
+      ELSE j.run_at END,
+    finished_at = CASE WHEN e.state = 'retryable' THEN NULL ELSE clock_timestamp() END,
+    started_at = coalesce(j.started_at, clock_timestamp() - e.run_ms * interval '1 ms'),
+    run_ms = e.run_ms, worker = $11, error_class = e.error_class, error = e.error
+  FROM ends e
+  WHERE j.workspace_id = e.workspace_id AND j.id = e.id
+    AND CASE WHEN $12 THEN j.state = 'running' AND j.attempts = e.attempt
+      ELSE j.state IN ('available', 'running', 'retryable') END
+  RETURNING j.workspace_id, j.id, e.attempt, j.started_at, e.run_ms, e.outcome, e.error_class, e.error
+), kept AS (
+  INSERT INTO job_attempts
+    (workspace_id, job_id, attempt, worker, started_at, run_ms, outcome, error_class, error)
+  SELECT workspace_id, id, attempt, $11, clock_timestamp() - run_ms * interval '1 ms', run_ms,
+    outcome, error_class, error
+  FROM changed WHERE outcome <> 'complete'
+)
+SELECT id FROM changed`;
+
+export interface RecordOptions {
+  worker: string;
+  nowMs: number;
+  /** True: the job was marked running by this very attempt (external work). */
+  wasRunning: boolean;
+}
+
+/**
+ * Writes how attempts ended; answers the ids that were changed. Failures leave a row in
+ * `job_attempts`; a success leaves none.
+ */
+export async function recordOutcomes(
+  on: Queryable,
+  ends: AttemptEnd[],
+  { worker, nowMs, wasRunning }: RecordOptions,
+): Promise<Set<JobId>> {
+  if (ends.length === 0) return new Set();
+  const verdicts = ends.map((end) => verdictOf(end.job, end.attempt, end.outcome, nowMs));
+  const rows = await on.query<{ id: string }>(RECORD, [
+    ends.map((end) => end.job.workspaceId),
+    ends.map((end) => end.job.id),
+    ends.map((end) => end.attempt),
+    verdicts.map((verdict) => verdict.state),
+    verdicts.map((verdict) => verdict.spent),
+    verdicts.map((verdict) => verdict.afterMs),
+    verdicts.map((verdict) => verdict.errorClass),
+    verdicts.map((verdict) => verdict.error),
+    ends.map((end) => Math.round(end.runMs)),
+    ends.map((end) => end.outcome.type),
+    worker,
+    wasRunning,
+  ]);
+  return new Set(rows.map((row) => row.id));
+}
+
+const COMPLETE = `/* jobs.complete */
+UPDATE jobs j
+SET state = 'completed', attempts = j.attempts + 1, worker = $3, run_ms = $4::int,
+  started_at = clock_timestamp() - $4::int * interval '1 ms', finished_at = clock_timestamp(), error_class = NULL, error = NULL
+FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id)
+WHERE j.workspace_id = d.workspace_id AND j.id = d.id
+  AND j.state IN ('available', 'running', 'retryable')`;
+
+/** Completes jobs whose effects are in the same transaction; answers how many were still live. */
+export async function completeJobs(
+  tx: Transaction,
+  jobs: Job[],
+  { worker, runMs }: { worker: string; runMs: number },
+): Promise<number> {
+  const rows = await tx.query(`${COMPLETE} RETURNING j.id`, [
+    jobs.map((job) => job.workspaceId),
+    jobs.map((job) => job.id),
+    worker,
+    Math.round(runMs),
+  ]);
+  return rows.length;
+}
+
+const BEGIN = `/* jobs.begin */
+UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = $3, started_at = clock_timestamp()
+WHERE workspace_id = $1 AND id = $2 AND state IN ('available', 'retryable')
+RETURNING attempts`;
+
+/**
+ * Marks a job running as its next attempt; answers the attempt's number, or null when somebody
+ * else changed the job meanwhile.
+ */
+export async function beginAttempt(
+  tx: Transaction,
+  job: Job,
+  worker: string,
+): Promise<number | null> {
+  const rows = await tx.query<{ attempts: number }>(BEGIN, [job.workspaceId, job.id, worker]);
+  return rows[0]?.attempts ?? null;
+}
+
+const COUNT_DEATH = `/* jobs.count-death */
+UPDATE jobs SET deaths = deaths + 1 WHERE workspace_id = $1 AND id = $2 RETURNING deaths`;
+
+/** Notes that a worker died with this job in hand; answers how many have. */
+export async function countDeath(tx: Transaction, job: Job): Promise<number> {
+  const rows = await tx.query<{ deaths: number }>(COUNT_DEATH, [job.workspaceId, job.id]);
+  return rows[0]?.deaths ?? 0;
+}

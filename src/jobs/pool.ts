@@ -1,0 +1,218 @@
+import { hostname } from "node:os";
+import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { ExternalDrain } from "./external-drain.ts";
+import { LeaseLost } from "./errors.ts";
+import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
+import { QUEUE_POLICIES } from "./policies.ts";
+import { dueLanes } from "./sweep.ts";
+import { TransactionalDrains } from "./transactional-drain.ts";
+import type { WakeListener, WakeTransport } from "./transport.ts";
+import type { Handler, QueueName } from "./types.ts";
+
+/** How a drain ended. */
+export type DrainEnd =
+  /** The lane was released; `dueInMs` is when it has something to do again, null for nothing. */
+  | { handedBack: true; dueInMs: number | null }
+  /** The lease was lost. */
+  | { handedBack: false };
+
+/** A drain's turn: when it must end by itself, and when it must stop at once. */
+export interface TurnControl {
+  /** True once the worker stops, or others wait for this slot and the time budget is used up. */
+  isOver(): boolean;
+  /** Ends this turn early. */
+  end(): void;
+  /** Aborts when the worker's time to stop is nearly used up. */
+  stopNow: AbortSignal;
+}
+
+export interface PoolOptions {
+  db: Database;
+  keeper: LeaseKeeper;
+  transport: WakeTransport;
+  queue: QueueName;
+  handler: Handler;
+  log: Logger;
+  /** Lanes drained at once. */
+  slots: number;
+  /** Jobs of one lane in flight at once (external handlers). */
+  laneConcurrency: number;
+  sweepMs: number;
+  /** How long a drain may keep its slot while others wait for one. */
+  turnMs: number;
+}
+
+/** Lanes that are due soon are drained by a timer of this process; the rest is the sweep's. */
+const ALARM_WITHIN_MS = 60_000;
+const MAX_ALARMS = 10_000;
+
+/**
+ * A worker pool: a bounded number of drains of one queue, started by wakes, by the sweep, and by
+ * alarms for lanes that this process handed back with a time in the near future.
+ */
+export class WorkerPool {
+  private readonly options: PoolOptions;
+  private readonly transactional: TransactionalDrains | null;
+  private readonly worker: string;
+  private readonly draining = new Map<string, Promise<void>>();
+  /** Lanes that were woken while this pool was draining them. */
+  private readonly wokenAgain = new Set<string>();
+  private readonly alarms = new Map<string, NodeJS.Timeout>();
+  private readonly stopNow = new AbortController();
+  private stopping = false;
+  private waitingForSlot: Array<() => void> = [];
+  private sweepTimer: NodeJS.Timeout | undefined;
+  private sweeping: Promise<void> | undefined;
+  private listener: WakeListener | undefined;
+
+  constructor(options: PoolOptions) {
+    this.options = options;
+    this.worker = `${hostname()}/${process.pid}`;
+    const { handler } = options;
+    this.transactional =
+      handler.mode === "transactional"
+        ? new TransactionalDrains({ ...options, handler, worker: this.worker })
+        : null;
+  }
+
+  async start(): Promise<void> {
+    const { transport, queue, slots, sweepMs } = this.options;
+    this.listener = await transport.listen(queue, slots, (lane) => this.onWake(lane));
+    this.sweepTimer = setInterval(() => {
+      this.sweeping ??= this.sweep().finally(() => {
+        this.sweeping = undefined;
+      });
+    }, sweepMs);
+  }
+
+  /** Lanes being drained now. */
+  get active(): number {
+    return this.draining.size;
+  }
+
+  /**
+   * No new work; what runs may finish until `graceMs` have gone by, then outside calls are aborted.
+   * What was not begun is handed back and costs no attempt.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.stopping = true;
+    clearInterval(this.sweepTimer);
+    for (const alarm of this.alarms.values()) clearTimeout(alarm);
+    this.alarms.clear();
+    for (const release of this.waitingForSlot.splice(0)) release();
+    const abort = setTimeout(() => this.stopNow.abort(), graceMs);
+    const { keeper, queue } = this.options;
+    for (const lane of this.draining.keys()) keeper.find(queue, lane)?.nudge();
+    const listenerClosed = this.listener?.close(graceMs + 1_000);
+    await this.sweeping;
+    await Promise.all(this.draining.values());
+    clearTimeout(abort);
+    await listenerClosed;
+  }
+
+  private async onWake(lane: string): Promise<void> {
+    // The holder is this process: it only needs to look again.
+    this.options.keeper.find(this.options.queue, lane)?.nudge();
+    if (this.draining.has(lane)) {
+      this.wokenAgain.add(lane);
+      return;
+    }
+    while (this.active >= this.options.slots && !this.stopping) {
+      await new Promise<void>((resolve) => this.waitingForSlot.push(resolve));
+    }
+    await this.drain(lane);
+  }
+
+  /** Drains a lane unless this pool is at it already. Never throws. */
+  private drain(lane: string): Promise<void> {
+    if (this.stopping) return Promise.resolve();
+    const running = this.draining.get(lane);
+    if (running !== undefined) return running;
+    clearTimeout(this.alarms.get(lane));
+    this.alarms.delete(lane);
+    const drained = this.drainOnce(lane)
+      .then((end) => {
+        this.draining.delete(lane);
+        // The news may have come after the drain's last look, which nobody else would notice.
+        if (this.wokenAgain.delete(lane)) void this.onWake(lane);
+        else if (end?.handedBack && end.dueInMs !== null) this.comeBack(lane, end.dueInMs);
+      })
+      .finally(() => {
+        this.waitingForSlot.shift()?.();
+      });
+    this.draining.set(lane, drained);
+    return drained;
+  }
+
+  private async drainOnce(lane: string): Promise<DrainEnd | null> {
+    const { keeper, queue, log } = this.options;
+    let held: HeldLane | null = null;
+    try {
+      held = await keeper.take(queue, lane);
+      if (held === null) return null;
+      return await this.drainHeld(held);
+    } catch (error) {
+      // The lease runs out by itself, and the sweep finds the lane: nothing to undo here.
+      if (!(error instanceof LeaseLost)) {
+        const message = isUnavailable(error) ? "drain cut off from the database" : "drain failed";
+        log.warn({ err: error, queue, lane }, message);
+      }
+      return null;
+    } finally {
+      if (held !== null) keeper.forget(held);
+    }
+  }
+
+  private drainHeld(held: HeldLane): Promise<DrainEnd> {
+    const { handler, queue, laneConcurrency } = this.options;
+    const { order } = QUEUE_POLICIES[queue];
+    const turn = this.newTurn();
+    if (this.transactional !== null) return this.transactional.drain(held, turn);
+    if (handler.mode !== "external") throw new Error(`queue ${queue} has no handler`);
+    const concurrency = order === "strict" ? 1 : laneConcurrency;
+    const options = { ...this.options, handler, order, concurrency, worker: this.worker };
+    return new ExternalDrain(options, held, turn).run();
+  }
+
+  private newTurn(): TurnControl {
+    const endsAtMs = performance.now() + this.options.turnMs;
+    let ended = false;
+    return {
+      isOver: () =>
+        ended ||
+        this.stopping ||
+        (this.waitingForSlot.length > 0 && performance.now() >= endsAtMs),
+      end: () => {
+        ended = true;
+      },
+      stopNow: this.stopNow.signal,
+    };
+  }
+
+  /** A lane that was handed back with something to do: to the end of the queue, or at its time. */
+  private comeBack(lane: string, dueInMs: number): void {
+    const { transport, queue } = this.options;
+    if (this.stopping || dueInMs <= 0) {
+      transport.wake(queue, [lane]);
+      return;
+    }
+    if (dueInMs > ALARM_WITHIN_MS || this.alarms.size >= MAX_ALARMS) return;
+    clearTimeout(this.alarms.get(lane));
+    const alarm = setTimeout(() => {
+      this.alarms.delete(lane);
+      void this.onWake(lane);
+    }, Math.ceil(dueInMs));
+    this.alarms.set(lane, alarm);
+  }
+
+  private async sweep(): Promise<void> {
+    const { db, keeper, queue, slots, log } = this.options;
+    const free = slots - this.active;
+    if (free <= 0 || this.stopping) return;
+    try {
+      for (const lane of await dueLanes(db, queue, free, keeper.leaseMs)) void this.drain(lane);
+    } catch (error) {
+      log.warn({ err: error, queue }, "sweep failed");
+    }
+  }
+}

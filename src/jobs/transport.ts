@@ -1,0 +1,253 @@
+import { createPostgresBackend, Queue, runMigrations, Worker } from "bullmq";
+import pg from "pg";
+import type { Database, Logger } from "../platform/index.ts";
+import {
+  assertNoEviction,
+  connectRedis,
+  type RedisClient,
+  type RedisSettings,
+} from "./redis-connection.ts";
+import type { QueueName } from "./types.ts";
+
+/**
+ * The transport carries wakes: which lane to look at, now. BullMQ on Redis or on Postgres; this is
+ * the only file that knows which. Losing, repeating or delaying a wake costs a second, never data:
+ * nothing waits for one, and nothing here may throw at those who send them.
+ */
+export interface WakeTransport {
+  /** Says that lanes have something to do. Returns at once; never throws. */
+  wake(queue: QueueName, lanes: Iterable<string>): void;
+  /** Hands wakes to `onWake`, at most `concurrency` at a time. */
+  listen(
+    queue: QueueName,
+    concurrency: number,
+    onWake: (lane: string) => Promise<void>,
+  ): Promise<WakeListener>;
+  /** Resolves when wakes can travel now; throws with the reason otherwise. */
+  check(): Promise<void>;
+  /** Wakes given up since the start, for metrics: the sweep carried those lanes. */
+  readonly dropped: number;
+  close(): Promise<void>;
+}
+
+export interface WakeListener {
+  /** Takes no more wakes, and waits at most `timeoutMs` for those that are being answered. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+export interface TransportOptions {
+  db: Database;
+  /** Undefined: BullMQ on Postgres. */
+  redis?: RedisSettings;
+  /** Most connections of the Postgres backend. */
+  postgresConnections?: number;
+  log: Logger;
+}
+
+/** One hash tag: every key of a queue in one slot of a Redis Cluster. */
+const PREFIX = "{heliograph}";
+const CLOSE_TIMEOUT_MS = 3_000;
+const MAX_BULK = 500;
+/** Lanes remembered while the transport is slow or away; the sweep carries what is dropped. */
+const MAX_PENDING_LANES = 20_000;
+/**
+ * A wake's lock. Only a safety net of BullMQ's: recovery goes by leases and the sweep. Long, so
+ * that a busy process does not have its wakes run a second time.
+ */
+const LOCK_MS = 30_000;
+
+interface Wake {
+  lane: string;
+}
+
+/** What is used of BullMQ's classes, whose types name their backend. */
+interface Closable {
+  on(event: "error", listener: (error: Error) => void): unknown;
+  close(): Promise<void>;
+}
+interface WakeQueue extends Closable {
+  addBulk(
+    jobs: { name: string; data: Wake; opts: Parameters<Queue<Wake>["add"]>[2] }[],
+  ): Promise<unknown>;
+}
+type WakeWorker = Closable;
+
+interface Backend {
+  openQueue(name: QueueName): WakeQueue;
+  openWorker(
+    name: QueueName,
+    concurrency: number,
+    onWake: (lane: string) => Promise<void>,
+  ): WakeWorker;
+  /** On Postgres deduplication slows bulk adds to a sixth, and a second wake is harmless. */
+  deduplicates: boolean;
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Creates or updates what the Postgres backend stores. Safe to run by several processes at once. */
+export async function migrateTransport(db: Database): Promise<void> {
+  const client = await db.pool.connect();
+  try {
+    await runMigrations(client, "bullmq");
+  } finally {
+    client.release();
+  }
+}
+
+export function createTransport(options: TransportOptions): WakeTransport {
+  const { log } = options;
+  const backend =
+    options.redis === undefined ? postgresBackend(options) : redisBackend(options.redis, log);
+  const queues = new Map<QueueName, WakeQueue>();
+  const pending = new Map<QueueName, Set<string>>();
+  const flushing = new Set<QueueName>();
+  let dropped = 0;
+  let closed = false;
+
+  const queueOf = (name: QueueName): WakeQueue => {
+    let queue = queues.get(name);
+    if (queue === undefined) {
+      queue = backend.openQueue(name);
+      queue.on("error", (error) => log.debug({ err: error, queue: name }, "wake queue error"));
+      queues.set(name, queue);
+    }
+    return queue;
+  };
+
+  /** One bulk add under way a queue; lanes named meanwhile gather, each once. */
+  const flush = async (name: QueueName): Promise<void> => {
+    const lanes = pending.get(name);
+    while (lanes !== undefined && lanes.size > 0 && !closed) {
+      const bulk = [...lanes].slice(0, MAX_BULK);
+      for (const lane of bulk) lanes.delete(lane);
+      try {
+        await queueOf(name).addBulk(
+          bulk.map((lane) => ({
+            name: "wake",
+            data: { lane },
+            opts: {
+              removeOnComplete: true,
+              removeOnFail: true,
+              ...(backend.deduplicates
+                ? { deduplication: { id: lane, keepLastIfActive: true } }
+                : {}),
+            },
+          })),
+        );
+      } catch (error) {
+        dropped += bulk.length;
+        log.debug({ err: error, queue: name, lanes: bulk.length }, "wakes dropped");
+      }
+    }
+  };
+
+  return {
+    wake: (name, lanes) => {
+      if (closed) return;
+      const set = pending.get(name) ?? new Set();
+      pending.set(name, set);
+      for (const lane of lanes) {
+        if (set.size < MAX_PENDING_LANES) set.add(lane);
+        else dropped++;
+      }
+      if (flushing.has(name)) return;
+      flushing.add(name);
+      setImmediate(() => void flush(name).finally(() => flushing.delete(name)));
+    },
+    listen: async (name, concurrency, onWake) => {
+      const worker = backend.openWorker(name, concurrency, onWake);
+      worker.on("error", (error) => log.debug({ err: error, queue: name }, "wake worker error"));
+      return { close: (timeoutMs) => within(timeoutMs, worker.close()) };
+    },
+    check: () => backend.check(),
+    get dropped() {
+      return dropped;
+    },
+    close: async () => {
+      closed = true;
+      await within(CLOSE_TIMEOUT_MS, Promise.all([...queues.values()].map((q) => q.close())));
+      await backend.close();
+    },
+  };
+}
+
+function redisBackend(settings: RedisSettings, log: Logger): Backend {
+  const clients: RedisClient[] = [];
+  const open = (role: "producer" | "consumer") => {
+    const client = connectRedis(settings, role);
+    client.on("error", (error) => log.debug({ err: error }, "redis connection error"));
+    clients.push(client);
+    return client;
+  };
+  const producer = open("producer");
+  return {
+    deduplicates: true,
+    openQueue: (name) =>
+      new Queue<Wake>(name, {
+        connection: producer,
+        prefix: PREFIX,
+        skipWaitingForReady: true,
+        skipMetasUpdate: true,
+      }),
+    openWorker: (name, concurrency, onWake) =>
+      new Worker<Wake>(name, (job) => onWake(job.data.lane), {
+        connection: open("consumer"),
+        prefix: PREFIX,
+        concurrency,
+        lockDuration: LOCK_MS,
+        removeOnComplete: { count: 0 },
+        removeOnFail: { count: 0 },
+      }),
+    check: async () => {
+      if ((await producer.ping()) !== "PONG") throw new Error("Redis does not answer PING");
+      await assertNoEviction(producer);
+    },
+    close: async () => {
+      for (const client of clients) client.disconnect();
+    },
+  };
+}
+
+function postgresBackend({ db, postgresConnections, log }: TransportOptions): Backend {
+  // A pool of our own, because the schema of a pool that is passed in is its search_path's.
+  const pool = new pg.Pool({
+    ...db.pool.options,
+    max: postgresConnections ?? 8,
+    application_name: "heliograph wakes",
+    options: "-c search_path=bullmq",
+    keepAlive: true,
+  });
+  pool.on("error", (error) => log.debug({ err: error }, "wake connection error"));
+  return {
+    deduplicates: false,
+    openQueue: (name) => new Queue(name, { connection: pool }, createPostgresBackend),
+    openWorker: (name, concurrency, onWake) =>
+      new Worker(
+        name,
+        (job) => onWake((job.data as Wake).lane),
+        {
+          connection: pool,
+          concurrency,
+          lockDuration: LOCK_MS,
+          removeOnComplete: { count: 0 },
+          removeOnFail: { count: 0 },
+        },
+        createPostgresBackend,
+      ),
+    check: async () => {
+      await pool.query("SELECT 1");
+    },
+    close: () => within(CLOSE_TIMEOUT_MS, pool.end()),
+  };
+}
+
+/** Waits for something that has no time limit of its own, but not longer than `timeoutMs`. */
+async function within(timeoutMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs);
+  });
+  await Promise.race([work.catch(() => {}), timeout]);
+  clearTimeout(timer);
+}
