@@ -99,9 +99,7 @@ export async function claimInOrder(
     claims.set(row.of_lane, claim);
     if (row.id !== null) claim.jobs.push(claimedJob(row));
   }
-  return requests.map(
-    (request) => claims.get(request.lease.lane) ?? { seq: "-1", jobs: [] },
-  );
+  return requests.map((request) => claims.get(request.lease.lane) ?? { seq: "-1", jobs: [] });
 }
 
 /** What holds its key: everything unfinished but a job that waits for its own time. */

@@ -1,4 +1,9 @@
-import { isUnavailable, type Database, type Queryable, type Transaction } from "../platform/index.ts";
+import {
+  type Database,
+  isUnavailable,
+  type Queryable,
+  type Transaction,
+} from "../platform/index.ts";
 import { Batcher } from "./batcher.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import { type Enqueued, type NewJob, QUEUES } from "./types.ts";
@@ -131,8 +136,7 @@ export function createEnqueuer(db: Database, wake: Wake): Enqueuer {
   );
 
   return {
-    enqueue: (job) =>
-      (batchers[batcherOf(job.lane)] as Batcher<NewJob, Enqueued>).add(job),
+    enqueue: (job) => (batchers[batcherOf(job.lane)] as Batcher<NewJob, Enqueued>).add(job),
     enqueueIn: async (tx, jobs) => {
       const results = await insertJobs(tx, jobs);
       tx.afterCommit(() => wakeFresh(jobs, results));

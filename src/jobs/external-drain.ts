@@ -11,7 +11,14 @@ import {
 import { LeaseLost, outcomeOfError } from "./errors.ts";
 import { fence } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
-import { beginAttempt, countDeath, MAX_DEATHS, recordOutcomes, verdictOf } from "./outcome.ts";
+import {
+  type AttemptEnd,
+  beginAttempt,
+  countDeath,
+  MAX_DEATHS,
+  recordOutcomes,
+  verdictOf,
+} from "./outcome.ts";
 import type { DrainEnd, TurnControl } from "./pool.ts";
 import type { Choice, ExternalHandler, Job, LaneOrder, LaneRunner, Outcome } from "./types.ts";
 
@@ -92,9 +99,7 @@ export class ExternalDrain {
   }
 
   /** Starts what may start. Answers the claim that ended it, and when a held key may go on. */
-  private async startReady(
-    runner: LaneRunner,
-  ): Promise<{ seq: string; untilMs: number | null }> {
+  private async startReady(runner: LaneRunner): Promise<{ seq: string; untilMs: number | null }> {
     const blocked = new Set<string>();
     let untilMs: number | null = null;
     const earlier = (ms: number | null) => {
@@ -112,7 +117,10 @@ export class ExternalDrain {
           earlier(choice.waitUntilMs);
           return { seq: claim.seq, untilMs };
         }
-        const chosen = ready.splice(ready.findIndex((job) => job.id === choice.job.id), 1);
+        const chosen = ready.splice(
+          ready.findIndex((job) => job.id === choice.job.id),
+          1,
+        );
         for (const job of chosen) this.start(runner, job);
       }
       // Keys whose head waits would fill the window and hide the others: look again without them.
@@ -162,7 +170,7 @@ export class ExternalDrain {
     } catch (error) {
       if (error instanceof LeaseLost) this.held.lost = true;
       else if (isUnavailable(error)) this.turn.end();
-      else await this.recordFailedBegin(job, error);
+      else await this.recordFailedBegin(runner, job, error);
       return;
     }
     if (attempt === null) return;
@@ -174,38 +182,36 @@ export class ExternalDrain {
       outcome = outcomeOfError(error);
     }
     const runMs = performance.now() - startedMs;
-    await this.record(runner, job, attempt, outcome, runMs).catch((error) =>
+    await this.record(runner, { job, attempt, outcome, runMs }).catch((error) =>
       log.error({ err: error, jobId: job.id }, "an outcome could not be recorded"),
     );
   }
 
   /** `begin` itself failed, before anything left: an attempt that failed. */
-  private async recordFailedBegin(job: ClaimedJob, error: unknown): Promise<void> {
-    const { db, worker, log } = this.options;
+  private async recordFailedBegin(
+    runner: LaneRunner,
+    job: ClaimedJob,
+    error: unknown,
+  ): Promise<void> {
     const end = { job, attempt: job.attempts + 1, outcome: outcomeOfError(error), runMs: 0 };
-    await db
-      .transaction(async (tx) => {
+    try {
+      await this.options.db.transaction(async (tx) => {
         await this.mustHold(tx);
-        await recordOutcomes(tx, [end], { worker, nowMs: Date.now(), wasRunning: false });
-      })
-      .catch((failure) => {
-        log.error({ err: failure, jobId: job.id }, "a failed begin could not be recorded");
-        this.turn.end();
+        await this.recordIn(tx, runner, end, { wasRunning: false });
       });
+    } catch (failure) {
+      const context = { err: failure, jobId: job.id };
+      this.options.log.error(context, "a failed begin could not be recorded");
+      this.turn.end();
+    }
   }
 
   /** A known outcome must not be lost to a passing outage of the database: tried until the worker stops. */
-  private async record(
-    runner: LaneRunner,
-    job: ClaimedJob,
-    attempt: number,
-    outcome: Outcome,
-    runMs: number,
-  ): Promise<void> {
+  private async record(runner: LaneRunner, end: AttemptEnd): Promise<void> {
     for (;;) {
       try {
         await this.options.db.transaction((tx) =>
-          this.recordIn(tx, runner, job, attempt, outcome, runMs),
+          this.recordIn(tx, runner, end, { wasRunning: true }),
         );
         return;
       } catch (error) {
@@ -219,20 +225,15 @@ export class ExternalDrain {
   private async recordIn(
     tx: Transaction,
     runner: LaneRunner,
-    job: ClaimedJob,
-    attempt: number,
-    outcome: Outcome,
-    runMs: number,
+    end: AttemptEnd,
+    { wasRunning }: { wasRunning: boolean },
   ): Promise<void> {
     const nowMs = Date.now();
-    const end = { job, attempt, outcome, runMs };
-    const changed = await recordOutcomes(tx, [end], {
-      worker: this.options.worker,
-      nowMs,
-      wasRunning: true,
-    });
-    const { state } = verdictOf(job, attempt, outcome, nowMs);
-    await runner.finish?.(tx, job, outcome, { state, applied: changed.has(job.id) });
+    const { worker } = this.options;
+    const changed = await recordOutcomes(tx, [end], { worker, nowMs, wasRunning });
+    const { state } = verdictOf(end.job, end.attempt, end.outcome, nowMs);
+    const applied = changed.has(end.job.id);
+    await runner.finish?.(tx, end.job, end.outcome, { state, applied });
   }
 
   private async settleOrphans(runner: LaneRunner): Promise<void> {
@@ -255,7 +256,8 @@ export class ExternalDrain {
           const error = `${MAX_DEATHS} workers died with this job in hand`;
           outcome = { type: "discard", errorClass: "WorkerDied", error };
         }
-        await this.recordIn(tx, runner, job, job.attempts, outcome, 0);
+        const end = { job, attempt: job.attempts, outcome, runMs: 0 };
+        await this.recordIn(tx, runner, end, { wasRunning: true });
       });
       this.orphans.delete(job.id);
     }

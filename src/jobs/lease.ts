@@ -105,9 +105,7 @@ export async function renewLeases(
     leaseMs,
   ]);
   const held = new Set(rows.map((row) => `${row.queue} ${row.lane} ${row.epoch}`));
-  return new Set(
-    leases.filter((lease) => held.has(`${lease.queue} ${lease.lane} ${lease.epoch}`)),
-  );
+  return new Set(leases.filter((lease) => held.has(`${lease.queue} ${lease.lane} ${lease.epoch}`)));
 }
 
 const FENCE = `/* jobs.fence */

@@ -63,7 +63,7 @@ export function verdictOf(
 
 /** One attempt's end, to be written. */
 export interface AttemptEnd {
-  job: Pick<Job, "id" | "workspaceId" | "queue" | "maxAttempts">;
+  job: Job;
   /** Attempts begun, this one included. */
   attempt: number;
   outcome: Outcome;

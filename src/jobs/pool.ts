@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
-import { ExternalDrain } from "./external-drain.ts";
 import { LeaseLost } from "./errors.ts";
+import { ExternalDrain } from "./external-drain.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import { dueLanes } from "./sweep.ts";
@@ -179,9 +179,7 @@ export class WorkerPool {
     let ended = false;
     return {
       isOver: () =>
-        ended ||
-        this.stopping ||
-        (this.waitingForSlot.length > 0 && performance.now() >= endsAtMs),
+        ended || this.stopping || (this.waitingForSlot.length > 0 && performance.now() >= endsAtMs),
       end: () => {
         ended = true;
       },

@@ -87,7 +87,8 @@ export class TransactionalDrains {
       const [head] = due;
       if (head === undefined) {
         const dueInMs = claim.jobs[0]?.dueInMs ?? null;
-        if (await this.keeper.release(held, claim.seq, dueInMs)) return { handedBack: true, dueInMs };
+        if (await this.keeper.release(held, claim.seq, dueInMs))
+          return { handedBack: true, dueInMs };
         if (!this.keeper.find(lease.queue, lease.lane)) return { handedBack: false };
         if (await this.isLost(held)) return { handedBack: false };
         continue;

@@ -1,0 +1,104 @@
+/**
+ * jobs: the ledger, lanes, wakes, drains and sweeps. Postgres holds every job and decides what may
+ * run; BullMQ carries the news to the worker pools. The only room that knows BullMQ.
+ *
+ * Enqueue through `Jobs.enqueue` (group commit) or `Jobs.enqueueIn` (the caller's transaction);
+ * work through `Jobs.startPool` with a `TransactionalHandler` or an `ExternalHandler`.
+ */
+import type { Database, Logger } from "../platform/index.ts";
+import { createEnqueuer, type Enqueuer } from "./enqueue.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { Ledger } from "./ledger.ts";
+import { WorkerPool } from "./pool.ts";
+import type { RedisSettings } from "./redis-connection.ts";
+import { createTransport } from "./transport.ts";
+import type { Handler, JobHooks, QueueName } from "./types.ts";
+
+export { Overloaded } from "./batcher.ts";
+export { insertJobs } from "./enqueue.ts";
+export { Discard, Pause, Retry } from "./errors.ts";
+export { type AttemptView, getJob, type JobFilter, type JobView, listJobs } from "./ledger.ts";
+export { type QueueStats, queueStats } from "./queue-stats.ts";
+export type { RedisSettings } from "./redis-connection.ts";
+export { migrateTransport } from "./transport.ts";
+export * from "./types.ts";
+
+export interface JobsOptions {
+  db: Database;
+  log: Logger;
+  /** Undefined: BullMQ on Postgres. */
+  redis?: RedisSettings;
+  /** Told when people retry or discard jobs of a queue. */
+  hooks?: Partial<Record<QueueName, JobHooks>>;
+  /** How long a lease lasts without a heartbeat. Default 5 000. */
+  leaseMs?: number;
+  /** Default 1 000. */
+  sweepMs?: number;
+  /** How long a drain keeps its slot while others wait. Default 2 000. */
+  turnMs?: number;
+}
+
+export interface PoolSize {
+  /** Lanes drained at once. */
+  slots: number;
+  /** Jobs of one lane in flight at once, for external handlers. Default 8. */
+  laneConcurrency?: number;
+}
+
+export interface Jobs extends Enqueuer {
+  /** Starts taking work of a queue; resolves when it listens. */
+  startPool(queue: QueueName, handler: Handler, size: PoolSize): Promise<WorkerPool>;
+  /** Retries or discards jobs by hand. */
+  readonly ledger: Ledger;
+  /** Resolves when wakes can travel; throws with the reason otherwise. */
+  check(): Promise<void>;
+  /** Lanes this process holds now. */
+  readonly lanesHeld: number;
+  /** Wakes given up since the start: the sweep carried those lanes. */
+  readonly wakesDropped: number;
+  /** Stops the pools (see WorkerPool.stop), then the connections of the transport. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** Leaves room for the rest of a shutdown within the ten seconds a process has. */
+const DEFAULT_GRACE_MS = 6_000;
+
+export function createJobs(options: JobsOptions): Jobs {
+  const { db, log } = options;
+  const transport = createTransport(options);
+  const keeper = new LeaseKeeper(db, options.leaseMs ?? 5_000, log);
+  const pools: WorkerPool[] = [];
+  return {
+    ...createEnqueuer(db, transport.wake),
+    ledger: new Ledger({ db, wake: transport.wake, hooks: options.hooks ?? {} }),
+    startPool: async (queue, handler, size) => {
+      const pool = new WorkerPool({
+        db,
+        keeper,
+        transport,
+        queue,
+        handler,
+        log,
+        slots: size.slots,
+        laneConcurrency: size.laneConcurrency ?? 8,
+        sweepMs: options.sweepMs ?? 1_000,
+        turnMs: options.turnMs ?? 2_000,
+      });
+      await pool.start();
+      pools.push(pool);
+      return pool;
+    },
+    check: () => transport.check(),
+    get lanesHeld() {
+      return keeper.count;
+    },
+    get wakesDropped() {
+      return transport.dropped;
+    },
+    stop: async (graceMs = DEFAULT_GRACE_MS) => {
+      await Promise.all(pools.map((pool) => pool.stop(graceMs)));
+      await keeper.close();
+      await transport.close();
+    },
+  };
+}
