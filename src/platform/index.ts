@@ -3,5 +3,17 @@
  * the HTTP error type, embedded services. It knows nothing about Telegram or jobs.
  */
 export * from "./clock.ts";
+export * from "./config.ts";
+export { ConfigError, fail, missingSetting, oneLine } from "./config-error.ts";
 export * from "./database.ts";
+export * from "./encryption-keys.ts";
+export * from "./keyring.ts";
 export * from "./log.ts";
+export * from "./metrics.ts";
+export { migrate } from "./migrate.ts";
+export type { Migration } from "./migration.ts";
+export * from "./problem.ts";
+export * from "./project-root.ts";
+export * from "./redis-url.ts";
+export { scrub } from "./scrub.ts";
+export * from "./secrets.ts";

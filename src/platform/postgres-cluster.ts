@@ -232,20 +232,28 @@ function spawnCluster(tools: ClusterTools, options: LaunchOptions, port: number)
     exited,
     signal,
     stop: async (mode = "fast", graceMs = 6_000) => {
+      child.ref();
       const steps: NodeJS.Signals[] =
         mode === "fast" ? ["SIGINT", "SIGQUIT", "SIGKILL"] : ["SIGQUIT", "SIGKILL"];
       for (const step of steps) {
-        child.ref();
         signal(step);
-        const done = await Promise.race([
-          exited.then(() => true),
-          delay(graceMs, false, { ref: true }),
-        ]);
-        if (done) return;
+        if (await endedWithin(exited, graceMs)) return;
       }
       await exited;
     },
   };
+}
+
+async function endedWithin(exited: Promise<void>, timeoutMs: number): Promise<boolean> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([
+      exited.then(() => true),
+      delay(timeoutMs, false, { signal: timer.signal }),
+    ]);
+  } finally {
+    timer.abort();
+  }
 }
 
 async function untilItAnswers(

@@ -1,0 +1,181 @@
+import { z } from "zod";
+import { ConfigError, EXAMPLES } from "./config-error.ts";
+import { parseDatabaseUrl } from "./database-url.ts";
+import { parseEncryptionKeys, type VersionedKey } from "./encryption-keys.ts";
+import { parseRedisUrl, type RedisConfig } from "./redis-url.ts";
+
+/**
+ * The one reader of the environment. What a process needs is read and checked here, once, at its
+ * start; everything else is handed what it needs.
+ */
+export interface Config {
+  /** Web port; 0 lets the system choose. */
+  port: number;
+  /** Undefined: embedded Postgres. Checked, and ready for the driver. */
+  databaseUrl?: string;
+  /** Undefined: BullMQ on Postgres. */
+  redis?: RedisConfig;
+  /** The address of `redis` as it was given. */
+  redisUrl?: string;
+  /** Where Telegram reaches us, without a slash at the end. Undefined: loopback, with the sandbox. */
+  publicUrl?: string;
+  /** Bot API server, without a slash at the end. */
+  telegramApiRoot: string;
+  /** Newest first. Undefined: embedded mode makes one. */
+  encryptionKeys?: VersionedKey[];
+  adminToken?: string;
+  logLevel: LogLevel;
+  updatesMode: "webhook";
+}
+
+export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const DEFAULT_API_ROOT = "https://api.telegram.org";
+/** Bot API: setWebhook, "Ports currently supported for webhooks". */
+const WEBHOOK_PORTS = ["443", "80", "88", "8443"];
+
+/** Reads one variable with `parse`, whose errors say what is wrong with it. Empty means unset. */
+const setting = <Value>(parse: (text: string) => Value) =>
+  z
+    .string()
+    .optional()
+    .transform((text, context): Value | undefined => {
+      if (text === undefined || text.trim() === "") return undefined;
+      try {
+        return parse(text.trim());
+      } catch (error) {
+        context.addIssue({ code: "custom", message: (error as Error).message });
+        return z.NEVER;
+      }
+    });
+
+const environment = z.object({
+  PORT: setting(parsePort),
+  DATABASE_URL: setting(parseDatabaseUrl),
+  REDIS_URL: setting((text) => ({ url: text, config: parseRedisUrl(text) })),
+  PUBLIC_URL: setting(parsePublicUrl),
+  TELEGRAM_API_ROOT: setting(parseApiRoot),
+  ENCRYPTION_KEYS: setting(parseEncryptionKeys),
+  ADMIN_TOKEN: setting(parseAdminToken),
+  LOG_LEVEL: setting(parseLogLevel),
+  UPDATES_MODE: setting(parseUpdatesMode),
+});
+
+/**
+ * Reads the settings of contract from `env`.
+ *
+ * @throws ConfigError for the first variable that is wrong
+ */
+export function loadConfig(env: Record<string, string | undefined> = process.env): Config {
+  const result = environment.safeParse(env);
+  if (!result.success) {
+    const [issue] = result.error.issues;
+    const variable = issue?.path[0] as keyof typeof EXAMPLES;
+    throw new ConfigError(variable, issue?.message ?? "is wrong", EXAMPLES[variable]);
+  }
+  const values = result.data;
+  const telegramApiRoot = values.TELEGRAM_API_ROOT ?? DEFAULT_API_ROOT;
+  if (values.PUBLIC_URL !== undefined) checkWebhookPort(values.PUBLIC_URL, telegramApiRoot);
+  return {
+    port: values.PORT ?? 3000,
+    databaseUrl: values.DATABASE_URL,
+    redis: values.REDIS_URL?.config,
+    redisUrl: values.REDIS_URL?.url,
+    publicUrl: values.PUBLIC_URL,
+    telegramApiRoot,
+    encryptionKeys: values.ENCRYPTION_KEYS,
+    adminToken: values.ADMIN_TOKEN,
+    logLevel: values.LOG_LEVEL ?? "info",
+    updatesMode: values.UPDATES_MODE ?? "webhook",
+  };
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65_535) {
+    throw new Error(`is ${quote(text)}: must be a whole number from 0 to 65535`);
+  }
+  return port;
+}
+
+function parsePublicUrl(text: string): string {
+  const url = parseAddress(text);
+  if (url.protocol !== "https:" && !isLoopback(url.hostname)) {
+    throw new Error(`is ${quote(text)}: must be https, since Telegram delivers to nothing else`);
+  }
+  return withoutSlash(url);
+}
+
+function parseApiRoot(text: string): string {
+  return withoutSlash(parseAddress(text));
+}
+
+function parseAddress(text: string): URL {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new Error(`is ${quote(text)}: must be a URL`);
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw new Error("holds a user or a password, which it must not");
+  }
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new Error(`is ${quote(text)}: must begin with https://`);
+  }
+  if (url.search !== "" || url.hash !== "") {
+    throw new Error(`is ${quote(text)}: must end with its host or path`);
+  }
+  return url;
+}
+
+function checkWebhookPort(publicUrl: string, telegramApiRoot: string): void {
+  const { port, hostname } = new URL(publicUrl);
+  // A Bot API server of one's own calls any port.
+  if (telegramApiRoot !== DEFAULT_API_ROOT || isLoopback(hostname)) return;
+  if (port !== "" && !WEBHOOK_PORTS.includes(port)) {
+    throw new ConfigError(
+      "PUBLIC_URL",
+      `has port ${port}: Telegram delivers to ${WEBHOOK_PORTS.join(", ")} only`,
+      EXAMPLES.PUBLIC_URL,
+    );
+  }
+}
+
+function isLoopback(hostname: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(hostname);
+}
+
+function withoutSlash(url: URL): string {
+  return url.toString().replace(/\/+$/, "");
+}
+
+function parseAdminToken(text: string): string {
+  if (!/^[\x21-\x7e]+$/.test(text)) {
+    throw new Error("holds characters that a header cannot carry: use visible ASCII");
+  }
+  return text;
+}
+
+function parseLogLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((known) => known === text.toLowerCase());
+  if (level === undefined)
+    throw new Error(`is ${quote(text)}: must be one of ${LOG_LEVELS.join(", ")}`);
+  return level;
+}
+
+function parseUpdatesMode(text: string): "webhook" {
+  if (text === "webhook") return text;
+  if (text === "polling") {
+    throw new Error(
+      'is "polling", which this version does not have yet: Telegram delivers by webhook',
+    );
+  }
+  throw new Error(`is ${quote(text)}: must be webhook`);
+}
+
+/** What was given, for the error line: short, and in one line. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text);
+}
