@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
@@ -17,7 +17,7 @@ import {
   SKIPS_FILE,
   TEMPLATE,
 } from "./run-environment.ts";
-import { atTeardown } from "./teardown-list.ts";
+import { atTeardown, undoEverything } from "./teardown-list.ts";
 
 /**
  * Makes what a run of the tests stands on: a Postgres (HELIOGRAPH_TEST_POSTGRES, a superuser's
@@ -30,7 +30,15 @@ export default async function setUp(): Promise<void> {
   process.env[SKIPS_FILE] ??= path.join(folder, "skips.jsonl");
   await writeFile(process.env[SKIPS_FILE], "", { flag: "a" });
 
-  await Promise.all([setUpPostgres(), setUpRedis()]);
+  // jest runs no teardown after a setup that failed, and what it started would stay behind.
+  const results = await Promise.allSettled([setUpPostgres(), setUpRedis()]);
+  for (const result of results) {
+    if (result.status === "rejected") {
+      await undoEverything().catch(() => {});
+      await rm(folder, { recursive: true, force: true });
+      throw result.reason;
+    }
+  }
 }
 
 async function setUpPostgres(): Promise<void> {
