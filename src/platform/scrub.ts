@@ -10,6 +10,9 @@ const REMOVED = "[redacted]";
 export const SECRET_NAMES =
   /^(?:authorization|proxy-authorization|cookie|set-cookie|x-telegram-bot-api-secret-token|(?:.*[_-])?(?:token|secret|password|passwd|passphrase|api[_-]?key|api[_-]?hash|private[_-]?key|auth[_-]?key|session[_-]?string)|(?:.*(?:[a-z]))?(?:Token|Secret|Password|ApiKey|ApiHash|PrivateKey|AuthKey)|secret[_-]?token|apikey|phone|phones|phone[_-]?numbers?|phoneNumbers?|vcard|encryption[_-]?keys?|encryptionKeys?)$/i;
 
+const JSON_NAMES =
+  "[a-z_-]*(?:token|secret|password|api_?key|api_?hash|private_?key|phone|phone_?number|vcard)";
+
 const RULES: Array<[RegExp, string]> = [
   // Bot API URLs: /bot123456:AA…/method and /file/bot123456:AA…/path, cut short or percent-encoded
   [/(\/bot)\d+(?::|%3A)[^/\s"'\\<>]*/gi, `$1${REMOVED}`],
@@ -24,14 +27,20 @@ const RULES: Array<[RegExp, string]> = [
     `$1${REMOVED}`,
   ],
   // Connection strings: everything between the user and the last @
-  [/([a-z][a-z0-9+.-]*:\/\/[^\s:@/"'\\<>]*):[^\s"'\\<>]*@/gi, `$1:${REMOVED}@`],
+  [/([a-z][a-z0-9+.-]{0,30}:\/\/[^\s:@/"'\\<>]*):[^\s"'\\<>]*@/gi, `$1:${REMOVED}@`],
   // key=value, in URLs and in libpq's connection strings
   [
     /\b((?:[a-z0-9]+[_-])*(?:password|passwd|secret|token|api_?key|api_?hash)=)[^\s&"'\\;,]+/gi,
     `$1${REMOVED}`,
   ],
+  // Fields of JSON inside a text, escaped as often as it may be: strings, then numbers
+  [
+    new RegExp(`(\\\\*")(${JSON_NAMES})\\1(\\s*:\\s*)\\1(?:(?!\\1).)*`, "gi"),
+    `$1$2$1$3$1${REMOVED}`,
+  ],
+  [new RegExp(`(\\\\*")(${JSON_NAMES})\\1(\\s*:\\s*)\\d+`, "gi"), `$1$2$1$3$1${REMOVED}$1`],
   // Phone numbers: international form, and vCard lines. Bare digits are ids here, mostly.
-  [/(\btel[^:"\s]{0,40}:\s*)\+?\d[\d ().-]{5,20}/gi, `$1${REMOVED}`],
+  [/(tel(?:;[^:"\s]{0,40})?:\s*)\+?\d[\d ().-]{5,20}/gi, `$1${REMOVED}`],
   [/\+\d(?:[ ().-]{0,2}\d){7,14}(?!\d)/g, REMOVED],
 ];
 
