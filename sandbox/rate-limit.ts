@@ -16,6 +16,7 @@ export type RateDecision =
 export class RateMeter {
   readonly #windows: readonly RateWindow[];
   readonly #penaltyMs: number;
+  readonly #smallest: number;
   readonly #keepMs: number;
   /** Times of what was accepted, rising; those before `#head` are out of every window. */
   #accepted: number[] = [];
@@ -25,6 +26,7 @@ export class RateMeter {
   constructor(windows: readonly RateWindow[], penaltyMs: number) {
     this.#windows = windows;
     this.#penaltyMs = penaltyMs;
+    this.#smallest = Math.min(...windows.map((window) => window.limit));
     this.#keepMs = Math.max(0, ...windows.map((window) => window.windowMs));
   }
 
@@ -58,8 +60,10 @@ export class RateMeter {
     return { allowed: false, retryAfterS: this.#retryAfterS(nowMs), violation: false };
   }
 
+  /** Counts what `check` allowed. A call larger than a window (an album) counts as a full window. */
   accept(nowMs: number, cost: number): void {
-    for (let count = 0; count < cost; count++) this.#accepted.push(nowMs);
+    const counted = Math.min(cost, this.#smallest);
+    for (let count = 0; count < counted; count++) this.#accepted.push(nowMs);
   }
 
   #retryAfterS(nowMs: number): number {

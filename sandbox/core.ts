@@ -1,0 +1,55 @@
+import type { BotUpdates } from "./bot-updates.ts";
+import type { Clock } from "./clock.ts";
+import { Fifo } from "./fifo.ts";
+import type { FileStore } from "./file-store.ts";
+import type { SandboxRecord } from "./record.ts";
+import type { SandboxLimits } from "./sandbox-types.ts";
+import type { StoredFile, World } from "./world.ts";
+
+/** A pressed button that waits for its bot's answer. */
+export interface CallbackQuery {
+  id: string;
+  userId: number;
+  botId: number;
+  atMs: number;
+}
+
+/** What every part of the sandbox works on. One a sandbox. */
+export interface Core {
+  world: World;
+  record: SandboxRecord;
+  clock: Clock;
+  limits: SandboxLimits;
+  files: FileStore;
+  /** Contents are in `files`; this is what is known of them. */
+  fileIndex: Map<string, StoredFile>;
+  callbacks: CallbackQueries;
+  updatesOf(botId: number): BotUpdates;
+  /** Something that must survive a restart has changed. */
+  changed(): void;
+}
+
+/** Seconds since 1970, as the Bot API counts. */
+export function unixTime(core: Core): number {
+  return Math.floor(core.clock.now() / 1000);
+}
+
+/** Queries that may still be answered; the rest is forgotten from the oldest on. */
+export class CallbackQueries {
+  readonly #byId = new Map<string, CallbackQuery>();
+  readonly #order = new Fifo<CallbackQuery>();
+
+  add(query: CallbackQuery, lifetimeMs: number): void {
+    for (let oldest = this.#order.peek(); oldest !== undefined; oldest = this.#order.peek()) {
+      if (oldest.atMs + lifetimeMs > query.atMs) break;
+      this.#order.shift();
+      this.#byId.delete(oldest.id);
+    }
+    this.#byId.set(query.id, query);
+    this.#order.push(query);
+  }
+
+  get(id: string): CallbackQuery | undefined {
+    return this.#byId.get(id);
+  }
+}

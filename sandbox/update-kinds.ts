@@ -1,0 +1,82 @@
+import type { TelegramUpdate } from "./telegram-objects.ts";
+
+/**
+ * What an update's kind decides: the internal queue it is delivered in, how long it lives, and
+ * whether a bot gets it at all. Rules of telegram-bot-api's webhook side, as pure functions.
+ */
+
+const secondMs = 1000;
+const dayMs = 24 * 60 * 60 * secondMs;
+
+/** Kinds left out unless `allowed_updates` names them (Bot API: setWebhook). */
+const leftOutByDefault = new Set(["chat_member", "message_reaction", "message_reaction_count"]);
+
+/** The one field of an update besides its id. */
+export function kindOf(update: Record<string, unknown>): string {
+  for (const key in update) if (key !== "update_id") return key;
+  return "";
+}
+
+/** How long an update waits for its bot before Telegram drops it. */
+export function lifetimeMs(kind: string): number {
+  switch (kind) {
+    case "callback_query":
+    case "shipping_query":
+    case "pre_checkout_query":
+      return 150 * secondMs;
+    case "inline_query":
+      return 30 * secondMs;
+    case "chosen_inline_result":
+      return 600 * secondMs;
+    default:
+      return dayMs;
+  }
+}
+
+/**
+ * The internal queue: one update of a queue is in flight at a time. Messages and their edits go by
+ * chat, queries by user; membership, reactions and business messages have queues of their own.
+ */
+export function queueOf(update: TelegramUpdate): string {
+  const kind = kindOf(update);
+  const body = update[kind] as {
+    chat?: { id?: number };
+    from?: { id?: number };
+    user?: { id?: number };
+    business_connection_id?: string;
+  } | null;
+  switch (kind) {
+    case "message":
+    case "edited_message":
+    case "channel_post":
+    case "edited_channel_post":
+      return `chat:${body?.chat?.id}`;
+    case "callback_query":
+      return `callback:${body?.from?.id}`;
+    case "inline_query":
+    case "chosen_inline_result":
+    case "shipping_query":
+    case "pre_checkout_query":
+      return `query:${body?.from?.id}`;
+    case "my_chat_member":
+      return `my_chat_member:${body?.chat?.id}`;
+    case "chat_member":
+    case "chat_join_request":
+      return `chat_member:${body?.chat?.id}`;
+    case "message_reaction":
+    case "message_reaction_count":
+      return `reaction:${body?.chat?.id}`;
+    case "business_message":
+    case "edited_business_message":
+    case "deleted_business_messages":
+      return `business:${body?.business_connection_id}:${body?.chat?.id}`;
+    default:
+      return `${kind}:${body?.chat?.id ?? body?.from?.id ?? body?.user?.id ?? 0}`;
+  }
+}
+
+/** Whether a bot that asked for `allowed` gets this kind. Null is a bot that never said. */
+export function isAllowed(kind: string, allowed: readonly string[] | null): boolean {
+  if (allowed === null || allowed.length === 0) return !leftOutByDefault.has(kind);
+  return allowed.includes(kind);
+}
