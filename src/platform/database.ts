@@ -93,6 +93,9 @@ export function openDatabase(options: DatabaseOptions): Database {
     query_timeout: statementTimeoutMs + 5_000,
   });
   pool.on("error", (error) => options.onIdleError?.(error));
+  // A connection that is cut while checked out, between two statements, emits on the client; with
+  // nobody listening that would end the process. Its next statement fails, which is news enough.
+  pool.on("connect", (client) => client.on("error", () => {}));
 
   async function tryTransaction<Result>(
     work: (tx: Transaction) => Promise<Result>,

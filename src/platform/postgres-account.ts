@@ -122,6 +122,8 @@ function passing({ uid, gid }: PostgresAccount): AsAccount {
     `--reuid=${uid}`,
     `--regid=${gid}`,
     "--clear-groups",
+    // Without it access(2), which initdb asks before it runs postgres, forgets the capability.
+    "--securebits=+no_setuid_fixup",
     "--inh-caps=-all,+dac_override",
     "--ambient-caps=-all,+dac_override",
     "--",

@@ -1,15 +1,17 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { createCluster } from "../../src/platform/postgres-initdb.ts";
 import {
-  type ClusterTools,
-  clusterUrl,
-  createCluster,
-  findClusterTools,
   launchCluster,
   type RunningCluster,
   type StopMode,
-} from "../../src/platform/postgres-cluster.ts";
+} from "../../src/platform/postgres-server.ts";
+import {
+  type ClusterTools,
+  clusterUrl,
+  findClusterTools,
+} from "../../src/platform/postgres-tools.ts";
 import { freePort } from "./free-port.ts";
 
 export interface OwnPostgres {

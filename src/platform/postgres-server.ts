@@ -1,131 +1,18 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { chown, mkdir, open, rename, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
-import path from "node:path";
+import { open } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { sqlState } from "./database.ts";
-import {
-  type AsAccount,
-  chooseAccount,
-  findWayToRun,
-  type PostgresAccount,
-} from "./postgres-account.ts";
-import { findPostgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";
+import { type ClusterTools, cleanEnvironment, lastLines, SUPERUSER } from "./postgres-tools.ts";
 
 /**
- * One Postgres cluster of ours: made with initdb, run as a child process, stopped. What it is for
- * (a folder that lasts, a throw-away of a test run) is its caller's business.
+ * One Postgres cluster of ours as a child process: started, watched, stopped. What it is for (a
+ * folder that lasts, a throw-away of a test run) is its caller's business.
  */
 
-export const SUPERUSER = "postgres";
-
-/** What it takes to run a cluster's programs. */
-export interface ClusterTools {
-  binaries: PostgresBinaries;
-  account: PostgresAccount | undefined;
-  as: AsAccount;
-}
-
-/** Finds the programs, and the account to run them as in `folder`, which must exist. */
-export async function findClusterTools(folder: string, dataFolder: string): Promise<ClusterTools> {
-  const binaries = await findPostgresBinaries();
-  const account = await chooseAccount(dataFolder);
-  const probe = path.join(folder, ".postgres-probe");
-  await mkdir(probe, { recursive: true });
-  try {
-    if (account !== undefined) await chown(probe, account.uid, account.gid);
-    return { binaries, account, as: await findWayToRun(account, binaries.postgres, probe) };
-  } finally {
-    await rm(probe, { recursive: true, force: true });
-  }
-}
-
-export interface CreateClusterOptions {
-  dataFolder: string;
-  password: string;
-  /** False only for throw-away clusters: initdb then skips its syncs. */
-  durable: boolean;
-  timeoutMs: number;
-}
-
-/**
- * Runs initdb beside `dataFolder` and renames the result into place, so that `dataFolder` exists
- * complete or not at all, wherever an interruption falls.
- *
- * @throws with the end of initdb's own output when it fails or takes longer than `timeoutMs`
- */
-export async function createCluster(tools: ClusterTools, options: CreateClusterOptions) {
-  const { dataFolder, password, durable, timeoutMs } = options;
-  const half = `${dataFolder}${HALF_MADE}`;
-  const passwordFile = `${half}.password`;
-  await rm(half, { recursive: true, force: true });
-  await mkdir(half, { mode: 0o700 });
-  await rm(passwordFile, { force: true });
-  await writeFile(passwordFile, `${password}\n`, { mode: 0o600 });
-  try {
-    if (tools.account !== undefined) {
-      await chown(half, tools.account.uid, tools.account.gid);
-      await chown(passwordFile, tools.account.uid, tools.account.gid);
-    }
-    await runInitdb(
-      tools,
-      [
-        `--pgdata=${half}`,
-        `--username=${SUPERUSER}`,
-        `--pwfile=${passwordFile}`,
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        // Postgres's own C.UTF-8: the same letters on every machine, whatever locales it has.
-        "--locale=C",
-        "--locale-provider=builtin",
-        "--builtin-locale=C.UTF-8",
-        ...(durable ? [] : ["--no-sync"]),
-      ],
-      timeoutMs,
-    );
-    await rename(half, dataFolder);
-  } finally {
-    await rm(passwordFile, { force: true });
-    await rm(half, { recursive: true, force: true });
-  }
-}
-
-/** What initdb's folder is called until it is complete. */
-const HALF_MADE = ".half-made";
-
-async function runInitdb(tools: ClusterTools, args: string[], timeoutMs: number): Promise<void> {
-  const command = tools.as(tools.binaries.initdb, args);
-  const child = spawn(command.file, command.args, {
-    ...command.options,
-    cwd: "/",
-    env: cleanEnvironment(),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output = (output + text).slice(-8_000);
-    });
-  }
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-  try {
-    const code = await new Promise<number | null>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", resolve);
-    });
-    if (code !== 0) {
-      const why =
-        code === null ? `was ended, after at most ${timeoutMs} ms` : `exited with ${code}`;
-      throw new Error(`initdb ${why}: ${lastLines(output)}`);
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** `smart` waits for clients, `fast` ends their sessions, `immediate` is a crash in good order. */
+/** `fast` ends their sessions, `immediate` is a crash in good order. */
 export type StopMode = "fast" | "immediate";
 
 export interface RunningCluster {
@@ -223,6 +110,7 @@ function spawnCluster(tools: ClusterTools, options: LaunchOptions, port: number)
     child.once("exit", () => resolve());
     child.once("error", () => resolve());
   });
+  if (child.pid !== undefined) endWithUs(child.pid, options.dataFolder, exited);
   // Alone it must not keep our process alive.
   child.unref();
   const signal = (name: NodeJS.Signals) => void child.kill(name);
@@ -242,6 +130,31 @@ function spawnCluster(tools: ClusterTools, options: LaunchOptions, port: number)
       await exited;
     },
   };
+}
+
+/**
+ * A shell that reads from a pipe of ours. When we are gone, however that came, the pipe closes, and
+ * the shell tells Postgres to stop, if the folder still names it: a killed process leaves no server
+ * behind, and a process that has the number by then is left alone.
+ */
+function endWithUs(pid: number, dataFolder: string, exited: Promise<void>): void {
+  const script =
+    'read -r _; [ "$(head -n 1 "$2/postmaster.pid" 2>/dev/null)" = "$1" ] && kill -INT "$1"';
+  const watchdog = spawn(
+    "/bin/sh",
+    ["-c", script, "heliograph-watchdog", String(pid), dataFolder],
+    {
+      cwd: "/",
+      env: cleanEnvironment(),
+      detached: true, // Ctrl-C in a terminal is not its end
+      stdio: ["pipe", "ignore", "ignore"],
+    },
+  );
+  watchdog.on("error", () => {}); // without a shell, the next start stops what was left
+  watchdog.stdin.on("error", () => {});
+  watchdog.unref();
+  (watchdog.stdin as Socket).unref();
+  void exited.then(() => watchdog.kill("SIGKILL"));
 }
 
 async function endedWithin(exited: Promise<void>, timeoutMs: number): Promise<boolean> {
@@ -301,20 +214,6 @@ async function untilItAnswers(
   );
 }
 
-/** Connection string of the superuser. */
-export function clusterUrl(port: number, password: string, database: string): string {
-  return `postgres://${SUPERUSER}:${encodeURIComponent(password)}@127.0.0.1:${port}/${database}`;
-}
-
-/** PG* variables of our user's shell would change where initdb and postgres look. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  return {
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    LC_ALL: "C",
-    LANG: "C",
-  };
-}
-
 function freeLoopbackPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -353,13 +252,4 @@ async function readLog(file: string, offset: number): Promise<string> {
   } finally {
     await handle.close();
   }
-}
-
-/** The end of a program's output, in one line. */
-function lastLines(output: string): string {
-  const lines = output
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-  return lines.slice(-4).join(" | ").slice(-600);
 }
