@@ -1,0 +1,91 @@
+import type { Queryable } from "../platform/index.ts";
+import { type ChatRow, type ChatView, chatView } from "./chat-list.ts";
+import type { Scope } from "./effects.ts";
+
+export const CHAT_PURPOSES = ["support", "compliance"] as const;
+export type ChatPurpose = (typeof CHAT_PURPOSES)[number];
+
+/** A late update may still carry the id a group had before it became a supergroup. */
+const LINKED = `/* conversations.linked */
+SELECT c.connector_id, c.chat_id
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS k(workspace_id, connector_id, chat_id)
+JOIN chats c USING (workspace_id, connector_id, chat_id)
+LEFT JOIN chats successor ON successor.workspace_id = c.workspace_id
+  AND successor.connector_id = c.connector_id AND successor.chat_id = c.migrated_to
+WHERE coalesce(successor.linked, c.linked)`;
+
+/**
+ * Which of the chats somebody linked, as keys `connectorId/chatId`. Private chats need no link
+ * (`needsLink`) and are not asked for.
+ */
+export async function linkedChats(
+  db: Queryable,
+  chats: ReadonlyArray<Scope & { chatId: string }>,
+): Promise<Set<string>> {
+  if (chats.length === 0) return new Set();
+  const rows = await db.query<{ connector_id: string; chat_id: string }>(LINKED, [
+    chats.map((chat) => chat.workspaceId),
+    chats.map((chat) => chat.connectorId),
+    chats.map((chat) => chat.chatId),
+  ]);
+  return new Set(rows.map((row) => `${row.connector_id}/${row.chat_id}`));
+}
+
+/** A link given to an old id is meant for the group as it is now. */
+const SET_LINK = `/* conversations.set-link */
+INSERT INTO chats AS c (workspace_id, connector_id, chat_id, linked, purpose)
+SELECT $1, $2, coalesce((
+    SELECT old.migrated_to FROM chats old
+    WHERE old.workspace_id = $1 AND old.connector_id = $2 AND old.chat_id = $3
+  ), $3), $4, $5
+ON CONFLICT (workspace_id, connector_id, chat_id) DO UPDATE SET
+  linked = excluded.linked,
+  purpose = CASE WHEN $6 THEN excluded.purpose ELSE c.purpose END,
+  updated_at = now()
+RETURNING c.*`;
+
+/**
+ * Links a chat, or ends its link; messages of unlinked groups are not stored. The chat need not be
+ * known yet. `purpose` undefined leaves it as it is. Throws Postgres's foreign key error (23503)
+ * when the workspace has no such connector.
+ */
+export async function setChatLink(
+  db: Queryable,
+  link: Scope & { chatId: string; linked: boolean; purpose?: ChatPurpose | null },
+): Promise<ChatView> {
+  const [row] = await db.query<ChatRow>(SET_LINK, [
+    link.workspaceId,
+    link.connectorId,
+    link.chatId,
+    link.linked,
+    link.purpose ?? null,
+    link.purpose !== undefined,
+  ]);
+  if (row === undefined) throw new Error("an upsert without a condition gave no row");
+  return chatView(row);
+}
+
+const UNREACHABLE = `/* conversations.unreachable */
+INSERT INTO chats AS c (workspace_id, connector_id, chat_id, reachable)
+SELECT DISTINCT workspace_id, connector_id, chat_id, false
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS k(workspace_id, connector_id, chat_id)
+ORDER BY 1, 2, 3
+ON CONFLICT (workspace_id, connector_id, chat_id) DO UPDATE
+  SET reachable = false, updated_at = now() WHERE c.reachable`;
+
+/**
+ * Telegram refused to deliver there (blocked, kicked, gone). Only the bot's own `my_chat_member`
+ * revives a chat; its date is not compared with this moment, because two clocks that disagree must
+ * not leave a chat dead for ever.
+ */
+export async function markUnreachable(
+  tx: Queryable,
+  chats: ReadonlyArray<Scope & { chatId: string }>,
+): Promise<void> {
+  if (chats.length === 0) return;
+  await tx.query(UNREACHABLE, [
+    chats.map((chat) => chat.workspaceId),
+    chats.map((chat) => chat.connectorId),
+    chats.map((chat) => chat.chatId),
+  ]);
+}

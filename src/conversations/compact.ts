@@ -1,0 +1,158 @@
+import type {
+  ConversationKey,
+  Effect,
+  MessageKey,
+  MessageVersion,
+  Scope,
+  StoredMessage,
+} from "./effects.ts";
+import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
+import type { Reply } from "./reply.ts";
+import type { MemberStatus, TelegramChat, TelegramUser } from "./telegram-types.ts";
+
+export interface ChatChange {
+  scope: Scope;
+  chatId: string;
+  chat: TelegramChat | null;
+  reachability: { reachable: boolean; atS: number } | null;
+}
+
+export interface ConversationChange {
+  key: ConversationKey;
+  contactUserId: string | null;
+  lastMessageAtS: number;
+  acknowledgedAtMs: number | null;
+}
+
+export interface MemberChange {
+  scope: Scope;
+  chatId: string;
+  userId: string;
+  status: MemberStatus;
+  sinceS: number;
+}
+
+/** The rows a batch of effects comes to: one a key, because an upsert must not hit a row twice. */
+export interface Changes {
+  /** Done first; everything else speaks of chats by the ids they have afterwards. */
+  migrations: Array<{ scope: Scope; fromChatId: string; toChatId: string }>;
+  chats: ChatChange[];
+  contacts: Array<{ scope: Scope; user: TelegramUser; atMs: number }>;
+  conversations: ConversationChange[];
+  /** In the order of their effects. */
+  messages: StoredMessage[];
+  /** New versions of messages stored before. */
+  edits: Array<{ key: MessageKey; version: MessageVersion }>;
+  /** Versions for the history, of messages old and new. */
+  history: Array<{ key: MessageKey; version: MessageVersion }>;
+  members: MemberChange[];
+  replies: Reply[];
+}
+
+/** Sums up effects, which come in the order in which they take place. Pure. */
+export function compact(effects: readonly Effect[]): Changes {
+  const migratedTo = new Map<string, string>();
+  const migrations: Changes["migrations"] = [];
+  for (const effect of effects) {
+    if (effect.type !== "chat-migrated") continue;
+    const key = chatKeyOf(effect.scope, effect.fromChatId);
+    if (migratedTo.has(key)) continue;
+    migratedTo.set(key, effect.toChatId);
+    migrations.push(effect);
+  }
+  /** Where a chat is when the batch is over (interpret lets no migration lead back). */
+  const finalChatId = (scope: Scope, chatId: string): string => {
+    let current = chatId;
+    for (;;) {
+      const next = migratedTo.get(chatKeyOf(scope, current));
+      if (next === undefined) return current;
+      current = next;
+    }
+  };
+
+  const chats = new Map<string, ChatChange>();
+  const contacts = new Map<string, Changes["contacts"][number]>();
+  const conversations = new Map<string, ConversationChange>();
+  const messages = new Map<string, StoredMessage>();
+  const edits = new Map<string, Changes["edits"][number]>();
+  const members = new Map<string, MemberChange>();
+  const history: Changes["history"] = [];
+  const replies: Reply[] = [];
+
+  const chatChange = (scope: Scope, chatId: string): ChatChange => {
+    const key = chatKeyOf(scope, chatId);
+    const change = chats.get(key) ?? { scope, chatId, chat: null, reachability: null };
+    chats.set(key, change);
+    return change;
+  };
+  const inFinalChat = (key: ConversationKey): ConversationKey =>
+    migratedTo.size === 0 ? key : { ...key, chatId: finalChatId(key.scope, key.chatId) };
+
+  for (const effect of effects) {
+    switch (effect.type) {
+      case "chat-migrated":
+        break;
+      case "chat-seen":
+        chatChange(effect.scope, effect.chat.id).chat = effect.chat;
+        break;
+      case "chat-reachability":
+        chatChange(effect.scope, effect.chatId).reachability = effect;
+        break;
+      case "contact-seen":
+        contacts.set(contactKeyOf(effect.scope, effect.user.id), effect);
+        break;
+      case "member-changed": {
+        const chatId = finalChatId(effect.scope, effect.chatId);
+        const key = memberKeyOf(effect.scope, chatId, effect.userId);
+        const known = members.get(key);
+        // Two chats that became one may both tell of a member.
+        if (known && known.sinceS > effect.sinceS) break;
+        members.set(key, { ...effect, chatId });
+        break;
+      }
+      case "message-stored": {
+        const conversation = inFinalChat(effect.message.conversation);
+        messages.set(messageKeyOf(effect.message.key), { ...effect.message, conversation });
+        const key = conversationKeyOf(conversation);
+        const known = conversations.get(key);
+        conversations.set(key, {
+          key: conversation,
+          contactUserId: known?.contactUserId ?? effect.contactUserId,
+          lastMessageAtS: Math.max(known?.lastMessageAtS ?? 0, effect.message.sentAtS),
+          acknowledgedAtMs: known?.acknowledgedAtMs ?? null,
+        });
+        break;
+      }
+      case "message-edited": {
+        const key = messageKeyOf(effect.key);
+        history.push({ key: effect.key, version: effect.previous });
+        const fresh = messages.get(key);
+        if (fresh) messages.set(key, { ...fresh, version: effect.version });
+        else edits.set(key, effect);
+        break;
+      }
+      case "version-kept":
+        history.push(effect);
+        break;
+      case "conversation-acknowledged": {
+        const known = conversations.get(conversationKeyOf(inFinalChat(effect.conversation)));
+        if (known) known.acknowledgedAtMs ??= effect.atMs;
+        break;
+      }
+      case "reply":
+        replies.push(effect.reply);
+        break;
+    }
+  }
+  return {
+    migrations,
+    chats: [...chats.values()],
+    contacts: [...contacts.values()],
+    conversations: [...conversations.values()],
+    messages: [...messages.values()],
+    edits: [...edits.values()],
+    history,
+    members: [...members.values()],
+    replies,
+  };
+}

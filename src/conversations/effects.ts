@@ -1,0 +1,77 @@
+import type { Reply } from "./reply.ts";
+import type { MemberStatus, MessageContent, TelegramChat, TelegramUser } from "./telegram-types.ts";
+
+/** Whose update it is: from the job's own row and payload, never from what the update says. */
+export interface Scope {
+  workspaceId: string;
+  connectorId: string;
+}
+
+/** A message's identity at Telegram; the chat id is the one it was sent under. */
+export interface MessageKey {
+  scope: Scope;
+  chatId: string;
+  messageId: string;
+  /** Empty: not a business message. */
+  businessConnectionId: string;
+}
+
+export interface ConversationKey {
+  scope: Scope;
+  chatId: string;
+  /** "0": no topic. */
+  threadId: string;
+  businessConnectionId: string;
+}
+
+/** One state of a message: as first sent (`versionAtS` 0) or as edited at that time. */
+export interface MessageVersion {
+  versionAtS: number;
+  content: MessageContent;
+}
+
+export interface StoredMessage {
+  key: MessageKey;
+  conversation: ConversationKey;
+  direction: "in" | "out";
+  /** Telegram's id of the sender, when it is a user. */
+  fromUserId: string | null;
+  threadId: string | null;
+  version: MessageVersion;
+  mediaGroupId: string | null;
+  replyToMessageId: string | null;
+  sentAtS: number;
+  receivedAtMs: number;
+  jobId: string | null;
+}
+
+/** What an update changes. Applied in order; each is complete in itself. */
+export type Effect =
+  /** A chat is new, or its details changed. */
+  | { type: "chat-seen"; scope: Scope; chat: TelegramChat }
+  /** The bot was let in, thrown out or blocked; `atS` is Telegram's time of it. */
+  | { type: "chat-reachability"; scope: Scope; chatId: string; reachable: boolean; atS: number }
+  /** A group became a supergroup: link, conversations and members go on under the new id. */
+  | { type: "chat-migrated"; scope: Scope; fromChatId: string; toChatId: string }
+  /** A person is new, or their details changed. */
+  | { type: "contact-seen"; scope: Scope; user: TelegramUser; atMs: number }
+  | {
+      type: "member-changed";
+      scope: Scope;
+      chatId: string;
+      userId: string;
+      status: MemberStatus;
+      sinceS: number;
+    }
+  | { type: "message-stored"; message: StoredMessage; contactUserId: string | null }
+  /** `version` takes the place of `previous`, which goes into the history. */
+  | {
+      type: "message-edited";
+      key: MessageKey;
+      version: MessageVersion;
+      previous: MessageVersion;
+    }
+  /** An older version that came late: history only. */
+  | { type: "version-kept"; key: MessageKey; version: MessageVersion }
+  | { type: "conversation-acknowledged"; conversation: ConversationKey; atMs: number }
+  | { type: "reply"; reply: Reply };

@@ -1,0 +1,33 @@
+/**
+ * conversations: chats, contacts, conversations, messages, and how updates become them.
+ *
+ * `createIngestHandler` is what the ingest pool runs; at its core is a pure function, `interpret`,
+ * which says what an update changes. The outbound room tells what became of sending through
+ * `recordOutgoing`, `markUnreachable` and `rekeyChat`; the receiver asks which groups are linked;
+ * the API reads pages. What deserves an answer goes out through the `ReplySink` the ingest handler
+ * is given.
+ */
+
+export {
+  CHAT_PURPOSES,
+  type ChatPurpose,
+  linkedChats,
+  markUnreachable,
+  setChatLink,
+} from "./chat-links.ts";
+export { type ChatView, listChats } from "./chat-list.ts";
+export { needsLink } from "./context.ts";
+export {
+  type ConversationView,
+  listConversations,
+  listMessages,
+  type MessageView,
+} from "./conversation-list.ts";
+export type { Scope } from "./effects.ts";
+export { createIngestHandler, type IngestOptions } from "./ingest-handler.ts";
+export { recordOutgoing, type SentMessage } from "./outgoing.ts";
+export { InvalidCursor, type Page, type PageRequest } from "./paging.ts";
+export { UPDATE_KINDS } from "./parse-update.ts";
+export { type ChatMove, moveChatLink, rekeyChat } from "./rekey-chat.ts";
+export type { Reply, ReplyButton, ReplySink } from "./reply.ts";
+export type { ChatType, Media } from "./telegram-types.ts";

@@ -1,0 +1,101 @@
+import { Discard, type Job, type LaneBatch, type TransactionalHandler } from "../jobs/index.ts";
+import { type Logger, sqlState } from "../platform/index.ts";
+import { compact } from "./compact.ts";
+import { advance, type Context } from "./context.ts";
+import type { Effect } from "./effects.ts";
+import { type Incoming, interpret } from "./interpret.ts";
+import { loadContext } from "./load-context.ts";
+import { mentionsOf } from "./mentions.ts";
+import { parseUpdate } from "./parse-update.ts";
+import { rekeyChat } from "./rekey-chat.ts";
+import type { ReplySink } from "./reply.ts";
+import { writeChats, writeContacts, writeMembers } from "./write-chats.ts";
+import { writeMessages, writeVersions } from "./write-messages.ts";
+
+export interface IngestOptions {
+  replies: ReplySink;
+  log: Logger;
+}
+
+/**
+ * Ingest: the thin shell around `interpret`. A batch of updates, of any lanes and workspaces, in one
+ * transaction with a fixed number of statements: load what they mention, interpret them one after
+ * the other, write what that comes to.
+ *
+ * Rows are taken in one order by everybody: lanes (the engine's), chats, contacts, conversations,
+ * messages, members, and last, through `replies`, the lanes of the bots, which are hot.
+ *
+ * A job carries the update's bytes as its body and `connectorId` in its payload.
+ */
+export function createIngestHandler({ replies, log }: IngestOptions): TransactionalHandler {
+  return {
+    mode: "transactional",
+    run: async (tx, lanes) => {
+      const batch = lanes.flatMap(readLane);
+      const context = await loadContext(tx, mentionsOf(batch));
+      const changes = compact(fold(batch, context));
+      try {
+        // Rare, and a few statements each: as many as groups became supergroups in this moment.
+        for (const { scope, fromChatId, toChatId } of changes.migrations) {
+          await rekeyChat(tx, { ...scope, from: fromChatId, to: toChatId });
+        }
+        await writeChats(tx, changes.chats);
+        await writeContacts(tx, changes.contacts);
+        await writeMessages(tx, changes.conversations, changes.messages);
+        await writeVersions(tx, changes);
+        await writeMembers(tx, changes.members);
+      } catch (error) {
+        throw isOrphaned(error) ? new Discard("The connector of this update was removed.") : error;
+      }
+      if (changes.replies.length > 0) await replies(tx, changes.replies);
+      log.debug(
+        { updates: batch.length, messages: changes.messages.length, edits: changes.edits.length },
+        "updates ingested",
+      );
+    },
+  };
+}
+
+/** Interprets a batch in order, each update knowing what those before it did. */
+export function fold(batch: readonly Incoming[], context: Context): Effect[] {
+  const all: Effect[] = [];
+  for (const incoming of batch) {
+    const effects = interpret(incoming, context);
+    advance(context, effects);
+    all.push(...effects);
+  }
+  return all;
+}
+
+function readLane({ workspaceId, jobs }: LaneBatch): Incoming[] {
+  return jobs.map((job) => readJob(workspaceId, job));
+}
+
+/** Throws `Discard` where the receiver cannot have made the job: trying again would not help. */
+function readJob(workspaceId: string, job: Job): Incoming {
+  const { connectorId } = job.payload;
+  if (typeof connectorId !== "string") throw new Discard("The job names no connector.");
+  if (job.body === null) throw new Discard("The update's bytes are gone.");
+  return {
+    scope: { workspaceId, connectorId },
+    jobId: job.id,
+    receivedAtMs: job.createdAt.getTime(),
+    update: parseUpdate(parseJson(job.body)),
+  };
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    // The parser's own message would quote the update.
+    throw new Discard("The update is not JSON.");
+  }
+}
+
+const OWNERS: ReadonlySet<unknown> = new Set(["chats_connector", "contacts_workspace"]);
+
+/** True when a row's connector or workspace no longer exists. */
+function isOrphaned(error: unknown): boolean {
+  return sqlState(error) === "23503" && OWNERS.has((error as { constraint?: unknown }).constraint);
+}

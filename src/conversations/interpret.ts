@@ -1,0 +1,254 @@
+import { answerCallback, answerMessage } from "./answers.ts";
+import { type ChatState, type Context, currentChatId, detailsOf, needsLink } from "./context.ts";
+import type { ConversationKey, Effect, MessageKey, MessageVersion, Scope } from "./effects.ts";
+import { chatKeyOf, contactKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
+import type {
+  MemberStatus,
+  TelegramChat,
+  TelegramMessage,
+  TelegramUser,
+  Update,
+} from "./telegram-types.ts";
+import { versionKeyOf } from "./version.ts";
+
+/** An update with what the engine knows about it. */
+export interface Incoming {
+  scope: Scope;
+  jobId: string;
+  /** When the receiver took it. */
+  receivedAtMs: number;
+  update: Update;
+}
+
+type MessageUpdate = Extract<Update, { kind: "message" }>;
+type MembershipUpdate = Extract<Update, { kind: "membership" }>;
+type CallbackUpdate = Extract<Update, { kind: "callback" }>;
+
+/**
+ * What an update changes, given what is known: pure, total, without a clock of its own. An update
+ * that was applied already has no effects, whatever came between.
+ */
+export function interpret(incoming: Incoming, context: Context): Effect[] {
+  const { update } = incoming;
+  switch (update.kind) {
+    case "message":
+      return ofMessage(incoming, update, context);
+    case "membership":
+      return ofMembership(incoming, update, context);
+    case "callback":
+      return ofCallback(incoming, update, context);
+    case "other":
+      return [];
+  }
+}
+
+function ofMessage(incoming: Incoming, update: MessageUpdate, context: Context): Effect[] {
+  const { scope } = incoming;
+  const { message } = update;
+  const { chat } = message;
+  const migration = migrationOf(scope, message, context);
+  // After a migration link and conversation are at the new id, whichever of the two ids tells it.
+  const homeId = migration?.toChatId ?? currentChatId(context.successors, scope, chat.id);
+  const isLinked = [homeId, migration?.fromChatId ?? homeId].some(
+    (id) => context.chats.get(chatKeyOf(scope, id))?.linked === true,
+  );
+  const effects: Effect[] = migration ? [migration] : [];
+  if (needsLink(chat.type) && !isLinked) return effects;
+
+  if (homeId === chat.id) effects.push(...chatSeen(scope, chat, context));
+  const people = [message.from, ...message.joined, message.left].filter((user) => user !== null);
+  effects.push(...contactsSeen(incoming, people, context));
+  for (const user of message.joined) {
+    effects.push(...memberChange(scope, homeId, user, "member", message.sentAtS, context));
+  }
+  if (message.left) {
+    effects.push(...memberChange(scope, homeId, message.left, "left", message.sentAtS, context));
+  }
+
+  const conversation: ConversationKey = {
+    scope,
+    chatId: homeId,
+    threadId: (message.isTopicMessage && message.threadId) || "0",
+    businessConnectionId: message.businessConnectionId,
+  };
+  const written = writeMessage(incoming, update, conversation, context);
+  effects.push(...written);
+  if (!update.edited && written.some((effect) => effect.type === "message-stored")) {
+    effects.push(...answerMessage(incoming, message, conversation, context));
+  }
+  return effects;
+}
+
+/**
+ * Both service messages of a migration say the same; the second finds it done, and doing it again
+ * changes nothing. What contradicts an earlier migration is left alone.
+ */
+function migrationOf(
+  scope: Scope,
+  message: TelegramMessage,
+  context: Context,
+): Extract<Effect, { type: "chat-migrated" }> | null {
+  if (!needsLink(message.chat.type)) return null;
+  const fromChatId = message.migrateToChatId ? message.chat.id : message.migrateFromChatId;
+  const toChatId = message.migrateToChatId ?? message.chat.id;
+  if (fromChatId === null || fromChatId === toChatId) return null;
+  const already = context.successors.get(chatKeyOf(scope, fromChatId)) ?? toChatId;
+  const hasMovedOn = context.successors.has(chatKeyOf(scope, toChatId));
+  if (already !== toChatId || hasMovedOn) return null;
+  return { type: "chat-migrated", scope, fromChatId, toChatId };
+}
+
+/** Stores the message, or sorts an edit into its versions: the newest by date wins, then the later. */
+function writeMessage(
+  incoming: Incoming,
+  { edited, message }: MessageUpdate,
+  conversation: ConversationKey,
+  context: Context,
+): Effect[] {
+  const { scope } = incoming;
+  const key: MessageKey = {
+    scope,
+    chatId: message.chat.id,
+    messageId: message.messageId,
+    businessConnectionId: message.businessConnectionId,
+  };
+  const version = versionOf(message, edited);
+  const known = context.messages.get(messageKeyOf(key));
+  if (known === undefined) {
+    const stored = storedMessage(message, version, { key, conversation, direction: "in" });
+    return [
+      {
+        type: "message-stored",
+        message: { ...stored, receivedAtMs: incoming.receivedAtMs, jobId: incoming.jobId },
+        contactUserId: contactUserIdOf(message),
+      },
+    ];
+  }
+
+  const current: MessageVersion = { versionAtS: known.versionAtS, content: known.content };
+  const isFirst = version.versionAtS === 0;
+  if (isFirst && (known.versionAtS === 0 || hasFirstVersion(known.history))) return [];
+  const versionKey = versionKeyOf(version);
+  if (versionKey === versionKeyOf(current) || known.history.has(versionKey)) return [];
+  if (version.versionAtS < known.versionAtS) return [{ type: "version-kept", key, version }];
+  return [{ type: "message-edited", key, version, previous: current }];
+}
+
+/** The version an update carries; a first version has time 0. */
+export function versionOf(message: TelegramMessage, edited: boolean): MessageVersion {
+  const versionAtS = message.editedAtS ?? (edited ? message.sentAtS : 0);
+  return { versionAtS, content: message.content };
+}
+
+function hasFirstVersion(history: ReadonlySet<string>): boolean {
+  for (const key of history) if (key.startsWith("0/")) return true;
+  return false;
+}
+
+/** The row of a message, but for when and by which job it came. */
+export function storedMessage(
+  message: TelegramMessage,
+  version: MessageVersion,
+  place: { key: MessageKey; conversation: ConversationKey; direction: "in" | "out" },
+) {
+  return {
+    ...place,
+    fromUserId: message.from?.id ?? null,
+    threadId: message.threadId,
+    version,
+    mediaGroupId: message.mediaGroupId,
+    replyToMessageId: message.replyToMessageId,
+    sentAtS: message.sentAtS,
+  };
+}
+
+/** Whom a conversation is with: in a private chat the chat's id is the person's. */
+export function contactUserIdOf(message: TelegramMessage): string | null {
+  return message.chat.type === "private" ? message.chat.id : null;
+}
+
+function ofMembership(incoming: Incoming, update: MembershipUpdate, context: Context): Effect[] {
+  const { scope } = incoming;
+  const { chat, user, status, atS } = update;
+  const homeId = currentChatId(context.successors, scope, chat.id);
+  const home = context.chats.get(chatKeyOf(scope, homeId));
+  const isStored = !needsLink(chat.type) || home?.linked === true;
+  // Of a group that nobody linked: that the bot is in it, which linking needs, and nothing else.
+  if (!isStored && !update.own) return [];
+
+  const effects: Effect[] = homeId === chat.id ? chatSeen(scope, chat, context) : [];
+  if (!update.own) effects.push(...contactsSeen(incoming, [user], context));
+  effects.push(...memberChange(scope, homeId, user, status, atS, context));
+  // The old id of a migrated group is left by everybody: that says nothing about the new one.
+  if (update.own && homeId === chat.id && atS >= (home?.reachableAtS ?? 0)) {
+    const reachable = update.isInside;
+    effects.push({ type: "chat-reachability", scope, chatId: homeId, reachable, atS });
+  }
+  return effects;
+}
+
+function ofCallback(incoming: Incoming, update: CallbackUpdate, context: Context): Effect[] {
+  const { scope } = incoming;
+  const { chat } = update;
+  const homeId = currentChatId(context.successors, scope, chat?.id ?? update.user.id);
+  const home = context.chats.get(chatKeyOf(scope, homeId));
+  if (chat && needsLink(chat.type) && home?.linked !== true) return [];
+  return [
+    ...contactsSeen(incoming, [update.user], context),
+    ...answerCallback(incoming, update, homeId),
+  ];
+}
+
+function chatSeen(scope: Scope, chat: TelegramChat, context: Context): Effect[] {
+  const known = context.chats.get(chatKeyOf(scope, chat.id));
+  return known && hasDetails(known, chat) ? [] : [{ type: "chat-seen", scope, chat }];
+}
+
+function hasDetails(known: ChatState, chat: TelegramChat): boolean {
+  const { type, title, username, isForum } = detailsOf(chat);
+  return (
+    known.type === type &&
+    known.title === title &&
+    known.username === username &&
+    known.isForum === isForum
+  );
+}
+
+/** Details of people, where they are newer than what is known. */
+function contactsSeen(incoming: Incoming, users: TelegramUser[], context: Context): Effect[] {
+  const { scope, receivedAtMs } = incoming;
+  const effects: Effect[] = [];
+  const seen = new Set<string>();
+  for (const user of users) {
+    const known = context.contacts.get(contactKeyOf(scope, user.id));
+    if (seen.has(user.id) || (known && known.updatedAtMs > receivedAtMs)) continue;
+    seen.add(user.id);
+    if (known && isSameUser(known.user, user)) continue;
+    effects.push({ type: "contact-seen", scope, user, atMs: receivedAtMs });
+  }
+  return effects;
+}
+
+function isSameUser(a: TelegramUser, b: TelegramUser): boolean {
+  return (
+    a.firstName === b.firstName &&
+    a.lastName === b.lastName &&
+    a.username === b.username &&
+    a.languageCode === b.languageCode &&
+    a.isBot === b.isBot
+  );
+}
+
+function memberChange(
+  scope: Scope,
+  chatId: string,
+  user: TelegramUser,
+  status: MemberStatus,
+  sinceS: number,
+  context: Context,
+): Effect[] {
+  const known = context.members.get(memberKeyOf(scope, chatId, user.id));
+  if (known && known.sinceS > sinceS) return [];
+  if (known && known.sinceS === sinceS && known.status === status) return [];
+  return [{ type: "member-changed", scope, chatId, userId: user.id, status, sinceS }];
+}

@@ -1,0 +1,19 @@
+import type { ConversationKey, MessageKey, Scope } from "./effects.ts";
+
+/** Keys of maps: what the unique keys of the tables are, as strings. */
+
+export const chatKeyOf = (scope: Scope, chatId: string): string =>
+  `${scope.workspaceId}/${scope.connectorId}/${chatId}`;
+
+/** Contacts belong to the workspace: one person who writes to two bots is one contact. */
+export const contactKeyOf = (scope: Scope, userId: string): string =>
+  `${scope.workspaceId}/${userId}`;
+
+export const memberKeyOf = (scope: Scope, chatId: string, userId: string): string =>
+  `${chatKeyOf(scope, chatId)}/${userId}`;
+
+export const conversationKeyOf = (key: ConversationKey): string =>
+  `${chatKeyOf(key.scope, key.chatId)}/${key.threadId}/${key.businessConnectionId}`;
+
+export const messageKeyOf = (key: MessageKey): string =>
+  `${chatKeyOf(key.scope, key.chatId)}/${key.messageId}/${key.businessConnectionId}`;

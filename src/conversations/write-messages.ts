@@ -1,0 +1,167 @@
+import type { Transaction } from "../platform/index.ts";
+import type { Changes, ConversationChange } from "./compact.ts";
+import type { MessageKey, MessageVersion, StoredMessage } from "./effects.ts";
+import { conversationKeyOf } from "./keys.ts";
+import { digestOf } from "./version.ts";
+import { isoOfS } from "./write-chats.ts";
+
+const UPSERT_CONVERSATIONS = `/* conversations.upsert */
+INSERT INTO conversations AS c (workspace_id, connector_id, chat_id, thread_id,
+  business_connection_id, contact_id, last_message_at, acknowledged_at)
+SELECT i.workspace_id, i.connector_id, i.chat_id, i.thread_id, i.business_connection_id, p.id,
+  i.last_message_at, i.acknowledged_at
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
+    $7::timestamptz[], $8::timestamptz[])
+  AS i(workspace_id, connector_id, chat_id, thread_id, business_connection_id, contact_user_id,
+    last_message_at, acknowledged_at)
+LEFT JOIN contacts p ON p.workspace_id = i.workspace_id AND p.telegram_user_id = i.contact_user_id
+ORDER BY 1, 2, 3, 4, 5
+ON CONFLICT (workspace_id, connector_id, chat_id, thread_id, business_connection_id) DO UPDATE SET
+  contact_id = coalesce(c.contact_id, excluded.contact_id),
+  last_message_at = greatest(c.last_message_at, excluded.last_message_at),
+  acknowledged_at = coalesce(c.acknowledged_at, excluded.acknowledged_at)
+RETURNING id, workspace_id, connector_id, chat_id, thread_id, business_connection_id`;
+
+interface ConversationRow {
+  id: string;
+  workspace_id: string;
+  connector_id: string;
+  chat_id: string;
+  thread_id: string;
+  business_connection_id: string;
+}
+
+/** Sorted before the ids are drawn, so that ids follow the order of the effects. */
+const INSERT_MESSAGES = `/* conversations.insert-messages */
+INSERT INTO messages (workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
+  business_connection_id, direction, kind, contact_id, thread_id, text, entities, media,
+  media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id)
+SELECT i.workspace_id, i.conversation_id, i.connector_id, i.chat_id, i.telegram_message_id,
+  i.business_connection_id, i.direction, i.kind, p.id, i.thread_id, i.text, i.entities, i.media,
+  i.media_group_id, i.reply_to_message_id, i.sent_at, i.received_at, i.edited_at, i.job_id
+FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
+    $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::jsonb[], $13::jsonb[],
+    $14::text[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
+    $19::bigint[]) WITH ORDINALITY
+  AS i(workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
+    business_connection_id, direction, kind, from_user_id, thread_id, text, entities, media,
+    media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id, n)
+LEFT JOIN contacts p ON p.workspace_id = i.workspace_id AND p.telegram_user_id = i.from_user_id
+ORDER BY i.n
+ON CONFLICT (workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id)
+  DO NOTHING
+RETURNING id`;
+
+const VERSION_INPUT = `unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[],
+    $6::timestamptz[], $7::text[], $8::text[], $9::jsonb[], $10::jsonb[], $11::text[])
+  AS i(workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id, version_at,
+    kind, text, entities, media, digest)`;
+const MESSAGE_OF_INPUT = `m.workspace_id = i.workspace_id AND m.connector_id = i.connector_id
+  AND m.chat_id = i.chat_id AND m.telegram_message_id = i.telegram_message_id
+  AND m.business_connection_id = i.business_connection_id`;
+
+const UPDATE_MESSAGES = `/* ingest.edit-messages */
+UPDATE messages m SET kind = i.kind, text = i.text, entities = i.entities, media = i.media,
+  edited_at = i.version_at
+FROM ${VERSION_INPUT} WHERE ${MESSAGE_OF_INPUT} AND i.digest IS NOT NULL`;
+
+const INSERT_HISTORY = `/* ingest.keep-versions */
+INSERT INTO message_edits (workspace_id, message_id, version_at, digest, kind, text, entities, media)
+SELECT m.workspace_id, m.id, i.version_at, i.digest, i.kind, i.text, i.entities, i.media
+FROM ${VERSION_INPUT} JOIN messages m ON ${MESSAGE_OF_INPUT}
+ON CONFLICT DO NOTHING`;
+
+/**
+ * Stores conversations, then their messages, each message once: one that is there already stays as
+ * it is. Contacts and chats must have been written. Answers how many messages were new.
+ */
+export async function writeMessages(
+  tx: Transaction,
+  conversations: readonly ConversationChange[],
+  messages: readonly StoredMessage[],
+): Promise<number> {
+  if (messages.length === 0) return 0;
+  const ids = await upsertConversations(tx, conversations);
+  const rows = await tx.query(INSERT_MESSAGES, [
+    messages.map(({ key }) => key.scope.workspaceId),
+    messages.map(({ conversation }) => ids.get(conversationKeyOf(conversation))),
+    messages.map(({ key }) => key.scope.connectorId),
+    messages.map(({ key }) => key.chatId),
+    messages.map(({ key }) => key.messageId),
+    messages.map(({ key }) => key.businessConnectionId),
+    messages.map(({ direction }) => direction),
+    messages.map(({ version }) => version.content.kind),
+    messages.map(({ fromUserId }) => fromUserId),
+    messages.map(({ threadId }) => threadId),
+    messages.map(({ version }) => version.content.text),
+    messages.map(({ version }) => jsonOrNull(version.content.entities)),
+    messages.map(({ version }) => jsonOrNull(version.content.media)),
+    messages.map(({ mediaGroupId }) => mediaGroupId),
+    messages.map(({ replyToMessageId }) => replyToMessageId),
+    messages.map(({ sentAtS }) => isoOfS(sentAtS)),
+    messages.map(({ receivedAtMs }) => new Date(receivedAtMs).toISOString()),
+    messages.map(({ version }) => (version.versionAtS > 0 ? isoOfS(version.versionAtS) : null)),
+    messages.map(({ jobId }) => jobId),
+  ]);
+  return rows.length;
+}
+
+async function upsertConversations(
+  tx: Transaction,
+  conversations: readonly ConversationChange[],
+): Promise<Map<string, string>> {
+  const rows = await tx.query<ConversationRow>(UPSERT_CONVERSATIONS, [
+    conversations.map(({ key }) => key.scope.workspaceId),
+    conversations.map(({ key }) => key.scope.connectorId),
+    conversations.map(({ key }) => key.chatId),
+    conversations.map(({ key }) => key.threadId),
+    conversations.map(({ key }) => key.businessConnectionId),
+    conversations.map(({ contactUserId }) => contactUserId),
+    conversations.map(({ lastMessageAtS }) => isoOfS(lastMessageAtS)),
+    conversations.map(({ acknowledgedAtMs }) =>
+      acknowledgedAtMs === null ? null : new Date(acknowledgedAtMs).toISOString(),
+    ),
+  ]);
+  return new Map(
+    rows.map((row) => [
+      conversationKeyOf({
+        scope: { workspaceId: row.workspace_id, connectorId: row.connector_id },
+        chatId: row.chat_id,
+        threadId: row.thread_id,
+        businessConnectionId: row.business_connection_id,
+      }),
+      row.id,
+    ]),
+  );
+}
+
+/** New versions of stored messages, and the history of what they replace. */
+export async function writeVersions(
+  tx: Transaction,
+  { edits, history }: Pick<Changes, "edits" | "history">,
+): Promise<void> {
+  if (edits.length > 0) await tx.query(UPDATE_MESSAGES, versionColumns(edits));
+  if (history.length > 0) await tx.query(INSERT_HISTORY, versionColumns(history));
+}
+
+function versionColumns(
+  versions: ReadonlyArray<{ key: MessageKey; version: MessageVersion }>,
+): unknown[] {
+  return [
+    versions.map(({ key }) => key.scope.workspaceId),
+    versions.map(({ key }) => key.scope.connectorId),
+    versions.map(({ key }) => key.chatId),
+    versions.map(({ key }) => key.messageId),
+    versions.map(({ key }) => key.businessConnectionId),
+    versions.map(({ version }) => isoOfS(version.versionAtS)),
+    versions.map(({ version }) => version.content.kind),
+    versions.map(({ version }) => version.content.text),
+    versions.map(({ version }) => jsonOrNull(version.content.entities)),
+    versions.map(({ version }) => jsonOrNull(version.content.media)),
+    versions.map(({ version }) => digestOf(version.content)),
+  ];
+}
+
+function jsonOrNull(value: object | null): string | null {
+  return value === null ? null : JSON.stringify(value);
+}
