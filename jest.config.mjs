@@ -13,8 +13,10 @@ export default {
     ],
   },
   testMatch: ["**/*.test.ts"],
-  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/.heliograph/"],
+  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/dist\\.new-", "<rootDir>/.heliograph/"],
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   testTimeout: 30_000,
+  // Two cores are what the gate has; each test file brings servers and processes of its own.
+  maxWorkers: 2,
 };
