@@ -2,6 +2,7 @@ import type { BotUpdates } from "./bot-updates.ts";
 import type { Clock } from "./clock.ts";
 import { Fifo } from "./fifo.ts";
 import type { FileStore } from "./file-store.ts";
+import type { RateLimiter } from "./rate-limit.ts";
 import type { SandboxRecord } from "./record.ts";
 import type { SandboxLimits } from "./sandbox-types.ts";
 import type { StoredFile, World } from "./world.ts";
@@ -24,6 +25,7 @@ export interface Core {
   /** Contents are in `files`; this is what is known of them. */
   fileIndex: Map<string, StoredFile>;
   callbacks: CallbackQueries;
+  rates: RateLimiter;
   updatesOf(botId: number): BotUpdates;
   /** Something that must survive a restart has changed. */
   changed(): void;

@@ -28,6 +28,16 @@ export function forbidden(what: string): BotApiRefusal {
   return new BotApiRefusal(403, `Forbidden: ${what}`);
 }
 
+/** 429. `violation` is a call made while an earlier one's hold was running. */
+export class TooManyRequests extends BotApiRefusal {
+  readonly violation: boolean;
+
+  constructor(retryAfterS: number, violation: boolean) {
+    super(429, `Too Many Requests: retry after ${retryAfterS}`, { retry_after: retryAfterS });
+    this.violation = violation;
+  }
+}
+
 /** An action of the sandbox's own API that makes no sense: names what was wrong and with what. */
 export class SandboxError extends Error {
   readonly status: number;

@@ -18,5 +18,6 @@ export type {
   RecordEntry,
   RecordView,
 } from "./record.ts";
+export { startSandbox } from "./sandbox.ts";
 export type * from "./sandbox-types.ts";
 export type * from "./telegram-objects.ts";

@@ -15,6 +15,8 @@ export interface CallEntry {
   /** HTTP status; 0 when the caller never got an answer (hang, reset). */
   status: number;
   ok: boolean;
+  /** What was asked for was done; with a fault, whatever the caller was told. */
+  tookEffect: boolean;
   result?: unknown;
   description?: string;
   parameters?: { retry_after?: number; migrate_to_chat_id?: number };

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { Busboy } from "@fastify/busboy";
+import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import type { RawCall, UploadedFile } from "./bot-api-schema.ts";
 import { BotApiRefusal, badRequest } from "./errors.ts";
 
@@ -76,7 +76,7 @@ function readMultipart(
       request.resume();
       reject(error);
     };
-    let parser: Busboy;
+    let parser: BusboyInstance;
     try {
       parser = new Busboy({
         headers: { ...request.headers, "content-type": request.headers["content-type"] ?? "" },

@@ -1,0 +1,162 @@
+import { z } from "zod";
+import type { UploadedFile } from "./bot-api-schema.ts";
+import { SandboxError } from "./errors.ts";
+import type { NewFault, Send, Upload } from "./sandbox-types.ts";
+
+/** What `/sandbox/api` takes, with complaints that say where and what. */
+
+const id = z.coerce.number().int();
+const optionalId = id.optional();
+const name = z.string().min(1).max(256);
+
+export const newUser = z.strictObject({
+  firstName: name,
+  lastName: name.optional(),
+  username: name.optional(),
+  id: optionalId,
+});
+
+export const newBot = z.strictObject({
+  name,
+  username: name,
+  canReadAllGroupMessages: z.boolean().optional(),
+  token: z.string().optional(),
+});
+
+export const newChat = z.strictObject({
+  type: z.enum(["group", "supergroup", "channel"]),
+  title: name,
+  username: name.optional(),
+  memberIds: z.array(id).min(1),
+  topics: z.array(name).optional(),
+});
+
+export const newMember = z.strictObject({
+  memberId: id,
+  status: z.enum(["member", "administrator"]).optional(),
+});
+
+export const userAndBot = z.strictObject({ userId: id, botId: id });
+export const userOnly = z.strictObject({ userId: id });
+export const chatOnly = z.strictObject({ chatId: id });
+export const place = z.object({ chatId: id, botId: optionalId });
+export const removal = z.object({ how: z.enum(["left", "kicked"]).default("left") });
+export const recordRange = z.object({
+  after: z.coerce.number().int().min(0).default(0),
+  limit: z.coerce.number().int().min(1).max(10_000).default(1_000),
+  kinds: z.string().optional(),
+});
+
+export const edit = z.strictObject({
+  from: id,
+  chatId: id,
+  botId: optionalId,
+  messageId: id,
+  text: z.string(),
+});
+
+export const press = z.strictObject({
+  from: id,
+  chatId: id,
+  botId: optionalId,
+  messageId: id,
+  data: z.string(),
+  forge: z.boolean().optional(),
+});
+
+export const rawUpdate = z.strictObject({
+  botId: id,
+  update: z.record(z.string(), z.unknown()),
+});
+
+const parameters = z.strictObject({
+  retry_after: z.number().int().optional(),
+  migrate_to_chat_id: z.number().int().optional(),
+});
+
+export const newFault: z.ZodType<NewFault> = z.strictObject({
+  botId: optionalId,
+  method: z.string().optional(),
+  chatId: optionalId,
+  times: z.number().int().min(1).optional(),
+  answer: z.union([
+    z.enum(["hang", "reset-before-effect", "reset-after-effect", "5xx-after-effect"]),
+    z.strictObject({
+      status: z.number().int().min(200).max(599),
+      error_code: z.number().int().optional(),
+      description: z.string().optional(),
+      parameters: parameters.optional(),
+    }),
+  ]),
+});
+
+/** A file: a part of the same multipart body, or base64. */
+const file = z.union([
+  z.strictObject({ part: z.string() }),
+  z.strictObject({
+    name: z.string().optional(),
+    contentType: z.string().optional(),
+    base64: z.string(),
+  }),
+]);
+
+const sendShape = z.strictObject({
+  from: id,
+  chatId: id,
+  botId: optionalId,
+  text: z.string().optional(),
+  photo: file.optional(),
+  document: file.optional(),
+  album: z
+    .array(
+      z.strictObject({ kind: z.enum(["photo", "document"]), file, caption: z.string().optional() }),
+    )
+    .optional(),
+  contact: z
+    .strictObject({
+      phone_number: z.string(),
+      first_name: z.string(),
+      last_name: z.string().optional(),
+      user_id: z.number().int().optional(),
+      vcard: z.string().optional(),
+    })
+    .optional(),
+  caption: z.string().optional(),
+  replyTo: optionalId,
+  threadId: optionalId,
+});
+
+/** @throws SandboxError 400 naming each field and what is wrong with it */
+export function read<Shape>(schema: z.ZodType<Shape>, value: unknown): Shape {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new SandboxError(
+    result.error.issues
+      .map(
+        (issue) => `${issue.path.length === 0 ? "body" : issue.path.join(".")}: ${issue.message}`,
+      )
+      .join("; "),
+  );
+}
+
+/** A `send`, its files taken from the parts that came with it. */
+export function readSend(value: unknown, parts: Map<string, UploadedFile>): Send {
+  const { photo, document, album, ...rest } = read(sendShape, value);
+  const take = (source: z.infer<typeof file>): Upload => {
+    if ("base64" in source) {
+      const { base64, ...about } = source;
+      return { ...about, content: Buffer.from(base64, "base64") };
+    }
+    const part = parts.get(source.part);
+    if (part === undefined) throw new SandboxError(`there is no part "${source.part}" in the body`);
+    return { name: part.fileName, contentType: part.contentType, content: part.content };
+  };
+  return {
+    ...rest,
+    ...(photo !== undefined && { photo: take(photo) }),
+    ...(document !== undefined && { document: take(document) }),
+    ...(album !== undefined && {
+      album: album.map((item) => ({ ...item, file: take(item.file) })),
+    }),
+  };
+}

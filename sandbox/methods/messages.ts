@@ -1,0 +1,174 @@
+import { badRequest } from "../errors.ts";
+import { type Draft, post } from "../post.ts";
+import { renderMessage } from "../render.ts";
+import type { MessageEntity, ReplyMarkup } from "../telegram-objects.ts";
+import type { Chat, StoredMessage } from "../world.ts";
+import {
+  type Method,
+  type MethodCall,
+  meter,
+  numberParam,
+  objectParam,
+  stringParam,
+} from "./call.ts";
+import { captionText, messageText } from "./format.ts";
+import { inputFile, inputMedia } from "./input-file.ts";
+import { checkMarkup } from "./reply-markup.ts";
+import { chatFor, chatToSendTo } from "./target.ts";
+
+/** Methods that make messages appear. */
+
+/** What all of them share: the thread, the reply and the buttons. */
+function common(call: MethodCall, chat: Chat): Draft {
+  const threadId = numberParam(call, "message_thread_id");
+  if (threadId !== undefined && !chat.topics.has(threadId) && threadId !== 1)
+    throw badRequest("message thread not found");
+  const reply = objectParam<{ message_id: number; allow_sending_without_reply?: boolean }>(
+    call,
+    "reply_parameters",
+  );
+  let replyTo: number | undefined;
+  if (reply !== undefined) {
+    const target = Number(reply.message_id);
+    if (chat.messages.has(target)) replyTo = target;
+    else if (reply.allow_sending_without_reply !== true)
+      throw badRequest("message to be replied not found");
+  }
+  const replyMarkup = checkMarkup(objectParam<ReplyMarkup>(call, "reply_markup"), chat);
+  return {
+    ...(chat.type !== "channel" && { from: call.bot.id }),
+    ...(threadId !== undefined && chat.topics.has(threadId) && { threadId }),
+    ...(replyTo !== undefined && { replyTo }),
+    ...(replyMarkup !== undefined && { replyMarkup }),
+  };
+}
+
+function caption(call: MethodCall): Pick<Draft, "caption" | "captionEntities"> {
+  const formatted = captionText(
+    stringParam(call, "caption"),
+    stringParam(call, "parse_mode"),
+    objectParam<MessageEntity[]>(call, "caption_entities"),
+  );
+  return formatted === undefined
+    ? {}
+    : { caption: formatted.text, captionEntities: formatted.entities };
+}
+
+function deliver(call: MethodCall, chat: Chat, draft: Draft) {
+  return renderMessage(call.core.world, chat, post(call.core, chat, draft), call.bot.id);
+}
+
+export const sendMessage: Method = (call) => {
+  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const { text, entities } = messageText(
+    stringParam(call, "text") ?? "",
+    stringParam(call, "parse_mode"),
+    objectParam<MessageEntity[]>(call, "entities"),
+  );
+  const draft = { ...common(call, chat), text, entities };
+  meter(call, chat);
+  return deliver(call, chat, draft);
+};
+
+function sendFile(kind: "photo" | "document"): Method {
+  return async (call) => {
+    const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+    const draft = { ...common(call, chat), ...caption(call) };
+    const file = await inputFile(call, kind, stringParam(call, kind) ?? "");
+    meter(call, chat);
+    return deliver(call, chat, { ...draft, media: { kind, file } });
+  };
+}
+
+export const sendPhoto = sendFile("photo");
+export const sendDocument = sendFile("document");
+
+/** Counts as many messages as it has items, since that is how many appear. */
+export const sendMediaGroup: Method = async (call) => {
+  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const draft = common(call, chat);
+  const items = await inputMedia(call);
+  meter(call, chat, items.length);
+  const albumId = `${call.core.clock.now()}${String(items[0]?.file.key ?? 0).padStart(6, "0")}`;
+  return items.map(({ kind, file, formatted }) =>
+    deliver(call, chat, {
+      ...draft,
+      albumId,
+      media: { kind, file },
+      ...(formatted !== undefined && {
+        caption: formatted.text,
+        captionEntities: formatted.entities,
+      }),
+    }),
+  );
+};
+
+/** The message that is to be copied or forwarded. */
+function source(call: MethodCall): { chat: Chat; message: StoredMessage } {
+  const chat = chatFor(call.core, call.bot, call.params.from_chat_id);
+  const message = chat.messages.get(numberParam(call, "message_id") ?? -1);
+  if (message === undefined) throw badRequest("message to copy not found");
+  if (message.service !== undefined) throw badRequest("message can't be copied");
+  return { chat, message };
+}
+
+export const copyMessage: Method = (call) => {
+  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const { message } = source(call);
+  const newCaption = call.params.caption === undefined ? undefined : caption(call);
+  const copied: Draft = {
+    ...common(call, chat),
+    ...(message.text !== undefined && { text: message.text, entities: message.entities }),
+    ...(message.media !== undefined && { media: message.media }),
+    ...(message.contact !== undefined && { contact: message.contact }),
+    ...(newCaption ?? {
+      ...(message.caption !== undefined && {
+        caption: message.caption,
+        captionEntities: message.captionEntities,
+      }),
+    }),
+  };
+  meter(call, chat);
+  return { message_id: post(call.core, chat, copied).id };
+};
+
+export const forwardMessage: Method = (call) => {
+  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const { chat: fromChat, message } = source(call);
+  const {
+    id,
+    date,
+    replyMarkup: _buttons,
+    replyTo: _reply,
+    threadId: _thread,
+    albumId: _album,
+    ...content
+  } = message;
+  const origin = message.forwardedFrom ?? {
+    ...(message.from !== undefined ? { userId: message.from } : { chatId: fromChat.id }),
+    messageId: id,
+    date,
+  };
+  meter(call, chat);
+  return deliver(call, chat, { ...content, ...common(call, chat), forwardedFrom: origin });
+};
+
+const chatActions = new Set(
+  "typing upload_photo record_video upload_video record_voice upload_voice upload_document choose_sticker find_location record_video_note upload_video_note".split(
+    " ",
+  ),
+);
+
+/** Shown on the chat page; nothing is kept of it. */
+export const sendChatAction: Method = (call) => {
+  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const action = stringParam(call, "action") ?? "";
+  if (!chatActions.has(action)) throw badRequest("wrong parameter action in request");
+  call.core.record.add({
+    kind: "chatAction",
+    botId: call.bot.id,
+    chatId: chat.id,
+    action,
+  });
+  return true;
+};

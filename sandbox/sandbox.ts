@@ -1,0 +1,166 @@
+import { createServer, Agent as HttpAgent } from "node:http";
+import { Agent as HttpsAgent } from "node:https";
+import type { AddressInfo } from "node:net";
+import { account, createBot, createUser } from "./accounts.ts";
+import { BotApiServer } from "./bot-api-server.ts";
+import { BotUpdates } from "./bot-updates.ts";
+import { systemClock } from "./clock.ts";
+import { controlApi } from "./control-api.ts";
+import { CallbackQueries, type Core } from "./core.ts";
+import { SandboxError } from "./errors.ts";
+import { Faults } from "./faults.ts";
+import { folderFiles, memoryFiles } from "./file-store.ts";
+import { defaultLimits } from "./limits.ts";
+import * as membership from "./membership.ts";
+import { webhookInfo } from "./methods/index.ts";
+import * as people from "./people.ts";
+import { restore, takeSnapshot } from "./persistence.ts";
+import { RateLimiter } from "./rate-limit.ts";
+import { SandboxRecord } from "./record.ts";
+import { renderMessage } from "./render.ts";
+import type { Sandbox, SandboxOptions } from "./sandbox-types.ts";
+import { readSnapshot, StateKeeper } from "./snapshot.ts";
+import { kindOf } from "./update-kinds.ts";
+import { type Bot, newTokenSecret, World } from "./world.ts";
+
+/**
+ * Starts a local Telegram. Resolves once it listens.
+ *
+ * @throws Error when the port is taken or the state file cannot be read or written
+ */
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const clock = options.clock ?? systemClock;
+  const agent = {
+    http: new HttpAgent({ keepAlive: true, maxFreeSockets: 256 }),
+    https: new HttpsAgent({ keepAlive: true, maxFreeSockets: 256 }),
+  };
+  const world = new World();
+  const limits = { ...defaultLimits, ...options.limits };
+  const updates = new Map<number, BotUpdates>();
+  const faults = new Faults();
+  let keeper: StateKeeper | undefined;
+  const core: Core = {
+    world,
+    record: new SandboxRecord(options.recordLimit ?? 200_000, () => clock.now()),
+    clock,
+    limits,
+    files:
+      options.stateFile === undefined ? memoryFiles() : folderFiles(`${options.stateFile}.files`),
+    fileIndex: new Map(),
+    callbacks: new CallbackQueries(),
+    rates: new RateLimiter(limits.violationPenaltyMs),
+    updatesOf(botId) {
+      const found = updates.get(botId);
+      if (found === undefined) throw new SandboxError(`no bot ${botId}`, 404);
+      return found;
+    },
+    changed: () => keeper?.changed(),
+  };
+  const botApi = new BotApiServer(core, faults);
+  const addBot = (bot: Bot): BotUpdates => {
+    world.addBot(bot);
+    const own = new BotUpdates(bot, {
+      clock,
+      record: core.record,
+      agent,
+      webhookTimeoutMs: limits.webhookTimeoutMs,
+      changed: core.changed,
+      runCall: (caller, method, params) => void botApi.runWebhookCall(caller, method, params),
+    });
+    updates.set(bot.id, own);
+    return own;
+  };
+
+  if (options.stateFile !== undefined) {
+    const snapshot = readSnapshot(options.stateFile);
+    if (snapshot !== undefined) restore(core, snapshot, addBot);
+    keeper = new StateKeeper(options.stateFile, (clean) => takeSnapshot(core, updates, clean));
+    await keeper.begin();
+  }
+
+  let baseUrl = "";
+  let closing: Promise<void> | undefined;
+  const sandbox: Sandbox = {
+    get url() {
+      return baseUrl;
+    },
+    record: core.record,
+    createUser: (user) => createUser(core, user),
+    createBot: (bot) => createBot(core, bot, addBot),
+    revokeToken(botId) {
+      const bot = world.bot(botId);
+      world.replaceToken(bot, `${bot.id}:${newTokenSecret()}`);
+      core.changed();
+      return account(bot);
+    },
+    createChat: (chat) => membership.createChat(core, chat),
+    addMember: (chatId, memberId, status) => membership.addMember(core, chatId, memberId, status),
+    removeMember: (chatId, memberId, how = "left") =>
+      membership.removeMember(core, chatId, memberId, how),
+    memberStatus: (chatId, memberId) => world.group(chatId).members.get(memberId) ?? "left",
+    block: (userId, botId) => membership.setBlocked(core, userId, botId, true),
+    unblock: (userId, botId) => membership.setBlocked(core, userId, botId, false),
+    deactivateUser(userId) {
+      world.person(userId).deactivated = true;
+      core.changed();
+    },
+    send: (what) => people.send(core, what),
+    edit: (what) => people.edit(core, what),
+    pressButton: (press) => people.pressButton(core, press),
+    migrate: (chatId) => membership.migrate(core, chatId),
+    pushUpdate: (botId, update) => pushUpdate(core, botId, update),
+    messages(place) {
+      const chat = people.chatAt(core, place);
+      return [...chat.messages.values()].map((message) => renderMessage(world, chat, message, 0));
+    },
+    webhookInfo: (botId) => webhookInfo(world.bot(botId), core.updatesOf(botId)),
+    fault: (fault) => faults.add(fault),
+    clearFaults: () => faults.clear(),
+    waitFor: (predicate, timeoutMs = 10_000) => core.record.waitFor(predicate, timeoutMs),
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+
+  const others = controlApi(core, sandbox, faults);
+  const server = createServer((request, response) => {
+    if (!botApi.handle(request, response)) others(request, response);
+  });
+  // Longer than callers keep theirs, so that it is never this side that closes one in use.
+  server.keepAliveTimeout = 65_000;
+
+  async function close(): Promise<void> {
+    for (const own of updates.values()) own.stop();
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+    agent.http.destroy();
+    agent.https.destroy();
+    await keeper?.close();
+  }
+
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port ?? 0, options.host ?? "127.0.0.1", () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  const { address, port, family } = server.address() as AddressInfo;
+  baseUrl = `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+  // Only now: a webhook may call back at once.
+  for (const bot of world.bots.values())
+    if (bot.webhook !== null) core.updatesOf(bot.id).startWebhook(bot.webhook);
+  return sandbox;
+}
+
+function pushUpdate(core: Core, botId: number, update: Record<string, unknown>): number {
+  const kinds = Object.keys(update).filter((key) => key !== "update_id");
+  if (kinds.length !== 1) throw new SandboxError("an update has exactly one kind");
+  const { update_id: _given, ...body } = update;
+  const id = core.updatesOf(botId).push(body);
+  if (id === undefined)
+    throw new SandboxError(`bot ${botId} did not ask for ${kindOf(body)} (allowed_updates)`);
+  return id;
+}
