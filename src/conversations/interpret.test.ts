@@ -1,0 +1,407 @@
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { advance, type Context, emptyContext } from "./context.ts";
+import type { Effect, Scope } from "./effects.ts";
+import { type Incoming, interpret } from "./interpret.ts";
+import { chatKeyOf } from "./keys.ts";
+import { parseUpdate, UPDATE_KINDS } from "./parse-update.ts";
+import {
+  CHANNEL,
+  edited,
+  GROUP,
+  group,
+  inGroup,
+  membership,
+  message,
+  PERSON,
+  pressed,
+  privateChat,
+  SUPERGROUP,
+  T0,
+  user,
+  type Wire,
+} from "./test-updates.ts";
+
+const SCOPE: Scope = { workspaceId: "w", connectorId: "c" };
+const RECEIVED_AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+function incoming(update: unknown): Incoming {
+  return {
+    scope: SCOPE,
+    jobId: "1",
+    receivedAtMs: RECEIVED_AT_MS,
+    update: parseUpdate(update),
+  };
+}
+
+/** Carries a context through updates; answers the effects of each. */
+function world(context: Context = emptyContext()) {
+  return {
+    context,
+    take: (update: unknown): Effect[] => {
+      const effects = interpret(incoming(update), context);
+      advance(context, effects);
+      return effects;
+    },
+  };
+}
+
+function withLinked(...chatIds: number[]) {
+  const one = world();
+  for (const id of chatIds) {
+    one.context.chats.set(chatKeyOf(SCOPE, String(id)), {
+      type: null,
+      title: null,
+      username: null,
+      isForum: false,
+      linked: true,
+      reachableAtS: 0,
+    });
+  }
+  one.context.botUsernames.set("c", "Helio_Bot");
+  return one;
+}
+
+const types = (effects: Effect[]) => effects.map((effect) => effect.type);
+const said = (effects: Effect[]) =>
+  effects.flatMap((effect) => (effect.type === "reply" ? [effect.reply] : []));
+
+describe("a private message", () => {
+  test("makes chat, contact and message, and is acknowledged the first time only", () => {
+    const { take } = world();
+    const first = take({ message: message(1, "hello") });
+    expect(types(first)).toEqual([
+      "chat-seen",
+      "contact-seen",
+      "message-stored",
+      "conversation-acknowledged",
+      "reply",
+    ]);
+    expect(said(first)).toMatchObject([{ kind: "message", chatId: "1001", causeId: "1" }]);
+    expect(types(take({ message: message(2, "and another") }))).toEqual(["message-stored"]);
+  });
+
+  test("of a person who changed their name brings the new name once", () => {
+    const { take } = world();
+    take({ message: message(1, "hi") });
+    const renamed = { from: user(PERSON, { first_name: "Anna" }) };
+    expect(types(take({ message: message(2, "hi", renamed) }))).toContain("contact-seen");
+    expect(types(take({ message: message(3, "hi", renamed) }))).toEqual(["message-stored"]);
+  });
+
+  test("that is stored already has no effects at all", () => {
+    const { take } = world();
+    take({ message: message(1, "/start") });
+    expect(take({ message: message(1, "/start") })).toEqual([]);
+  });
+
+  test("of a bot is stored, and not answered", () => {
+    const { take } = world();
+    const bot = { from: user(5, { is_bot: true }), chat: privateChat(5) };
+    const effects = take({ message: message(1, "/start", bot) });
+    expect(types(effects)).toContain("message-stored");
+    expect(said(effects)).toEqual([]);
+  });
+
+  test("in a topic of a private chat is answered there", () => {
+    const { take } = world();
+    const topic = { message_thread_id: 12, is_topic_message: true };
+    const effects = take({ message: message(1, "/help", topic) });
+    expect(said(effects)).toMatchObject([{ threadId: "12" }]);
+  });
+});
+
+describe("commands", () => {
+  test("/start greets, with two buttons whose presses are answered truly", () => {
+    const { take } = withLinked();
+    const [greeting] = said(take({ message: message(1, "/START@helio_bot x") }));
+    expect(greeting).toMatchObject({ kind: "message", format: "plain", threadId: null });
+    const buttons = greeting?.kind === "message" ? (greeting.buttons ?? []).flat() : [];
+    expect(buttons).toHaveLength(2);
+    for (const { data } of buttons) {
+      expect(Buffer.byteLength(data)).toBeGreaterThan(0);
+      expect(Buffer.byteLength(data)).toBeLessThanOrEqual(64);
+    }
+    const answers = buttons.map(({ data }) => said(take({ callback_query: pressed(data) })));
+    expect(answers[0]).toMatchObject([
+      { kind: "callback-answer", callbackQueryId: "4382bfdwdsb323b2d9", chatId: "1001" },
+      { kind: "message", text: expect.stringContaining("/help") },
+    ]);
+    expect(answers[1]).toMatchObject([
+      { kind: "callback-answer", text: "It works: your tap arrived at 03:04:05 UTC." },
+    ]);
+  });
+
+  test("/help lists them; an unknown one points there, in private chats only", () => {
+    const { take } = withLinked(GROUP);
+    expect(said(take({ message: message(1, "/Help") }))).toMatchObject([
+      { text: expect.stringContaining("/start") },
+    ]);
+    expect(said(take({ message: message(2, "/dance") }))).toMatchObject([
+      { text: expect.stringContaining("/help") },
+    ]);
+    expect(said(take({ message: inGroup(3, "/dance") }))).toEqual([]);
+  });
+
+  test("addressed to another bot are not answered", () => {
+    const { take } = withLinked(GROUP);
+    expect(said(take({ message: inGroup(1, "/help@other_bot") }))).toEqual([]);
+    expect(said(take({ message: message(2, "/start@other_bot") }))).toEqual([]);
+    expect(said(take({ message: inGroup(3, "/help@HELIO_bot") }))).toHaveLength(1);
+  });
+
+  test("in a linked group are answered as a reply, in the topic they came from", () => {
+    const { take } = withLinked(SUPERGROUP);
+    const topic = {
+      chat: group(SUPERGROUP, { is_forum: true }),
+      message_thread_id: 4,
+      is_topic_message: true,
+    };
+    expect(said(take({ message: message(8, "/help", topic) }))).toMatchObject([
+      { chatId: String(SUPERGROUP), threadId: "4", replyToMessageId: "8" },
+    ]);
+    const thread = { chat: group(SUPERGROUP), message_thread_id: 8 };
+    expect(said(take({ message: message(9, "/help", thread) }))).toMatchObject([
+      { threadId: null, replyToMessageId: "9" },
+    ]);
+  });
+
+  test("in edits, channels, captions and business chats are not answered", () => {
+    const { take } = withLinked(CHANNEL);
+    const channel = { chat: { id: CHANNEL, type: "channel", title: "News" }, from: undefined };
+    expect(said(take({ channel_post: message(1, "/start", channel) }))).toEqual([]);
+    expect(said(take({ edited_message: edited(message(2, "x"), "/start", 60) }))).toEqual([]);
+    const business = { business_connection_id: "bc" };
+    expect(said(take({ business_message: message(3, "/start", business) }))).toEqual([]);
+    expect(said(take({ business_message: message(4, "hello", business) }))).toEqual([]);
+  });
+});
+
+describe("a pressed button", () => {
+  test("is always answered, whatever its data says", () => {
+    const { take } = world();
+    for (const data of ["", "no such thing", "x".repeat(64)]) {
+      const answers = said(take({ callback_query: pressed(data) }));
+      expect(answers).toMatchObject([{ kind: "callback-answer" }]);
+      expect(answers[0]?.text.length).toBeLessThanOrEqual(200);
+    }
+  });
+
+  test("under an inline message is answered in the name of the person's chat", () => {
+    const { take } = world();
+    const effects = take({ callback_query: pressed("help", { message: undefined }) });
+    expect(said(effects)).toMatchObject([{ kind: "callback-answer", chatId: "1001" }]);
+  });
+
+  test("in a group that nobody linked leaves no trace", () => {
+    const query = pressed("help", { message: { message_id: 1, date: T0, chat: group() } });
+    expect(world().take({ callback_query: query })).toEqual([]);
+    expect(said(withLinked(GROUP).take({ callback_query: query }))).toHaveLength(2);
+  });
+});
+
+describe("a group that nobody linked", () => {
+  test("leaves no trace of its messages and members", () => {
+    const { take } = world();
+    expect(take({ message: inGroup(1, "secret") })).toEqual([]);
+    expect(take({ edited_message: edited(inGroup(1, "secret"), "x", 5) })).toEqual([]);
+    expect(take({ message: inGroup(2, "", { new_chat_members: [user(5)] }) })).toEqual([]);
+    expect(take({ chat_member: membership("member", { chat: group() }) })).toEqual([]);
+    const post = message(3, "x", { chat: { id: CHANNEL, type: "channel", title: "N" } });
+    expect(take({ channel_post: post })).toEqual([]);
+  });
+
+  test("is known as a chat once the bot is in it, without the person who let it in", () => {
+    const { take } = world();
+    const effects = take({ my_chat_member: membership("member", { chat: group() }) });
+    expect(types(effects)).toEqual(["chat-seen", "member-changed", "chat-reachability"]);
+  });
+});
+
+describe("reachability", () => {
+  const reach = (effects: Effect[]) =>
+    effects.flatMap((effect) => (effect.type === "chat-reachability" ? [effect.reachable] : []));
+
+  test("follows the bot's own membership, the newest by Telegram's date", () => {
+    const { take } = world();
+    expect(reach(take({ my_chat_member: membership("kicked", { date: T0 + 5 }) }))).toEqual([
+      false,
+    ]);
+    expect(reach(take({ my_chat_member: membership("member", { date: T0 + 2 }) }))).toEqual([]);
+    expect(reach(take({ my_chat_member: membership("member", { date: T0 + 9 }) }))).toEqual([true]);
+  });
+
+  test("is not changed by other people's membership", () => {
+    const { take } = withLinked(GROUP);
+    expect(reach(take({ chat_member: membership("left", { chat: group() }) }))).toEqual([]);
+  });
+});
+
+describe("members", () => {
+  const changes = (effects: Effect[]) =>
+    effects.flatMap((effect) =>
+      effect.type === "member-changed" ? [[effect.userId, effect.status]] : [],
+    );
+
+  test("come from service messages and from chat_member; the newest counts", () => {
+    const { take } = withLinked(GROUP);
+    const joined = { text: undefined, new_chat_members: [user(5), user(6)] };
+    expect(changes(take({ message: inGroup(10, "", joined) }))).toEqual([
+      ["5", "member"],
+      ["6", "member"],
+    ]);
+    const left = { text: undefined, left_chat_member: user(5) };
+    expect(changes(take({ message: inGroup(20, "", left) }))).toEqual([["5", "left"]]);
+    const stale = {
+      chat: group(),
+      date: T0 + 15,
+      new_chat_member: { user: user(5), status: "member" },
+    };
+    expect(changes(take({ chat_member: membership("member", stale) }))).toEqual([]);
+    const fresh = { ...stale, date: T0 + 30 };
+    expect(changes(take({ chat_member: membership("member", fresh) }))).toEqual([["5", "member"]]);
+  });
+});
+
+describe("edits", () => {
+  const original = message(1, "v0");
+  const versions = [
+    { message: original },
+    { edited_message: edited(original, "v1", 10) },
+    { edited_message: edited(original, "v2", 20) },
+    { edited_message: edited(original, "v3", 30) },
+  ];
+
+  /** Newest text and history after these updates, as the effects tell it. */
+  function outcome(updates: unknown[]) {
+    const { take } = world();
+    let text: string | null = null;
+    const history = new Set<string>();
+    for (const effect of updates.flatMap(take)) {
+      if (effect.type === "message-stored") text = effect.message.version.content.text;
+      if (effect.type === "message-edited") {
+        text = effect.version.content.text;
+        history.add(effect.previous.content.text ?? "");
+      }
+      if (effect.type === "version-kept") history.add(effect.version.content.text ?? "");
+    }
+    return { text, history: [...history].sort() };
+  }
+
+  test("in any order, with repetitions: the newest wins and all others are history", () => {
+    const orders = fc.shuffledSubarray([...versions, ...versions], { minLength: 8 });
+    fc.assert(
+      fc.property(orders, (updates) => {
+        expect(outcome(updates)).toEqual({ text: "v3", history: ["v0", "v1", "v2"] });
+      }),
+    );
+  });
+
+  test("of the same second: the later arrival wins, and neither is lost", () => {
+    const twin = { edited_message: edited(original, "twin", 30) };
+    expect(outcome([...versions, twin])).toEqual({
+      text: "twin",
+      history: ["v0", "v1", "v2", "v3"],
+    });
+    expect(outcome([...versions, twin, ...versions]).text).toBe("twin");
+  });
+
+  test("without a visible change only move the date", () => {
+    const { take } = world();
+    take({ message: original });
+    expect(types(take({ edited_message: edited(original, "v0", 9) }))).toEqual(["message-edited"]);
+    expect(take({ edited_message: edited(original, "v0", 9) })).toEqual([]);
+  });
+});
+
+describe("a business message", () => {
+  test("has a conversation of its own, by connection", () => {
+    const { take } = world();
+    const keys = [undefined, "bc1", "bc2"].map((id) => {
+      const effects = take({ business_message: message(1, "x", { business_connection_id: id }) });
+      return effects.flatMap((effect) =>
+        effect.type === "message-stored" ? [effect.message.conversation.businessConnectionId] : [],
+      );
+    });
+    expect(keys).toEqual([[""], ["bc1"], ["bc2"]]);
+  });
+});
+
+describe("a group that becomes a supergroup", () => {
+  const leaving = { message: inGroup(9, "", { text: undefined, migrate_to_chat_id: SUPERGROUP }) };
+  const arriving = {
+    message: message(1, "", {
+      text: undefined,
+      chat: group(SUPERGROUP),
+      migrate_from_chat_id: GROUP,
+    }),
+  };
+  const conversations = (effects: Effect[]) =>
+    effects.flatMap((effect) =>
+      effect.type === "message-stored" ? [effect.message.conversation.chatId] : [],
+    );
+
+  test.each([
+    ["first in the old chat", [leaving, arriving]],
+    ["first in the new chat", [arriving, leaving]],
+  ])("goes on under the new id, told %s", (_, news) => {
+    const { take, context } = withLinked(GROUP);
+    expect(conversations(take({ message: inGroup(8, "before") }))).toEqual([String(GROUP)]);
+    for (const update of news) {
+      expect(types(take(update))).toContain("chat-migrated");
+      const after = message(20, `after`, { chat: group(SUPERGROUP) });
+      interpret(incoming({ message: after }), context);
+    }
+    expect(
+      conversations(take({ message: message(2, "after", { chat: group(SUPERGROUP) }) })),
+    ).toEqual([String(SUPERGROUP)]);
+    expect(conversations(take({ message: inGroup(10, "late") }))).toEqual([String(SUPERGROUP)]);
+  });
+
+  test("moves its link once: ended at the new id, the second news does not bring it back", () => {
+    const { take, context } = withLinked(GROUP);
+    take(leaving);
+    const key = chatKeyOf(SCOPE, String(SUPERGROUP));
+    const chat = context.chats.get(key);
+    if (chat) context.chats.set(key, { ...chat, linked: false });
+    expect(types(take(arriving))).toEqual(["chat-migrated"]);
+    expect(take({ message: message(2, "x", { chat: group(SUPERGROUP) }) })).toEqual([]);
+  });
+
+  test("that nobody linked leaves only the news itself", () => {
+    expect(types(world().take(leaving))).toEqual(["chat-migrated"]);
+  });
+
+  test("cannot go in a circle, or twice to different places", () => {
+    const { take } = withLinked(GROUP);
+    take(leaving);
+    const back = message(3, "", { chat: group(SUPERGROUP), migrate_to_chat_id: GROUP });
+    expect(types(take({ message: back }))).not.toContain("chat-migrated");
+    const elsewhere = inGroup(11, "", { migrate_to_chat_id: SUPERGROUP - 1 });
+    expect(types(take({ message: elsewhere }))).not.toContain("chat-migrated");
+    const itself = inGroup(12, "", { migrate_to_chat_id: GROUP });
+    expect(types(take({ message: itself }))).not.toContain("chat-migrated");
+  });
+});
+
+test("random updates, one after the other, never throw", () => {
+  const kind = fc.constantFrom(...UPDATE_KINDS);
+  const field = fc.constantFrom("text", "edit_date", "from", "migrate_to_chat_id", "photo", "data");
+  const wire = fc
+    .tuple(
+      fc.constantFrom<Wire>(
+        message(1, "/start"),
+        inGroup(1, "x"),
+        pressed("help"),
+        membership("left"),
+      ),
+      fc.dictionary(field, fc.jsonValue()),
+    )
+    .map(([base, broken]) => ({ ...base, ...broken }));
+  fc.assert(
+    fc.property(fc.array(fc.tuple(kind, wire), { maxLength: 8 }), (updates) => {
+      const { take } = withLinked(GROUP);
+      for (const [name, value] of updates) take({ [name]: value });
+    }),
+  );
+});

@@ -1,0 +1,97 @@
+import { randomInt, randomUUID } from "node:crypto";
+import { createTestDatabase } from "../../test/support/database.ts";
+import type { Job, LaneBatch } from "../jobs/index.ts";
+import { type Database, silentLogger } from "../platform/index.ts";
+import type { Scope } from "./effects.ts";
+import { createIngestHandler } from "./ingest-handler.ts";
+import type { Reply } from "./reply.ts";
+import type { Wire } from "./test-updates.ts";
+
+export const BOT_USERNAME = "helio_bot";
+export const RECEIVED_AT = new Date("2026-01-02T03:04:05.678Z");
+
+/** A database with the ingest handler on it, for tests of this room. */
+export interface World {
+  db: Database;
+  /** What the handler wanted said, by committed transactions, in order. */
+  replies: Reply[];
+  /** A new workspace with one connector. */
+  newScope(): Promise<Scope>;
+  /** Another connector of the same workspace. */
+  newConnector(workspaceId: string): Promise<Scope>;
+  /** Ingests updates of one lane in one transaction. */
+  ingest(scope: Scope, ...updates: Wire[]): Promise<void>;
+  /** Ingests the lanes in one transaction. */
+  ingestLanes(lanes: LaneBatch[]): Promise<void>;
+  /** A lane of jobs that carry these updates; ids rise from call to call. */
+  lane(scope: Scope, updates: readonly unknown[], name?: string): LaneBatch;
+  drop(): Promise<void>;
+}
+
+export async function createWorld(): Promise<World> {
+  const { db, drop } = await createTestDatabase();
+  const replies: Reply[] = [];
+  let lastJobId = 0;
+
+  const newConnector = async (workspaceId: string): Promise<Scope> => {
+    const connectorId = randomUUID();
+    await db.query(
+      `INSERT INTO connectors (workspace_id, id, bot_id, username, name, webhook_key, secret_hash,
+         token_sealed)
+       VALUES ($1, $2, $3, $4, 'Desk', $5, '\\x00', '\\x00')`,
+      [workspaceId, connectorId, randomInt(2 ** 47), BOT_USERNAME, randomUUID()],
+    );
+    return { workspaceId, connectorId };
+  };
+
+  const ingestLanes = async (lanes: LaneBatch[]): Promise<void> => {
+    const said = await db.transaction(async (tx) => {
+      const ofThisTry: Reply[] = [];
+      const handler = createIngestHandler({
+        replies: async (_tx, wanted) => void ofThisTry.push(...wanted),
+        log: silentLogger,
+      });
+      await handler.run(tx, lanes);
+      return ofThisTry;
+    });
+    replies.push(...said);
+  };
+
+  const lane = (scope: Scope, updates: readonly unknown[], name = "lane"): LaneBatch => ({
+    lane: `${scope.connectorId}/${name}`,
+    workspaceId: scope.workspaceId,
+    jobs: updates.map((update): Job => {
+      lastJobId++;
+      return {
+        id: String(lastJobId),
+        queue: "ingest",
+        lane: `${scope.connectorId}/${name}`,
+        workspaceId: scope.workspaceId,
+        kind: "update",
+        orderingKey: null,
+        priority: 5,
+        payload: { connectorId: scope.connectorId },
+        body: Buffer.isBuffer(update) ? update : Buffer.from(JSON.stringify(update)),
+        attempts: 0,
+        maxAttempts: 8,
+        createdAt: RECEIVED_AT,
+        causeId: null,
+      };
+    }),
+  });
+
+  return {
+    db,
+    replies,
+    newConnector,
+    newScope: async () => {
+      const workspaceId = randomUUID();
+      await db.query("INSERT INTO workspaces (id, name) VALUES ($1, 'Workspace')", [workspaceId]);
+      return newConnector(workspaceId);
+    },
+    ingest: (scope, ...updates) => ingestLanes([lane(scope, updates)]),
+    ingestLanes,
+    lane,
+    drop,
+  };
+}
