@@ -19,7 +19,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "heliograph-results-"));
 const results = path.join(folder, "results.json");
 const skips = path.join(folder, "skips.jsonl");
 
-const jest = createRequire(import.meta.url).resolve("jest/bin/jest.js");
+const jest = createRequire(import.meta.url).resolve("jest/bin/jest");
 const child = spawn(
   process.execPath,
   [
