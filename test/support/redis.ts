@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { findRedisServer } from "./executable.ts";
@@ -26,6 +26,9 @@ export interface RedisOptions {
   databases?: number;
 }
 
+/** Kills the server when the pipe from us closes: asked to, or because we are gone in any way. */
+const ENDS_WITH_US = '"$@" & read -r _; kill -9 $!; wait';
+
 /** A redis-server of the caller's own: without persistence, never evicting. Stop it when done. */
 export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> {
   const binary = findRedisServer();
@@ -33,10 +36,6 @@ export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> 
   const port = options.port ?? (await freePort());
   const folder = await mkdtemp(path.join(tmpdir(), "heliograph-redis-"));
   let child: ChildProcess | undefined;
-
-  // Jest and crashes must not leave servers behind; a normal exit runs this.
-  const killOnExit = () => child?.kill("SIGKILL");
-  process.on("exit", killOnExit);
 
   async function start(): Promise<void> {
     const flags = {
@@ -50,23 +49,25 @@ export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> 
       "enable-debug-command": "yes",
     };
     const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
-    const started = spawn(binary as string, args, { stdio: "ignore" });
-    child = started;
-    await waitFor(
-      async () => {
-        if (started.exitCode !== null) throw new Error(`redis-server exited ${started.exitCode}`);
-        return (await command(port, ["PING"])).startsWith("+PONG");
-      },
-      { what: `redis-server to answer on port ${port}` },
-    );
+    child = spawn("/bin/sh", ["-c", ENDS_WITH_US, "redis", binary as string, ...args], {
+      stdio: ["pipe", "ignore", "ignore"],
+      detached: true,
+    });
+    child.stdin?.on("error", () => {});
+    child.unref();
+    (child.stdin as Socket).unref();
+    await waitFor(async () => (await command(port, ["PING"])).startsWith("+PONG"), {
+      what: `redis-server to answer on port ${port}`,
+    });
   }
 
   async function halt(): Promise<void> {
     const running = child;
     child = undefined;
-    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    if (running === undefined || running.exitCode !== null) return;
     const exited = once(running, "exit");
-    running.kill("SIGKILL");
+    running.ref();
+    running.stdin?.destroy();
     await exited;
   }
 
@@ -76,11 +77,9 @@ export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> 
     port,
     stop: async () => {
       await halt();
-      process.off("exit", killOnExit);
       await rm(folder, { recursive: true, force: true });
     },
     restart: async () => {
-      process.on("exit", killOnExit);
       await halt();
       await start();
     },
