@@ -1,0 +1,132 @@
+import http from "node:http";
+import https from "node:https";
+import { Telegram, TelegramError } from "telegraf";
+import { BotApiError } from "./bot-api-error.ts";
+import { errorOfAnswer, errorOfProgress } from "./error-map.ts";
+import { RequestWatch } from "./request-watch.ts";
+import type { BotApi, BotApiFactory } from "./types.ts";
+
+export interface BotApiClientOptions {
+  /** Bot API server, e.g. `https://api.telegram.org`. */
+  apiRoot: string;
+  /** Deadline of a call that names none. Default 30 000; Telegraf's own is 500 s. */
+  timeoutMs?: number;
+  /** Largest answer that is read. Default 8 MB: getUpdates gives at most 100 updates. */
+  maxAnswerBytes?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_MAX_ANSWER_BYTES = 8_000_000;
+/** Connections to the Bot API server at once, all bots together. */
+const MAX_SOCKETS = 256;
+
+/** A factory with connections to close. */
+export interface BotApiClients {
+  create: BotApiFactory;
+  /** Closes the idle connections. */
+  close(): void;
+}
+
+/** `callApi` of the bare client: methods newer than Telegraf's types pass through. */
+interface UntypedClient {
+  callApi(
+    method: string,
+    payload: Record<string, unknown>,
+    options: { signal: AbortSignal },
+  ): Promise<unknown>;
+}
+
+/**
+ * Makes Bot API clients that share their keep-alive connections. Telegraf's bare client carries
+ * the calls (no bot, no middleware, no webhook replies, whose results would be lost).
+ */
+export function createBotApiFactory(options: BotApiClientOptions): BotApiClients {
+  const secure = new URL(options.apiRoot).protocol === "https:";
+  const keepAlive = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets: MAX_SOCKETS };
+  const agent = secure ? new https.Agent(keepAlive) : new http.Agent(keepAlive);
+  const settings = {
+    apiRoot: options.apiRoot,
+    secure,
+    agent,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    maxAnswerBytes: options.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
+  };
+  return {
+    create: (token) => botApi(token, settings),
+    close: () => agent.destroy(),
+  };
+}
+
+interface ClientSettings {
+  apiRoot: string;
+  secure: boolean;
+  agent: http.Agent;
+  timeoutMs: number;
+  maxAnswerBytes: number;
+}
+
+function botApi(token: string, settings: ClientSettings): BotApi {
+  return {
+    call: async <Result>(
+      method: string,
+      params: Record<string, unknown> = {},
+      { timeoutMs = settings.timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+    ): Promise<Result> => {
+      const watch = new RequestWatch(settings.agent, settings);
+      // One client a call: it is three assignments, and the agent is how a call is watched.
+      const client = new Telegram(token, { apiRoot: settings.apiRoot, webhookReply: false });
+      // Telegraf drops the agent of an http:// root in its constructor.
+      client.options.agent = watch.agent;
+
+      const controller = new AbortController();
+      watch.onBroken = () => controller.abort();
+      let ended: "deadline" | "caller" | "transport" = "transport";
+      const deadline = setTimeout(() => {
+        ended = "deadline";
+        controller.abort();
+      }, timeoutMs);
+      const abort = () => {
+        ended = "caller";
+        controller.abort();
+      };
+      if (signal?.aborted) abort();
+      else signal?.addEventListener("abort", abort, { once: true });
+      try {
+        return (await (client as unknown as UntypedClient).callApi(method, params, {
+          signal: controller.signal,
+        })) as Result;
+      } catch (error) {
+        throw toBotApiError(error, method, watch, ended);
+      } finally {
+        clearTimeout(deadline);
+        signal?.removeEventListener("abort", abort);
+        watch.end();
+      }
+    },
+  };
+}
+
+/** The one place where the library's errors are looked at; nothing of them goes further. */
+function toBotApiError(
+  error: unknown,
+  method: string,
+  watch: RequestWatch,
+  ended: "deadline" | "caller" | "transport",
+): BotApiError {
+  // Above 500 Telegraf reads no body and makes an answer up from the status line.
+  if (error instanceof TelegramError && (watch.status ?? 0) < 500) {
+    return new BotApiError(errorOfAnswer(method, error.response, watch.status ?? 0));
+  }
+  const code = (error as { code?: unknown } | null)?.code;
+  return new BotApiError(
+    errorOfProgress(method, {
+      ended,
+      left: watch.left,
+      status: watch.status,
+      complete: watch.complete,
+      redirected: watch.redirected,
+      tooLarge: watch.tooLarge,
+      code: typeof code === "string" && /^[A-Z0-9_]{2,60}$/.test(code) ? code : undefined,
+    }),
+  );
+}

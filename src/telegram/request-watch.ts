@@ -1,0 +1,93 @@
+import type { Agent, ClientRequest, IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+
+/** What an http(s) Agent does for a request. Undocumented, and stable since Node 0.11. */
+interface RequestCarrier {
+  addRequest(request: ClientRequest, ...rest: unknown[]): void;
+}
+
+/**
+ * Follows one HTTP request on its way, under a client library that says little: whether it can
+ * have left this machine, what the head of the answer was, whether the answer is whole. It also
+ * keeps the answer within `maxAnswerBytes`, and refuses the second request of a redirect, because
+ * the URL holds the bot's token.
+ */
+export class RequestWatch {
+  /** To be handed to the library: the shared agent, seen through this watch. */
+  readonly agent: Agent;
+  /** Called when the answer breaks off: node-fetch 2 would wait for its rest until the deadline. */
+  onBroken: () => void = () => {};
+  /** True once there was a connection (with TLS, if any) to write the request to. */
+  left = false;
+  /** True when the library tried to follow a redirect. */
+  redirected = false;
+  /** True when the answer was cut off for its size. */
+  tooLarge = false;
+  private request: ClientRequest | undefined;
+  private response: IncomingMessage | undefined;
+
+  constructor(shared: Agent, options: { secure: boolean; maxAnswerBytes: number }) {
+    const carrier = Object.create(shared) as Agent & RequestCarrier;
+    carrier.addRequest = (request, ...rest) => {
+      if (this.request !== undefined) {
+        this.redirected = true;
+        throw new Error("redirects are not followed");
+      }
+      this.request = request;
+      this.watch(request, options);
+      (shared as Agent & RequestCarrier).addRequest(request, ...rest);
+    };
+    this.agent = carrier;
+  }
+
+  /** HTTP status, undefined until the head of the answer is there. */
+  get status(): number | undefined {
+    return this.response?.statusCode;
+  }
+
+  /** True when the whole answer arrived. */
+  get complete(): boolean {
+    return this.response?.complete ?? false;
+  }
+
+  /** Frees what the request still holds: a body that nobody reads keeps its socket busy for ever. */
+  end(): void {
+    if (!this.complete) this.request?.destroy();
+  }
+
+  private watch(
+    request: ClientRequest,
+    { secure, maxAnswerBytes }: { secure: boolean; maxAnswerBytes: number },
+  ): void {
+    // Answers are small; compressed ones could be small and large at once.
+    request.removeHeader("accept-encoding");
+    request.once("socket", (socket) => {
+      // A kept-alive socket is there already: it has heard the end of the handshake.
+      const ready = secure
+        ? (socket as TLSSocket).getPeerFinished() !== undefined
+        : !socket.connecting;
+      if (ready) this.left = true;
+      else {
+        socket.once(secure ? "secureConnect" : "connect", () => {
+          this.left = true;
+        });
+      }
+    });
+    request.once("response", (response) => {
+      this.response = response;
+      response.once("close", () => {
+        if (!response.complete) this.onBroken();
+      });
+      let bytes = 0;
+      const encoded = response.headers["content-encoding"] ?? "identity";
+      const cutOff = () => {
+        this.tooLarge = true;
+        request.destroy(new Error("the answer is too large"));
+      };
+      response.on("data", (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > maxAnswerBytes || (encoded !== "identity" && bytes > 0)) cutOff();
+      });
+    });
+  }
+}
