@@ -2,6 +2,7 @@
  * platform: what every room stands on. Configuration, database, crypto, logging, metrics,
  * the HTTP error type, embedded services. It knows nothing about Telegram or jobs.
  */
+export * from "./batcher.ts";
 export * from "./clock.ts";
 export * from "./config.ts";
 export { ConfigError, fail, missingSetting, oneLine } from "./config-error.ts";

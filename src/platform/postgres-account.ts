@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { stat } from "node:fs/promises";
 import { promisify } from "node:util";
+import { SYSTEM_ENVIRONMENT } from "./system-environment.ts";
 
 /**
  * Who Postgres runs as. It refuses to run as root, so a root process (a container, mostly) hands
@@ -36,7 +37,7 @@ export async function chooseAccount(dataFolder: string): Promise<PostgresAccount
   if (known !== undefined) return known;
   for (const [file, args] of USER_TOOLS) {
     try {
-      await run(file, args, { timeout: COMMAND_TIMEOUT_MS });
+      await run(file, args, { timeout: COMMAND_TIMEOUT_MS, env: SYSTEM_ENVIRONMENT });
       const made = await lookUp("postgres");
       if (made !== undefined) return made;
     } catch {
@@ -63,7 +64,10 @@ async function lookUp(user: string): Promise<PostgresAccount | undefined> {
   try {
     const [uid, gid] = await Promise.all(
       ["-u", "-g"].map(async (flag) => {
-        const { stdout } = await run("id", [flag, user], { timeout: COMMAND_TIMEOUT_MS });
+        const { stdout } = await run("id", [flag, user], {
+          timeout: COMMAND_TIMEOUT_MS,
+          env: SYSTEM_ENVIRONMENT,
+        });
         return Number(stdout.trim());
       }),
     );
@@ -93,7 +97,7 @@ export async function findWayToRun(
 ): Promise<AsAccount> {
   const ways: AsAccount[] =
     account === undefined ? [asOurselves] : [plainly(account), passing(account)];
-  let reason = "";
+  const reasons: string[] = [];
   for (const way of ways) {
     try {
       await runAs(way, postgresBinary, ["--version"]);
@@ -101,12 +105,12 @@ export async function findWayToRun(
       return way;
     } catch (error) {
       const { stderr, message } = error as { stderr?: string; message: string };
-      reason = (stderr?.trim() || message).split("\n")[0] ?? "";
+      reasons.push((stderr?.trim() || message).split("\n")[0] ?? "");
     }
   }
   const who = account === undefined ? "this user" : `the user with id ${account.uid}`;
   throw new Error(
-    `Postgres cannot run as ${who} in ${folder} (${reason}): make the folders above it enterable (chmod o+x), move the project, or set DATABASE_URL`,
+    `Postgres cannot run as ${who} in ${folder} (${reasons.join("; ")}): make the folders above it enterable (chmod o+x), move the project, or set DATABASE_URL`,
   );
 }
 
@@ -136,6 +140,7 @@ async function runAs(way: AsAccount, file: string, args: string[]): Promise<void
   await run(command.file, command.args, {
     ...command.options,
     cwd: "/",
+    env: SYSTEM_ENVIRONMENT,
     timeout: COMMAND_TIMEOUT_MS,
   });
 }

@@ -2,13 +2,8 @@ import { spawn } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { syncFolder } from "./durable-file.ts";
-import {
-  type ClusterTools,
-  cleanEnvironment,
-  giveTo,
-  lastLines,
-  SUPERUSER,
-} from "./postgres-tools.ts";
+import { type ClusterTools, giveTo, lastLines, SUPERUSER } from "./postgres-tools.ts";
+import { SYSTEM_ENVIRONMENT } from "./system-environment.ts";
 
 export interface CreateClusterOptions {
   dataFolder: string;
@@ -87,7 +82,7 @@ async function runInitdb(tools: ClusterTools, args: string[], timeoutMs: number)
   const child = spawn(command.file, command.args, {
     ...command.options,
     cwd: "/",
-    env: cleanEnvironment(),
+    env: SYSTEM_ENVIRONMENT,
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

@@ -5,7 +5,8 @@ import { createServer, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { sqlState } from "./database.ts";
-import { type ClusterTools, cleanEnvironment, lastLines, SUPERUSER } from "./postgres-tools.ts";
+import { type ClusterTools, lastLines, SUPERUSER } from "./postgres-tools.ts";
+import { SYSTEM_ENVIRONMENT } from "./system-environment.ts";
 
 /**
  * One Postgres cluster of ours as a child process: started, watched, stopped. What it is for (a
@@ -99,7 +100,7 @@ function spawnCluster(tools: ClusterTools, options: LaunchOptions, port: number)
     child = spawn(command.file, command.args, {
       ...command.options,
       cwd: "/",
-      env: cleanEnvironment(),
+      env: SYSTEM_ENVIRONMENT,
       detached: true,
       stdio: ["ignore", log, log],
     });
@@ -145,7 +146,7 @@ function endWithUs(pid: number, dataFolder: string, exited: Promise<void>): void
     ["-c", script, "heliograph-watchdog", String(pid), dataFolder],
     {
       cwd: "/",
-      env: cleanEnvironment(),
+      env: SYSTEM_ENVIRONMENT,
       detached: true, // Ctrl-C in a terminal is not its end
       stdio: ["pipe", "ignore", "ignore"],
     },

@@ -36,15 +36,6 @@ export async function giveTo(account: PostgresAccount | undefined, file: string)
   if (account !== undefined) await chown(file, account.uid, account.gid);
 }
 
-/** PG* variables of our user's shell would change where initdb and postgres look. */
-export function cleanEnvironment(): NodeJS.ProcessEnv {
-  return {
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    LC_ALL: "C",
-    LANG: "C",
-  };
-}
-
 /** The end of a program's output, in one line. */
 export function lastLines(output: string): string {
   const lines = output
