@@ -1,8 +1,60 @@
 import type { Migration } from "../src/platform/migration.ts";
 
+/** Tenants, their keys and their bots. Secrets are kept sealed (token) or as SHA-256 only. */
 export const migration: Migration = {
   name: "0001_workspaces",
   async up(knex) {
-    await knex.raw(`SELECT 1`);
+    await knex.raw(`
+      CREATE TABLE workspaces (
+        id         uuid        PRIMARY KEY DEFAULT gen_random_uuid(),
+        name       text        NOT NULL CHECK (name <> ''),
+        created_at timestamptz NOT NULL DEFAULT now()
+      );
+
+      CREATE TABLE api_keys (
+        workspace_id uuid        NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+        id           uuid        NOT NULL DEFAULT gen_random_uuid(),
+        key_hash     bytea       NOT NULL UNIQUE CHECK (length(key_hash) = 32),
+        name         text        NOT NULL,
+        created_at   timestamptz NOT NULL DEFAULT now(),
+        revoked_at   timestamptz,
+        PRIMARY KEY (workspace_id, id)
+      );
+
+      -- pending: committed before Telegram knows the webhook; active: Telegram confirmed it;
+      -- disabled: Telegram refuses the token.
+      CREATE TABLE connectors (
+        workspace_id           uuid        NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+        id                     uuid        NOT NULL UNIQUE,
+        name                   text        NOT NULL CHECK (name <> ''),
+        description            text,
+        status                 text        NOT NULL CHECK (status IN ('pending', 'active', 'disabled')),
+        status_detail          text,
+        bot_id                 bigint      NOT NULL UNIQUE,
+        username               text        NOT NULL,
+        can_read_all_group_messages boolean NOT NULL,
+        token_sealed           bytea       NOT NULL,
+        webhook_key            text        NOT NULL UNIQUE,
+        secret_hash            bytea       NOT NULL CHECK (length(secret_hash) = 32),
+        previous_secret_hash   bytea       CHECK (length(previous_secret_hash) = 32),
+        webhook_url            text,
+        created_at             timestamptz NOT NULL DEFAULT now(),
+        updated_at             timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (workspace_id, id)
+      );
+
+      CREATE TABLE idempotency_keys (
+        workspace_id uuid        NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
+        key          text        NOT NULL,
+        call         text        NOT NULL,
+        body_hash    bytea       NOT NULL CHECK (length(body_hash) = 32),
+        status       smallint,
+        answer       jsonb,
+        created_at   timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (workspace_id, key, call),
+        CHECK ((status IS NULL) = (answer IS NULL))
+      );
+      CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at);
+    `);
   },
 };

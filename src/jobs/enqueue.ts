@@ -1,10 +1,10 @@
 import {
+  Batcher,
   type Database,
   isUnavailable,
   type Queryable,
   type Transaction,
 } from "../platform/index.ts";
-import { Batcher } from "./batcher.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import { type Enqueued, type NewJob, QUEUES } from "./types.ts";
 

@@ -5,21 +5,18 @@
  * Enqueue through `Jobs.enqueue` (group commit) or `Jobs.enqueueIn` (the caller's transaction);
  * work through `Jobs.startPool` with a `TransactionalHandler` or an `ExternalHandler`.
  */
-import type { Database, Logger } from "../platform/index.ts";
+import type { Database, Logger, RedisConfig } from "../platform/index.ts";
 import { createEnqueuer, type Enqueuer } from "./enqueue.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { Ledger } from "./ledger.ts";
 import { WorkerPool } from "./pool.ts";
-import type { RedisSettings } from "./redis-connection.ts";
 import { createTransport } from "./transport.ts";
 import type { Handler, JobHooks, QueueName } from "./types.ts";
 
-export { Overloaded } from "./batcher.ts";
 export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";
 export { type AttemptView, getJob, type JobFilter, type JobView, listJobs } from "./ledger.ts";
 export { type QueueStats, queueStats } from "./queue-stats.ts";
-export type { RedisSettings } from "./redis-connection.ts";
 export { migrateTransport } from "./transport.ts";
 export * from "./types.ts";
 
@@ -27,7 +24,7 @@ export interface JobsOptions {
   db: Database;
   log: Logger;
   /** Undefined: BullMQ on Postgres. */
-  redis?: RedisSettings;
+  redis?: RedisConfig;
   /** Told when people retry or discard jobs of a queue. */
   hooks?: Partial<Record<QueueName, JobHooks>>;
   /** How long a lease lasts without a heartbeat. Default 5 000. */

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
-import { Batcher } from "./batcher.ts";
+import { Batcher, type Database, isUnavailable, type Logger } from "../platform/index.ts";
 import { type Lease, type Release, releaseLeases, renewLeases, takeLeases } from "./lease.ts";
 import type { QueueName } from "./types.ts";
 

@@ -4,6 +4,7 @@ import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
+import { Slots } from "./slots.ts";
 import { dueLanes } from "./sweep.ts";
 import { TransactionalDrains } from "./transactional-drain.ts";
 import type { WakeListener, WakeTransport } from "./transport.ts";
@@ -60,13 +61,16 @@ export class WorkerPool {
   private readonly alarms = new Map<string, NodeJS.Timeout>();
   private readonly stopNow = new AbortController();
   private stopping = false;
-  private waitingForSlot: Array<() => void> = [];
+  /** The last sweep found due lanes and no free slot: seen also while no wakes arrive. */
+  private lanesWait = false;
+  private readonly slots: Slots;
   private sweepTimer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> | undefined;
   private listener: WakeListener | undefined;
 
   constructor(options: PoolOptions) {
     this.options = options;
+    this.slots = new Slots(options.slots);
     this.worker = `${hostname()}/${process.pid}`;
     const { handler } = options;
     this.transactional =
@@ -77,7 +81,9 @@ export class WorkerPool {
 
   async start(): Promise<void> {
     const { transport, queue, slots, sweepMs } = this.options;
-    this.listener = await transport.listen(queue, slots, (lane) => this.onWake(lane));
+    // More wakes than slots, so that a lane that waits for one is seen, and a hot lane yields to it.
+    const concurrency = slots + Math.ceil(slots / 4);
+    this.listener = await transport.listen(queue, concurrency, (lane) => this.onWake(lane));
     this.sweepTimer = setInterval(() => {
       this.sweeping ??= this.sweep().finally(() => {
         this.sweeping = undefined;
@@ -99,7 +105,7 @@ export class WorkerPool {
     clearInterval(this.sweepTimer);
     for (const alarm of this.alarms.values()) clearTimeout(alarm);
     this.alarms.clear();
-    for (const release of this.waitingForSlot.splice(0)) release();
+    this.slots.close();
     const abort = setTimeout(() => this.stopNow.abort(), graceMs);
     const { keeper, queue } = this.options;
     for (const lane of this.draining.keys()) keeper.find(queue, lane)?.nudge();
@@ -117,29 +123,27 @@ export class WorkerPool {
       this.wokenAgain.add(lane);
       return;
     }
-    while (this.active >= this.options.slots && !this.stopping) {
-      await new Promise<void>((resolve) => this.waitingForSlot.push(resolve));
+    if (!(await this.slots.take())) return;
+    // Another wake of this lane may have been faster while this one waited.
+    if (this.draining.has(lane)) {
+      this.wokenAgain.add(lane);
+      this.slots.give();
+      return;
     }
     await this.drain(lane);
   }
 
-  /** Drains a lane unless this pool is at it already. Never throws. */
+  /** Drains a lane in a slot that the caller took; gives the slot back. Never throws. */
   private drain(lane: string): Promise<void> {
-    if (this.stopping) return Promise.resolve();
-    const running = this.draining.get(lane);
-    if (running !== undefined) return running;
     clearTimeout(this.alarms.get(lane));
     this.alarms.delete(lane);
-    const drained = this.drainOnce(lane)
-      .then((end) => {
-        this.draining.delete(lane);
-        // The news may have come after the drain's last look, which nobody else would notice.
-        if (this.wokenAgain.delete(lane)) void this.onWake(lane);
-        else if (end?.handedBack && end.dueInMs !== null) this.comeBack(lane, end.dueInMs);
-      })
-      .finally(() => {
-        this.waitingForSlot.shift()?.();
-      });
+    const drained = this.drainOnce(lane).then((end) => {
+      this.draining.delete(lane);
+      this.slots.give();
+      // The news may have come after the drain's last look, which nobody else would notice.
+      if (this.wokenAgain.delete(lane)) void this.onWake(lane);
+      else if (end?.handedBack && end.dueInMs !== null) this.comeBack(lane, end.dueInMs);
+    });
     this.draining.set(lane, drained);
     return drained;
   }
@@ -179,7 +183,9 @@ export class WorkerPool {
     let ended = false;
     return {
       isOver: () =>
-        ended || this.stopping || (this.waitingForSlot.length > 0 && performance.now() >= endsAtMs),
+        ended ||
+        this.stopping ||
+        ((this.slots.waiting > 0 || this.lanesWait) && performance.now() >= endsAtMs),
       end: () => {
         ended = true;
       },
@@ -204,11 +210,17 @@ export class WorkerPool {
   }
 
   private async sweep(): Promise<void> {
-    const { db, keeper, queue, slots, log } = this.options;
-    const free = slots - this.active;
-    if (free <= 0 || this.stopping) return;
+    const { db, keeper, queue, log } = this.options;
+    if (this.stopping) return;
     try {
-      for (const lane of await dueLanes(db, queue, free, keeper.leaseMs)) void this.drain(lane);
+      const free = this.slots.available;
+      const lanes = await dueLanes(db, queue, Math.max(1, free), keeper.leaseMs);
+      this.lanesWait = free === 0 && lanes.length > 0;
+      for (const lane of lanes) {
+        if (this.draining.has(lane)) continue;
+        if (!this.slots.tryTake()) break;
+        void this.drain(lane);
+      }
     } catch (error) {
       log.warn({ err: error, queue }, "sweep failed");
     }

@@ -1,16 +1,5 @@
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-
-/** Where Redis is, as `REDIS_URL` says it in one of its forms. */
-export type RedisSettings =
-  | { kind: "single"; url: string }
-  | {
-      kind: "sentinel";
-      sentinels: { host: string; port: number }[];
-      name: string;
-      password?: string;
-      db?: number;
-    }
-  | { kind: "cluster"; nodes: { host: string; port: number }[]; password?: string };
+import type { RedisConfig } from "../platform/index.ts";
 
 export type RedisClient = Redis | Cluster;
 
@@ -21,7 +10,7 @@ const reconnectDelayMs = (times: number) => Math.min(50 * 2 ** Math.min(times, 5
  * Opens a connection. A producer fails fast (nobody waits for a wake); a consumer waits for ever,
  * as BullMQ requires of its workers.
  */
-export function connectRedis(settings: RedisSettings, role: "producer" | "consumer"): RedisClient {
+export function connectRedis(settings: RedisConfig, role: "producer" | "consumer"): RedisClient {
   const options: RedisOptions =
     role === "producer"
       ? {
@@ -32,23 +21,31 @@ export function connectRedis(settings: RedisSettings, role: "producer" | "consum
           retryStrategy: reconnectDelayMs,
         }
       : { maxRetriesPerRequest: null, connectTimeout: 5_000, retryStrategy: reconnectDelayMs };
+  const { username, password } = settings;
+  const login = { username, password, ...(settings.tls ? { tls: {} } : {}) };
   switch (settings.kind) {
     case "single":
-      return new Redis(settings.url, options);
+      return new Redis({
+        ...options,
+        ...login,
+        host: settings.host,
+        port: settings.port,
+        db: settings.db,
+      });
     case "sentinel":
       return new Redis({
         ...options,
+        ...login,
         sentinels: settings.sentinels,
-        name: settings.name,
-        password: settings.password,
-        sentinelPassword: settings.password,
+        sentinelPassword: settings.sentinelPassword,
+        name: settings.masterName,
         db: settings.db,
       });
     case "cluster":
       return new Cluster(settings.nodes, {
         enableOfflineQueue: options.enableOfflineQueue,
         clusterRetryStrategy: reconnectDelayMs,
-        redisOptions: { ...options, password: settings.password },
+        redisOptions: { ...options, ...login },
       });
   }
 }

@@ -1,5 +1,4 @@
-import { type Database, isUnavailable, type Transaction } from "../platform/index.ts";
-import { Batcher } from "./batcher.ts";
+import { Batcher, type Database, isUnavailable, type Transaction } from "../platform/index.ts";
 import { type Claim, type ClaimedJob, claimInOrder } from "./claim.ts";
 import { ClaimStale, LeaseLost, outcomeOfError } from "./errors.ts";
 import { fence, type Lease, releaseLeases } from "./lease.ts";

@@ -1,12 +1,7 @@
 import { createPostgresBackend, Queue, runMigrations, Worker } from "bullmq";
 import pg from "pg";
-import type { Database, Logger } from "../platform/index.ts";
-import {
-  assertNoEviction,
-  connectRedis,
-  type RedisClient,
-  type RedisSettings,
-} from "./redis-connection.ts";
+import type { Database, Logger, RedisConfig } from "../platform/index.ts";
+import { assertNoEviction, connectRedis, type RedisClient } from "./redis-connection.ts";
 import type { QueueName } from "./types.ts";
 
 /**
@@ -38,7 +33,7 @@ export interface WakeListener {
 export interface TransportOptions {
   db: Database;
   /** Undefined: BullMQ on Postgres. */
-  redis?: RedisSettings;
+  redis?: RedisConfig;
   /** Most connections of the Postgres backend. */
   postgresConnections?: number;
   log: Logger;
@@ -172,7 +167,7 @@ export function createTransport(options: TransportOptions): WakeTransport {
   };
 }
 
-function redisBackend(settings: RedisSettings, log: Logger): Backend {
+function redisBackend(settings: RedisConfig, log: Logger): Backend {
   const clients: RedisClient[] = [];
   const open = (role: "producer" | "consumer") => {
     const client = connectRedis(settings, role);
@@ -219,6 +214,7 @@ function postgresBackend({ db, postgresConnections, log }: TransportOptions): Ba
     keepAlive: true,
   });
   pool.on("error", (error) => log.debug({ err: error }, "wake connection error"));
+  pool.on("connect", (client) => client.on("error", () => {}));
   return {
     deduplicates: false,
     openQueue: (name) => new Queue(name, { connection: pool }, createPostgresBackend),

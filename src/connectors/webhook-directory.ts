@@ -1,0 +1,84 @@
+import { Batcher, type Database, isUnavailable } from "../platform/index.ts";
+
+/** Whose a webhook's key is, and what its requests must carry. */
+export interface WebhookOwner {
+  workspaceId: string;
+  connectorId: string;
+  /** SHA-256 of the secret tokens that are accepted: the newest, and the one it replaces. */
+  secretHashes: Buffer[];
+}
+
+/** Finds the owner of a webhook key; undefined when there is none. Throws when Postgres is away. */
+export interface WebhookDirectory {
+  find(key: string): Promise<WebhookOwner | undefined>;
+}
+
+/** A rotated secret or a removed connector takes effect in every process within this time. */
+const KEPT_MS = 800;
+const MAX_KEPT = 20_000;
+
+const FIND = `/* connectors.by-webhook-key */
+SELECT webhook_key, workspace_id, id, secret_hash, previous_secret_hash
+FROM connectors WHERE webhook_key = ANY ($1::text[]) AND status <> 'disabled'`;
+
+/**
+ * Looks keys up in batches and keeps what it found for less than a second. Unknown keys are not
+ * kept: a connector that was made a moment ago is found at once.
+ */
+export function createWebhookDirectory(db: Database): WebhookDirectory {
+  const kept = new Map<string, { owner: WebhookOwner; untilMs: number }>();
+  const lookUp = new Batcher<string, WebhookOwner | undefined>({
+    maxItems: 500,
+    maxQueued: 2_000,
+    isShared: isUnavailable,
+    run: async (keys) => {
+      const rows = await db.query<{
+        webhook_key: string;
+        workspace_id: string;
+        id: string;
+        secret_hash: Buffer;
+        previous_secret_hash: Buffer | null;
+      }>(FIND, [[...new Set(keys)]]);
+      const owners = new Map(
+        rows.map((row) => [
+          row.webhook_key,
+          {
+            workspaceId: row.workspace_id,
+            connectorId: row.id,
+            secretHashes: [row.secret_hash, row.previous_secret_hash].filter(
+              (hash) => hash !== null,
+            ),
+          },
+        ]),
+      );
+      return keys.map((key) => owners.get(key));
+    },
+  });
+  const lookingUp = new Map<string, Promise<WebhookOwner | undefined>>();
+
+  async function load(key: string): Promise<WebhookOwner | undefined> {
+    const owner = await lookUp.add(key);
+    if (owner === undefined) {
+      kept.delete(key);
+    } else {
+      if (kept.size >= MAX_KEPT) kept.clear();
+      kept.set(key, { owner, untilMs: performance.now() + KEPT_MS });
+    }
+    return owner;
+  }
+
+  return {
+    find: (key) => {
+      const found = kept.get(key);
+      if (found !== undefined && found.untilMs > performance.now()) {
+        return Promise.resolve(found.owner);
+      }
+      let loading = lookingUp.get(key);
+      if (loading === undefined) {
+        loading = load(key).finally(() => lookingUp.delete(key));
+        lookingUp.set(key, loading);
+      }
+      return loading;
+    },
+  };
+}

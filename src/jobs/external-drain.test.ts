@@ -1,0 +1,272 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
+import { backends } from "../../test/support/requirements.ts";
+import { waitFor } from "../../test/support/wait-for.ts";
+import type { ExternalHandler, Job, LaneRunner, NewJob, Outcome } from "./index.ts";
+
+const DONE: Outcome = { type: "complete" };
+
+describe.each(backends)("a pool of outside work on $name", (backend) => {
+  let fixture: JobsFixture;
+  beforeAll(async () => {
+    fixture = await jobsFixture(backend);
+  });
+  afterAll(() => fixture.close());
+
+  const job = (lane: string, key: string, value: number, more: Partial<NewJob> = {}): NewJob => ({
+    queue: "outbound",
+    lane,
+    workspaceId: fixture.workspaceId,
+    kind: "test",
+    orderingKey: key,
+    payload: { value },
+    ...more,
+  });
+
+  const handler = (runner: LaneRunner): ExternalHandler => ({
+    mode: "external",
+    open: async () => runner,
+  });
+
+  const statesOf = async (lane: string) =>
+    (
+      await fixture.database.db.query<{ state: string }>(
+        "SELECT state FROM jobs WHERE lane = $1 ORDER BY id",
+        [lane],
+      )
+    ).map((row) => row.state);
+
+  const allEnded = (lane: string) => async () =>
+    (await statesOf(lane)).every((state) => state === "completed" || state === "discarded");
+
+  test("order holds inside a key, keys run side by side, one in flight a key", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const seen = new Map<string, number[]>();
+    const inFlight = new Set<string>();
+    let most = 0;
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: async (running: Job) => {
+          const key = running.orderingKey ?? "";
+          expect(inFlight.has(key)).toBe(false);
+          inFlight.add(key);
+          most = Math.max(most, inFlight.size);
+          // The first one stays in flight until another key has joined it.
+          await waitFor(() => most > 1, { what: "a second key in flight" });
+          seen.set(key, [...(seen.get(key) ?? []), Number(running.payload.value)]);
+          inFlight.delete(key);
+          return DONE;
+        },
+      }),
+      { slots: 4, laneConcurrency: 4 },
+    );
+    const jobs = Array.from({ length: 60 }, (_, n) => job(lane, `k${n % 6}`, n));
+    await fixture.database.db.transaction((tx) => engine.enqueueIn(tx, jobs));
+    await waitFor(allEnded(lane), { what: "all to be sent" });
+    await engine.stop(2_000);
+    expect(most).toBeGreaterThan(1);
+    for (const [key, values] of seen) {
+      const expected = jobs
+        .filter((one) => one.orderingKey === key)
+        .map((one) => one.payload?.value);
+      expect(values).toEqual(expected);
+    }
+    expect(seen.size).toBe(6);
+  });
+
+  test("urgent keys go first; an urgent job lends its priority to what stands before it in its key", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const seen: number[] = [];
+    await fixture.database.db.transaction((tx) =>
+      engine.enqueueIn(tx, [
+        job(lane, "bulk", 1, { priority: 8 }),
+        job(lane, "bulk2", 2, { priority: 8 }),
+        job(lane, "alert", 3, { priority: 8 }),
+        job(lane, "alert", 4, { priority: 0 }),
+      ]),
+    );
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: async ({ payload }) => {
+          seen.push(Number(payload.value));
+          return DONE;
+        },
+      }),
+      { slots: 1, laneConcurrency: 1 },
+    );
+    await waitFor(allEnded(lane), { what: "all to be sent" });
+    await engine.stop(2_000);
+    expect(seen).toEqual([3, 4, 1, 2]);
+  });
+
+  test("many jobs behind a held key do not hide another key", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const jobs = Array.from({ length: 1_000 }, (_, n) => job(lane, "held", n));
+    await fixture.database.db.transaction((tx) =>
+      engine.enqueueIn(tx, [...jobs, job(lane, "free", -1)]),
+    );
+    // The held key's head waits for its retry; nothing tells the runner so.
+    await fixture.database.db.query(
+      `UPDATE jobs SET state = 'retryable', run_at = now() + interval '1 hour'
+       WHERE lane = $1 AND id = (SELECT min(id) FROM jobs WHERE lane = $1)`,
+      [lane],
+    );
+    const seen: number[] = [];
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: async ({ payload }) => {
+          seen.push(Number(payload.value));
+          return DONE;
+        },
+      }),
+      { slots: 2 },
+    );
+    await waitFor(() => seen.length > 0, { what: "the free key" });
+    await engine.stop(2_000);
+    expect(seen).toEqual([-1]);
+  });
+
+  test("a pause spends no attempt, a retry does, and both keep their key's order", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const seen: string[] = [];
+    const answers: Outcome[] = [
+      { type: "pause", untilMs: Date.now() + 100, reason: "429" },
+      { type: "retry", errorClass: "Refused", error: "refused", afterMs: 10 },
+      DONE,
+      DONE,
+    ];
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: async ({ payload }) => {
+          seen.push(String(payload.value));
+          return answers.shift() ?? DONE;
+        },
+      }),
+      { slots: 2 },
+    );
+    await engine.enqueue(job(lane, "k", 1));
+    await engine.enqueue(job(lane, "k", 2));
+    await waitFor(allEnded(lane), { what: "both to be sent" });
+    await engine.stop(2_000);
+    expect(seen).toEqual(["1", "1", "1", "2"]);
+    const rows = await fixture.database.db.query(
+      "SELECT attempts FROM jobs WHERE lane = $1 ORDER BY id",
+      [lane],
+    );
+    expect(rows).toEqual([{ attempts: 2 }, { attempts: 1 }]);
+  });
+
+  test("the attempt is committed before the call, and its outcome is recorded after the lease is gone", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const { db } = fixture.database;
+    const recorded: boolean[] = [];
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: async (running) => {
+          const [row] = await db.query<{ state: string; attempts: number }>(
+            "SELECT state, attempts FROM jobs WHERE workspace_id = $1 AND id = $2",
+            [running.workspaceId, running.id],
+          );
+          expect(row).toEqual({ state: "running", attempts: 1 });
+          // Another worker takes the lane over while the call is under way.
+          await db.query(
+            `UPDATE lanes SET owner = gen_random_uuid(), epoch = nextval('lease_epochs'),
+               lease_until = now() + interval '3 s' WHERE lane = $1`,
+            [lane],
+          );
+          return DONE;
+        },
+        finish: async (_tx, _job, _outcome, { applied }) => {
+          recorded.push(applied);
+        },
+      }),
+      { slots: 1 },
+    );
+    await engine.enqueue(job(lane, "k", 1));
+    await waitFor(allEnded(lane), { what: "the outcome" });
+    await engine.stop(2_000);
+    expect(recorded).toEqual([true]);
+    expect(await statesOf(lane)).toEqual(["completed"]);
+  });
+
+  test("what a dead holder left running is settled before its key goes on", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const { db } = fixture.database;
+    await engine.enqueue(job(lane, "k", 1));
+    await engine.enqueue(job(lane, "k", 2));
+    await db.query(
+      `UPDATE jobs SET state = 'running', attempts = 1 WHERE lane = $1
+         AND id = (SELECT min(id) FROM jobs WHERE lane = $1)`,
+      [lane],
+    );
+    await db.query(
+      `UPDATE lanes SET owner = gen_random_uuid(), lease_until = now() - interval '1 s'
+       WHERE lane = $1`,
+      [lane],
+    );
+    const events: string[] = [];
+    const knownAtMs = Date.now() + 300;
+    await engine.startPool(
+      "outbound",
+      handler({
+        orphan: async ({ payload }) => {
+          if (Date.now() < knownAtMs) return { type: "pause", untilMs: knownAtMs, reason: "wait" };
+          events.push(`orphan ${payload.value}`);
+          return { type: "discard", errorClass: "Unknown", error: "nobody knows" };
+        },
+        run: async ({ payload }) => {
+          events.push(`run ${payload.value}`);
+          return DONE;
+        },
+      }),
+      { slots: 1 },
+    );
+    await waitFor(allEnded(lane), { what: "the lane to go on" });
+    await engine.stop(2_000);
+    expect(events).toEqual(["orphan 1", "run 2"]);
+  });
+
+  test("a shutdown aborts a call that hangs, and hands back what was not begun", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const started = new Set<number>();
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: (running, signal) =>
+          new Promise((resolve) => {
+            started.add(Number(running.payload.value));
+            signal.addEventListener("abort", () =>
+              resolve({ type: "retry", errorClass: "Aborted", error: "the worker stopped" }),
+            );
+          }),
+      }),
+      { slots: 1, laneConcurrency: 1 },
+    );
+    await engine.enqueue(job(lane, "a", 1));
+    await waitFor(() => started.has(1), { what: "the call" });
+    await engine.enqueue(job(lane, "b", 2));
+    await engine.stop(300);
+    const rows = await fixture.database.db.query(
+      `SELECT j.state, j.attempts, l.owner FROM jobs j
+       JOIN lanes l ON l.queue = j.queue AND l.lane = j.lane WHERE j.lane = $1 ORDER BY j.id`,
+      [lane],
+    );
+    expect(rows).toEqual([
+      { state: "retryable", attempts: 1, owner: null },
+      { state: "available", attempts: 0, owner: null },
+    ]);
+  });
+});

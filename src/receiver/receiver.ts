@@ -1,0 +1,197 @@
+import { isUtf8 } from "node:buffer";
+import { type Request, type Response, Router } from "express";
+import type { WebhookDirectory, WebhookOwner } from "../connectors/index.ts";
+import type { Enqueued, NewJob } from "../jobs/index.ts";
+import {
+  type Database,
+  isUnavailable,
+  type Logger,
+  type Metrics,
+  matchesHash,
+  Overloaded,
+  type Transaction,
+} from "../platform/index.ts";
+import type { ChatLinks } from "./linked-chats.ts";
+import { BodyAborted, BodyTooLarge, readBody } from "./request-body.ts";
+import { nestsDeeperThan, type RoutedUpdate, routeUpdate } from "./route-update.ts";
+
+export interface ReceiverOptions {
+  db: Database;
+  directory: WebhookDirectory;
+  links: ChatLinks<Transaction>;
+  jobs: {
+    enqueue(job: NewJob): Promise<Enqueued>;
+    enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
+  };
+  metrics: Metrics;
+  log: Logger;
+}
+
+const BODY_LIMIT_BYTES = 1_048_576;
+const MAX_DEPTH = 200;
+/** Bot API: ids fit 52 bits. */
+const MAX_UPDATE_ID = 2 ** 52;
+const SECRET_HEADER = "x-telegram-bot-api-secret-token";
+/** Requests under way at once; more are shed, and Telegram delivers again. */
+const MAX_IN_FLIGHT = 2_000;
+
+/** A refusal: its status, and its name in the metrics. Bodies are short and hold nothing of the request. */
+class Refusal extends Error {
+  readonly status: number;
+  readonly retryAfterS: number | undefined;
+  constructor(status: number, reason: string, retryAfterS?: number) {
+    super(reason);
+    this.status = status;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/**
+ * `POST /webhooks/telegram/:key`. The order matters: the secret before a byte of the body is read,
+ * the size while it is read, then its shape; 200 with an empty body (Telegram would execute a JSON
+ * body) only once the update is committed, or known to have been. Telegram delivers again whatever
+ * is answered otherwise.
+ */
+export function createReceiver(options: ReceiverOptions): Router {
+  const { directory, metrics, log } = options;
+  const received = metrics.counter({
+    name: "heliograph_webhook_requests_total",
+    help: "Webhook requests by what became of them.",
+    labels: ["result"],
+  });
+  const seconds = metrics.histogram({
+    name: "heliograph_webhook_seconds",
+    help: "From the request's headers to its answer.",
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5],
+  });
+  const count = Object.fromEntries(
+    ["accepted", "duplicate", "unlinked"].map((result) => [result, received.labels(result)]),
+  );
+  let inFlight = 0;
+
+  async function accept(request: Request): Promise<string> {
+    if (inFlight > MAX_IN_FLIGHT) throw new Refusal(503, "overloaded", 1);
+    const secret = request.headers[SECRET_HEADER];
+    if (typeof secret !== "string" || secret === "") throw new Refusal(401, "secret missing");
+    const owner = await directory.find(String(request.params.key));
+    if (owner === undefined) throw new Refusal(404, "key unknown");
+    if (!owner.secretHashes.some((hash) => matchesHash(secret, hash))) {
+      throw new Refusal(401, "secret wrong");
+    }
+    checkHeaders(request);
+    const body = await readBody(request, BODY_LIMIT_BYTES);
+    const update = parseUpdate(body);
+    return store(owner, update, routeUpdate(update, owner.connectorId), body);
+  }
+
+  async function store(
+    owner: WebhookOwner,
+    update: { update_id: number },
+    routed: RoutedUpdate,
+    body: Buffer,
+  ): Promise<string> {
+    const { workspaceId, connectorId } = owner;
+    const updateId = update.update_id;
+    const job: NewJob = {
+      queue: "ingest",
+      lane: routed.lane,
+      workspaceId,
+      kind: "update",
+      payload: { connectorId, updateId, updateKind: routed.kind },
+      body,
+      uniqueKey: `${connectorId}/${updateId}`,
+    };
+    if (routed.migration !== null) return storeMigration(owner, job, routed.migration);
+    if (routed.groupId !== null && !routed.neededForLinking) {
+      const chat = { workspaceId, connectorId, chatId: routed.groupId };
+      if (!(await options.links.linked(chat))) return "unlinked";
+    }
+    const { duplicate } = await options.jobs.enqueue(job);
+    return duplicate ? "duplicate" : "accepted";
+  }
+
+  /** Rare, so in a transaction of its own: the link moves together with the insert. */
+  async function storeMigration(
+    { workspaceId, connectorId }: WebhookOwner,
+    job: NewJob,
+    migration: { fromChatId: string; toChatId: string },
+  ): Promise<string> {
+    return options.db.transaction(async (tx) => {
+      await options.links.move(tx, { workspaceId, connectorId, ...migration });
+      const [result] = await options.jobs.enqueueIn(tx, [job]);
+      return result?.duplicate ? "duplicate" : "accepted";
+    });
+  }
+
+  async function answer(request: Request, response: Response): Promise<void> {
+    inFlight++;
+    const startedMs = performance.now();
+    try {
+      const result = await accept(request);
+      count[result]?.inc();
+      response.statusCode = 200;
+      response.end();
+    } catch (error) {
+      const refusal = refusalOf(error, log);
+      received.inc({ result: refusal.message });
+      refuse(response, refusal);
+    } finally {
+      inFlight--;
+      seconds.observe((performance.now() - startedMs) / 1_000);
+    }
+  }
+
+  const router = Router();
+  router.post("/webhooks/telegram/:key", answer);
+  return router;
+}
+
+function checkHeaders(request: Request): void {
+  const type = request.headers["content-type"] ?? "";
+  if (!/^application\/json\s*(;|$)/i.test(type)) throw new Refusal(415, "content type");
+  const encoding = request.headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "identity") {
+    throw new Refusal(415, "content encoding");
+  }
+  if (Number(request.headers["content-length"] ?? 0) > BODY_LIMIT_BYTES) {
+    throw new Refusal(413, "too large");
+  }
+}
+
+function parseUpdate(body: Buffer): { update_id: number } & Record<string, unknown> {
+  if (nestsDeeperThan(body, MAX_DEPTH)) throw new Refusal(400, "nested too deeply");
+  if (!isUtf8(body)) throw new Refusal(400, "not JSON");
+  let update: unknown;
+  try {
+    update = JSON.parse(body.toString("utf8"));
+  } catch {
+    throw new Refusal(400, "not JSON");
+  }
+  const id = (update as { update_id?: unknown } | null)?.update_id;
+  if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) > MAX_UPDATE_ID) {
+    throw new Refusal(400, "no update_id");
+  }
+  return update as { update_id: number } & Record<string, unknown>;
+}
+
+function refusalOf(error: unknown, log: Logger): Refusal {
+  if (error instanceof Refusal) return error;
+  if (error instanceof BodyTooLarge) return new Refusal(413, "too large");
+  if (error instanceof BodyAborted) return new Refusal(400, "aborted");
+  if (error instanceof Overloaded) return new Refusal(503, "overloaded", 1);
+  if (isUnavailable(error)) return new Refusal(503, "database away", 2);
+  log.error({ err: error }, "an update could not be stored");
+  return new Refusal(503, "not stored", 5);
+}
+
+function refuse(response: Response, refusal: Refusal): void {
+  if (response.headersSent || response.destroyed) return;
+  if (refusal.retryAfterS !== undefined) {
+    response.setHeader("retry-after", String(refusal.retryAfterS));
+  }
+  // What is left of the body is not read.
+  response.setHeader("connection", "close");
+  response.setHeader("content-type", "text/plain; charset=utf-8");
+  response.statusCode = refusal.status;
+  response.end(`${refusal.message}\n`);
+}

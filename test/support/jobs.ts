@@ -1,0 +1,43 @@
+import { randomUUID } from "node:crypto";
+import { createJobs, type Jobs, type JobsOptions, migrateTransport } from "../../src/jobs/index.ts";
+import { silentLogger } from "../../src/platform/index.ts";
+import { parseRedisUrl } from "../../src/platform/redis-url.ts";
+import { createTestDatabase, type TestDatabase } from "./database.ts";
+import type { Backend } from "./requirements.ts";
+
+/** A database with jobs on it, for tests of the engine: everything it opens is closed by `close`. */
+export interface JobsFixture {
+  database: TestDatabase;
+  workspaceId: string;
+  /** An engine as one process has it. Several of them are several processes to the database. */
+  engine(options?: Partial<JobsOptions>): Jobs;
+  close(): Promise<void>;
+}
+
+export async function jobsFixture(backend: Backend): Promise<JobsFixture> {
+  const database = await createTestDatabase({ max: 20 });
+  await migrateTransport(database.db);
+  const engines: Jobs[] = [];
+  return {
+    database,
+    workspaceId: randomUUID(),
+    engine: (options = {}) => {
+      const engine = createJobs({
+        db: database.db,
+        log: silentLogger,
+        redis: backend.redisUrl === undefined ? undefined : parseRedisUrl(backend.redisUrl),
+        ...options,
+      });
+      engines.push(engine);
+      return engine;
+    },
+    close: async () => {
+      await Promise.all(engines.map((engine) => engine.stop(500)));
+      await database.drop();
+    },
+  };
+}
+
+/** A table that stands for the effects of jobs: one row an effect, in the order they took place. */
+export const EFFECTS_TABLE = `CREATE TABLE effects (
+  n bigint GENERATED ALWAYS AS IDENTITY, lane text NOT NULL, value int NOT NULL)`;
