@@ -9,6 +9,7 @@ import type { Faults } from "./faults.ts";
 import { overview } from "./overview.ts";
 import { servePage } from "./page.ts";
 import type { RecordEntry } from "./record.ts";
+import { readFileId } from "./render.ts";
 import { readCall } from "./request-body.ts";
 import type { Sandbox } from "./sandbox-types.ts";
 
@@ -34,7 +35,9 @@ export function controlApi(
     response.json(overview(core));
   });
   api.get("/messages", (request, response) => {
-    response.json(sandbox.messages(shapes.read(shapes.place, request.query)));
+    const { last, ...place } = shapes.read(shapes.chatView, request.query);
+    const messages = sandbox.messages(place);
+    response.json(last === undefined ? messages : messages.slice(-last));
   });
   api.get("/webhooks/:botId", (request, response) => {
     response.json(sandbox.webhookInfo(Number(request.params.botId)));
@@ -59,11 +62,12 @@ export function controlApi(
       afterSeq: typeof last === "string" && /^\d+$/.test(last) ? Number(last) : undefined,
     });
   });
-  api.get("/files/:key", async (request, response) => {
-    const file = core.fileIndex.get(request.params.key);
-    const content = file === undefined ? undefined : await core.files.get(file.key);
+  api.get("/files/:fileId", async (request, response) => {
+    const key = readFileId(request.params.fileId)?.key ?? "";
+    const file = core.fileIndex.get(key);
+    const content = file === undefined ? undefined : await core.files.get(key);
     if (file === undefined || content === undefined)
-      throw new SandboxError(`no file ${request.params.key}`, 404);
+      throw new SandboxError(`no file ${request.params.fileId}`, 404);
     const isImage = /^image\/(png|jpeg|gif|webp)$/.test(file.contentType);
     // What somebody sent is never run here, whatever it says it is.
     response.set({

@@ -39,7 +39,12 @@ export const newMember = z.strictObject({
 export const userAndBot = z.strictObject({ userId: id, botId: id });
 export const userOnly = z.strictObject({ userId: id });
 export const chatOnly = z.strictObject({ chatId: id });
-export const place = z.object({ chatId: id, botId: optionalId });
+/** A chat, or only its last messages. */
+export const chatView = z.object({
+  chatId: id,
+  botId: optionalId,
+  last: z.coerce.number().int().min(1).optional(),
+});
 export const removal = z.object({ how: z.enum(["left", "kicked"]).default("left") });
 export const recordRange = z.object({
   after: z.coerce.number().int().min(0).default(0),
