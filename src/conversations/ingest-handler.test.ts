@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { waitFor } from "../../test/support/wait-for.ts";
 import { Discard } from "../jobs/index.ts";
 import { setChatLink } from "./chat-links.ts";
 import { listConversations, listMessages } from "./conversation-list.ts";
@@ -14,6 +15,7 @@ import {
   pressed,
   privateChat,
   SUPERGROUP,
+  T0,
   user,
 } from "./test-updates.ts";
 import { createWorld, type World } from "./test-world.ts";
@@ -51,6 +53,16 @@ async function count(table: string, of = scope): Promise<number> {
   return row?.n ?? -1;
 }
 
+/** The two news of a migration: in the group, and in the supergroup. */
+const leaving = { message: inGroup(9, "", { text: undefined, migrate_to_chat_id: SUPERGROUP }) };
+const arriving = {
+  message: message(1, "", {
+    text: undefined,
+    chat: group(SUPERGROUP),
+    migrate_from_chat_id: GROUP,
+  }),
+};
+
 describe("a batch", () => {
   test("of 200 updates of 20 chats, shuffled between them, keeps the order of each chat", async () => {
     const people = Array.from({ length: 20 }, (_, n) => 2_000 + n);
@@ -78,11 +90,8 @@ describe("a batch", () => {
           { message: message(50, "hi", { from: user(id), chat: privateChat(id) }) },
         ]),
       );
-      const { createIngestHandler } = await import("./ingest-handler.ts");
-      const { silentLogger } = await import("../platform/index.ts");
-      const handler = createIngestHandler({ replies: async () => {}, log: silentLogger });
       await world.db.transaction((tx) =>
-        handler.run(
+        world.ingestIn(
           {
             afterCommit: tx.afterCommit,
             query: (sql, params) => {
@@ -254,14 +263,6 @@ describe("a group", () => {
     expect(world.replies).toEqual([]);
   });
 
-  const leaving = { message: inGroup(9, "", { text: undefined, migrate_to_chat_id: SUPERGROUP }) };
-  const arriving = {
-    message: message(1, "", {
-      text: undefined,
-      chat: group(SUPERGROUP),
-      migrate_from_chat_id: GROUP,
-    }),
-  };
   const before = { message: inGroup(8, "before") };
   const after = { message: message(2, "after", { chat: group(SUPERGROUP) }) };
   const late = { message: inGroup(10, "late") };
@@ -298,6 +299,24 @@ describe("a group", () => {
       );
       expect(members).toEqual([{ chat_id: `${SUPERGROUP}`, telegram_user_id: "60" }]);
     });
+  });
+
+  test("that became a supergroup keeps what was told last of a member, under either id", async () => {
+    await link(GROUP);
+    const told = (chatId: number, status: string, afterS: number) => ({
+      chat_member: membership(status, {
+        chat: group(chatId),
+        date: T0 + afterS,
+        new_chat_member: { user: user(60), status },
+      }),
+    });
+    await world.ingest(scope, told(GROUP, "administrator", 50));
+    await world.ingest(scope, arriving, told(SUPERGROUP, "left", 10));
+    const members = await world.db.query(
+      "SELECT chat_id, status FROM members WHERE workspace_id = $1",
+      [scope.workspaceId],
+    );
+    expect(members).toEqual([{ chat_id: String(SUPERGROUP), status: "administrator" }]);
   });
 
   test("that became a supergroup keeps apart messages whose numbers repeat", async () => {
@@ -369,6 +388,44 @@ describe("a job that can never succeed", () => {
 });
 
 describe("transactions side by side", () => {
+  /** Each way of touching the rows of two people: what it takes in which table. */
+  test.each([
+    ["chats", "chat_id", (id: number) => ({ chat: { ...privateChat(id), first_name: "New" } })],
+    ["contacts", "telegram_user_id", (id: number) => ({ from: user(id, { first_name: "New" }) })],
+    ["conversations", "chat_id", (_: number) => ({})],
+  ])("take %s in one order, whatever the order of their updates", async (table, column, rest) => {
+    const [first, second] = [71, 72];
+    const to = (id: number, n: number, more = {}) => ({
+      message: message(n, "hi", { from: user(id), chat: privateChat(id), ...more }),
+    });
+    await world.ingest(scope, to(first, 1), to(second, 1));
+    const batchOf = (n: number, ids: number[]) =>
+      world.lane(
+        scope,
+        ids.map((id) => to(id, n, rest(id))),
+      );
+    const before = world.tries;
+    const both: Promise<void>[] = [];
+    await world.db.transaction(async (tx) => {
+      await tx.query(
+        `SELECT 1 FROM ${table} WHERE workspace_id = $1 AND ${column} = $2 FOR UPDATE`,
+        [scope.workspaceId, first],
+      );
+      for (const [n, ids] of [
+        [first, second],
+        [second, first],
+      ].entries()) {
+        both.push(world.ingestLanes([batchOf(n + 2, ids)]));
+        // One that takes the second row first would hold it now, and the ring would be closed.
+        await waitFor(async () => (await waiting()) === n + 1, {
+          what: "it to wait for the first",
+        });
+      }
+    });
+    await Promise.all(both);
+    expect(world.tries - before).toBe(2);
+  });
+
   test("over the same people, chats and conversations neither wait in a ring nor lose anything", async () => {
     const connectors = [scope, await world.newConnector(scope.workspaceId)];
     const people = Array.from({ length: 40 }, (_, n) => 5_000 + n);
@@ -398,30 +455,41 @@ describe("transactions side by side", () => {
         ),
       );
     };
-    const deadlocks = () =>
-      world.db.query("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()");
-    const before = await deadlocks();
+    const before = world.tries;
     await Promise.all(Array.from({ length: 8 }, (_, n) => world.ingestLanes(ofTransaction(n))));
-    expect(await deadlocks()).toEqual(before);
+    expect(world.tries - before).toBe(8);
     expect(await count("messages")).toBe(8 * 2 * 2 * 40);
     expect(await count("contacts")).toBe(40);
     expect(await count("conversations")).toBe(2 * (40 + 10));
   });
 
-  test("one that moves a group waits for one that writes to it, and nothing stays behind", async () => {
+  test.each([
+    ["known to the other", false],
+    ["about to be told again by the other", true],
+  ])("one that moves a group is waited for by one that writes to it, %s", async (_, toldAgain) => {
     await link(GROUP);
     await world.ingest(scope, { message: inGroup(1, "first") });
-    await Promise.all([
-      world.ingest(scope, ...[2, 3, 4].map((n) => ({ message: inGroup(n, `m${n}`) }))),
-      world.ingest(scope, {
-        message: message(1, "", {
-          text: undefined,
-          chat: group(SUPERGROUP),
-          migrate_from_chat_id: GROUP,
-        }),
-      }),
-    ]);
+    const writing = [2, 3].map((n) => ({ message: inGroup(n, `late ${n}`) }));
+    const writer = world.lane(scope, toldAgain ? [...writing, leaving] : writing);
+    let writes: Promise<unknown> = Promise.resolve();
+    await world.db.transaction(async (tx) => {
+      await world.ingestIn(tx, [world.lane(scope, [arriving])]);
+      writes = world.ingestLanes([writer]);
+      await waitFor(waiting, { what: "the writer to wait for the group" });
+    });
+    await writes;
+    const shown = (await texts()).map((conversation) => conversation.filter((text) => text));
+    expect(shown).toEqual([["first", "late 2", "late 3"]]);
     const { data } = await listConversations(world.db, scope);
     expect(data).toMatchObject([{ chatId: String(SUPERGROUP) }]);
   });
+
+  /** How many transactions wait for a row that another one holds. */
+  async function waiting(): Promise<number> {
+    const rows = await world.db.query(
+      `SELECT 1 FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return rows.length;
+  }
 });

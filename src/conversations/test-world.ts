@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { createTestDatabase } from "../../test/support/database.ts";
 import type { Job, LaneBatch } from "../jobs/index.ts";
-import { type Database, silentLogger } from "../platform/index.ts";
+import { type Database, silentLogger, type Transaction } from "../platform/index.ts";
 import type { Scope } from "./effects.ts";
 import { createIngestHandler } from "./ingest-handler.ts";
 import type { Reply } from "./reply.ts";
@@ -15,12 +15,16 @@ export interface World {
   db: Database;
   /** What the handler wanted said, by committed transactions, in order. */
   replies: Reply[];
+  /** Transactions begun by ingesting; more than there were calls: one was a deadlock's victim. */
+  readonly tries: number;
   /** A new workspace with one connector. */
   newScope(): Promise<Scope>;
   /** Another connector of the same workspace. */
   newConnector(workspaceId: string): Promise<Scope>;
   /** Ingests updates of one lane in one transaction. */
   ingest(scope: Scope, ...updates: Wire[]): Promise<void>;
+  /** Ingests the lanes inside `tx`; answers what the handler wants said. */
+  ingestIn(tx: Transaction, lanes: LaneBatch[]): Promise<Reply[]>;
   /** Ingests the lanes in one transaction. */
   ingestLanes(lanes: LaneBatch[]): Promise<void>;
   /** A lane of jobs that carry these updates; ids rise from call to call. */
@@ -32,29 +36,32 @@ export async function createWorld(): Promise<World> {
   const { db, drop } = await createTestDatabase();
   const replies: Reply[] = [];
   let lastJobId = 0;
+  let tries = 0;
 
   const newConnector = async (workspaceId: string): Promise<Scope> => {
     const connectorId = randomUUID();
     await db.query(
-      `INSERT INTO connectors (workspace_id, id, bot_id, username, name, webhook_key, secret_hash,
-         token_sealed)
-       VALUES ($1, $2, $3, $4, 'Desk', $5, '\\x00', '\\x00')`,
-      [workspaceId, connectorId, randomInt(2 ** 47), BOT_USERNAME, randomUUID()],
+      `INSERT INTO connectors (workspace_id, id, name, status, bot_id, username,
+         can_read_all_group_messages, token_sealed, webhook_key, secret_hash)
+       VALUES ($1, $2::uuid, 'Desk', 'active', $3, $4, true, '\\x00', $2::uuid::text, sha256('\\x00'))`,
+      [workspaceId, connectorId, randomInt(2 ** 47), BOT_USERNAME],
     );
     return { workspaceId, connectorId };
   };
 
-  const ingestLanes = async (lanes: LaneBatch[]): Promise<void> => {
-    const said = await db.transaction(async (tx) => {
-      const ofThisTry: Reply[] = [];
-      const handler = createIngestHandler({
-        replies: async (_tx, wanted) => void ofThisTry.push(...wanted),
-        log: silentLogger,
-      });
-      await handler.run(tx, lanes);
-      return ofThisTry;
+  const ingestIn = async (tx: Transaction, lanes: LaneBatch[]): Promise<Reply[]> => {
+    tries++;
+    const said: Reply[] = [];
+    const handler = createIngestHandler({
+      replies: async (_tx, wanted) => void said.push(...wanted),
+      log: silentLogger,
     });
-    replies.push(...said);
+    await handler.run(tx, lanes);
+    return said;
+  };
+
+  const ingestLanes = async (lanes: LaneBatch[]): Promise<void> => {
+    replies.push(...(await db.transaction((tx) => ingestIn(tx, lanes))));
   };
 
   const lane = (scope: Scope, updates: readonly unknown[], name = "lane"): LaneBatch => ({
@@ -83,6 +90,9 @@ export async function createWorld(): Promise<World> {
   return {
     db,
     replies,
+    get tries() {
+      return tries;
+    },
     newConnector,
     newScope: async () => {
       const workspaceId = randomUUID();
@@ -90,6 +100,7 @@ export async function createWorld(): Promise<World> {
       return newConnector(workspaceId);
     },
     ingest: (scope, ...updates) => ingestLanes([lane(scope, updates)]),
+    ingestIn,
     ingestLanes,
     lane,
     drop,

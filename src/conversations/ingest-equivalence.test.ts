@@ -1,0 +1,188 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { setChatLink } from "./chat-links.ts";
+import type { Scope } from "./effects.ts";
+import {
+  edited,
+  GROUP,
+  group,
+  inGroup,
+  membership,
+  message,
+  pressed,
+  privateChat,
+  SUPERGROUP,
+  T0,
+  user,
+  type Wire,
+} from "./test-updates.ts";
+import { createWorld, type World } from "./test-world.ts";
+
+/**
+ * Group commit may put any updates into one batch: what a batch comes to must be what its updates
+ * come to one by one. Random histories of few people, groups and message numbers, so that they meet
+ * often: edits before their message, joins and leaves, migrations told twice, repetitions.
+ */
+
+let world: World;
+beforeAll(async () => {
+  world = await createWorld();
+});
+afterAll(() => world.drop());
+
+const person = fc.constantFrom(11, 12);
+const number = fc.integer({ min: 1, max: 3 });
+const second = fc.integer({ min: 1, max: 4 });
+const groupId = fc.constantFrom(GROUP, GROUP - 1, SUPERGROUP);
+const text = fc.constantFrom("a", "b", "/start", "/help", "/nothing");
+const name = fc.constantFrom("Ann", "Bob");
+
+const privateMessage = fc
+  .record({ person, number, text, name })
+  .map(({ person, number, text, name }) =>
+    message(number, text, {
+      from: user(person, { first_name: name }),
+      chat: privateChat(person),
+    }),
+  );
+const groupMessage = fc
+  .record({ groupId, person, number, text, title: name })
+  .map(({ groupId, person, number, text, title }) =>
+    message(number, text, { chat: group(groupId, { title }), from: user(person) }),
+  );
+const anyMessage = fc.oneof(privateMessage, groupMessage);
+
+const update: fc.Arbitrary<Wire> = fc.oneof(
+  { weight: 4, arbitrary: anyMessage.map((wire) => ({ message: wire })) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(anyMessage, text, second)
+      .map(([wire, text, s]) => ({ edited_message: edited(wire, text, s) })),
+  },
+  privateMessage.map((wire) => ({
+    business_message: { ...wire, business_connection_id: "bc" },
+  })),
+  fc.tuple(groupId, person, second, fc.boolean()).map(([id, who, s, joined]) => ({
+    message: inGroup(100 + s, "", {
+      text: undefined,
+      date: T0 + s,
+      chat: group(id),
+      ...(joined ? { new_chat_members: [user(who)] } : { left_chat_member: user(who) }),
+    }),
+  })),
+  fc
+    .tuple(groupId, person, second, fc.constantFrom("member", "left", "administrator"))
+    .map(([id, who, s, status]) => ({
+      chat_member: membership(status, {
+        chat: group(id),
+        date: T0 + s,
+        new_chat_member: { user: user(who), status },
+      }),
+    })),
+  fc
+    .tuple(
+      fc.oneof(
+        groupId.map((id) => group(id)),
+        person.map(privateChat),
+      ),
+      second,
+      fc.boolean(),
+    )
+    .map(([chat, s, inside]) => ({
+      my_chat_member: membership(inside ? "member" : "kicked", { chat, date: T0 + s }),
+    })),
+  fc.tuple(groupId, groupId).map(([from, to]) => ({
+    message: inGroup(200, "", { text: undefined, chat: group(from), migrate_to_chat_id: to }),
+  })),
+  fc.tuple(groupId, groupId).map(([from, to]) => ({
+    message: inGroup(201, "", { text: undefined, chat: group(to), migrate_from_chat_id: from }),
+  })),
+  fc.constantFrom("help", "check", "else").map((data) => ({ callback_query: pressed(data) })),
+);
+
+/** Everything a workspace holds, without ids and times of writing, in a settled order. */
+async function contents({ workspaceId }: Scope): Promise<unknown> {
+  const queries = [
+    `SELECT chat_id, type, title, is_forum, linked, purpose, reachable, reachable_at, migrated_to,
+       migrated_from FROM chats WHERE workspace_id = $1 ORDER BY chat_id`,
+    `SELECT telegram_user_id, first_name FROM contacts WHERE workspace_id = $1 ORDER BY 1`,
+    `SELECT c.chat_id, c.thread_id, c.business_connection_id, c.last_message_at, c.acknowledged_at,
+       p.telegram_user_id FROM conversations c
+     LEFT JOIN contacts p ON p.workspace_id = c.workspace_id AND p.id = c.contact_id
+     WHERE c.workspace_id = $1 ORDER BY 1, 2, 3`,
+    `SELECT c.chat_id AS conversation, m.chat_id, m.telegram_message_id, m.business_connection_id,
+       m.kind, m.text, m.edited_at, p.telegram_user_id FROM messages m
+     JOIN conversations c ON c.workspace_id = m.workspace_id AND c.id = m.conversation_id
+     LEFT JOIN contacts p ON p.workspace_id = m.workspace_id AND p.id = m.contact_id
+     WHERE m.workspace_id = $1 ORDER BY m.id`,
+    `SELECT m.chat_id, m.telegram_message_id, m.business_connection_id, e.version_at, e.text
+     FROM message_edits e JOIN messages m ON m.workspace_id = e.workspace_id AND m.id = e.message_id
+     WHERE e.workspace_id = $1 ORDER BY 1, 2, 3, 4, 5`,
+    `SELECT chat_id, telegram_user_id, status, since FROM members
+     WHERE workspace_id = $1 ORDER BY 1, 2`,
+  ];
+  return Promise.all(queries.map((sql) => world.db.query(sql, [workspaceId])));
+}
+
+/** Ingests the updates in batches of these sizes; answers what is stored and what was said. */
+async function outcome(updates: Wire[], sizes: number[]): Promise<unknown> {
+  const scope = await world.newScope();
+  for (const id of [GROUP, GROUP - 1]) {
+    await setChatLink(world.db, { ...scope, chatId: String(id), linked: true });
+  }
+  world.replies.length = 0;
+  let start = 0;
+  for (const size of sizes) {
+    const batch = updates.slice(start, start + size);
+    if (batch.length > 0) await world.ingest(scope, ...batch);
+    start += size;
+  }
+  const replies = world.replies.map(({ workspaceId, connectorId, causeId, ...said }) => said);
+  return { replies, contents: await contents(scope) };
+}
+
+test("a batch comes to what its updates come to one by one", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(update, { minLength: 2, maxLength: 14 }),
+      fc.integer({ min: 1, max: 13 }),
+      async (updates, cut) => {
+        const oneByOne = await outcome(
+          updates,
+          updates.map(() => 1),
+        );
+        expect(await outcome(updates, [updates.length])).toEqual(oneByOne);
+        expect(await outcome(updates, [cut, updates.length])).toEqual(oneByOne);
+      },
+    ),
+    { numRuns: 60 },
+  );
+}, 120_000);
+
+test("updates that come again change nothing and say nothing but to pressed buttons", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(update, { minLength: 1, maxLength: 10 }), async (updates) => {
+      const scope = await world.newScope();
+      // All of them: a message dropped at first would be stored once its group is linked.
+      for (const id of [GROUP, GROUP - 1, SUPERGROUP]) {
+        await setChatLink(world.db, { ...scope, chatId: String(id), linked: true });
+      }
+      await world.ingest(scope, ...updates);
+      const before = await contents(scope);
+      const messages = updates.filter((one) => one.message ?? one.edited_message);
+      world.replies.length = 0;
+      // Details of chats and people may change back: they are as the last update said.
+      if (messages.length > 0) await world.ingest(scope, ...messages);
+      expect(world.replies).toEqual([]);
+      const [, , conversations, stored, history] = (await contents(scope)) as unknown[];
+      const [, , conversationsBefore, storedBefore, historyBefore] = before as unknown[];
+      expect([conversations, stored, history]).toEqual([
+        conversationsBefore,
+        storedBefore,
+        historyBefore,
+      ]);
+    }),
+    { numRuns: 40 },
+  );
+}, 120_000);
