@@ -1,5 +1,5 @@
-import { type BotApi, BotApiError } from "../telegram/index.ts";
 import { UPDATE_KINDS } from "../conversations/index.ts";
+import { type BotApi, BotApiError } from "../telegram/index.ts";
 
 export interface BotCommand {
   command: string;

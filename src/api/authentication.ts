@@ -1,0 +1,53 @@
+import { findWorkspaceOfKey } from "../connectors/index.ts";
+import { equalSecrets, Problem, sha256 } from "../platform/index.ts";
+import type { Principal, Route } from "./route.ts";
+import type { Services } from "./services.ts";
+
+/** A key that was revoked is refused by every process within this time. */
+const KEPT_MS = 800;
+const MAX_KEPT = 10_000;
+
+const challenge = { headers: { "www-authenticate": "Bearer" } };
+
+/** Tells who calls by the Authorization header; the workspace comes from here and nowhere else. */
+export function createAuthentication({ db, adminToken }: Services) {
+  const kept = new Map<string, { workspaceId: string; untilMs: number }>();
+
+  async function workspaceOfKey(key: string): Promise<string | null> {
+    const hash = sha256(key).toString("base64");
+    const found = kept.get(hash);
+    if (found !== undefined && found.untilMs > performance.now()) return found.workspaceId;
+    const workspaceId = await findWorkspaceOfKey(db, key);
+    if (workspaceId === null) return null;
+    if (kept.size >= MAX_KEPT) kept.clear();
+    kept.set(hash, { workspaceId, untilMs: performance.now() + KEPT_MS });
+    return workspaceId;
+  }
+
+  async function principalOf(header: string | undefined): Promise<Principal | null> {
+    const token = /^Bearer\s+(\S+)$/i.exec(header ?? "")?.[1];
+    if (token === undefined) return null;
+    if (adminToken !== undefined && equalSecrets(token, adminToken)) return { kind: "admin" };
+    const workspaceId = await workspaceOfKey(token);
+    return workspaceId === null ? null : { kind: "workspace", workspaceId };
+  }
+
+  return {
+    /** Null when the call carries no valid credentials. */
+    principalOf,
+    /** Throws `Problem`: 401 without valid credentials, 403 with those of the wrong kind. */
+    authorize: async (route: Route, header: string | undefined): Promise<Principal> => {
+      const principal = await principalOf(header);
+      if (principal === null) {
+        const detail = "Send `Authorization: Bearer …` with a valid key.";
+        throw new Problem(401, "Not authenticated", detail, challenge);
+      }
+      if (route.auth !== "either" && route.auth !== principal.kind) {
+        const needed =
+          route.auth === "admin" ? "the administrator's token" : "a workspace's API key";
+        throw new Problem(403, "Not allowed", `This call needs ${needed}.`);
+      }
+      return principal;
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import express, { type NextFunction, type Request, type Response, Router } from "express";
+import type { z } from "zod";
+import { isUnavailable, type Logger, Overloaded, Problem, sha256 } from "../platform/index.ts";
+import { createAuthentication } from "./authentication.ts";
+import { withStoredAnswer } from "./idempotency.ts";
+import type { Route } from "./route.ts";
+import type { Services } from "./services.ts";
+
+const BODY_LIMIT = "1mb";
+const MAX_KEY_LENGTH = 200;
+
+/** Serves routes that are described as data: authorize, check, run, answer. */
+export function serveRoutes(routes: Route[], services: Services): Router {
+  const router = Router();
+  const authentication = createAuthentication(services);
+  const parseJson = express.json({ limit: BODY_LIMIT, strict: true });
+  for (const route of routes) {
+    router[route.method](route.path, async (request: Request, response: Response) => {
+      const principal = await authentication.authorize(route, request.headers.authorization);
+      if (route.body !== undefined) await readJson(parseJson, request, response);
+      const call = {
+        services,
+        principal,
+        params: check(route.params, request.params, "path"),
+        query: check(route.query, request.query, "query"),
+        body: check(route.body, request.body, "body"),
+        idempotency: idempotencyOf(request, route),
+      };
+      const run = () => route.handler(call);
+      const key =
+        route.idempotent === "stored" && call.idempotency && principal.kind === "workspace"
+          ? { workspaceId: principal.workspaceId, ...call.idempotency }
+          : null;
+      const answer = await withStoredAnswer(services.db, key, run);
+      response.status(answer.status).json(answer.body);
+    });
+  }
+  return router;
+}
+
+type JsonParser = (request: Request, response: Response, next: NextFunction) => void;
+
+async function readJson(parse: JsonParser, request: Request, response: Response): Promise<void> {
+  if (!request.is("application/json")) {
+    throw new Problem(
+      415,
+      "Unsupported content type",
+      "Send JSON: Content-Type: application/json.",
+    );
+  }
+  await new Promise<void>((resolve, reject) => {
+    parse(request, response, (error?: unknown) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Throws `Problem` 400 with one entry a fault: where it is and what is wrong. */
+function check(schema: z.ZodType | undefined, value: unknown, place: string): unknown {
+  if (schema === undefined) return value;
+  const result = schema.safeParse(value ?? {});
+  if (result.success) return result.data;
+  throw new Problem(400, "Invalid request", `The ${place} is not what this call takes.`, {
+    errors: result.error.issues.slice(0, 50).map((issue) => ({
+      path: issue.path.join("."),
+      message: issue.message,
+    })),
+  });
+}
+
+function idempotencyOf(request: Request, route: Route) {
+  const key = request.headers["idempotency-key"];
+  if (route.method !== "post" || typeof key !== "string") return null;
+  if (key === "" || key.length > MAX_KEY_LENGTH) {
+    throw new Problem(400, "Invalid request", "Idempotency-Key has 1 to 200 characters.");
+  }
+  const bodyHash = sha256(JSON.stringify(request.body ?? null));
+  return { key, call: `${route.method.toUpperCase()} ${route.path}`, bodyHash };
+}
+
+/** Answers every error as application/problem+json, never with a stack or content. */
+export function problemHandler(log: Logger) {
+  return (error: unknown, _request: Request, response: Response, next: NextFunction): void => {
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
+    const problem = problemOf(error);
+    if (problem.status >= 500) log.error({ err: error, status: problem.status }, "a call failed");
+    for (const [name, value] of Object.entries(problem.headers ?? {})) {
+      response.setHeader(name, value);
+    }
+    response.status(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+  };
+}
+
+function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (isUnavailable(error) || error instanceof Overloaded) {
+    const detail = "The service cannot do this right now; try again shortly.";
+    return new Problem(503, "Unavailable", detail, { headers: { "retry-after": "2" } });
+  }
+  // What body-parser and Express throw carries a status, and a message that may quote the body.
+  const status = (error as { status?: unknown } | null)?.status;
+  if (status === 413) return new Problem(413, "Body too large", "A body has at most 1 MB.");
+  if (status === 415) return new Problem(415, "Unsupported encoding", "Send the body as it is.");
+  if (typeof status === "number" && status >= 400 && status < 500) {
+    return new Problem(400, "Invalid request", "The request could not be read: is it JSON?");
+  }
+  return new Problem(500, "Internal error", "Something went wrong here; it has been logged.");
+}

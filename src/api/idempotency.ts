@@ -1,0 +1,79 @@
+import { type Database, Problem, type Queryable } from "../platform/index.ts";
+import type { Answer } from "./route.ts";
+
+/**
+ * Idempotency keys: for 24 hours the same key gives the same answer. The key's row is written in
+ * the transaction of what it stands for where that is one transaction (`claim` inside it), so a
+ * twin that runs at the same time waits for the row and then reads the answer.
+ */
+export interface IdempotencyKey {
+  workspaceId: string;
+  key: string;
+  /** Method and path: one key may be used by different calls. */
+  call: string;
+  bodyHash: Buffer;
+}
+
+/** Null: the key is new and now ours. Otherwise the answer it was given before. */
+export async function claimKey(on: Queryable, key: IdempotencyKey): Promise<Answer | null> {
+  await on.query(
+    `DELETE FROM idempotency_keys WHERE workspace_id = $1 AND key = $2 AND call = $3
+       AND created_at < now() - interval '24 h'`,
+    [key.workspaceId, key.key, key.call],
+  );
+  const inserted = await on.query(
+    `INSERT INTO idempotency_keys (workspace_id, key, call, body_hash) VALUES ($1, $2, $3, $4)
+     ON CONFLICT DO NOTHING RETURNING 1`,
+    [key.workspaceId, key.key, key.call, key.bodyHash],
+  );
+  if (inserted.length > 0) return null;
+  const [row] = await on.query<{ body_hash: Buffer; status: number | null; answer: unknown }>(
+    `SELECT body_hash, status, answer FROM idempotency_keys
+     WHERE workspace_id = $1 AND key = $2 AND call = $3`,
+    [key.workspaceId, key.key, key.call],
+  );
+  if (row !== undefined && !row.body_hash.equals(key.bodyHash)) {
+    const detail = "This Idempotency-Key was used for another body within the last 24 hours.";
+    throw new Problem(422, "Idempotency key reused", detail);
+  }
+  if (row === undefined || row.status === null) {
+    const detail = "A call with this Idempotency-Key is still under way.";
+    throw new Problem(409, "Still under way", detail, { headers: { "retry-after": "1" } });
+  }
+  return { status: row.status, body: row.answer };
+}
+
+export async function storeAnswer(
+  on: Queryable,
+  key: IdempotencyKey,
+  answer: Answer,
+): Promise<void> {
+  await on.query(
+    `UPDATE idempotency_keys SET status = $4, answer = $5
+     WHERE workspace_id = $1 AND key = $2 AND call = $3`,
+    [key.workspaceId, key.key, key.call, answer.status, JSON.stringify(answer.body)],
+  );
+}
+
+/** Runs a call whose work is not one transaction: a failure gives the key back. */
+export async function withStoredAnswer(
+  db: Database,
+  key: IdempotencyKey | null,
+  run: () => Promise<Answer>,
+): Promise<Answer> {
+  if (key === null) return run();
+  const known = await claimKey(db, key);
+  if (known !== null) return known;
+  try {
+    const answer = await run();
+    await storeAnswer(db, key, answer);
+    return answer;
+  } catch (error) {
+    await db.query(
+      `DELETE FROM idempotency_keys WHERE workspace_id = $1 AND key = $2 AND call = $3
+         AND status IS NULL`,
+      [key.workspaceId, key.key, key.call],
+    );
+    throw error;
+  }
+}

@@ -1,0 +1,66 @@
+import { z } from "zod";
+import type { Services } from "./services.ts";
+
+/** Who calls: a workspace by its key, or the administrator of the installation. */
+export type Principal = { kind: "workspace"; workspaceId: string } | { kind: "admin" };
+
+export interface Answer {
+  status: number;
+  body: unknown;
+}
+
+/** What a handler gets: everything checked already. */
+export interface Call<Params, Query, Body> {
+  services: Services;
+  principal: Principal;
+  params: Params;
+  query: Query;
+  body: Body;
+  /** The client's Idempotency-Key, for handlers that keep it in their own transaction. */
+  idempotency: { key: string; call: string; bodyHash: Buffer } | null;
+}
+
+/** One call of the API, as data: served by http-routes.ts, described by openapi.ts. */
+export interface Route<Params = unknown, Query = unknown, Body = unknown> {
+  method: "get" | "post" | "put" | "patch" | "delete";
+  /** With `:name` parameters. */
+  path: string;
+  /** Whose call it is. `either`: a workspace sees its own, an administrator sees all. */
+  auth: "workspace" | "admin" | "either";
+  summary: string;
+  params?: z.ZodType<Params>;
+  query?: z.ZodType<Query>;
+  body?: z.ZodType<Body>;
+  /** The answer's status when all is well, and its shape. */
+  success: { status: number; schema: z.ZodType };
+  /** `stored`: the answer is kept for an Idempotency-Key once the handler is done. */
+  idempotent?: "stored";
+  handler(call: Call<Params, Query, Body>): Promise<Answer>;
+}
+
+/** Keeps the types of a route's parts together; the list of routes need not know them. */
+export function defineRoute<Params = unknown, Query = unknown, Body = unknown>(
+  route: Route<Params, Query, Body>,
+): Route {
+  return route as unknown as Route;
+}
+
+/** The workspace of a call that only workspaces may make. */
+export function workspaceOf(principal: Principal): string {
+  if (principal.kind !== "workspace") throw new Error("the route admits workspaces only");
+  return principal.workspaceId;
+}
+
+export const uuid = z.guid();
+/** A chat's id: a signed decimal of at most 52 bits, as text. */
+export const chatIdText = z
+  .string()
+  .regex(/^-?[0-9]{1,16}$/, "a chat id is a number, e.g. -1001234567890");
+export const pageQuery = {
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(500).optional(),
+};
+
+/** A page of a list, as every list is answered. */
+export const pageOf = (item: z.ZodType) =>
+  z.object({ data: z.array(item), nextCursor: z.string().nullable() });

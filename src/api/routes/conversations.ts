@@ -1,0 +1,69 @@
+import { z } from "zod";
+import { listConversations, listMessages } from "../../conversations/index.ts";
+import { Problem } from "../../platform/index.ts";
+import { chatIdText, defineRoute, pageOf, pageQuery, uuid, workspaceOf } from "../route.ts";
+import { cursorChecked } from "./connectors.ts";
+
+export const conversationRoutes = [
+  defineRoute({
+    method: "get",
+    path: "/v1/conversations",
+    auth: "workspace",
+    summary: "Lists conversations, those with the latest message first.",
+    query: z.object({
+      connectorId: uuid.optional(),
+      chatId: chatIdText.optional(),
+      ...pageQuery,
+    }),
+    success: {
+      status: 200,
+      schema: pageOf(
+        z.object({
+          id: z.string(),
+          connectorId: z.string(),
+          chatId: z.string(),
+          threadId: z.string().optional(),
+          contactId: z.string().nullable(),
+          status: z.string(),
+          lastMessageAt: z.string().nullable(),
+        }),
+      ),
+    },
+    handler: async ({ services, principal, query }) => {
+      const request = { workspaceId: workspaceOf(principal), ...query };
+      return { status: 200, body: await cursorChecked(listConversations(services.db, request)) };
+    },
+  }),
+  defineRoute({
+    method: "get",
+    path: "/v1/conversations/:id/messages",
+    auth: "workspace",
+    summary: "A conversation's messages, in the order in which their effects took place.",
+    params: z.object({ id: z.string().max(40) }),
+    query: z.object(pageQuery),
+    success: {
+      status: 200,
+      schema: pageOf(
+        z.object({
+          id: z.string(),
+          direction: z.enum(["in", "out"]),
+          telegramMessageId: z.string(),
+          text: z.string().optional(),
+          editedAt: z.string().optional(),
+          media: z.unknown().optional(),
+          sentAt: z.string(),
+          receivedAt: z.string(),
+        }),
+      ),
+    },
+    handler: async ({ services, principal, params, query }) => {
+      const workspaceId = workspaceOf(principal);
+      const request = { workspaceId, conversationId: params.id, ...query };
+      const page = await cursorChecked(listMessages(services.db, request));
+      if (page === null) {
+        throw new Problem(404, "Not found", "This workspace has no such conversation.");
+      }
+      return { status: 200, body: page };
+    },
+  }),
+];

@@ -1,0 +1,90 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import express, { type Router } from "express";
+import helmet from "helmet";
+import { Problem } from "../platform/index.ts";
+import { docsPage } from "./docs-page.ts";
+import { healthRoutes } from "./health.ts";
+import { problemHandler, serveRoutes } from "./http-routes.ts";
+import { describeRoutes } from "./openapi.ts";
+import { connectorRoutes } from "./routes/connectors.ts";
+import { conversationRoutes } from "./routes/conversations.ts";
+import { jobRoutes } from "./routes/jobs.ts";
+import { messageRoutes } from "./routes/messages.ts";
+import { workspaceRoutes } from "./routes/workspaces.ts";
+import type { Services } from "./services.ts";
+
+export interface WebServerOptions {
+  services: Services;
+  /** Mounted before everything else, so that a webhook passes nothing it does not need. */
+  receiver: Router;
+  /** How long a client may take to send a request. Default 10 000. */
+  requestTimeoutMs?: number;
+}
+
+export interface WebServer {
+  /** Listens and answers the port. */
+  listen(port: number, host?: string): Promise<number>;
+  /** Takes no new requests and waits for those under way, at most `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+const routes = [
+  ...workspaceRoutes,
+  ...connectorRoutes,
+  ...messageRoutes,
+  ...conversationRoutes,
+  ...jobRoutes,
+];
+
+export function createWebServer({
+  services,
+  receiver,
+  requestTimeoutMs = 10_000,
+}: WebServerOptions): WebServer {
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.use(receiver);
+  app.use(helmet());
+  app.use(healthRoutes(services));
+  const description = describeRoutes(routes);
+  const page = docsPage(routes);
+  app.get("/openapi.json", (_request, response) => void response.json(description));
+  app.get("/docs", (_request, response) => void response.type("html").send(page));
+  app.use(serveRoutes(routes, services));
+  app.use((request) => {
+    throw new Problem(404, "Not found", `There is nothing at ${request.method} of this address.`);
+  });
+  app.use(problemHandler(services.log));
+
+  // A client that sends a byte a second is answered 408 and cut off.
+  const server: Server = createServer(
+    {
+      requestTimeout: requestTimeoutMs,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, requestTimeoutMs / 2),
+      keepAliveTimeout: 65_000,
+    },
+    app,
+  );
+  server.maxRequestsPerSocket = 0;
+
+  return {
+    listen: (port, host) =>
+      new Promise((resolve, reject) => {
+        server.once("error", reject);
+        server.listen(port, host, () => {
+          server.off("error", reject);
+          resolve((server.address() as AddressInfo).port);
+        });
+      }),
+    close: async (graceMs) => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}
