@@ -98,7 +98,9 @@ describe("startEmbeddedPostgres", () => {
   test("a pid file whose number belongs to another program by now does not stop it", async () => {
     const first = await start();
     await first.stop();
-    const stranger = spawn("sleep", ["600"]);
+    // Postgres believes in numbers of its own user's processes only, so the stranger is one.
+    const { uid, gid } = await stat(path.join(dataFolder, "postgres"));
+    const stranger = spawn("sleep", ["600"], process.getuid?.() === 0 ? { uid, gid } : {});
     children.push(stranger);
     const pidFile = path.join(dataFolder, "postgres", "postmaster.pid");
     await writeFile(pidFile, `${stranger.pid}\n${dataFolder}\n1\n5432\n\n127.0.0.1\n`);

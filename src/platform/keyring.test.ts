@@ -52,6 +52,10 @@ describe("keyring", () => {
         expect(() => keyring.open(keyring.seal("secret", here), there)).toThrow(SealError);
       }),
     );
+    for (const part of ["workspaceId", "table", "column", "row"] as const) {
+      const there = { ...place, [part]: "another" };
+      expect(() => keyring.open(keyring.seal("secret", place), there)).toThrow(SealError);
+    }
     // Parts that would read the same when merely strung together.
     const sealed = keyring.seal("secret", { ...place, column: "ab", row: "c" });
     expect(() => keyring.open(sealed, { ...place, column: "a", row: "bc" })).toThrow(SealError);
