@@ -29,14 +29,12 @@ export const remove = (path) => reach(path, { method: "DELETE" });
 export function sendFiles(message, files, caption) {
   const form = new FormData();
   const kindOf = (file) => (/^image\/(png|jpeg|gif|webp)$/.test(file.type) ? "photo" : "document");
-  files.forEach((file, index) => {
-    form.append(`file${index}`, file, file.name);
-  });
+  for (const [index, file] of files.entries()) form.append(`file${index}`, file, file.name);
   const content =
     files.length === 1
       ? { [kindOf(files[0])]: { part: "file0" }, ...(caption && { caption }) }
       : {
-          album: files.map((file, index) => ({
+          album: files.map((_file, index) => ({
             // Photos and documents do not mix in one album: then all go as documents.
             kind: files.every((each) => kindOf(each) === "photo") ? "photo" : "document",
             file: { part: `file${index}` },

@@ -26,7 +26,7 @@ const paths = {
 };
 
 export const Icon = ({ name }) => html`
-  <svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${paths[name]} /></svg>
+  <svg class=${`icon icon-${name}`} viewBox="0 0 24 24" aria-hidden="true"><path d=${paths[name]} /></svg>
 `;
 
 export const Avatar = ({ id, name, bot, size }) => html`

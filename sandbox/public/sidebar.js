@@ -31,7 +31,7 @@ export function Sidebar({ onDialog }) {
               <span class="chat-text">
                 <span class="chat-top">
                   <span class="chat-name">
-                    ${chat.botId === undefined && html`<${Icon} name="group" />`}${chat.name}
+                    ${chat.botId === undefined && html`<${Icon} name="group" />`}<span>${chat.name}</span>
                   </span>
                   <time>${chat.lastMessage ? timeOf(chat.lastMessage.date) : ""}</time>
                 </span>
