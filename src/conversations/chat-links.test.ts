@@ -1,10 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { createWorld, type World } from "../../test/support/conversations-world.ts";
+import {
+  GROUP,
+  group,
+  membership,
+  message,
+  PERSON,
+  SUPERGROUP,
+  T0,
+} from "../../test/support/telegram-updates.ts";
 import { linkedChats, markUnreachable, setChatLink } from "./chat-links.ts";
 import { listChats } from "./chat-list.ts";
 import type { Scope } from "./effects.ts";
 import { moveChatLink } from "./rekey-chat.ts";
-import { GROUP, group, membership, message, PERSON, SUPERGROUP, T0 } from "./test-updates.ts";
-import { createWorld, type World } from "./test-world.ts";
 
 let world: World;
 let scope: Scope;

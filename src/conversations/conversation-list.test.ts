@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { createWorld, type World } from "../../test/support/conversations-world.ts";
+import { message, privateChat, user } from "../../test/support/telegram-updates.ts";
 import { listChats } from "./chat-list.ts";
 import { listConversations, listMessages } from "./conversation-list.ts";
 import type { Scope } from "./effects.ts";
 import { InvalidCursor, isBigint, keyAfter, type Page, pageOf } from "./paging.ts";
-import { message, privateChat, user } from "./test-updates.ts";
-import { createWorld, type World } from "./test-world.ts";
 
 let world: World;
 let scope: Scope;

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { setChatLink } from "./chat-links.ts";
-import type { Scope } from "./effects.ts";
+import { createWorld, type World } from "../../test/support/conversations-world.ts";
 import {
   edited,
   GROUP,
@@ -15,8 +14,9 @@ import {
   T0,
   user,
   type Wire,
-} from "./test-updates.ts";
-import { createWorld, type World } from "./test-world.ts";
+} from "../../test/support/telegram-updates.ts";
+import { setChatLink } from "./chat-links.ts";
+import type { Scope } from "./effects.ts";
 
 /**
  * Group commit may put any updates into one batch: what a batch comes to must be what its updates

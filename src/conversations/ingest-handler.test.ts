@@ -1,9 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { waitFor } from "../../test/support/wait-for.ts";
-import { Discard } from "../jobs/index.ts";
-import { setChatLink } from "./chat-links.ts";
-import { listConversations, listMessages } from "./conversation-list.ts";
-import type { Scope } from "./effects.ts";
+import { createWorld, type World } from "../../test/support/conversations-world.ts";
 import {
   edited,
   GROUP,
@@ -17,8 +13,12 @@ import {
   SUPERGROUP,
   T0,
   user,
-} from "./test-updates.ts";
-import { createWorld, type World } from "./test-world.ts";
+} from "../../test/support/telegram-updates.ts";
+import { waitFor } from "../../test/support/wait-for.ts";
+import { Discard } from "../jobs/index.ts";
+import { setChatLink } from "./chat-links.ts";
+import { listConversations, listMessages } from "./conversation-list.ts";
+import type { Scope } from "./effects.ts";
 
 let world: World;
 let scope: Scope;

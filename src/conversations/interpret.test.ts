@@ -1,10 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { advance, type Context, emptyContext } from "./context.ts";
-import type { Effect, Scope } from "./effects.ts";
-import { type Incoming, interpret } from "./interpret.ts";
-import { chatKeyOf } from "./keys.ts";
-import { parseUpdate, UPDATE_KINDS } from "./parse-update.ts";
 import {
   CHANNEL,
   edited,
@@ -20,7 +15,12 @@ import {
   T0,
   user,
   type Wire,
-} from "./test-updates.ts";
+} from "../../test/support/telegram-updates.ts";
+import { advance, type Context, emptyContext } from "./context.ts";
+import type { Effect, Scope } from "./effects.ts";
+import { type Incoming, interpret } from "./interpret.ts";
+import { chatKeyOf } from "./keys.ts";
+import { parseUpdate, UPDATE_KINDS } from "./parse-update.ts";
 
 const SCOPE: Scope = { workspaceId: "w", connectorId: "c" };
 const RECEIVED_AT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);

@@ -1,9 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { setChatLink } from "./chat-links.ts";
-import { listConversations, listMessages } from "./conversation-list.ts";
-import type { Scope } from "./effects.ts";
-import { recordOutgoing } from "./outgoing.ts";
-import { rekeyChat } from "./rekey-chat.ts";
+import { createWorld, type World } from "../../test/support/conversations-world.ts";
 import {
   GROUP,
   group,
@@ -14,8 +10,12 @@ import {
   SUPERGROUP,
   user,
   type Wire,
-} from "./test-updates.ts";
-import { createWorld, type World } from "./test-world.ts";
+} from "../../test/support/telegram-updates.ts";
+import { setChatLink } from "./chat-links.ts";
+import { listConversations, listMessages } from "./conversation-list.ts";
+import type { Scope } from "./effects.ts";
+import { recordOutgoing } from "./outgoing.ts";
+import { rekeyChat } from "./rekey-chat.ts";
 
 const BOT = { id: 77, is_bot: true, first_name: "Bot" };
 const ACCEPTED_AT_MS = Date.UTC(2026, 0, 2);

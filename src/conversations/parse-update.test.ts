@@ -1,7 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { parseUpdate, UPDATE_KINDS } from "./parse-update.ts";
-import type { TelegramMessage } from "./telegram-types.ts";
 import {
   group,
   inGroup,
@@ -11,7 +9,9 @@ import {
   T0,
   user,
   type Wire,
-} from "./test-updates.ts";
+} from "../../test/support/telegram-updates.ts";
+import { parseUpdate, UPDATE_KINDS } from "./parse-update.ts";
+import type { TelegramMessage } from "./telegram-types.ts";
 
 function read(wire: Wire, kind = "message"): TelegramMessage {
   const update = parseUpdate({ update_id: 1, [kind]: wire });

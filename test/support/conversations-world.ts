@@ -1,11 +1,11 @@
 import { randomInt, randomUUID } from "node:crypto";
-import { createTestDatabase } from "../../test/support/database.ts";
-import type { Job, LaneBatch } from "../jobs/index.ts";
-import { type Database, silentLogger, type Transaction } from "../platform/index.ts";
-import type { Scope } from "./effects.ts";
-import { createIngestHandler } from "./ingest-handler.ts";
-import type { Reply } from "./reply.ts";
-import type { Wire } from "./test-updates.ts";
+import type { Scope } from "../../src/conversations/effects.ts";
+import { createIngestHandler } from "../../src/conversations/ingest-handler.ts";
+import type { Reply } from "../../src/conversations/reply.ts";
+import type { Job, LaneBatch } from "../../src/jobs/index.ts";
+import { type Database, silentLogger, type Transaction } from "../../src/platform/index.ts";
+import { createTestDatabase } from "./database.ts";
+import type { Wire } from "./telegram-updates.ts";
 
 export const BOT_USERNAME = "helio_bot";
 export const RECEIVED_AT = new Date("2026-01-02T03:04:05.678Z");
