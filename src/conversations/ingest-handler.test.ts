@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
 import {
+  arriving,
   edited,
   GROUP,
   group,
   inGroup,
+  leaving,
   membership,
   message,
   PERSON,
@@ -14,7 +16,6 @@ import {
   T0,
   user,
 } from "../../test/support/telegram-updates.ts";
-import { waitFor } from "../../test/support/wait-for.ts";
 import { Discard } from "../jobs/index.ts";
 import { setChatLink } from "./chat-links.ts";
 import { listConversations, listMessages } from "./conversation-list.ts";
@@ -32,36 +33,9 @@ beforeEach(async () => {
   world.replies.length = 0;
 });
 
-async function link(chatId: number, of = scope): Promise<void> {
-  await setChatLink(world.db, { ...of, chatId: String(chatId), linked: true });
-}
-
-/** Texts of each conversation of a connector, oldest conversation first. */
-async function texts(of = scope): Promise<Array<Array<string | undefined>>> {
-  const { data } = await listConversations(world.db, of);
-  const pages = data
-    .reverse()
-    .map(({ id }) =>
-      listMessages(world.db, { workspaceId: of.workspaceId, conversationId: id, limit: 200 }),
-    );
-  return (await Promise.all(pages)).map((page) => page?.data.map(({ text }) => text) ?? []);
-}
-
-async function count(table: string, of = scope): Promise<number> {
-  const sql = `SELECT count(*)::int AS n FROM ${table} WHERE workspace_id = $1`;
-  const [row] = await world.db.query<{ n: number }>(sql, [of.workspaceId]);
-  return row?.n ?? -1;
-}
-
-/** The two news of a migration: in the group, and in the supergroup. */
-const leaving = { message: inGroup(9, "", { text: undefined, migrate_to_chat_id: SUPERGROUP }) };
-const arriving = {
-  message: message(1, "", {
-    text: undefined,
-    chat: group(SUPERGROUP),
-    migrate_from_chat_id: GROUP,
-  }),
-};
+const link = (chatId: number, of = scope) => world.link(of, chatId);
+const texts = (of = scope) => world.texts(of);
+const count = (table: string, of = scope) => world.count(table, of);
 
 describe("a batch", () => {
   test("of 200 updates of 20 chats, shuffled between them, keeps the order of each chat", async () => {
@@ -385,111 +359,4 @@ describe("a job that can never succeed", () => {
     await world.ingest(scope, { update_id: 1, subscription: { x: 1 } }, { message: 7 }, {});
     expect(await count("messages")).toBe(0);
   });
-});
-
-describe("transactions side by side", () => {
-  /** Each way of touching the rows of two people: what it takes in which table. */
-  test.each([
-    ["chats", "chat_id", (id: number) => ({ chat: { ...privateChat(id), first_name: "New" } })],
-    ["contacts", "telegram_user_id", (id: number) => ({ from: user(id, { first_name: "New" }) })],
-    ["conversations", "chat_id", (_: number) => ({})],
-  ])("take %s in one order, whatever the order of their updates", async (table, column, rest) => {
-    const [first, second] = [71, 72];
-    const to = (id: number, n: number, more = {}) => ({
-      message: message(n, "hi", { from: user(id), chat: privateChat(id), ...more }),
-    });
-    await world.ingest(scope, to(first, 1), to(second, 1));
-    const batchOf = (n: number, ids: number[]) =>
-      world.lane(
-        scope,
-        ids.map((id) => to(id, n, rest(id))),
-      );
-    const before = world.tries;
-    const both: Promise<void>[] = [];
-    await world.db.transaction(async (tx) => {
-      await tx.query(
-        `SELECT 1 FROM ${table} WHERE workspace_id = $1 AND ${column} = $2 FOR UPDATE`,
-        [scope.workspaceId, first],
-      );
-      for (const [n, ids] of [
-        [first, second],
-        [second, first],
-      ].entries()) {
-        both.push(world.ingestLanes([batchOf(n + 2, ids)]));
-        // One that takes the second row first would hold it now, and the ring would be closed.
-        await waitFor(async () => (await waiting()) === n + 1, {
-          what: "it to wait for the first",
-        });
-      }
-    });
-    await Promise.all(both);
-    expect(world.tries - before).toBe(2);
-  });
-
-  test("over the same people, chats and conversations neither wait in a ring nor lose anything", async () => {
-    const connectors = [scope, await world.newConnector(scope.workspaceId)];
-    const people = Array.from({ length: 40 }, (_, n) => 5_000 + n);
-    const groups = Array.from({ length: 10 }, (_, n) => GROUP - n);
-    for (const of of connectors) for (const id of groups) await link(id, of);
-    // Everybody is everywhere, and each transaction meets them in an order of its own.
-    const ofTransaction = (n: number) => {
-      const turned = [...people.slice((n * 7) % 40), ...people.slice(0, (n * 7) % 40)];
-      if (n % 2 === 1) turned.reverse();
-      return connectors.map((of, c) =>
-        world.lane(
-          of,
-          turned.flatMap((id, index) => [
-            {
-              message: message(n * 100 + index, `p${n}`, {
-                from: user(id, { first_name: `N${n}` }),
-              }),
-            },
-            {
-              message: inGroup(n * 100 + index, `g${n}`, {
-                chat: group(groups[(index + n) % 10]),
-                from: user(id, { first_name: `N${n}` }),
-              }),
-            },
-          ]),
-          `t${n}c${c}`,
-        ),
-      );
-    };
-    const before = world.tries;
-    await Promise.all(Array.from({ length: 8 }, (_, n) => world.ingestLanes(ofTransaction(n))));
-    expect(world.tries - before).toBe(8);
-    expect(await count("messages")).toBe(8 * 2 * 2 * 40);
-    expect(await count("contacts")).toBe(40);
-    expect(await count("conversations")).toBe(2 * (40 + 10));
-  });
-
-  test.each([
-    ["known to the other", false],
-    ["about to be told again by the other", true],
-  ])("one that moves a group is waited for by one that writes to it, %s", async (_, toldAgain) => {
-    await link(GROUP);
-    await world.ingest(scope, { message: inGroup(1, "first") });
-    const writing = [2, 3].map((n) => ({ message: inGroup(n, `late ${n}`) }));
-    const writer = world.lane(scope, toldAgain ? [...writing, leaving] : writing);
-    let writes: Promise<unknown> = Promise.resolve();
-    await world.db.transaction(async (tx) => {
-      await world.ingestIn(tx, [world.lane(scope, [arriving])]);
-      writes = world.ingestLanes([writer]);
-      await waitFor(waiting, { what: "the writer to wait for the group" });
-    });
-    await writes;
-    const shown = (await texts()).map((conversation) => conversation.filter((text) => text));
-    expect(shown).toEqual([["first", "late 2", "late 3"]]);
-    const { data } = await listConversations(world.db, scope);
-    expect(data).toMatchObject([{ chatId: String(SUPERGROUP) }]);
-  });
-
-  /** How many transactions wait for a row that another one holds. */
-  async function waiting(): Promise<number> {
-    const rows = await world.db.query(
-      `SELECT 1 FROM pg_stat_activity
-       WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-    );
-    return rows.length;
-  }
 });

@@ -1,4 +1,6 @@
 import { randomInt, randomUUID } from "node:crypto";
+import { setChatLink } from "../../src/conversations/chat-links.ts";
+import { listConversations, listMessages } from "../../src/conversations/conversation-list.ts";
 import type { Scope } from "../../src/conversations/effects.ts";
 import { createIngestHandler } from "../../src/conversations/ingest-handler.ts";
 import type { Reply } from "../../src/conversations/reply.ts";
@@ -29,6 +31,12 @@ export interface World {
   ingestLanes(lanes: LaneBatch[]): Promise<void>;
   /** A lane of jobs that carry these updates; ids rise from call to call. */
   lane(scope: Scope, updates: readonly unknown[], name?: string): LaneBatch;
+  /** Links a group. */
+  link(scope: Scope, chatId: number): Promise<void>;
+  /** Texts of each conversation of a connector, oldest conversation first. */
+  texts(scope: Scope): Promise<Array<Array<string | undefined>>>;
+  /** Rows that a workspace has in a table. */
+  count(table: string, scope: Scope): Promise<number>;
   drop(): Promise<void>;
 }
 
@@ -103,6 +111,22 @@ export async function createWorld(): Promise<World> {
     ingestIn,
     ingestLanes,
     lane,
+    link: async (scope, chatId) => {
+      await setChatLink(db, { ...scope, chatId: String(chatId), linked: true });
+    },
+    texts: async (scope) => {
+      const { workspaceId } = scope;
+      const { data } = await listConversations(db, scope);
+      const pages = data
+        .reverse()
+        .map(({ id }) => listMessages(db, { workspaceId, conversationId: id, limit: 200 }));
+      return (await Promise.all(pages)).map((page) => page?.data.map(({ text }) => text) ?? []);
+    },
+    count: async (table, { workspaceId }) => {
+      const sql = `SELECT count(*)::int AS n FROM ${table} WHERE workspace_id = $1`;
+      const [row] = await db.query<{ n: number }>(sql, [workspaceId]);
+      return row?.n ?? -1;
+    },
     drop,
   };
 }

@@ -68,3 +68,15 @@ export function membership(status: string, rest: Wire = {}): Wire {
     ...rest,
   };
 }
+
+/** The two news of a migration: in the group, and in the supergroup. */
+export const leaving = {
+  message: inGroup(9, "", { text: undefined, migrate_to_chat_id: SUPERGROUP }),
+};
+export const arriving = {
+  message: message(1, "", {
+    text: undefined,
+    chat: group(SUPERGROUP),
+    migrate_from_chat_id: GROUP,
+  }),
+};
