@@ -10,6 +10,7 @@ import {
   stat,
   writeFile,
 } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -115,6 +116,20 @@ describe("startEmbeddedPostgres", () => {
     const second = await start();
     expect(isAlive(orphan.pid)).toBe(false);
     expect(await query(second.url, "SELECT n FROM kept")).toEqual([{ n: 1 }]);
+  });
+
+  test("a port that somebody has taken meanwhile stops nobody", async () => {
+    const first = await start();
+    await first.stop();
+    const taker = createServer();
+    await new Promise<void>((resolve) => {
+      taker.listen(Number(new URL(first.url).port), "127.0.0.1", resolve);
+    });
+    try {
+      expect(await query((await start()).url, "SELECT 1 AS n")).toEqual([{ n: 1 }]);
+    } finally {
+      taker.close();
+    }
   });
 
   test("what an interrupted first start left is cleared away", async () => {
