@@ -1,8 +1,71 @@
 import type { Migration } from "../src/platform/migration.ts";
 
+/** What is to be sent, every attempt at it, and the holds that Telegram set. */
 export const migration: Migration = {
   name: "0004_outbound",
   async up(knex) {
-    await knex.raw(`SELECT 1`);
+    await knex.raw(`
+      CREATE TABLE outbound_messages (
+        workspace_id         uuid        NOT NULL,
+        id                   uuid        NOT NULL,
+        connector_id         uuid        NOT NULL,
+        -- A decimal id, or @name of a public group or channel.
+        chat_id              text        NOT NULL CHECK (chat_id ~ '^(-?[0-9]{1,19}|@[A-Za-z0-9_]{4,64})$'),
+        thread_id            bigint,
+        kind                 text        NOT NULL CHECK (kind IN ('message', 'callback-answer')),
+        callback_query_id    text        CHECK ((callback_query_id IS NOT NULL) = (kind = 'callback-answer')),
+        text                 text        NOT NULL,
+        format               text        NOT NULL CHECK (format IN ('plain', 'html', 'markdown')),
+        buttons              jsonb,
+        reply_to             bigint,
+        on_unknown           text        NOT NULL CHECK (on_unknown IN ('resend', 'hold')),
+        state                text        NOT NULL DEFAULT 'queued' CHECK (
+          state IN ('queued', 'sending', 'sent', 'unknown', 'failed', 'cancelled')),
+        attempts             smallint    NOT NULL DEFAULT 0,
+        telegram_message_ids bigint[]    NOT NULL DEFAULT '{}',
+        error_class          text,
+        error                text,
+        job_id               bigint,
+        cause_id             bigint,
+        created_at           timestamptz NOT NULL DEFAULT now(),
+        sent_at              timestamptz,
+        PRIMARY KEY (workspace_id, id),
+        FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+      );
+      -- A migrated group's waiting messages, and what people look for.
+      CREATE INDEX outbound_messages_waiting ON outbound_messages (workspace_id, connector_id, chat_id)
+        WHERE state IN ('queued', 'sending', 'unknown');
+
+      -- Committed before the request leaves.
+      CREATE TABLE send_attempts (
+        workspace_id uuid        NOT NULL,
+        id           uuid        NOT NULL,
+        message_id   uuid        NOT NULL,
+        connector_id uuid        NOT NULL,
+        chat_id      text        NOT NULL,
+        job_id       bigint      NOT NULL,
+        job_attempt  smallint    NOT NULL,
+        started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
+        deadline_at  timestamptz NOT NULL,
+        finished_at  timestamptz,
+        outcome      text        CHECK (outcome IN ('sent', 'failed', 'unknown', 'not-sent', 'rate-limited')),
+        error_class  text,
+        retry_after_s integer,
+        PRIMARY KEY (workspace_id, id),
+        FOREIGN KEY (workspace_id, message_id) REFERENCES outbound_messages (workspace_id, id) ON DELETE CASCADE
+      );
+      CREATE INDEX send_attempts_of_connector ON send_attempts (connector_id, started_at);
+      CREATE INDEX send_attempts_of_message ON send_attempts (workspace_id, message_id);
+
+      -- '' is the bot itself. Deadlines only move forward.
+      CREATE TABLE send_holds (
+        workspace_id uuid        NOT NULL,
+        connector_id uuid        NOT NULL,
+        chat_id      text        NOT NULL,
+        until        timestamptz NOT NULL,
+        PRIMARY KEY (workspace_id, connector_id, chat_id),
+        FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+      );
+    `);
   },
 };

@@ -117,8 +117,9 @@ export function createReceiver(options: ReceiverOptions): Router {
     migration: { fromChatId: string; toChatId: string },
   ): Promise<string> {
     return options.db.transaction(async (tx) => {
-      await options.links.move(tx, { workspaceId, connectorId, ...migration });
+      // Lane first, then chats: the order in which ingest takes them.
       const [result] = await options.jobs.enqueueIn(tx, [job]);
+      await options.links.move(tx, { workspaceId, connectorId, ...migration });
       return result?.duplicate ? "duplicate" : "accepted";
     });
   }

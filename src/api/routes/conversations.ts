@@ -9,7 +9,7 @@ export const conversationRoutes = [
     method: "get",
     path: "/v1/conversations",
     auth: "workspace",
-    summary: "Lists conversations, those with the latest message first.",
+    summary: "Lists conversations, newest first.",
     query: z.object({
       connectorId: uuid.optional(),
       chatId: chatIdText.optional(),

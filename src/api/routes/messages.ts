@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { getMessage, type NewMessage, PRIORITIES, submitMessages } from "../../outbound/index.ts";
+import { Problem } from "../../platform/index.ts";
+import { claimKey, storeAnswer } from "../idempotency.ts";
+import { defineRoute, uuid, workspaceOf } from "../route.ts";
+import { noConnector } from "./connectors.ts";
+
+/** Bot API: sendMessage takes at most 4096 UTF-16 units. */
+const MAX_TEXT = 4_096;
+
+const chatId = z
+  .union([
+    z.string().regex(/^(-?[0-9]{1,16}|@[A-Za-z][A-Za-z0-9_]{3,63})$/, "a chat's id or @name"),
+    z.number().int(),
+  ])
+  .transform(String);
+
+const button = z
+  .strictObject({
+    text: z.string().min(1).max(200),
+    data: z
+      .string()
+      .refine((data) => Buffer.byteLength(data) >= 1 && Buffer.byteLength(data) <= 64, {
+        message: "has 1 to 64 bytes",
+      })
+      .optional(),
+    url: z.url().optional(),
+  })
+  .refine((one) => (one.data === undefined) !== (one.url === undefined), {
+    message: "has either data or url",
+  });
+
+const newMessage = z.strictObject({
+  connectorId: uuid,
+  chatId,
+  text: z
+    .string()
+    .min(1)
+    .max(MAX_TEXT)
+    .refine((text) => text.trim() !== "" && !text.includes("\0"), "has visible text and no NUL"),
+  format: z.enum(["plain", "html", "markdown"]).optional(),
+  priority: z.enum(PRIORITIES).optional(),
+  sendAt: z.iso.datetime({ offset: true }).optional(),
+  replyTo: z
+    .union([z.string().regex(/^[0-9]{1,10}$/), z.number().int().nonnegative()])
+    .transform(String)
+    .optional(),
+  buttons: z.array(z.array(button).min(1).max(8)).max(25).optional(),
+  onUnknown: z.enum(["resend", "hold"]).optional(),
+});
+
+export const messageRoutes = [
+  defineRoute({
+    method: "post",
+    path: "/v1/messages",
+    auth: "workspace",
+    summary: "Queues a message; its outcome is at GET /v1/messages/:id.",
+    body: newMessage,
+    success: { status: 202, schema: z.object({ id: z.string(), state: z.string() }) },
+    handler: async ({ services, principal, body, idempotency }) => {
+      const workspaceId = workspaceOf(principal);
+      const { db, connectors, jobs } = services;
+      if ((await connectors.get(workspaceId, body.connectorId)) === null) throw noConnector();
+      const message: NewMessage = {
+        ...body,
+        workspaceId,
+        sendAt: body.sendAt === undefined ? undefined : new Date(body.sendAt),
+      };
+      // The key's row and the message commit together: a twin waits here, then gets this answer.
+      return db.transaction(async (tx) => {
+        const key = idempotency && { workspaceId, ...idempotency };
+        const known = key && (await claimKey(tx, key));
+        if (known) return known;
+        const [submitted] = await submitMessages(tx, jobs, [message]);
+        const answer = { status: 202, body: submitted };
+        if (key) await storeAnswer(tx, key, answer);
+        return answer;
+      });
+    },
+  }),
+  defineRoute({
+    method: "get",
+    path: "/v1/messages/:id",
+    auth: "workspace",
+    summary: "What became of a message.",
+    params: z.object({ id: z.string().max(40) }),
+    success: {
+      status: 200,
+      schema: z.object({
+        id: z.string(),
+        state: z.enum(["queued", "sending", "sent", "unknown", "failed", "cancelled"]),
+        attempts: z.number(),
+        telegramMessageIds: z.array(z.string()),
+        error: z.string().optional(),
+      }),
+    },
+    handler: async ({ services, principal, params }) => {
+      const workspaceId = workspaceOf(principal);
+      const known = uuid.safeParse(params.id).success;
+      const message = known ? await getMessage(services.db, { workspaceId, id: params.id }) : null;
+      if (message === null) {
+        throw new Problem(404, "Not found", "This workspace has no such message.");
+      }
+      return { status: 200, body: message };
+    },
+  }),
+];

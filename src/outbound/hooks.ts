@@ -1,0 +1,24 @@
+import type { Job, JobHooks } from "../jobs/index.ts";
+import type { Transaction } from "../platform/index.ts";
+
+/** When people discard or retry a send by hand, its message says so. */
+export function createOutboundHooks(): JobHooks {
+  const change = (state: string, error: string | null) => async (tx: Transaction, jobs: Job[]) => {
+    await tx.query(
+      `/* outbound.by-hand */
+       UPDATE outbound_messages m SET state = $3, error = $4, error_class = NULL
+       FROM unnest($1::uuid[], $2::uuid[]) AS t(workspace_id, id)
+       WHERE m.workspace_id = t.workspace_id AND m.id = t.id AND m.state <> 'sent'`,
+      [
+        jobs.map((job) => job.workspaceId),
+        jobs.map((job) => String(job.payload.messageId)),
+        state,
+        error,
+      ],
+    );
+  };
+  return {
+    discarded: change("cancelled", "discarded by hand"),
+    retried: change("queued", null),
+  };
+}

@@ -1,0 +1,17 @@
+/**
+ * outbound: what is to be sent, in which order and at what pace, and what became of it. One drain
+ * a bot, order per chat; the Bot API itself is behind the telegram room, the lanes behind jobs.
+ */
+export { createOutboundHooks } from "./hooks.ts";
+export {
+  createReplySink,
+  getMessage,
+  type MessageState,
+  type MessageView,
+  type NewMessage,
+  PRIORITIES,
+  type Priority,
+  submitMessages,
+} from "./messages.ts";
+export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
+export { Pace, type PaceLimits } from "./pace.ts";

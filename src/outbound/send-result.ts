@@ -1,0 +1,121 @@
+import type { Outcome } from "../jobs/index.ts";
+import { BotApiError } from "../telegram/index.ts";
+
+/** What a call to the Bot API came to, and what that means for the message. Decided without I/O. */
+export interface SendResult {
+  attempt: "sent" | "failed" | "unknown" | "not-sent" | "rate-limited";
+  outcome: Outcome;
+  /** What the message shows from now on, unless it will be tried again. */
+  error: string | null;
+  errorClass: string | null;
+  /** What Telegram answered (Bot API: Message); null when it answered none. */
+  message: unknown;
+  retryAfterS: number | null;
+  /** chat-migrated: the supergroup's id. */
+  migratedTo: string | null;
+  unreachable: boolean;
+  /** The token is refused: nothing of this bot can be sent. */
+  unauthorized: boolean;
+}
+
+const NOTHING = {
+  error: null,
+  errorClass: null,
+  message: null,
+  retryAfterS: null,
+  migratedTo: null,
+  unreachable: false,
+  unauthorized: false,
+};
+
+/** A 429 that names no time. */
+const DEFAULT_RETRY_AFTER_S = 5;
+/** How long a bot whose token is refused waits before its token is tried again. */
+const UNAUTHORIZED_PAUSE_MS = 60_000;
+
+const UNREACHABLE_WORDS: Record<string, string> = {
+  "chat-not-found": "Telegram knows no such chat, or the bot has never met it.",
+  blocked: "The person has blocked the bot; they can unblock it in Telegram.",
+  "not-started": "The person has not started the bot yet; ask them to send it /start.",
+  kicked: "The bot was removed from the chat; add it again.",
+  "not-a-member": "The bot is not a member of the chat; add it.",
+  deactivated: "The person's Telegram account no longer exists.",
+  "chat-deleted": "The group was deleted.",
+  "no-rights": "The bot may not write there; make it an administrator or allow it to post.",
+  forbidden: "Telegram does not let the bot write there.",
+};
+
+export function sentResult(message: unknown, note: string | null = null): SendResult {
+  return { ...NOTHING, attempt: "sent", outcome: { type: "complete" }, message, error: note };
+}
+
+/** Nobody knows whether it was sent: the message's own policy decides. */
+export function unknownResult(onUnknown: "resend" | "hold", why: string): SendResult {
+  const error = `It is not known whether Telegram sent it: ${why}.`;
+  const failure = { errorClass: "Unknown", error };
+  return {
+    ...NOTHING,
+    ...failure,
+    attempt: "unknown",
+    outcome:
+      onUnknown === "resend" ? { type: "retry", ...failure } : { type: "discard", ...failure },
+  };
+}
+
+function failed(errorClass: string, error: string): SendResult {
+  const failure = { errorClass, error };
+  return { ...NOTHING, ...failure, attempt: "failed", outcome: { type: "discard", ...failure } };
+}
+
+/** The error table of the Bot API, as decisions. */
+export function resultOfError(
+  error: unknown,
+  onUnknown: "resend" | "hold",
+  nowMs: number,
+): SendResult {
+  if (!(error instanceof BotApiError)) throw error;
+  const { kind, description } = error;
+  const pause = (untilMs: number): Outcome => ({ type: "pause", untilMs, reason: kind });
+  switch (kind) {
+    case "rate-limited": {
+      const retryAfterS = error.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_S;
+      const outcome = pause(nowMs + retryAfterS * 1_000);
+      return { ...NOTHING, attempt: "rate-limited", outcome, retryAfterS };
+    }
+    case "chat-migrated": {
+      const migratedTo = error.migrateToChatId ?? null;
+      if (migratedTo === null) return failed(kind, "The group moved; Telegram did not say where.");
+      return { ...NOTHING, attempt: "failed", outcome: pause(nowMs), migratedTo };
+    }
+    case "chat-unreachable": {
+      const words = UNREACHABLE_WORDS[error.reason ?? "forbidden"] ?? description;
+      return { ...failed(error.reason ?? kind, words), unreachable: true };
+    }
+    case "unauthorized":
+    case "not-found": {
+      const outcome = pause(nowMs + UNAUTHORIZED_PAUSE_MS);
+      const words = "Telegram refuses the bot's token; replace it in the connector.";
+      const told = { error: words, errorClass: kind };
+      return { ...NOTHING, ...told, attempt: "failed", outcome, unauthorized: true };
+    }
+    case "not-modified":
+      return sentResult(null);
+    case "query-expired":
+      return {
+        ...failed(kind, "The button was pressed too long ago to be answered."),
+        outcome: { type: "complete" },
+      };
+    case "bad-entities":
+    case "bad-request":
+      return failed(kind, `Telegram refuses the message: ${description}`);
+    default:
+      if (error.sent === "unknown") return unknownResult(onUnknown, kind);
+      return {
+        ...NOTHING,
+        attempt: "not-sent",
+        errorClass: kind,
+        error: description,
+        outcome: { type: "retry", errorClass: kind, error: description },
+      };
+  }
+}

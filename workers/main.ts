@@ -1,0 +1,131 @@
+import { createWorkspace } from "../src/connectors/index.ts";
+import { getJob, listJobs } from "../src/jobs/index.ts";
+import { type Config, fail, loadConfig, missingSetting } from "../src/platform/index.ts";
+import { startIngest } from "./ingest.ts";
+import { migrateAll } from "./migrate.ts";
+import { startOutbound } from "./outbound.ts";
+import { stopOnSignal } from "./process.ts";
+import { start } from "./start.ts";
+import { openSystem, type System } from "./system.ts";
+import { webServer } from "./web.ts";
+
+const USAGE = `heliograph <command>
+
+  start                    everything in one process, ready to try
+  migrate                  bring the database's schema up to date
+  web | ingest | outbound  one process of an installation (see Procfile)
+  workspace create NAME    a new workspace; prints its API key, once
+  jobs list                the newest jobs
+  jobs show ID             one job
+  jobs retry ID            gives a dead letter its attempts back
+  jobs discard ID          makes a waiting job a dead letter
+  sandbox [--port N] [--state FILE]   the local Telegram by itself
+  bench [NAME …]           measures the figures, as JSON lines
+`;
+
+const print = (value: unknown) =>
+  void process.stdout.write(
+    `${typeof value === "string" ? value : JSON.stringify(value, null, 2)}\n`,
+  );
+
+/** A command that runs once with a system, and closes it. */
+async function once(config: Config, run: (system: System) => Promise<void>): Promise<void> {
+  const system = openSystem(config, "cli", 3);
+  try {
+    await run(system);
+  } finally {
+    await system.close();
+  }
+}
+
+async function web(config: Config): Promise<void> {
+  const system = openSystem(config, "web", 10);
+  const server = webServer(system);
+  const port = await server.listen(config.port);
+  system.log.info({ port }, "listening");
+  stopOnSignal(system.log, async () => {
+    await server.close(5_000);
+    await system.close();
+  });
+  await system.connectors.repointWebhooks();
+}
+
+async function worker(
+  config: Config,
+  name: string,
+  connections: number,
+  startPool: (system: System) => Promise<void>,
+): Promise<void> {
+  const system = openSystem(config, name, connections);
+  await startPool(system);
+  system.log.info({}, "working");
+  stopOnSignal(system.log, () => system.close());
+}
+
+async function jobs(config: Config, action: string | undefined, id = ""): Promise<void> {
+  await once(config, async (system) => {
+    const show = async () => {
+      const job = await getJob(system.db, { id });
+      if (job === null) throw new Error(`there is no job ${JSON.stringify(id)}`);
+      return job;
+    };
+    switch (action) {
+      case "list":
+        for (const job of await listJobs(system.db, {}, { limit: 50 })) {
+          print(`${job.id}  ${job.state.padEnd(10)} ${job.queue} ${job.lane}  ${job.error ?? ""}`);
+        }
+        return;
+      case "show":
+        return print(await show());
+      case "retry":
+      case "discard": {
+        await show();
+        const changed = await system.jobs.ledger[action]({ id });
+        if (changed === 0) throw new Error(`job ${id} is not in a state to ${action}`);
+        return print(`job ${id}: ${action === "retry" ? "will run again" : "discarded"}`);
+      }
+      default:
+        throw new Error("jobs takes list, show ID, retry ID or discard ID");
+    }
+  });
+}
+
+async function main([command, ...rest]: string[]): Promise<void> {
+  if (command === "sandbox") {
+    process.argv.splice(2, 1);
+    await import("../sandbox/main.ts");
+    return;
+  }
+  if (command === "bench") {
+    const { bench } = await import("../bench/index.ts");
+    return bench(rest);
+  }
+  if (command === undefined || command === "help" || command === "--help") return print(USAGE);
+  const config = loadConfig();
+  switch (command) {
+    case "start":
+      return start(config);
+    case "migrate": {
+      if (config.databaseUrl === undefined) throw missingSetting("DATABASE_URL");
+      const applied = await migrateAll(config.databaseUrl);
+      return print(applied.length === 0 ? "up to date" : `applied: ${applied.join(", ")}`);
+    }
+    case "web":
+      return web(config);
+    case "ingest":
+      return worker(config, "ingest", 10, startIngest);
+    case "outbound":
+      return worker(config, "outbound", 20, startOutbound);
+    case "workspace": {
+      const [action, name] = rest;
+      if (action !== "create" || !name) throw new Error("use: heliograph workspace create NAME");
+      return once(config, async (system) => print(await createWorkspace(system.db, name)));
+    }
+    case "jobs":
+      return jobs(config, rest[0], rest[1]);
+    default:
+      throw new Error(`there is no command ${JSON.stringify(command)}; see: heliograph help`);
+  }
+}
+
+main(process.argv.slice(2)).catch(fail);

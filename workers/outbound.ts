@@ -1,0 +1,15 @@
+import { createOutboundHandler } from "../src/outbound/index.ts";
+import type { System } from "./system.ts";
+
+/** The pool that sends: a lane a bot. */
+export async function startOutbound(system: System): Promise<void> {
+  const { db, jobs, botApis, connectors, metrics, log } = system;
+  const handler = createOutboundHandler({
+    db,
+    botApiFor: (connectorId) => botApis.forConnector(connectorId),
+    onUnauthorized: (connectorId, reason) => connectors.disable(connectorId, reason),
+    metrics,
+    log,
+  });
+  await jobs.startPool("outbound", handler, { slots: 50, laneConcurrency: 30 });
+}

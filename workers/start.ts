@@ -1,0 +1,113 @@
+import path from "node:path";
+import { type Sandbox, startSandbox } from "../sandbox/index.ts";
+import {
+  type Config,
+  createLogger,
+  type EmbeddedPostgres,
+  loadEmbeddedSecrets,
+  lockFolder,
+  missingSetting,
+  projectFile,
+  startEmbeddedPostgres,
+} from "../src/platform/index.ts";
+import { setUpDemo } from "./demo.ts";
+import { startIngest } from "./ingest.ts";
+import { migrateAll } from "./migrate.ts";
+import { startOutbound } from "./outbound.ts";
+import { stopOnSignal } from "./process.ts";
+import { openSystem, type System } from "./system.ts";
+import { webServer } from "./web.ts";
+
+const CONNECTIONS = 20;
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+
+/** `npm start`: every process in one, with an embedded Postgres and the sandbox where nothing else is named. */
+export async function start(config: Config): Promise<void> {
+  const folder = projectFile(".heliograph");
+  const log = createLogger({ level: config.logLevel });
+  const closers: Array<() => Promise<unknown>> = [];
+  const closeAll = async () => {
+    for (const close of closers.reverse()) await close();
+  };
+  const lock = await lockFolder(folder);
+  closers.push(() => lock.release());
+  try {
+    let postgres: EmbeddedPostgres | undefined;
+    if (config.databaseUrl === undefined) {
+      postgres = await startEmbeddedPostgres({ dataFolder: folder, log });
+      closers.push(postgres.stop);
+    }
+    const usesSandbox =
+      config.publicUrl === undefined && config.telegramApiRoot === "https://api.telegram.org";
+    const complete = await withSecrets(config, folder, postgres, usesSandbox);
+    await migrateAll(complete.databaseUrl);
+    let sandbox: Sandbox | undefined;
+    if (usesSandbox) {
+      sandbox = await openSandbox(config.port + 1, path.join(folder, "sandbox.json"));
+      closers.push(sandbox.close);
+      complete.telegramApiRoot = sandbox.url;
+    }
+    const system = openSystem(complete, "all", CONNECTIONS);
+    closers.push(system.close);
+    await serve(system, closers, sandbox, folder);
+    stopOnSignal(log, closeAll);
+    void postgres?.exited.then(() => log.warn({}, "the embedded Postgres has ended"));
+  } catch (error) {
+    await closeAll().catch(() => {});
+    throw error;
+  }
+}
+
+async function serve(
+  system: System,
+  closers: Array<() => Promise<unknown>>,
+  sandbox: Sandbox | undefined,
+  folder: string,
+): Promise<void> {
+  const server = webServer(system);
+  const port = await server.listen(system.config.port);
+  closers.push(() => server.close(3_000));
+  await startIngest(system);
+  await startOutbound(system);
+  await system.connectors.repointWebhooks();
+  say(`Heliograph is ready: http://127.0.0.1:${port}/docs`);
+  if (sandbox !== undefined) {
+    const demo = await setUpDemo(system, sandbox, path.join(folder, "demo.json"));
+    say(`Chat with @${demo.botUsername} in the sandbox: ${sandbox.url}/`);
+    say(`The demo workspace's API key is kept in ${path.join(folder, "demo.json")}`);
+  }
+  say("Ctrl-C stops it; the next start finds its data again.");
+}
+
+/** Embedded mode, and the sandbox, make their own secrets; a real installation brings them. */
+async function withSecrets(
+  config: Config,
+  folder: string,
+  postgres: EmbeddedPostgres | undefined,
+  usesSandbox: boolean,
+): Promise<Config & { databaseUrl: string }> {
+  const databaseUrl = config.databaseUrl ?? postgres?.url ?? "";
+  if (postgres === undefined && !usesSandbox && config.encryptionKeys === undefined) {
+    throw missingSetting("ENCRYPTION_KEYS");
+  }
+  const secrets = await loadEmbeddedSecrets(folder);
+  if (config.adminToken === undefined && secrets.adminTokenIsNew) {
+    say(`Administrator's token, shown this once: ${secrets.adminToken}`);
+  }
+  return {
+    ...config,
+    databaseUrl,
+    encryptionKeys: config.encryptionKeys ?? secrets.encryptionKeys,
+    adminToken: config.adminToken ?? secrets.adminToken,
+  };
+}
+
+/** On the port beside ours where it is free, so that bookmarks keep working. */
+async function openSandbox(port: number, stateFile: string): Promise<Sandbox> {
+  try {
+    return await startSandbox({ port, stateFile });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    return startSandbox({ port: 0, stateFile });
+  }
+}

@@ -1,0 +1,108 @@
+import {
+  type BotApis,
+  type Connectors,
+  createBotApis,
+  createConnectors,
+} from "../src/connectors/index.ts";
+import { createJobs, type Jobs } from "../src/jobs/index.ts";
+import { createOutboundHooks } from "../src/outbound/index.ts";
+import {
+  type Config,
+  createKeyring,
+  createLogger,
+  createMetrics,
+  type Database,
+  type Keyring,
+  type Logger,
+  type Metrics,
+  missingSetting,
+  openDatabase,
+} from "../src/platform/index.ts";
+import { createBotApiFactory } from "../src/telegram/index.ts";
+
+/** What every process of an installation has: wired once, here. */
+export interface System {
+  config: Config;
+  log: Logger;
+  metrics: Metrics;
+  db: Database;
+  keyring: Keyring;
+  jobs: Jobs;
+  botApis: BotApis;
+  connectors: Connectors;
+  /** Closes what is open, in order. Pools are stopped first, then connections. */
+  close(): Promise<void>;
+}
+
+/** Registered with every bot (Bot API: setMyCommands). */
+const COMMANDS = [
+  { command: "start", description: "Start, and see what this bot does" },
+  { command: "help", description: "Show what you can do here" },
+];
+
+const DEFAULT_API_ROOT = "https://api.telegram.org";
+
+/** Where Telegram reaches this installation; loopback for a Bot API server of one's own. */
+function publicUrlOf(config: Config): string {
+  if (config.publicUrl !== undefined) return config.publicUrl.replace(/\/+$/, "");
+  if (config.telegramApiRoot === DEFAULT_API_ROOT) throw missingSetting("PUBLIC_URL");
+  return `http://127.0.0.1:${config.port}`;
+}
+
+/** Wires a process. `connections` bounds its pool. Throws `ConfigError` for what is not set. */
+export function openSystem(config: Config, role: string, connections: number): System {
+  if (config.databaseUrl === undefined) throw missingSetting("DATABASE_URL");
+  if (config.encryptionKeys === undefined) throw missingSetting("ENCRYPTION_KEYS");
+  const publicUrl = publicUrlOf(config);
+  const log = createLogger({ level: config.logLevel }).child({ role });
+  const metrics = createMetrics({ processMetrics: true });
+  const db = openDatabase({
+    url: config.databaseUrl,
+    max: connections,
+    applicationName: `heliograph ${role}`,
+    onIdleError: (error) => log.warn({ err: error }, "an idle connection was lost"),
+  });
+  const keyring = createKeyring(config.encryptionKeys);
+  const telegram = createBotApiFactory({ apiRoot: config.telegramApiRoot });
+  const botApi = telegram.create;
+  const botApis = createBotApis({ db, keyring, botApi });
+  const jobs = createJobs({
+    db,
+    log,
+    redis: config.redis,
+    hooks: { outbound: createOutboundHooks() },
+  });
+  metrics.gauge({
+    name: "heliograph_lanes_held",
+    help: "Lanes this process holds a lease on.",
+    collect: (gauge) => gauge.set(jobs.lanesHeld),
+  });
+  metrics.gauge({
+    name: "heliograph_wakes_dropped",
+    help: "Wakes given up since the start; the sweep carried their lanes.",
+    collect: (gauge) => gauge.set(jobs.wakesDropped),
+  });
+  return {
+    config,
+    log,
+    metrics,
+    db,
+    keyring,
+    jobs,
+    botApis,
+    connectors: createConnectors({
+      db,
+      keyring,
+      botApi,
+      botApis,
+      publicUrl,
+      commands: COMMANDS,
+      log,
+    }),
+    close: async () => {
+      await jobs.stop();
+      telegram.close();
+      await db.close();
+    },
+  };
+}
