@@ -10,7 +10,7 @@ export const migration: Migration = {
         id                   uuid        NOT NULL,
         connector_id         uuid        NOT NULL,
         -- A decimal id, or @name of a public group or channel.
-        chat_id              text        NOT NULL CHECK (chat_id ~ '^(-?[0-9]{1,19}|@[A-Za-z0-9_]{4,64})$'),
+        chat_id              text        NOT NULL CHECK (chat_id ~ '^(-{0,1}[0-9]{1,19}|@[A-Za-z0-9_]{4,64})$'),
         thread_id            bigint,
         kind                 text        NOT NULL CHECK (kind IN ('message', 'callback-answer')),
         callback_query_id    text        CHECK ((callback_query_id IS NOT NULL) = (kind = 'callback-answer')),

@@ -1,0 +1,89 @@
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { DOCUMENTED_LIMITS, isGroupChat, Pace } from "./pace.ts";
+
+const CHATS = ["11", "22", "-33", "@channel"];
+
+/** Sends as the drain does: at the next allowed time, or a little later. */
+function send(pace: Pace, chatId: string, nowMs: number): number {
+  const atMs = Math.max(nowMs, pace.nextAtMs(chatId, nowMs));
+  pace.record(chatId, atMs);
+  return atMs;
+}
+
+const steps = fc.array(
+  fc.record({
+    chat: fc.constantFrom(...CHATS),
+    laterMs: fc.integer({ min: 0, max: 400 }),
+    rebuild: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 200 },
+);
+
+describe("the pace", () => {
+  test("never sends more than any window allows, also after it was rebuilt from what was sent", () => {
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        let pace = new Pace();
+        let nowMs = 1_000_000;
+        const sent: { chat: string; atMs: number }[] = [];
+        for (const { chat, laterMs, rebuild } of sequence) {
+          nowMs += laterMs;
+          if (rebuild) {
+            pace = new Pace();
+            for (const one of sent) {
+              if (one.atMs > nowMs - 61_000) pace.record(one.chat, one.atMs);
+            }
+          }
+          nowMs = send(pace, chat, nowMs);
+          sent.push({ chat, atMs: nowMs });
+        }
+        const windows = [
+          { of: () => true, windows: DOCUMENTED_LIMITS.bot },
+          ...CHATS.map((chat) => ({
+            of: (one: string) => one === chat,
+            windows: isGroupChat(chat) ? DOCUMENTED_LIMITS.group : DOCUMENTED_LIMITS.chat,
+          })),
+        ];
+        for (const { of, windows: limits } of windows) {
+          const times = sent.filter((one) => of(one.chat)).map((one) => one.atMs);
+          for (const { count, perMs } of limits) {
+            for (let n = count; n < times.length; n++) {
+              const first = times[n - count] ?? 0;
+              expect((times[n] ?? 0) - first).toBeGreaterThanOrEqual(perMs);
+            }
+          }
+        }
+      }),
+    );
+  });
+
+  test("holds only move forward, and there is always a next time", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.constantFrom(...CHATS, null), fc.integer({ min: 0, max: 9_000 }))),
+        (holds) => {
+          const pace = new Pace();
+          const latest = new Map<string | null, number>();
+          for (const [chat, untilMs] of holds) {
+            pace.hold(chat, untilMs);
+            latest.set(chat, Math.max(latest.get(chat) ?? 0, untilMs));
+          }
+          for (const chat of CHATS) {
+            const expected = Math.max(latest.get(chat) ?? 0, latest.get(null) ?? 0, 100);
+            expect(pace.nextAtMs(chat, 100)).toBe(expected);
+          }
+        },
+      ),
+    );
+  });
+
+  test("tells which chats wait, and until when", () => {
+    const pace = new Pace();
+    pace.hold("11", 5_000);
+    pace.hold("22", 3_000);
+    expect(pace.heldChats(1_000)).toEqual({ chatIds: ["11", "22"], untilMs: 3_000 });
+    expect(pace.heldChats(4_000)).toEqual({ chatIds: ["11"], untilMs: 5_000 });
+    expect(pace.holdsBeside("11", 1_000)).toBe(1);
+  });
+});
