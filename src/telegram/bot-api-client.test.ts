@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { type BotApiClientOptions, createBotApiFactory } from "./bot-api-client.ts";
@@ -29,10 +29,12 @@ async function server(listener: RequestListener): Promise<string> {
 }
 
 function api(apiRoot: string, options: Partial<BotApiClientOptions> = {}) {
-  const clients = createBotApiFactory({ apiRoot, ...options });
-  cleanUps.push(() => clients.close());
-  return clients.create(TOKEN);
+  return createBotApiFactory({ apiRoot, ...options })(TOKEN);
 }
+
+/** Timers that keep this process alive. */
+const activeTimers = () =>
+  process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
 
 /** The error of a send, checked for what must never be in one. */
 async function failure(
@@ -193,12 +195,31 @@ describe("a call that fails", () => {
     });
   });
 
-  test("a connection cut inside a 200: it was sent, only the message's id is lost", async () => {
+  const cutInside: Array<[string, (response: ServerResponse) => void]> = [
+    ["counted", (response) => response.writeHead(200, { "content-length": 1000 })],
+    ["chunked", (response) => response.writeHead(200)],
+  ];
+  test.each(cutInside)(
+    "a connection cut inside a 200 (%s): it was sent, only the id is lost",
+    async (_name, head) => {
+      const timers = activeTimers();
+      const root = await server((_, response) => {
+        head(response);
+        response.write('{"ok":true,"result":{"mess', () => response.socket?.destroy());
+      });
+      expect(await failure(root)).toMatchObject({ kind: "connection-lost", sent: "yes" });
+      expect(activeTimers()).toBe(timers);
+    },
+  );
+
+  test("an answer that stops inside its body: the deadline ends it", async () => {
+    const timers = activeTimers();
     const root = await server((_, response) => {
-      response.writeHead(200, { "content-type": "application/json", "content-length": 1000 });
-      response.write('{"ok":true,"result":{"mess', () => response.socket?.destroy());
+      response.writeHead(200, { "content-type": "application/json" });
+      response.write('{"ok":true,"result":{"mess');
     });
-    expect(await failure(root)).toMatchObject({ kind: "connection-lost", sent: "yes" });
+    expect(await failure(root, { timeoutMs: 100 })).toMatchObject({ kind: "timeout", sent: "yes" });
+    expect(activeTimers()).toBe(timers);
   });
 
   test.each([500, 502, 504])("HTTP %i: unknown, whatever the body is", async (status) => {
@@ -244,6 +265,7 @@ describe("a call that fails", () => {
   });
 
   test("a huge answer is not read to its end", async () => {
+    const timers = activeTimers();
     let written = 0;
     const root = await server((_, response) => {
       response.writeHead(200, { "content-type": "application/json" });
@@ -260,6 +282,7 @@ describe("a call that fails", () => {
       description: "too large",
       sent: "yes",
     });
+    expect(activeTimers()).toBe(timers);
     expect(written).toBeLessThan(20_000_000);
   });
 

@@ -20,13 +20,6 @@ const DEFAULT_MAX_ANSWER_BYTES = 8_000_000;
 /** Connections to the Bot API server at once, all bots together. */
 const MAX_SOCKETS = 256;
 
-/** A factory with connections to close. */
-export interface BotApiClients {
-  create: BotApiFactory;
-  /** Closes the idle connections. */
-  close(): void;
-}
-
 /** `callApi` of the bare client: methods newer than Telegraf's types pass through. */
 interface UntypedClient {
   callApi(
@@ -38,9 +31,10 @@ interface UntypedClient {
 
 /**
  * Makes Bot API clients that share their keep-alive connections. Telegraf's bare client carries
- * the calls (no bot, no middleware, no webhook replies, whose results would be lost).
+ * the calls (no bot, no middleware, no webhook replies, whose results would be lost). Idle
+ * connections keep no process alive, so there is nothing to close.
  */
-export function createBotApiFactory(options: BotApiClientOptions): BotApiClients {
+export function createBotApiFactory(options: BotApiClientOptions): BotApiFactory {
   const secure = new URL(options.apiRoot).protocol === "https:";
   const keepAlive = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets: MAX_SOCKETS };
   const agent = secure ? new https.Agent(keepAlive) : new http.Agent(keepAlive);
@@ -51,10 +45,7 @@ export function createBotApiFactory(options: BotApiClientOptions): BotApiClients
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxAnswerBytes: options.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
   };
-  return {
-    create: (token) => botApi(token, settings),
-    close: () => agent.destroy(),
-  };
+  return (token) => botApi(token, settings);
 }
 
 interface ClientSettings {
@@ -79,16 +70,13 @@ function botApi(token: string, settings: ClientSettings): BotApi {
       client.options.agent = watch.agent;
 
       const controller = new AbortController();
-      watch.onBroken = () => controller.abort();
       let ended: "deadline" | "caller" | "transport" = "transport";
-      const deadline = setTimeout(() => {
-        ended = "deadline";
-        controller.abort();
-      }, timeoutMs);
-      const abort = () => {
-        ended = "caller";
-        controller.abort();
+      const end = (by: "deadline" | "caller") => {
+        ended = by;
+        if (!watch.end()) controller.abort();
       };
+      const deadline = setTimeout(() => end("deadline"), timeoutMs);
+      const abort = () => end("caller");
       if (signal?.aborted) abort();
       else signal?.addEventListener("abort", abort, { once: true });
       try {

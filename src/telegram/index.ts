@@ -4,11 +4,7 @@
  * (`BotApiError`), and the pace at which a bot may send (`Pace`). Tokens go in; neither they nor
  * the content of a call come out in an error.
  */
-export {
-  type BotApiClientOptions,
-  type BotApiClients,
-  createBotApiFactory,
-} from "./bot-api-client.ts";
+export { type BotApiClientOptions, createBotApiFactory } from "./bot-api-client.ts";
 export {
   BotApiError,
   type BotApiErrorFields,

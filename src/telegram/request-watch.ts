@@ -15,8 +15,6 @@ interface RequestCarrier {
 export class RequestWatch {
   /** To be handed to the library: the shared agent, seen through this watch. */
   readonly agent: Agent;
-  /** Called when the answer breaks off: node-fetch 2 would wait for its rest until the deadline. */
-  onBroken: () => void = () => {};
   /** True once there was a connection (with TLS, if any) to write the request to. */
   left = false;
   /** True when the library tried to follow a redirect. */
@@ -50,9 +48,13 @@ export class RequestWatch {
     return this.response?.complete ?? false;
   }
 
-  /** Frees what the request still holds: a body that nobody reads keeps its socket busy for ever. */
-  end(): void {
+  /**
+   * Ends the request unless it is over; false when it had not begun to be answered, and the
+   * library must be told by its signal. A body that nobody reads would keep its socket for ever.
+   */
+  end(): boolean {
     if (!this.complete) this.request?.destroy();
+    return this.response !== undefined;
   }
 
   private watch(
@@ -75,18 +77,18 @@ export class RequestWatch {
     });
     request.once("response", (response) => {
       this.response = response;
-      response.once("close", () => {
-        if (!response.complete) this.onBroken();
-      });
+      // node-fetch 2 does not hear of an answer that breaks off, and would wait for its rest; told
+      // by an error, it would keep its own timer of 500 s. So it gets to read what there is.
+      response.once("aborted", () => response.emit("end"));
       let bytes = 0;
       const encoded = response.headers["content-encoding"] ?? "identity";
-      const cutOff = () => {
-        this.tooLarge = true;
-        request.destroy(new Error("the answer is too large"));
-      };
       response.on("data", (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > maxAnswerBytes || (encoded !== "identity" && bytes > 0)) cutOff();
+        if (this.tooLarge || (bytes <= maxAnswerBytes && encoded === "identity")) return;
+        this.tooLarge = true;
+        response.emit("end");
+        response.unpipe();
+        response.pause();
       });
     });
   }
