@@ -115,12 +115,28 @@ export async function loadMessages(more = 0) {
   // Opening a private chat that nobody wrote in yet must not create it.
   if (!state.chats.some((known) => known.key === chat.key)) return;
   const place = new URLSearchParams({ ...placeOf(chat), last: String(depth) });
+  // What happens while the answer is on its way may not be in it, and is applied again after.
+  const meanwhile = [];
+  loading.add(meanwhile);
   try {
-    state.messages.set(chat.key, await api.get(`/messages?${place}`));
+    const list = await api.get(`/messages?${place}`);
+    const own = meanwhile.filter((entry) => keyOf(entry.chatId, entry.botId) === chat.key);
+    state.messages.set(chat.key, own.reduce(changedBy, list));
   } catch (error) {
     toast(error.message, true);
   }
+  loading.delete(meanwhile);
   notify();
+}
+
+const loading = new Set();
+
+/** A list of messages with one entry's change made; making it twice does no harm. */
+function changedBy(list, { what, message }) {
+  const at = list.findIndex((each) => each.message_id === message.message_id);
+  if (what === "deleted") return list.filter((_, index) => index !== at);
+  if (at >= 0) return list.with(at, message);
+  return what === "new" ? [...list, message] : list;
 }
 
 /** Runs an action and shows what went wrong, if something did. Gives its answer, or undefined. */
@@ -155,16 +171,11 @@ function onMessage(entry) {
   const key = keyOf(entry.chatId, entry.botId);
   const { message } = entry;
   const chat = state.chats.find((known) => known.key === key);
-  if (chat === undefined) refresh();
+  for (const meanwhile of loading) meanwhile.push(entry);
   const list = state.messages.get(key);
-  if (list !== undefined) {
-    const at = list.findIndex((each) => each.message_id === message.message_id);
-    const changed = [...list];
-    if (entry.what === "deleted") at >= 0 && changed.splice(at, 1);
-    else if (at >= 0) changed[at] = message;
-    else if (entry.what === "new") changed.push(message);
-    state.messages.set(key, changed);
-  } else if (key === state.chatKey) loadMessages();
+  if (list !== undefined) state.messages.set(key, changedBy(list, entry));
+  // A chat that has just come into being is loaded once it is known.
+  if (chat === undefined) refresh().then(() => key === state.chatKey && loadMessages());
   if (entry.what === "deleted") refresh();
   else if (chat !== undefined && (chat.lastMessage?.message_id ?? -1) <= message.message_id)
     chat.lastMessage = message;

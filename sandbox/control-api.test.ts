@@ -1,0 +1,219 @@
+import { request } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type Sandbox, startSandbox } from "./index.ts";
+import { call, onePixelPng } from "./test-client.ts";
+
+let sandbox: Sandbox;
+beforeAll(async () => {
+  sandbox = await startSandbox();
+});
+afterAll(() => sandbox.close());
+
+async function api<Body = Record<string, unknown>>(method: string, path: string, body?: unknown) {
+  const response = await fetch(`${sandbox.url}/sandbox/api${path}`, {
+    method,
+    ...(body !== undefined && {
+      headers: { "content-type": "application/json" },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+    }),
+  });
+  const text = await response.text();
+  return { status: response.status, body: (text === "" ? undefined : JSON.parse(text)) as Body };
+}
+
+interface Made {
+  id: number;
+  token: string;
+}
+
+describe("the control API", () => {
+  test("does from another process what the object does", async () => {
+    const ada = (await api<Made>("POST", "/users", { firstName: "Ada" })).body;
+    const bot = (await api<Made>("POST", "/bots", { name: "Bot", username: "far_bot" })).body;
+    const group = (
+      await api<Made>("POST", "/chats", { type: "group", title: "G", memberIds: [ada.id] })
+    ).body;
+    expect(await api("POST", `/chats/${group.id}/members`, { memberId: bot.id })).toMatchObject({
+      status: 204,
+    });
+    const sent = await api<{ message_id: number }[]>("POST", "/send", {
+      from: ada.id,
+      chatId: ada.id,
+      text: "/start",
+    });
+    expect(sent.body).toMatchObject([{ text: "/start" }]);
+    const answer = await call<{ message_id: number }>(sandbox, bot, "sendMessage", {
+      chat_id: ada.id,
+      text: "Choose",
+      reply_markup: { inline_keyboard: [[{ text: "A", callback_data: "a" }]] },
+    });
+    const place = { from: ada.id, chatId: ada.id };
+    expect(
+      (await api("POST", "/press", { ...place, messageId: answer.result.message_id, data: "a" }))
+        .body,
+    ).toMatchObject({ callbackQueryId: expect.any(String) });
+    await api("POST", "/edit", {
+      ...place,
+      messageId: sent.body[0]?.message_id,
+      text: "/start again",
+    });
+    expect((await api("GET", `/messages?chatId=${ada.id}`)).body).toMatchObject([
+      { text: "/start again" },
+      { text: "Choose" },
+    ]);
+    expect((await api("GET", `/messages?chatId=${ada.id}&last=1`)).body).toMatchObject([
+      { text: "Choose" },
+    ]);
+    const { id: newId } = (await api<Made>("POST", "/migrate", { chatId: group.id })).body;
+    expect(
+      (await api("POST", "/updates", { botId: bot.id, update: { poll: { id: "1" } } })).body,
+    ).toMatchObject({ updateId: expect.any(Number) });
+    await api("DELETE", `/chats/${newId}/members/${bot.id}?how=kicked`);
+    expect(sandbox.memberStatus(newId, bot.id)).toBe("kicked");
+    await api("POST", "/block", { userId: ada.id, botId: bot.id });
+    const state = await api<{ bots: { blockedBy: number[] }[] }>("GET", "/state");
+    expect(state.body.bots[0]?.blockedBy).toEqual([ada.id]);
+    expect(JSON.stringify(state.body)).not.toContain(bot.token);
+    const info = (await api("GET", `/webhooks/${bot.id}`)).body;
+    expect(info).toMatchObject({
+      url: "",
+      pending_update_count: sandbox.webhookInfo(bot.id).pending_update_count,
+    });
+  });
+
+  test("takes files in multipart and base64, and shows images but never runs what was sent", async () => {
+    const user = sandbox.createUser({ firstName: "Filer" });
+    const place = { from: user.id, chatId: user.id };
+    const form = new FormData();
+    form.append("send", JSON.stringify({ ...place, photo: { part: "p" }, caption: "one pixel" }));
+    form.append("p", new Blob([new Uint8Array(onePixelPng)], { type: "image/png" }), "p.png");
+    const response = await fetch(`${sandbox.url}/sandbox/api/send`, { method: "POST", body: form });
+    const [photo] = (await response.json()) as { photo: { file_id: string }[] }[];
+    const image = await fetch(`${sandbox.url}/sandbox/api/files/${photo?.photo[0]?.file_id}`);
+    expect(image.headers.get("content-type")).toBe("image/png");
+    expect(Buffer.from(await image.arrayBuffer())).toEqual(onePixelPng);
+
+    const html = {
+      name: "x.html",
+      contentType: "text/html",
+      base64: Buffer.from("<script>").toString("base64"),
+    };
+    const sent = await api<{ document: { file_id: string } }[]>("POST", "/send", {
+      ...place,
+      document: html,
+    });
+    const page = await fetch(`${sandbox.url}/sandbox/api/files/${sent.body[0]?.document.file_id}`);
+    expect(page.headers.get("content-type")).toBe("application/octet-stream");
+    expect(page.headers.get("content-disposition")).toMatch(/^attachment/);
+  });
+
+  test("says what was wrong, and where", async () => {
+    expect(await api("POST", "/users", {})).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("firstName") },
+    });
+    expect(await api("POST", "/users", { firstName: "A", colour: "red" })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("colour") },
+    });
+    expect(await api("POST", "/users", "{")).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("JSON") },
+    });
+    expect(await api("POST", "/send", { from: 1, chatId: 1, text: "x" })).toMatchObject({
+      status: 404,
+      body: { error: "no user 1" },
+    });
+    expect(await api("GET", "/nothing")).toMatchObject({
+      status: 404,
+      body: { error: "nothing at GET /sandbox/api/nothing" },
+    });
+    expect(await api("POST", "/faults", { answer: "explode" })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("answer") },
+    });
+  });
+
+  test("arms faults and clears them", async () => {
+    const bot = sandbox.createBot({ name: "Faulty", username: "faulty_bot" });
+    await api("POST", "/faults", { botId: bot.id, times: 5, answer: { status: 500 } });
+    expect((await call(sandbox, bot, "getMe")).status).toBe(500);
+    await api("DELETE", "/faults");
+    expect((await call(sandbox, bot, "getMe")).status).toBe(200);
+  });
+
+  test("gives the record page by page, without tokens", async () => {
+    const bot = sandbox.createBot({ name: "Recorded", username: "recorded_bot" });
+    const { lastSeq } = sandbox.record;
+    for (let count = 0; count < 5; count++) await call(sandbox, bot, "getMe");
+    const first = await api<{ entries: unknown[]; next: number }>(
+      "GET",
+      `/record?after=${lastSeq}&limit=3&kinds=call`,
+    );
+    expect(first.body.entries).toHaveLength(3);
+    const rest = await api<{ entries: unknown[] }>("GET", `/record?after=${first.body.next}`);
+    expect(rest.body.entries).toMatchObject([
+      { method: "getMe", ok: true, botId: bot.id },
+      { method: "getMe" },
+    ]);
+    expect(JSON.stringify(sandbox.record.entries)).not.toContain(bot.token.split(":")[1]);
+  });
+
+  test("streams what happens, and goes on where a reader left off", async () => {
+    const user = sandbox.createUser({ firstName: "Reader" });
+    const bot = sandbox.createBot({ name: "Streamed", username: "streamed_bot" });
+    const say = (text: string) =>
+      sandbox.send({ from: user.id, chatId: user.id, botId: bot.id, text });
+    const read = async (headers: Record<string, string>, act: () => Promise<unknown>) => {
+      const controller = new AbortController();
+      const response = await fetch(`${sandbox.url}/sandbox/api/events?kinds=message`, {
+        headers,
+        signal: controller.signal,
+      });
+      await act();
+      let text = "";
+      for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+        text += Buffer.from(chunk).toString("utf8");
+        if (/"text":"(second|third)"/.test(text)) break;
+      }
+      controller.abort();
+      return text;
+    };
+    const { lastSeq } = sandbox.record;
+    const live = await read({}, async () => {
+      await say("first");
+      await say("second");
+    });
+    expect(live).toMatch(/"text":"first"[\s\S]*"text":"second"/);
+    const missed = await read({ "last-event-id": String(lastSeq) }, async () => {});
+    expect(missed).toMatch(/"text":"first"/);
+  });
+
+  test("is not for pages of other origins, nor for names that lead here", async () => {
+    const port = Number(new URL(sandbox.url).port);
+    const post = (headers: Record<string, string>) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const sending = request(
+          {
+            host: "127.0.0.1",
+            port,
+            path: "/sandbox/api/users",
+            method: "POST",
+            headers: { "content-type": "application/json", ...headers },
+          },
+          (response) => {
+            response.resume();
+            resolve(response.statusCode);
+          },
+        );
+        sending.on("error", reject);
+        sending.end('{"firstName":"X"}');
+      });
+    expect(await post({ origin: "http://evil.example" })).toBe(403);
+    expect(
+      await post({ origin: `http://evil.example:${port}`, host: `evil.example:${port}` }),
+    ).toBe(403);
+    expect(await post({ origin: sandbox.url })).toBe(200);
+    expect(await post({})).toBe(200);
+  });
+});
