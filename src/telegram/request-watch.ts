@@ -86,9 +86,12 @@ export class RequestWatch {
         bytes += chunk.length;
         if (this.tooLarge || (bytes <= maxAnswerBytes && encoded === "identity")) return;
         this.tooLarge = true;
-        response.emit("end");
-        response.unpipe();
         response.pause();
+        // Not at once: this chunk is still on its way through the pipe.
+        queueMicrotask(() => {
+          response.emit("end");
+          response.unpipe();
+        });
       });
     });
   }
