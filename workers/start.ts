@@ -50,8 +50,17 @@ export async function start(config: Config): Promise<void> {
     const system = openSystem(complete, "all", CONNECTIONS);
     closers.push(system.close);
     await serve(system, closers, sandbox, folder);
-    stopOnSignal(log, closeAll);
-    void postgres?.exited.then(() => log.warn({}, "the embedded Postgres has ended"));
+    let stopping = false;
+    stopOnSignal(log, () => {
+      stopping = true;
+      return closeAll();
+    });
+    void postgres?.exited.then(() => {
+      if (stopping) return;
+      // Nothing can be done without it, and the next start recovers: end, as a crash would.
+      log.error({}, "the embedded Postgres has ended; stopping");
+      process.kill(process.pid, "SIGTERM");
+    });
   } catch (error) {
     await closeAll().catch(() => {});
     throw error;

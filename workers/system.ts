@@ -63,8 +63,7 @@ export function openSystem(config: Config, role: string, connections: number): S
     onIdleError: (error) => log.warn({ err: error }, "an idle connection was lost"),
   });
   const keyring = createKeyring(config.encryptionKeys);
-  const telegram = createBotApiFactory({ apiRoot: config.telegramApiRoot });
-  const botApi = telegram.create;
+  const botApi = createBotApiFactory({ apiRoot: config.telegramApiRoot });
   const botApis = createBotApis({ db, keyring, botApi });
   const jobs = createJobs({
     db,
@@ -101,7 +100,6 @@ export function openSystem(config: Config, role: string, connections: number): S
     }),
     close: async () => {
       await jobs.stop();
-      telegram.close();
       await db.close();
     },
   };
