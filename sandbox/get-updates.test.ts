@@ -53,6 +53,21 @@ describe("getUpdates", () => {
     expect(await empty).toEqual([]);
   });
 
+  test("that its caller gave up on hands out nothing", async () => {
+    const { clock, bot, say, texts } = await setUp();
+    const controller = new AbortController();
+    const given = fetch(`${sandbox.url}/bot${bot.token}/getUpdates?timeout=30`, {
+      signal: controller.signal,
+    });
+    given.catch(() => {});
+    await begun(clock);
+    controller.abort();
+    await waitFor(() => clock.nextTimerMs() === undefined);
+    await say("for the next one");
+    expect(sandbox.record.deliveries).toHaveLength(0);
+    expect(await texts()).toEqual(["for the next one"]);
+  });
+
   test("is refused while a webhook is set, and ends with 409 when a second one polls", async () => {
     const { clock, bot, poll } = await setUp();
     const first = poll({ timeout: 30 });

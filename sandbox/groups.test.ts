@@ -189,6 +189,16 @@ describe("a group that becomes a supergroup", () => {
 });
 
 describe("people", () => {
+  test("writing to one bot share its sequence of message ids; each group has its own", async () => {
+    const id = async (from: number, chatId: number) =>
+      (await sandbox.send({ from, chatId, botId: shy.id, text: "x" }))[0]?.message_id;
+    expect([await id(ada.id, ada.id), await id(eve.id, eve.id), await id(ada.id, ada.id)]).toEqual([
+      1, 2, 3,
+    ]);
+    const group = sandbox.createChat({ type: "supergroup", title: "G", memberIds: [ada.id] });
+    expect(await id(ada.id, group.id)).toBe(1);
+  });
+
   test("edit their own messages, and bots hear of it", async () => {
     const [message] = await sandbox.send({
       from: ada.id,

@@ -7,6 +7,7 @@
  * pretends. It knows nothing of the rest of the project.
  */
 export { type Clock, ManualClock, systemClock } from "./clock.ts";
+export { runSandbox } from "./command.ts";
 export { SandboxError } from "./errors.ts";
 export type { FaultAnswer } from "./faults.ts";
 export type { RateWindow } from "./rate-limit.ts";

@@ -45,7 +45,7 @@ export interface SandboxOptions {
   stateFile?: string;
   limits?: Partial<SandboxLimits>;
   clock?: Clock;
-  /** Entries the record keeps; the oldest go first. Default 200 000. */
+  /** Entries the record keeps; the oldest go first. Default 100 000. */
   recordLimit?: number;
 }
 

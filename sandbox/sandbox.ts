@@ -41,7 +41,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   let keeper: StateKeeper | undefined;
   const core: Core = {
     world,
-    record: new SandboxRecord(options.recordLimit ?? 200_000, () => clock.now()),
+    record: new SandboxRecord(options.recordLimit ?? 100_000, () => clock.now()),
     clock,
     limits,
     files:
