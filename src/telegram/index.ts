@@ -12,4 +12,11 @@ export {
   type Sent,
   type UnreachableReason,
 } from "./bot-api-error.ts";
+export {
+  DOCUMENTED_LIMITS,
+  isGroupChat,
+  Pace,
+  type PaceLimits,
+  type PaceWindow,
+} from "./pacing.ts";
 export * from "./types.ts";
