@@ -92,9 +92,8 @@ async function jobs(config: Config, action: string | undefined, id = ""): Promis
 
 async function main([command, ...rest]: string[]): Promise<void> {
   if (command === "sandbox") {
-    process.argv.splice(2, 1);
-    await import("../sandbox/main.ts");
-    return;
+    const { runSandbox } = await import("../sandbox/index.ts");
+    return runSandbox(rest);
   }
   if (command === "bench") {
     const { bench } = await import("../bench/index.ts");

@@ -7,6 +7,7 @@ import { waitFor } from "../../test/support/wait-for.ts";
 import type { Jobs } from "../jobs/index.ts";
 import { createMetrics, silentLogger } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
+import { createOutboundHooks } from "./hooks.ts";
 import { getMessage, type NewMessage, submitMessages } from "./messages.ts";
 import { createOutboundHandler } from "./outbound-handler.ts";
 import type { PaceLimits } from "./pace.ts";
@@ -47,7 +48,7 @@ describe.each(backends)("sending, on $name", (backend) => {
        VALUES ($1, $2, 'bot', 'active', $3, $4, true, '\\x00', $5, decode(repeat('00', 32), 'hex'))`,
       [fixture.workspaceId, connectorId, bot.id, bot.username, randomUUID()],
     );
-    const engine = fixture.engine();
+    const engine = fixture.engine({ hooks: { outbound: createOutboundHooks() } });
     const telegram = { root: sandbox.url };
     const unauthorized: string[] = [];
     const handler = createOutboundHandler({

@@ -1,7 +1,7 @@
 /**
  * telegram: the only room that talks to Telegram, and the only one that knows with which library.
- * One call with a deadline (`BotApi`), one error type with everything a decision needs
- * (`BotApiError`), and the pace at which a bot may send (`Pace`). Tokens go in; neither they nor
+ * One call with a deadline (`BotApi`) and one error type with everything a decision needs
+ * (`BotApiError`). Tokens go in; neither they nor
  * the content of a call come out in an error.
  */
 export { type BotApiClientOptions, createBotApiFactory } from "./bot-api-client.ts";
@@ -12,11 +12,4 @@ export {
   type Sent,
   type UnreachableReason,
 } from "./bot-api-error.ts";
-export {
-  DOCUMENTED_LIMITS,
-  isGroupChat,
-  Pace,
-  type PaceLimits,
-  type PaceWindow,
-} from "./pacing.ts";
 export * from "./types.ts";
