@@ -6,7 +6,7 @@ import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
 import { stopOnSignal } from "./process.ts";
 import { start } from "./start.ts";
-import { openSystem, type System } from "./system.ts";
+import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
 
 const USAGE = `heliograph <command>
@@ -40,6 +40,7 @@ async function once(config: Config, run: (system: System) => Promise<void>): Pro
 
 async function web(config: Config): Promise<void> {
   const system = openSystem(config, "web", 10);
+  await checkWakes(system);
   const server = webServer(system);
   const port = await server.listen(config.port);
   system.log.info({ port }, "listening");
@@ -57,6 +58,7 @@ async function worker(
   startPool: (system: System) => Promise<void>,
 ): Promise<void> {
   const system = openSystem(config, name, connections);
+  await checkWakes(system);
   await startPool(system);
   system.log.info({}, "working");
   stopOnSignal(system.log, () => system.close());

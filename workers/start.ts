@@ -15,7 +15,7 @@ import { startIngest } from "./ingest.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
 import { stopOnSignal } from "./process.ts";
-import { openSystem, type System } from "./system.ts";
+import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
 
 const CONNECTIONS = 20;
@@ -49,6 +49,7 @@ export async function start(config: Config): Promise<void> {
     }
     const system = openSystem(complete, "all", CONNECTIONS);
     closers.push(system.close);
+    await checkWakes(system);
     await serve(system, closers, sandbox, folder);
     let stopping = false;
     stopOnSignal(log, () => {

@@ -4,7 +4,7 @@ import {
   createBotApis,
   createConnectors,
 } from "../src/connectors/index.ts";
-import { createJobs, type Jobs } from "../src/jobs/index.ts";
+import { createJobs, type Jobs, UnsafeRedis } from "../src/jobs/index.ts";
 import { createOutboundHooks } from "../src/outbound/index.ts";
 import {
   type Config,
@@ -103,4 +103,17 @@ export function openSystem(config: Config, role: string, connections: number): S
       await db.close();
     },
   };
+}
+
+/**
+ * Says at start whether wakes can travel. A Redis that may evict is refused; one that is away is
+ * not waited for: the sweep carries the work meanwhile.
+ */
+export async function checkWakes({ jobs, log }: System): Promise<void> {
+  try {
+    await jobs.check();
+  } catch (error) {
+    if (error instanceof UnsafeRedis) throw error;
+    log.warn({ err: error }, "wakes cannot travel now; the sweep carries the work");
+  }
 }

@@ -17,6 +17,7 @@ export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";
 export { type AttemptView, getJob, type JobFilter, type JobView, listJobs } from "./ledger.ts";
 export { type QueueStats, queueStats } from "./queue-stats.ts";
+export { UnsafeRedis } from "./redis-connection.ts";
 export { migrateTransport } from "./transport.ts";
 export * from "./types.ts";
 

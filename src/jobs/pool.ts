@@ -107,13 +107,14 @@ export class WorkerPool {
     this.alarms.clear();
     this.slots.close();
     const abort = setTimeout(() => this.stopNow.abort(), graceMs);
+    const listenerClosed = this.listener?.close(graceMs + 1_000);
     const { keeper, queue } = this.options;
     for (const lane of this.draining.keys()) keeper.find(queue, lane)?.nudge();
-    const listenerClosed = this.listener?.close(graceMs + 1_000);
     await this.sweeping;
     await Promise.all(this.draining.values());
     clearTimeout(abort);
-    await listenerClosed;
+    // BullMQ waits for a Redis that is away as long as it is let.
+    await Promise.race([listenerClosed, new Promise((resolve) => setTimeout(resolve, 1_000))]);
   }
 
   private async onWake(lane: string): Promise<void> {

@@ -50,6 +50,11 @@ export function connectRedis(settings: RedisConfig, role: "producer" | "consumer
   }
 }
 
+/** This Redis may drop queue data: a setting to be mended, not an outage to be waited out. */
+export class UnsafeRedis extends Error {
+  override name = "UnsafeRedis";
+}
+
 /** Redis must never evict: an evicted wake costs only time, an evicted BullMQ key its queue. */
 export async function assertNoEviction(client: RedisClient): Promise<void> {
   const reply = (await client.call("CONFIG", "GET", "maxmemory-policy").catch(() => null)) as
@@ -58,7 +63,7 @@ export async function assertNoEviction(client: RedisClient): Promise<void> {
   // Managed Redis often forbids CONFIG: what cannot be read cannot be refused.
   const policy = reply?.[1];
   if (policy !== undefined && policy !== "noeviction") {
-    throw new Error(
+    throw new UnsafeRedis(
       `REDIS_URL: Redis has maxmemory-policy ${policy}, which may drop queue data; set it to noeviction`,
     );
   }

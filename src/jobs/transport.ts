@@ -42,6 +42,7 @@ export interface TransportOptions {
 /** One hash tag: every key of a queue in one slot of a Redis Cluster. */
 const PREFIX = "{heliograph}";
 const CLOSE_TIMEOUT_MS = 3_000;
+const CONNECT_TIMEOUT_MS = 1_000;
 const MAX_BULK = 500;
 /** Lanes remembered while the transport is slow or away; the sweep carries what is dropped. */
 const MAX_PENDING_LANES = 20_000;
@@ -195,6 +196,7 @@ function redisBackend(settings: RedisConfig, log: Logger): Backend {
         removeOnFail: { count: 0 },
       }),
     check: async () => {
+      await connected(producer);
       if ((await producer.ping()) !== "PONG") throw new Error("Redis does not answer PING");
       await assertNoEviction(producer);
     },
@@ -236,6 +238,18 @@ function postgresBackend({ db, postgresConnections, log }: TransportOptions): Ba
     },
     close: () => within(CLOSE_TIMEOUT_MS, pool.end()),
   };
+}
+
+/** Right after the start a connection may still be on its way: that is not an outage yet. */
+async function connected(client: RedisClient): Promise<void> {
+  if (client.status === "ready") return;
+  let onReady: () => void = () => {};
+  const ready = new Promise<void>((resolve) => {
+    onReady = resolve;
+  });
+  client.once("ready", onReady);
+  await within(CONNECT_TIMEOUT_MS, ready);
+  client.off("ready", onReady);
 }
 
 /** Waits for something that has no time limit of its own, but not longer than `timeoutMs`. */
