@@ -3,15 +3,23 @@ import { markUnreachable, recordOutgoing, rekeyChat } from "../conversations/ind
 import type { Choice, ExternalHandler, Job, LaneRunner, Outcome, Recorded } from "../jobs/index.ts";
 import {
   type Database,
+  isUnavailable,
   type Logger,
   type Metrics,
+  sqlState,
   systemClock,
   type Transaction,
 } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
 import type { Button, MessageState } from "./messages.ts";
 import { DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
-import { resultOfError, type SendResult, sentResult, unknownResult } from "./send-result.ts";
+import {
+  notSentResult,
+  resultOfError,
+  type SendResult,
+  sentResult,
+  unknownResult,
+} from "./send-result.ts";
 
 export interface OutboundOptions {
   db: Database;
@@ -43,6 +51,8 @@ interface Attempt {
   id: string;
   message: MessageRow;
   result: SendResult | null;
+  /** When it began, by this process's monotonic clock: its call must end by the deadline. */
+  begunMs: number;
 }
 
 /** A successor waits this much longer than the call's deadline: the answer must still be written. */
@@ -147,10 +157,11 @@ class BotRunner implements LaneRunner {
     const [message] = await tx.query<MessageRow>(
       `/* outbound.sending */
        UPDATE outbound_messages SET state = 'sending', attempts = attempts + 1, job_id = $3
-       WHERE workspace_id = $1 AND id = $2 RETURNING *`,
+       WHERE workspace_id = $1 AND id = $2 AND state IN ('queued', 'sending') RETURNING *`,
       [this.workspaceId, String(job.payload.messageId), job.id],
     );
-    if (message === undefined) throw new Error("the message of this job is gone");
+    // Sent after all by a holder that was believed dead, or gone: there is nothing to send.
+    if (message === undefined) return;
     const id = randomUUID();
     await tx.query(
       `/* outbound.attempt */
@@ -168,13 +179,14 @@ class BotRunner implements LaneRunner {
         this.callTimeoutMs + RECORD_MARGIN_MS,
       ],
     );
-    this.attempts.set(job.id, { id, message, result: null });
+    this.attempts.set(job.id, { id, message, result: null, begunMs: performance.now() });
   }
 
   async run(job: Job, signal: AbortSignal): Promise<Outcome> {
-    const attempt = this.mustFind(job);
+    const attempt = this.attempts.get(job.id);
+    if (attempt === undefined) return { type: "complete" };
     const startedMs = performance.now();
-    attempt.result = await this.send(attempt.message, signal);
+    attempt.result = await this.send(attempt, signal);
     this.observe(attempt.result, performance.now() - startedMs);
     this.heed(attempt.message.chat_id, attempt.result);
     return attempt.result.outcome;
@@ -182,13 +194,16 @@ class BotRunner implements LaneRunner {
 
   async finish(tx: Transaction, job: Job, _outcome: Outcome, recorded: Recorded): Promise<void> {
     const attempt = this.attempts.get(job.id);
-    // An attempt that never began has nothing to write but the message's own state.
-    if (attempt?.result) await this.writeAttempt(tx, attempt.id, attempt.result);
     const result = attempt?.result ?? null;
+    if (attempt && result) await this.writeAttempt(tx, attempt.id, result);
     if (result?.attempt === "sent") await this.writeSent(tx, job, result);
-    else if (recorded.applied) await this.writeState(tx, job, result, recorded);
+    // An attempt that never began has nothing to write but the message's own state.
+    else if (recorded.applied && (result || recorded.state !== "completed")) {
+      await this.writeState(tx, job, result, recorded);
+    }
     if (attempt && result) await this.writeConsequences(tx, attempt, result);
-    this.attempts.delete(job.id);
+    // Only once it is written: a transaction that is repeated needs the result again.
+    tx.afterCommit(() => this.attempts.delete(job.id));
   }
 
   /** What a dead holder left: not known before its call's deadline has passed, unknown after it. */
@@ -210,7 +225,7 @@ class BotRunner implements LaneRunner {
       return { type: "pause", untilMs: systemClock() + row.left_ms, reason: "may still be sent" };
     }
     const result = unknownResult(row.on_unknown, "the worker died while the call was under way");
-    this.attempts.set(job.id, { id: row.attempt_id, message: row, result });
+    this.attempts.set(job.id, { id: row.attempt_id, message: row, result, begunMs: 0 });
     return result.outcome;
   }
 
@@ -218,16 +233,14 @@ class BotRunner implements LaneRunner {
     return this.options.callTimeoutMs ?? 15_000;
   }
 
-  private mustFind(job: Job): Attempt {
-    const attempt = this.attempts.get(job.id);
-    if (attempt === undefined) throw new Error(`job ${job.id} runs without an attempt`);
-    return attempt;
-  }
-
-  private async send(message: MessageRow, signal: AbortSignal): Promise<SendResult> {
+  private async send(attempt: Attempt, signal: AbortSignal): Promise<SendResult> {
+    const { message } = attempt;
+    // A process that was stopped since may have a successor that has judged this attempt.
+    const timeoutMs = attempt.begunMs + this.callTimeoutMs - performance.now();
+    if (timeoutMs <= 0) return notSentResult("late", "it was too late to send", systemClock());
     const call = async (params: { method: string; payload: Record<string, unknown> }) => {
       const api = await this.options.botApiFor(this.connectorId);
-      const limits = { timeoutMs: this.callTimeoutMs, signal };
+      const limits = { timeoutMs, signal };
       return api.call(params.method, params.payload, limits);
     };
     try {
@@ -262,9 +275,8 @@ class BotRunner implements LaneRunner {
       this.pace.hold(chatId, untilMs);
       if (this.isBotWide(chatId)) this.pace.hold(null, untilMs);
     }
-    if (result.unauthorized && result.outcome.type === "pause") {
-      this.pace.hold(null, result.outcome.untilMs);
-    }
+    const whole = result.unauthorized || result.attempt === "not-sent";
+    if (whole && result.outcome.type === "pause") this.pace.hold(null, result.outcome.untilMs);
   }
 
   /** Several chats held at once: it is the bot that is too fast, not one chat. */
@@ -293,16 +305,22 @@ class BotRunner implements LaneRunner {
        WHERE workspace_id = $1 AND id = $2`,
       [this.workspaceId, String(job.payload.messageId), ids, result.error],
     );
-    if (ids.length === 0) return;
-    await recordOutgoing(tx, [
-      {
-        workspaceId: this.workspaceId,
-        connectorId: this.connectorId,
-        message: result.message,
-        jobId: job.id,
-        acceptedAtMs: systemClock(),
-      },
-    ]);
+    if (ids.length > 0) await this.showInConversation(tx, job, result.message);
+  }
+
+  /** A fault in how it is shown must not undo what is known: that it was sent. */
+  private async showInConversation(tx: Transaction, job: Job, message: unknown): Promise<void> {
+    const { workspaceId, connectorId } = this;
+    const sent = { workspaceId, connectorId, message, jobId: job.id, acceptedAtMs: systemClock() };
+    await tx.query("SAVEPOINT conversation");
+    try {
+      await recordOutgoing(tx, [sent]);
+      await tx.query("RELEASE SAVEPOINT conversation");
+    } catch (error) {
+      if (isUnavailable(error) || /^40/.test(sqlState(error) ?? "")) throw error;
+      await tx.query("ROLLBACK TO SAVEPOINT conversation");
+      this.options.log.error({ err: error, jobId: job.id }, "a sent message could not be shown");
+    }
   }
 
   private async writeState(

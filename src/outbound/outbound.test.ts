@@ -4,7 +4,7 @@ import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import { backends } from "../../test/support/requirements.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
-import type { Jobs } from "../jobs/index.ts";
+import type { Job, Jobs } from "../jobs/index.ts";
 import { createMetrics, silentLogger } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
 import { createOutboundHooks } from "./hooks.ts";
@@ -238,13 +238,93 @@ describe.each(backends)("sending, on $name", (backend) => {
   });
 
   test("Telegram out of reach: not sent, tried again, sent once", async () => {
-    const { submit, attemptsOf, ended, received, stop, telegram } = await world();
+    const { db, connectorId, submit, attemptsOf, ended, received, stop, telegram } = await world();
     telegram.root = "http://127.0.0.1:1";
     const [id] = await submit({ text: "late" });
     await waitFor(async () => (await attemptsOf(id)).includes("not-sent"), { what: "a refusal" });
     telegram.root = sandbox.url;
     await ended(id, "sent");
     expect(received()).toEqual(["late"]);
+    // The outage was nobody's attempt, however long it lasted.
+    const jobs = await db.query("SELECT attempts FROM jobs WHERE lane = $1", [connectorId]);
+    expect(jobs).toEqual([{ attempts: 1 }]);
+    await stop();
+  });
+
+  test("a message that was sent after all is not sent again", async () => {
+    const { db, submit, received, stop, connectorId } = await world();
+    const sendAt = new Date(Date.now() + 400);
+    const [id] = await submit({ text: "once", sendAt });
+    // A holder that was believed dead reports its success just now.
+    await db.query("UPDATE outbound_messages SET state = 'sent' WHERE id = $1", [id]);
+    await waitFor(
+      async () =>
+        (
+          await db.query("SELECT 1 FROM jobs WHERE lane = $1 AND state = 'completed'", [
+            connectorId,
+          ])
+        ).length === 1,
+      { what: "the job to end" },
+    );
+    expect(received()).toEqual([]);
+    await stop();
+  });
+
+  test("an outcome whose transaction is repeated is written all the same", async () => {
+    const { db, bot, user, connectorId, engine, stop } = await world();
+    await engine.stop(1_000);
+    const submitting = fixture.engine();
+    const [message] = await db.transaction((tx) =>
+      submitMessages(tx, submitting, [
+        {
+          workspaceId: fixture.workspaceId,
+          connectorId,
+          chatId: String(user.id),
+          text: "kept",
+        },
+      ]),
+    );
+    const [row] = await db.query<{ id: string }>("SELECT id FROM jobs WHERE lane = $1", [
+      connectorId,
+    ]);
+    const handler = createOutboundHandler({
+      db,
+      botApiFor: async () => createBotApiFactory({ apiRoot: sandbox.url })(bot.token),
+      onUnauthorized: async () => {},
+      metrics: createMetrics(),
+      log: silentLogger,
+      limits: FAST,
+    });
+    const runner = await handler.open({ lane: connectorId, workspaceId: fixture.workspaceId });
+    const job: Job = {
+      id: row?.id ?? "",
+      queue: "outbound",
+      lane: connectorId,
+      workspaceId: fixture.workspaceId,
+      kind: "message",
+      orderingKey: String(user.id),
+      priority: 5,
+      payload: { messageId: message?.id ?? "" },
+      body: null,
+      attempts: 0,
+      maxAttempts: 10,
+      createdAt: new Date(),
+      causeId: null,
+    };
+    await db.transaction(async (tx) => runner.begin?.(tx, job));
+    const outcome = await runner.run(job, new AbortController().signal);
+    const recorded = { state: "completed" as const, applied: true };
+    let tries = 0;
+    await db.transaction(async (tx) => {
+      await runner.finish?.(tx, job, outcome, recorded);
+      if (++tries === 1) throw Object.assign(new Error("deadlock"), { code: "40P01" });
+    });
+    expect(tries).toBe(2);
+    const found = await getMessage(db, {
+      workspaceId: fixture.workspaceId,
+      id: message?.id ?? "",
+    });
+    expect(found).toMatchObject({ state: "sent", telegramMessageIds: [expect.any(String)] });
     await stop();
   });
 

@@ -69,10 +69,17 @@ describe("what an answer of Telegram means for the message", () => {
     },
   );
 
-  test("refused before it left is a retry, whatever the policy", () => {
-    expect(decide({ kind: "not-sent", sent: "no" })).toMatchObject({
+  test("refused before it left waits and spends no attempt, whatever the policy", () => {
+    expect(decide({ kind: "not-sent", sent: "no" }, "resend")).toMatchObject({
       attempt: "not-sent",
-      outcome: { type: "retry" },
+      outcome: { type: "pause" },
+    });
+  });
+
+  test("an answer that broke off after Telegram had said yes is sent, not sent again", () => {
+    expect(decide({ kind: "connection-lost", sent: "yes" }, "resend")).toMatchObject({
+      attempt: "sent",
+      outcome: { type: "complete" },
     });
   });
 

@@ -30,6 +30,8 @@ const NOTHING = {
 
 /** A 429 that names no time. */
 const DEFAULT_RETRY_AFTER_S = 5;
+/** Between two tries to reach Telegram at all. */
+const OUTAGE_PAUSE_MS = 1_000;
 /** How long a bot whose token is refused waits before its token is tried again. */
 const UNAUTHORIZED_PAUSE_MS = 60_000;
 
@@ -59,6 +61,17 @@ export function unknownResult(onUnknown: "resend" | "hold", why: string): SendRe
     attempt: "unknown",
     outcome:
       onUnknown === "resend" ? { type: "retry", ...failure } : { type: "discard", ...failure },
+  };
+}
+
+/** It never left: an outage is nobody's attempt, and lasts as long as it lasts. */
+export function notSentResult(errorClass: string, error: string, nowMs: number): SendResult {
+  return {
+    ...NOTHING,
+    attempt: "not-sent",
+    errorClass,
+    error,
+    outcome: { type: "pause", untilMs: nowMs + OUTAGE_PAUSE_MS, reason: errorClass },
   };
 }
 
@@ -110,12 +123,7 @@ export function resultOfError(
       return failed(kind, `Telegram refuses the message: ${description}`);
     default:
       if (error.sent === "unknown") return unknownResult(onUnknown, kind);
-      return {
-        ...NOTHING,
-        attempt: "not-sent",
-        errorClass: kind,
-        error: description,
-        outcome: { type: "retry", errorClass: kind, error: description },
-      };
+      if (error.sent === "yes") return sentResult(null, "Sent; Telegram's answer broke off.");
+      return notSentResult(kind, description, nowMs);
   }
 }
