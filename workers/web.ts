@@ -5,7 +5,7 @@ import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
 import type { System } from "./system.ts";
 
 /** The web process: the receiver, the API, health and metrics. */
-export function webServer(system: System): WebServer {
+export function webServer(system: System, options: { requestTimeoutMs?: number } = {}): WebServer {
   const { db, jobs, metrics, log, connectors, config } = system;
   const receiver = createReceiver({
     db,
@@ -20,5 +20,5 @@ export function webServer(system: System): WebServer {
     log,
   });
   const services = { db, connectors, jobs, metrics, log, adminToken: config.adminToken };
-  return createWebServer({ services, receiver });
+  return createWebServer({ services, receiver, ...options });
 }
