@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -38,6 +38,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> 
   let child: ChildProcess | undefined;
 
   async function start(): Promise<void> {
+    await mkdir(folder, { recursive: true });
     const flags = {
       port: String(port),
       bind: "127.0.0.1",
