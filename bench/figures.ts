@@ -181,6 +181,14 @@ async function commandLatency(): Promise<Figure> {
         return arrivedMs === undefined ? [] : [arrivedMs - atMs];
       })
       .sort((a, b) => a - b);
+    const stages = await environment.db.query(
+      `SELECT queue, round((percentile_cont(0.5) WITHIN GROUP
+           (ORDER BY extract(epoch FROM started_at - created_at)))::numeric * 1000, 1)::float AS wait_p50,
+         round((percentile_cont(0.99) WITHIN GROUP
+           (ORDER BY extract(epoch FROM started_at - created_at)))::numeric * 1000, 1)::float AS wait_p99,
+         percentile_cont(0.5) WITHIN GROUP (ORDER BY run_ms) AS run_p50
+       FROM jobs GROUP BY queue`,
+    );
     const at = (share: number) => delays[Math.floor(delays.length * share)] ?? Number.NaN;
     return {
       figure: "webhook POST of a command to its sendMessage at the Bot API, 100/s",
@@ -189,6 +197,7 @@ async function commandLatency(): Promise<Figure> {
       p95: round(at(0.95)),
       p99: round(at(0.99)),
       answered: delays.length,
+      stages,
       of: count,
       baseline: null,
       target: "p50 < 25 ms, p99 < 100 ms, all answered",
@@ -238,6 +247,7 @@ async function recovery(): Promise<Figure> {
     const [bot] = await environment.addBots(1);
     await environment.start("web");
     const victim = await environment.start("ingest");
+    await environment.start("ingest");
     const target = targetOf(environment, bot as BenchBot);
     await load(environment, target, ["--count", 2_000]);
     const running = load(environment, target, ["--seconds", 4], 5_000_000);
@@ -247,11 +257,8 @@ async function recovery(): Promise<Figure> {
           "SELECT count(*)::int AS count FROM lanes WHERE owner IS NOT NULL",
         )
       )[0]?.count ?? 0;
-    while ((await lanesHeld()) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    victim.kill("SIGSTOP");
-    await running;
+    while ((await lanesHeld()) < 1) await new Promise((resolve) => setTimeout(resolve, 1));
     const held = await lanesHeld();
-    await environment.start("ingest");
     victim.kill("SIGKILL");
     const killedMs = performance.now();
     const [newest] = await db.query<{ id: string }>("SELECT max(id) AS id FROM jobs");
@@ -264,11 +271,12 @@ async function recovery(): Promise<Figure> {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const seconds = (performance.now() - killedMs) / 1_000;
+    await running;
     return {
       figure: "SIGKILL of a worker until its lanes, and all that waited, are done",
       value: round(seconds),
       unit: "s",
-      lanesHeld: held,
+      lanesHeldByBoth: held,
       baseline: null,
       target: "< 8 s",
       reached: seconds < 8,

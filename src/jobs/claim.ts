@@ -14,8 +14,12 @@ export interface ClaimedJob extends Job {
 export interface Claim {
   /** The lane's `seq` in the same snapshot as the jobs: what a release must present. */
   seq: string;
+  /** Postgres's time of that snapshot: what was not due then is what `nextDueInMs` looks for. */
+  claimedAt: string;
   jobs: ClaimedJob[];
 }
+
+const NO_LANE: Claim = { seq: "-1", claimedAt: "-infinity", jobs: [] };
 
 export interface JobRow {
   id: string;
@@ -68,7 +72,7 @@ const LIVE = `j.state IN ('available', 'running', 'retryable')`;
  * and jobs come from one snapshot. The lease is not checked here; every commit does.
  */
 const CLAIM_IN_ORDER = `/* jobs.claim */
-SELECT l.lane AS of_lane, l.seq, j.*, b.body
+SELECT l.lane AS of_lane, l.seq, now()::text AS claimed_at, j.*, b.body
 FROM unnest($2::text[], $3::int[]) AS h(lane, take)
 JOIN lanes l ON l.queue = $1 AND l.lane = h.lane
 LEFT JOIN LATERAL (
@@ -85,21 +89,24 @@ export async function claimInOrder(
   queue: QueueName,
   requests: { lease: Lease; limit: number }[],
 ): Promise<Claim[]> {
-  const rows = await on.query<JobRow & { of_lane: string; seq: string; id: string | null }>(
-    CLAIM_IN_ORDER,
-    [
-      queue,
-      requests.map((request) => request.lease.lane),
-      requests.map((request) => request.limit),
-    ],
-  );
+  const rows = await on.query<
+    JobRow & { of_lane: string; seq: string; claimed_at: string; id: string | null }
+  >(CLAIM_IN_ORDER, [
+    queue,
+    requests.map((request) => request.lease.lane),
+    requests.map((request) => request.limit),
+  ]);
   const claims = new Map<string, Claim>();
   for (const row of rows) {
-    const claim = claims.get(row.of_lane) ?? { seq: row.seq, jobs: [] };
+    const claim = claims.get(row.of_lane) ?? {
+      seq: row.seq,
+      claimedAt: row.claimed_at,
+      jobs: [],
+    };
     claims.set(row.of_lane, claim);
     if (row.id !== null) claim.jobs.push(claimedJob(row));
   }
-  return requests.map((request) => claims.get(request.lease.lane) ?? { seq: "-1", jobs: [] });
+  return requests.map((request) => claims.get(request.lease.lane) ?? NO_LANE);
 }
 
 /** What holds its key: everything unfinished but a job that waits for its own time. */
@@ -118,7 +125,7 @@ WITH candidates AS (
 ), keys AS (
   SELECT ordering_key, min(priority) AS priority FROM candidates GROUP BY ordering_key
 )
-SELECT l.seq, j.*, b.body FROM lanes l
+SELECT l.seq, now()::text AS claimed_at, j.*, b.body FROM lanes l
 LEFT JOIN (keys k CROSS JOIN LATERAL (
   SELECT ${JOB_COLUMNS.replace("j.priority,", "k.priority,")} FROM jobs j
   WHERE j.queue = $1 AND j.lane = $2 AND j.ordering_key = k.ordering_key AND ${HOLDS_KEY}
@@ -128,7 +135,7 @@ LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
 WHERE l.queue = $1 AND l.lane = $2`;
 
 const CLAIM_FREE = `/* jobs.claim-free */
-SELECT l.seq, j.*, b.body FROM lanes l
+SELECT l.seq, now()::text AS claimed_at, j.*, b.body FROM lanes l
 LEFT JOIN LATERAL (
   SELECT ${JOB_COLUMNS} FROM jobs j
   WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at <= now()
@@ -138,13 +145,14 @@ LEFT JOIN LATERAL (
 LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
 WHERE l.queue = $1 AND l.lane = $2`;
 
-const NEXT_FUTURE = `/* jobs.next-future */
+const NEXT_DUE = `/* jobs.next-due */
 SELECT min((extract(epoch FROM j.run_at - now()) * 1000)::double precision) AS due_in_ms
-FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at > now()`;
+FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at > $3::timestamptz`;
 
-function claimOf(rows: (JobRow & { seq: string; id: string | null })[]): Claim {
+function claimOf(rows: (JobRow & { seq: string; claimed_at: string; id: string | null })[]): Claim {
   return {
-    seq: rows[0]?.seq ?? "-1",
+    seq: rows[0]?.seq ?? NO_LANE.seq,
+    claimedAt: rows[0]?.claimed_at ?? NO_LANE.claimedAt,
     jobs: rows.filter((row) => row.id !== null).map(claimedJob),
   };
 }
@@ -169,9 +177,21 @@ export async function claimFree(
   return claimOf(await on.query(CLAIM_FREE, [lease.queue, lease.lane, busyIds, limit]));
 }
 
-/** Ms until the earliest of the lane's jobs that wait for their time, null when none does. */
-export async function nextFutureInMs(on: Queryable, lease: Lease): Promise<number | null> {
-  const rows = await on.query<{ due_in_ms: number | null }>(NEXT_FUTURE, [lease.queue, lease.lane]);
+/**
+ * Ms until the earliest job that was not due at the claim may run (0 or less: it has become due
+ * since), null when there is none. Asked with the claim's own time: a job that becomes due between
+ * the claim and this question must not fall between the two.
+ */
+export async function nextDueInMs(
+  on: Queryable,
+  lease: Lease,
+  claimedAt: string,
+): Promise<number | null> {
+  const rows = await on.query<{ due_in_ms: number | null }>(NEXT_DUE, [
+    lease.queue,
+    lease.lane,
+    claimedAt,
+  ]);
   return rows[0]?.due_in_ms ?? null;
 }
 

@@ -6,7 +6,7 @@ import {
   claimHeads,
   claimInOrder,
   claimOrphans,
-  nextFutureInMs,
+  nextDueInMs,
 } from "./claim.ts";
 import { LeaseLost, outcomeOfError } from "./errors.ts";
 import { fence } from "./lease.ts";
@@ -40,6 +40,13 @@ export interface ExternalDrainOptions {
   concurrency: number;
   worker: string;
   log: Logger;
+}
+
+/** The claim that ended a round of starts, and when a held key may go on. */
+interface Started {
+  seq: string;
+  claimedAt: string;
+  untilMs: number | null;
 }
 
 /**
@@ -99,7 +106,7 @@ export class ExternalDrain {
   }
 
   /** Starts what may start. Answers the claim that ended it, and when a held key may go on. */
-  private async startReady(runner: LaneRunner): Promise<{ seq: string; untilMs: number | null }> {
+  private async startReady(runner: LaneRunner): Promise<Started> {
     const blocked = new Set<string>();
     let untilMs: number | null = null;
     const earlier = (ms: number | null) => {
@@ -115,7 +122,7 @@ export class ExternalDrain {
         const choice: Choice = runner.choose?.(ready, Date.now()) ?? { job: mostUrgent(ready) };
         if ("waitUntilMs" in choice) {
           earlier(choice.waitUntilMs);
-          return { seq: claim.seq, untilMs };
+          return { seq: claim.seq, claimedAt: claim.claimedAt, untilMs };
         }
         const chosen = ready.splice(
           ready.findIndex((job) => job.id === choice.job.id),
@@ -127,7 +134,7 @@ export class ExternalDrain {
       const keys = waiting.flatMap((job) => job.orderingKey ?? []);
       const full = claim.jobs.length > 0 && this.options.order === "per-key";
       if (!full || keys.length === 0 || this.inFlight.size > 0 || round === CLAIM_ROUNDS) {
-        return { seq: claim.seq, untilMs };
+        return { seq: claim.seq, claimedAt: claim.claimedAt, untilMs };
       }
       for (const key of keys) blocked.add(key);
     }
@@ -146,7 +153,7 @@ export class ExternalDrain {
       return claimHeads(db, lease, [...heldKeys, ...busy], CLAIM_LIMIT);
     }
     const [claim] = await claimInOrder(db, lease.queue, [{ lease, limit: 1 }]);
-    return claim ?? { seq: "-1", jobs: [] };
+    return claim as Claim;
   }
 
   private start(runner: LaneRunner, job: ClaimedJob): void {
@@ -269,15 +276,13 @@ export class ExternalDrain {
   }
 
   /** Null when the lane has news, or may go on so soon that its lease is kept. */
-  private async tryToHandBack(
-    started: { seq: string; untilMs: number | null } | null,
-  ): Promise<DrainEnd | null> {
+  private async tryToHandBack(started: Started | null): Promise<DrainEnd | null> {
     if (started === null || this.news) return null;
     const now = Date.now();
     const waits = [...this.orphans.values()].map((orphan) => orphan.askAtMs - now);
     if (started.untilMs !== null) waits.push(started.untilMs - now);
-    const futureInMs = await nextFutureInMs(this.options.db, this.held.lease);
-    if (futureInMs !== null) waits.push(futureInMs);
+    const nextInMs = await nextDueInMs(this.options.db, this.held.lease, started.claimedAt);
+    if (nextInMs !== null) waits.push(nextInMs);
     const dueInMs = waits.length === 0 ? null : Math.max(1, Math.min(...waits));
     if (dueInMs !== null && dueInMs <= LINGER_MS) {
       await this.waitForNews(dueInMs);

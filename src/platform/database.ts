@@ -51,6 +51,7 @@ export interface DatabaseOptions {
 
 const RETRIED_SQLSTATES = new Set(["40001", "40P01"]);
 const TRANSACTION_TRIES = 3;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
 
 /** The SQLSTATE of an error of Postgres, or undefined for any other error. */
 export function sqlState(error: unknown): string | undefined {
@@ -65,7 +66,9 @@ export function sqlState(error: unknown): string | undefined {
 export function isUnavailable(error: unknown): boolean {
   const state = sqlState(error);
   if (state !== undefined) {
-    return state.startsWith("08") || state.startsWith("57P0") || state === "53300";
+    return (
+      state.startsWith("08") || state.startsWith("57P0") || state === "53300" || state === "25P03"
+    );
   }
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
   if (code !== undefined && /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code)) {
@@ -89,6 +92,8 @@ export function openDatabase(options: DatabaseOptions): Database {
     max: options.max ?? 10,
     idleTimeoutMillis: 30_000,
     statement_timeout: statementTimeoutMs,
+    // A process that is stopped in the middle of a transaction must not keep its row locks.
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     // The server's timeout cannot fire on a connection that died silently; this one does.
     query_timeout: statementTimeoutMs + 5_000,
   });

@@ -1,0 +1,32 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { waitFor } from "../../test/support/wait-for.ts";
+import { claimHeads, nextDueInMs } from "./claim.ts";
+import { insertJobs } from "./enqueue.ts";
+import { takeLeases } from "./lease.ts";
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database.drop());
+
+test("a job that becomes due between the claim and the hand-back is not left behind", async () => {
+  const { db } = database;
+  const lane = randomUUID();
+  const job = { queue: "outbound" as const, lane, workspaceId: randomUUID(), kind: "test" };
+  await insertJobs(db, [{ ...job, orderingKey: "k" }]);
+  await db.query("UPDATE jobs SET state = 'retryable', run_at = now() + interval '100 ms'");
+  const leases = await takeLeases(db, "outbound", [lane], { owner: randomUUID(), leaseMs: 5_000 });
+  const lease = leases.get(lane);
+  if (lease === undefined) throw new Error("the lane could not be leased");
+  const claim = await claimHeads(db, lease, [], 10);
+  expect(claim.jobs).toEqual([]);
+  await waitFor(
+    async () => (await db.query("SELECT 1 FROM jobs WHERE run_at <= now()")).length > 0,
+  );
+  const dueInMs = await nextDueInMs(db, lease, claim.claimedAt);
+  expect(dueInMs).not.toBeNull();
+  expect(dueInMs).toBeLessThanOrEqual(0);
+});
