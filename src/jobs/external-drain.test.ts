@@ -165,6 +165,30 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     expect(rows).toEqual([{ attempts: 2 }, { attempts: 1 }]);
   });
 
+  test("a head that becomes due at any moment of a drain is never left behind", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    let tries = 0;
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: async ({ payload }) => {
+          // Due again after 0 to 9 ms, while another job of the key stands behind it.
+          if (payload.value === 1 && tries < 60) {
+            return { type: "retry", errorClass: "Again", error: "again", afterMs: tries++ % 10 };
+          }
+          return DONE;
+        },
+      }),
+      { slots: 2 },
+    );
+    await engine.enqueue(job(lane, "k", 1, { maxAttempts: 100 }));
+    await engine.enqueue(job(lane, "k", 2));
+    await waitFor(allEnded(lane), { what: "both to end", timeoutMs: 20_000 });
+    await engine.stop(2_000);
+    expect(tries).toBe(60);
+  });
+
   test("the attempt is committed before the call, and its outcome is recorded after the lease is gone", async () => {
     const lane = randomUUID();
     const engine = fixture.engine();

@@ -108,6 +108,8 @@ export class ExternalDrain {
   /** Starts what may start. Answers the claim that ended it, and when a held key may go on. */
   private async startReady(runner: LaneRunner): Promise<Started> {
     const blocked = new Set<string>();
+    // Of the first round: a head that waited then may be due by a later one, where it is left out.
+    let claimedAt: string | null = null;
     let untilMs: number | null = null;
     const earlier = (ms: number | null) => {
       if (ms !== null) untilMs = untilMs === null ? ms : Math.min(untilMs, ms);
@@ -116,13 +118,14 @@ export class ExternalDrain {
       const held = runner.held?.(Date.now()) ?? { keys: [], untilMs: null };
       earlier(held.untilMs);
       const claim = await this.claim([...held.keys, ...blocked]);
+      claimedAt ??= claim.claimedAt;
       const ready = claim.jobs.filter((job) => this.mayStart(job));
       const waiting = claim.jobs.filter((job) => !this.mayStart(job));
       while (ready.length > 0 && this.inFlight.size < this.options.concurrency) {
         const choice: Choice = runner.choose?.(ready, Date.now()) ?? { job: mostUrgent(ready) };
         if ("waitUntilMs" in choice) {
           earlier(choice.waitUntilMs);
-          return { seq: claim.seq, claimedAt: claim.claimedAt, untilMs };
+          return { seq: claim.seq, claimedAt, untilMs };
         }
         const chosen = ready.splice(
           ready.findIndex((job) => job.id === choice.job.id),
@@ -134,7 +137,7 @@ export class ExternalDrain {
       const keys = waiting.flatMap((job) => job.orderingKey ?? []);
       const full = claim.jobs.length > 0 && this.options.order === "per-key";
       if (!full || keys.length === 0 || this.inFlight.size > 0 || round === CLAIM_ROUNDS) {
-        return { seq: claim.seq, claimedAt: claim.claimedAt, untilMs };
+        return { seq: claim.seq, claimedAt, untilMs };
       }
       for (const key of keys) blocked.add(key);
     }
