@@ -17,6 +17,7 @@ export interface Figure {
 
 const CONNECTIONS = 64;
 const CHATS = 1_000;
+const RECOVERY_DEADLINE_MS = 60_000;
 const NOWHERE = "http://127.0.0.1:1";
 const round = (value: number) => Math.round(value * 10) / 10;
 
@@ -264,10 +265,12 @@ async function recovery(): Promise<Figure> {
     const [newest] = await db.query<{ id: string }>("SELECT max(id) AS id FROM jobs");
     for (;;) {
       const left = await db.query(
-        "SELECT 1 FROM jobs WHERE state IN ('available', 'running', 'retryable') AND id <= $1 LIMIT 1",
+        `SELECT 1 FROM jobs WHERE queue = 'ingest' AND id <= $1
+           AND state IN ('available', 'running', 'retryable') LIMIT 1`,
         [newest?.id],
       );
       if (left.length === 0) break;
+      if (performance.now() - killedMs > RECOVERY_DEADLINE_MS) throw new Error("no recovery");
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     const seconds = (performance.now() - killedMs) / 1_000;

@@ -56,11 +56,9 @@ describe.each(backends)("a worker killed in any phase, on $name", (backend) => {
   test.each([
     ["the lease", ["jobs.lease"]],
     ["the claim", ["jobs.claim"]],
-    ["the fence", ["jobs.fence"]],
     ["the first effect", ["INSERT INTO effects"]],
-    ["the completion, not yet committed", ["jobs.complete"]],
-    ["the release, not yet committed", ["jobs.complete", "jobs.release"]],
-    ["the commit", ["jobs.complete", "COMMIT"]],
+    ["the fence with completion and release, not yet committed", ["jobs.finish"]],
+    ["the commit", ["jobs.finish", "COMMIT"]],
   ])("right after %s: each effect once, in order", async (_phase, markers) => {
     const lane = randomUUID();
     const { db } = fixture.database;

@@ -9,6 +9,8 @@ export interface ClaimedJob extends Job {
   dueInMs: number;
   /** Workers that died with this job in hand. */
   deaths: number;
+  /** Who had it in hand last. */
+  worker: string | null;
 }
 
 export interface Claim {
@@ -35,6 +37,7 @@ export interface JobRow {
   attempts: number;
   max_attempts: number;
   deaths: number;
+  worker: string | null;
   cause_id: string | null;
   created_at: Date;
   due_in_ms: number;
@@ -55,6 +58,7 @@ export function claimedJob(row: JobRow): ClaimedJob {
     attempts: row.attempts,
     maxAttempts: row.max_attempts,
     deaths: row.deaths,
+    worker: row.worker,
     causeId: row.cause_id,
     createdAt: row.created_at,
     dueInMs: row.due_in_ms,
@@ -62,7 +66,7 @@ export function claimedJob(row: JobRow): ClaimedJob {
 }
 
 const JOB_COLUMNS = `j.id, j.workspace_id, j.queue, j.lane, j.kind, j.state, j.ordering_key,
-  j.priority, j.payload, j.attempts, j.max_attempts, j.deaths, j.cause_id, j.created_at,
+  j.priority, j.payload, j.attempts, j.max_attempts, j.deaths, j.worker, j.cause_id, j.created_at,
   (extract(epoch FROM j.run_at - now()) * 1000)::double precision AS due_in_ms`;
 
 const LIVE = `j.state IN ('available', 'running', 'retryable')`;

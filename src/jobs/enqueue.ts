@@ -6,10 +6,23 @@ import {
   type Transaction,
 } from "../platform/index.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
-import { type Enqueued, type NewJob, QUEUES } from "./types.ts";
+import type { Enqueued, NewJob, QueueName } from "./types.ts";
 
 /**
- * Enqueue, in one statement: unique keys first, then the lane rows in (queue, lane) order with
+ * The order in which a transaction takes lanes of several queues: a queue stands behind those its
+ * work may enqueue to, because a drain takes its own lanes last (`finishLanes`).
+ */
+const LOCK_ORDER: QueueName[] = [
+  "delivery",
+  "outbound",
+  "evidence",
+  "backfill",
+  "schedule",
+  "ingest",
+];
+
+/**
+ * Enqueue, in one statement: unique keys first, then the lane rows in lock order with
  * `seq` raised and `due_at` lowered, then the jobs numbered in arrival order. The sort on `n`
  * reads every lane row before the first id is drawn, so ids inside a lane follow commit order.
  */
@@ -77,7 +90,7 @@ export async function insertJobs(on: Queryable, jobs: NewJob[]): Promise<Enqueue
     jobs.map((job) => job.runAt?.toISOString() ?? null),
     jobs.map((job) => job.maxAttempts ?? QUEUE_POLICIES[job.queue].maxAttempts),
     jobs.map((job) => job.causeId ?? null),
-    QUEUES,
+    LOCK_ORDER,
   ]);
   const ids = new Map(rows.map((row) => [row.n, row.id]));
   return jobs.map((_, n) => {

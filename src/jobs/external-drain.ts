@@ -14,7 +14,8 @@ import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import {
   type AttemptEnd,
   beginAttempt,
-  countDeath,
+  countDeaths,
+  KILLED_WORKERS,
   MAX_DEATHS,
   recordOutcomes,
   verdictOf,
@@ -261,11 +262,8 @@ export class ExternalDrain {
       }
       await this.options.db.transaction(async (tx) => {
         await this.mustHold(tx);
-        const deaths = await countDeath(tx, job);
-        if (deaths >= MAX_DEATHS && outcome.type === "retry") {
-          const error = `${MAX_DEATHS} workers died with this job in hand`;
-          outcome = { type: "discard", errorClass: "WorkerDied", error };
-        }
+        const deaths = (await countDeaths(tx, [job])).get(job.id) ?? 0;
+        if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = KILLED_WORKERS;
         const end = { job, attempt: job.attempts, outcome, runMs: 0 };
         await this.recordIn(tx, runner, end, { wasRunning: true });
       });

@@ -106,7 +106,7 @@ export class LeaseKeeper {
         maxItems: 300,
         isShared: isUnavailable,
         run: async (releases) => {
-          const released = await releaseLeases(this.db, releases, { alone: true });
+          const released = await releaseLeases(this.db, releases);
           return releases.map((release) => released.has(release.lease.lane));
         },
       });

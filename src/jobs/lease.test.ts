@@ -1,10 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { waitFor } from "../../test/support/wait-for.ts";
+import type { Transaction } from "../platform/index.ts";
 import { claimInOrder } from "./claim.ts";
 import { insertJobs } from "./enqueue.ts";
-import { fence, type Lease, releaseLeases, renewLeases, takeLeases } from "./lease.ts";
-import { completeJobs } from "./outcome.ts";
+import { finishLanes } from "./finish-lanes.ts";
+import { type Lease, releaseLeases, renewLeases, takeLeases } from "./lease.ts";
 import { dueLanes } from "./sweep.ts";
 
 /** The five steps of a lane, one statement at a time, with the interleaving in the test's hand. */
@@ -60,17 +62,51 @@ const claim = async (lease: Lease, limit = 10) => {
   return claimed;
 };
 
+class Refused extends Error {}
+
 /** Commits the claimed jobs with one effect each, as a drain does. Answers whether it was allowed. */
 async function commit(lease: Lease, jobs: Awaited<ReturnType<typeof claim>>["jobs"]) {
-  return database.db.transaction(async (tx) => {
-    if (!(await fence(tx, [lease])).has(lane)) return false;
-    for (const job of jobs) {
-      await tx.query("INSERT INTO effects (lane, job) VALUES ($1, $2)", [lane, job.id]);
-    }
-    expect(await completeJobs(tx, jobs, { worker: "test", runMs: 1 })).toBe(jobs.length);
+  try {
+    await database.db.transaction(async (tx) => {
+      for (const job of jobs) {
+        await tx.query("INSERT INTO effects (lane, job) VALUES ($1, $2)", [lane, job.id]);
+      }
+      if (!(await finish(tx, lease, jobs)).held.has(lane)) throw new Refused();
+    });
     return true;
-  });
+  } catch (error) {
+    if (error instanceof Refused) return false;
+    throw error;
+  }
 }
+
+async function finish(
+  tx: Transaction,
+  lease: Lease,
+  jobs: Awaited<ReturnType<typeof claim>>["jobs"],
+  releaseSeq: string | null = null,
+) {
+  const finished = await finishLanes(tx, [{ lease, jobs, releaseSeq }], {
+    worker: "test",
+    runMs: 1,
+  });
+  expect(finished.completed).toBe(finished.held.has(lane) ? jobs.length : 0);
+  return finished;
+}
+
+/** Until a statement with this tag waits for somebody else's row lock. */
+const untilWaitingForLock = (tag: string) =>
+  waitFor(
+    async () =>
+      (
+        await database.db.query(
+          `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
+             AND wait_event_type = 'Lock' AND strpos(query, $1) > 0`,
+          [`/* ${tag} */`],
+        )
+      ).length > 0,
+    { what: `${tag} to wait` },
+  );
 
 const release = async (lease: Lease, seq: string) =>
   (await releaseLeases(database.db, [{ lease, seq, dueInMs: null }])).has(lane);
@@ -206,13 +242,13 @@ describe("two workers that both believe they hold a lane", () => {
     await expire();
     let winner: Promise<Lease> | undefined;
     await database.db.transaction(async (tx) => {
-      expect((await fence(tx, [lease])).has(lane)).toBe(true);
-      // The newer one asks for the lease now; the older one's row lock holds it back.
-      winner = mustTake(newer);
       for (const job of claimed.jobs) {
         await tx.query("INSERT INTO effects (lane, job) VALUES ($1, $2)", [lane, job.id]);
       }
-      await completeJobs(tx, claimed.jobs, { worker: "older", runMs: 1 });
+      expect((await finish(tx, lease, claimed.jobs)).held.has(lane)).toBe(true);
+      // The newer one asks for the lease now; the older one's row lock holds it back.
+      winner = mustTake(newer);
+      await untilWaitingForLock("jobs.lease");
     });
     const taken = await winner;
     if (taken === undefined) throw new Error("the newer worker never got the lane");
@@ -220,6 +256,55 @@ describe("two workers that both believe they hold a lane", () => {
     expect(rest.jobs).toHaveLength(1);
     expect(await commit(taken, rest.jobs)).toBe(true);
     expect(await effects()).toEqual(await jobIds());
+  });
+
+  test("the older wakes up in mid-work, before its fence: the newer has taken over, and it writes nothing", async () => {
+    await enqueue(3);
+    const lease = await mustTake(older);
+    const claimed = await claim(lease, 2);
+    const refused = database.db.transaction(async (tx) => {
+      for (const job of claimed.jobs) {
+        await tx.query("INSERT INTO effects (lane, job) VALUES ($1, $2)", [lane, job.id]);
+      }
+      // Nothing holds the newer one back yet.
+      await takeOver();
+      if (!(await finish(tx, lease, claimed.jobs)).held.has(lane)) throw new Refused();
+    });
+    await expect(refused).rejects.toThrow(Refused);
+    expect(await effects()).toEqual(await jobIds());
+  });
+
+  test("a commit that hands the lane back keeps it where a row came after the claim", async () => {
+    await enqueue(1);
+    const lease = await mustTake(older);
+    const first = await claim(lease);
+    await enqueue(1);
+    await database.db.transaction(async (tx) => {
+      const finished = await finish(tx, lease, first.jobs, first.seq);
+      expect(finished.released.size).toBe(0);
+    });
+    const second = await claim(lease);
+    expect(second.jobs).toHaveLength(1);
+    await database.db.transaction(async (tx) => {
+      const finished = await finish(tx, lease, second.jobs, second.seq);
+      expect(finished.released).toEqual(new Set([lane]));
+    });
+    expect(await take(newer)).toBeUndefined();
+  });
+
+  test("a row that arrives while the commit holds the lane waits, and makes it due again", async () => {
+    await enqueue(1);
+    const lease = await mustTake(older);
+    const first = await claim(lease);
+    let late: Promise<unknown> | undefined;
+    await database.db.transaction(async (tx) => {
+      const finished = await finish(tx, lease, first.jobs, first.seq);
+      expect(finished.released).toEqual(new Set([lane]));
+      late = enqueue(1);
+      await untilWaitingForLock("jobs.enqueue");
+    });
+    await late;
+    expect(await take(newer)).toBeDefined();
   });
 
   test("the older wakes up after everything is done: its commit and release change nothing", async () => {

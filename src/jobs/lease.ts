@@ -8,7 +8,7 @@ import type { QueueName } from "./types.ts";
  * - At most one live holder a lane. Times are Postgres's; a lease that ends too far in the future
  *   (the clock went back) counts as ended, so none is immortal.
  * - A holder that lost its lease writes nothing: every commit locks the lane's row and checks owner
- *   and epoch (`fence`). Owner and epoch together, because a crash of Postgres may hand out an
+ *   and epoch (`fence`, `finishLanes`). Owner and epoch together, because a crash of Postgres may hand out an
  *   epoch twice, but never to the same owner.
  * - Release clears `due_at` only where `seq` is what the holder last read, so a job committed
  *   between its last look and the release is never left behind.
@@ -150,7 +150,7 @@ export interface Release {
   dueInMs: number | null | "unchanged";
 }
 
-const release = (relaxed: string) => `/* jobs.release */
+const RELEASE = `/* jobs.release */
 WITH done AS (
   SELECT l.queue, l.lane, r.due_in_ms, r.keep FROM lanes l
   JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::double precision[], $6::boolean[])
@@ -163,24 +163,18 @@ UPDATE lanes l
 SET owner = NULL, lease_until = NULL,
   due_at = CASE WHEN done.keep THEN l.due_at
     ELSE now() + done.due_in_ms * interval '1 ms' END
-FROM done ${relaxed} WHERE l.queue = done.queue AND l.lane = done.lane
+FROM done ${RELAXED} WHERE l.queue = done.queue AND l.lane = done.lane
 RETURNING l.lane`;
-const RELEASE_ALONE = release(RELAXED);
-const RELEASE_WITH_COMMIT = release("");
 
 /**
  * Releases lanes of one queue and one owner. Answers the names of those released; a lane that is
- * missing has news since the claim (claim again), or is no longer held. `alone`: it is no part of a
- * transaction that must be durable.
+ * missing has news since the claim (claim again), or is no longer held. Never inside a transaction
+ * that must be durable.
  */
-export async function releaseLeases(
-  on: Queryable,
-  releases: Release[],
-  { alone }: { alone: boolean } = { alone: false },
-): Promise<Set<string>> {
+export async function releaseLeases(on: Queryable, releases: Release[]): Promise<Set<string>> {
   const first = releases[0];
   if (first === undefined) return new Set();
-  const rows = await on.query<{ lane: string }>(alone ? RELEASE_ALONE : RELEASE_WITH_COMMIT, [
+  const rows = await on.query<{ lane: string }>(RELEASE, [
     first.lease.queue,
     releases.map((release) => release.lease.lane),
     releases.map((release) => release.lease.epoch),

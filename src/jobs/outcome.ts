@@ -137,29 +137,6 @@ export async function recordOutcomes(
   return new Set(rows.map((row) => row.id));
 }
 
-const COMPLETE = `/* jobs.complete */
-UPDATE jobs j
-SET state = 'completed', attempts = j.attempts + 1, worker = $3, run_ms = $4::int,
-  started_at = clock_timestamp() - $4::int * interval '1 ms', finished_at = clock_timestamp(), error_class = NULL, error = NULL
-FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id)
-WHERE j.workspace_id = d.workspace_id AND j.id = d.id
-  AND j.state IN ('available', 'running', 'retryable')`;
-
-/** Completes jobs whose effects are in the same transaction; answers how many were still live. */
-export async function completeJobs(
-  tx: Transaction,
-  jobs: Job[],
-  { worker, runMs }: { worker: string; runMs: number },
-): Promise<number> {
-  const rows = await tx.query(`${COMPLETE} RETURNING j.id`, [
-    jobs.map((job) => job.workspaceId),
-    jobs.map((job) => job.id),
-    worker,
-    Math.round(runMs),
-  ]);
-  return rows.length;
-}
-
 const BEGIN = `/* jobs.begin */
 UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = $3, started_at = clock_timestamp()
 WHERE workspace_id = $1 AND id = $2 AND state IN ('available', 'retryable')
@@ -178,11 +155,43 @@ export async function beginAttempt(
   return rows[0]?.attempts ?? null;
 }
 
-const COUNT_DEATH = `/* jobs.count-death */
-UPDATE jobs SET deaths = deaths + 1 WHERE workspace_id = $1 AND id = $2 RETURNING deaths`;
+const MARK = `/* jobs.mark */
+UPDATE jobs j SET state = 'running', worker = $3, started_at = clock_timestamp()
+FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id)
+WHERE j.workspace_id = d.workspace_id AND j.id = d.id AND j.state IN ('available', 'retryable')`;
 
-/** Notes that a worker died with this job in hand; answers how many have. */
-export async function countDeath(tx: Transaction, job: Job): Promise<number> {
-  const rows = await tx.query<{ deaths: number }>(COUNT_DEATH, [job.workspaceId, job.id]);
-  return rows[0]?.deaths ?? 0;
+/** Notes that this worker has the jobs in hand; no attempt is counted yet. */
+export async function markRunning(tx: Transaction, jobs: Job[], worker: string): Promise<void> {
+  await tx.query(MARK, [jobs.map((job) => job.workspaceId), jobs.map((job) => job.id), worker]);
 }
+
+const UNMARK = `/* jobs.unmark */
+UPDATE jobs j SET state = CASE WHEN j.attempts = 0 THEN 'available' ELSE 'retryable' END
+FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id)
+WHERE j.workspace_id = d.workspace_id AND j.id = d.id AND j.state = 'running'`;
+
+/** Takes the marks off again: the jobs wait, as before. */
+export async function unmarkRunning(tx: Transaction, jobs: Job[]): Promise<void> {
+  await tx.query(UNMARK, [jobs.map((job) => job.workspaceId), jobs.map((job) => job.id)]);
+}
+
+const COUNT_DEATHS = `/* jobs.count-deaths */
+UPDATE jobs j SET deaths = j.deaths + 1
+FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id)
+WHERE j.workspace_id = d.workspace_id AND j.id = d.id RETURNING j.id, j.deaths`;
+
+/** Notes that a worker died with these jobs in hand; answers how many have, by job. */
+export async function countDeaths(tx: Transaction, jobs: Job[]): Promise<Map<JobId, number>> {
+  const rows = await tx.query<{ id: JobId; deaths: number }>(COUNT_DEATHS, [
+    jobs.map((job) => job.workspaceId),
+    jobs.map((job) => job.id),
+  ]);
+  return new Map(rows.map((row) => [row.id, row.deaths]));
+}
+
+/** The outcome of a job in whose hands `MAX_DEATHS` workers died. */
+export const KILLED_WORKERS: Outcome = {
+  type: "discard",
+  errorClass: "WorkerDied",
+  error: `${MAX_DEATHS} workers died with this job in hand`,
+};

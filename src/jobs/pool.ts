@@ -71,7 +71,7 @@ export class WorkerPool {
   constructor(options: PoolOptions) {
     this.options = options;
     this.slots = new Slots(options.slots);
-    this.worker = `${hostname()}/${process.pid}`;
+    this.worker = `${hostname()}/${process.pid}/${options.keeper.owner.slice(0, 8)}`;
     const { handler } = options;
     this.transactional =
       handler.mode === "transactional"

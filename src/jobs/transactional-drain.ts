@@ -1,11 +1,20 @@
 import { Batcher, type Database, isUnavailable, type Transaction } from "../platform/index.ts";
 import { type Claim, type ClaimedJob, claimInOrder } from "./claim.ts";
 import { ClaimStale, LeaseLost, outcomeOfError } from "./errors.ts";
-import { fence, type Lease, releaseLeases } from "./lease.ts";
+import { finishLanes, type LaneWork } from "./finish-lanes.ts";
+import { fence, type Lease } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
-import { completeJobs, countDeath, MAX_DEATHS, recordOutcomes } from "./outcome.ts";
+import {
+  type AttemptEnd,
+  countDeaths,
+  KILLED_WORKERS,
+  MAX_DEATHS,
+  markRunning,
+  recordOutcomes,
+  unmarkRunning,
+} from "./outcome.ts";
 import type { DrainEnd, TurnControl } from "./pool.ts";
-import type { Job, Outcome, QueueName, TransactionalHandler } from "./types.ts";
+import type { Outcome, QueueName, TransactionalHandler } from "./types.ts";
 
 /** Jobs of one lane in one transaction: bounds what a failure repeats and how long rows are locked. */
 const CLAIM_LIMIT = 64;
@@ -14,28 +23,37 @@ const MAX_COMMIT_JOBS = 400;
 const COMBINED_LOCK_TIMEOUT_MS = 1_000;
 const ALONE_LOCK_TIMEOUT_MS = 5_000;
 
-interface CommitItem {
-  lease: Lease;
-  seq: string;
+interface CommitItem extends LaneWork {
   jobs: ClaimedJob[];
-  /** These are all the lane had: hand it back in the same transaction if nothing is new. */
-  releaseAfter: boolean;
 }
 
 type CommitResult = "done" | "released" | "lost";
 
+/** Lanes whose leases were gone at the end of a transaction: it is rolled back. */
+class LanesLost extends Error {
+  override name = "LanesLost";
+  readonly lanes: ReadonlySet<string>;
+  constructor(lanes: ReadonlySet<string>) {
+    super(`${lanes.size} lanes have another holder`);
+    this.lanes = lanes;
+  }
+}
+
 /**
  * Drains of a queue whose effects are rows of this database.
  *
- * Claims, commits and releases of different lanes that meet travel together. A commit locks the
- * lanes' rows with their epochs first; lanes that miss drop out before anything is applied; effects
- * and completions of the rest are one transaction, and lanes that are empty now are released in it.
+ * Claims, commits and releases of different lanes that meet travel together. A commit applies the
+ * effects first and ends with the fence: lanes that miss there roll it back, and the others are
+ * tried again without them. Completions and hand-backs are part of the fence's statement, so the
+ * lanes' rows, for which the receivers' inserts wait, are locked for that one statement only.
  *
  * A combined commit that fails is tried lane by lane (the batcher does that), and a lane that fails
  * alone goes job by job (`runAlone`), so a poisoned job hurts only itself.
  *
- * After a holder died (`lease.inherited`), as many jobs as it can have had in hand are run alone,
- * each marked `running` first: if this worker dies too, its successor knows which job it was.
+ * A holder that died (`lease.inherited`) may have been killed by a job it had in hand. What it can
+ * have had in hand, one claim, is marked `running` and committed lane by lane; if this worker dies
+ * too, its successor finds the marks, counts a death for each of those jobs, and runs each alone,
+ * marked again, so the next death has one job's name on it.
  */
 export class TransactionalDrains {
   private readonly claims: Batcher<Lease, Claim>;
@@ -78,10 +96,15 @@ export class TransactionalDrains {
 
   async drain(held: HeldLane, turn: TurnControl): Promise<DrainEnd> {
     const { lease } = held;
-    let aloneFirst = lease.inherited ? CLAIM_LIMIT : 0;
+    let suspect = lease.inherited;
     for (;;) {
       if (held.lost) return { handedBack: false };
       const claim = await this.claims.add(lease);
+      const left = claim.jobs.filter((job) => job.state === "running");
+      if (left.length > 0) {
+        await this.settleLeft(lease, left);
+        continue;
+      }
       const due = firstDue(claim.jobs);
       const [head] = due;
       if (head === undefined) {
@@ -96,18 +119,19 @@ export class TransactionalDrains {
         const released = await this.keeper.release(held, claim.seq, "unchanged");
         return released ? { handedBack: true, dueInMs: 0 } : { handedBack: false };
       }
-      if (aloneFirst > 0) {
-        aloneFirst--;
-        await this.runAlone(lease, head, { markRunning: true });
+      if (head.deaths > 0) {
+        await this.runAlone(lease, head, { marked: true });
         continue;
       }
-      const result = await this.commitOrNull(lease, claim, due);
+      const jobs = firstUnharmed(due);
+      const result = await this.commitOrNull(lease, claim, jobs, { marked: suspect });
+      suspect = false;
       if (result === "lost") return { handedBack: false };
       if (result === "released") {
         this.keeper.forget(held);
         return { handedBack: true, dueInMs: null };
       }
-      if (result === null) await this.runOneByOne(lease, due);
+      if (result === null) await this.runOneByOne(lease, jobs);
     }
   }
 
@@ -115,20 +139,25 @@ export class TransactionalDrains {
   private async commitOrNull(
     lease: Lease,
     claim: Claim,
-    due: ClaimedJob[],
+    jobs: ClaimedJob[],
+    { marked }: { marked: boolean },
   ): Promise<CommitResult | null> {
+    const isAll = claim.jobs.length === jobs.length && claim.jobs.length < CLAIM_LIMIT;
+    const item = { lease, jobs, releaseSeq: isAll ? claim.seq : null };
     try {
-      const releaseAfter = claim.jobs.length === due.length && claim.jobs.length < CLAIM_LIMIT;
-      return await this.commits.add({ lease, seq: claim.seq, jobs: due, releaseAfter });
+      if (!marked) return await this.commits.add(item);
+      await this.mark(lease, jobs);
+      const [result] = await this.commit([item], ALONE_LOCK_TIMEOUT_MS);
+      return result ?? null;
     } catch (error) {
-      if (isUnavailable(error)) throw error;
+      if (error instanceof LeaseLost || isUnavailable(error)) throw error;
       return error instanceof ClaimStale ? "done" : null;
     }
   }
 
   private async runOneByOne(lease: Lease, jobs: ClaimedJob[]): Promise<void> {
     for (const job of jobs) {
-      const completed = await this.runAlone(lease, job, { markRunning: false });
+      const completed = await this.runAlone(lease, job, { marked: false });
       // Strict order: what waits for its retry holds the lane; the next claim decides.
       if (!completed) return;
     }
@@ -138,54 +167,64 @@ export class TransactionalDrains {
   private async runAlone(
     lease: Lease,
     job: ClaimedJob,
-    { markRunning }: { markRunning: boolean },
+    { marked }: { marked: boolean },
   ): Promise<boolean> {
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
-      const verdict = markRunning ? await this.markRunning(lease, job) : null;
-      if (verdict === null) {
-        const [result] = await this.commit(
-          [{ lease, seq: "-1", jobs: [job], releaseAfter: false }],
-          ALONE_LOCK_TIMEOUT_MS,
-        );
-        if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
-        return true;
-      }
-      outcome = verdict;
+      if (marked) await this.mark(lease, [job]);
+      const item = { lease, jobs: [job], releaseSeq: null };
+      const [result] = await this.commit([item], ALONE_LOCK_TIMEOUT_MS);
+      if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
+      return true;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
       if (error instanceof ClaimStale) return false;
       outcome = outcomeOfError(error);
     }
     const runMs = performance.now() - startedMs;
-    await this.db.transaction(async (tx) => {
-      await this.mustHold(tx, lease);
-      const end = { job, attempt: job.attempts + 1, outcome, runMs };
-      await recordOutcomes(tx, [end], {
-        worker: this.worker,
-        nowMs: Date.now(),
-        wasRunning: false,
-      });
-    });
+    await this.record(lease, [{ job, attempt: job.attempts + 1, outcome, runMs }]);
     return false;
   }
 
-  /** Marks the job as in hand; answers a verdict instead when too many workers died with it. */
-  private async markRunning(lease: Lease, job: ClaimedJob): Promise<Outcome | null> {
-    return this.db.transaction(async (tx) => {
+  private async record(lease: Lease, ends: AttemptEnd[]): Promise<void> {
+    await this.db.transaction(async (tx) => {
       await this.mustHold(tx, lease);
-      if (job.state === "running" && (await countDeath(tx, job)) >= MAX_DEATHS) {
-        const error = `${MAX_DEATHS} workers died with this job in hand`;
-        return { type: "discard", errorClass: "WorkerDied", error };
-      }
-      await tx.query(
-        `/* jobs.mark */ UPDATE jobs SET state = 'running', worker = $3,
-           started_at = clock_timestamp()
-         WHERE workspace_id = $1 AND id = $2 AND state IN ('available', 'retryable', 'running')`,
-        [job.workspaceId, job.id, this.worker],
+      const options = { worker: this.worker, nowMs: Date.now(), wasRunning: false };
+      await recordOutcomes(tx, ends, options);
+    });
+  }
+
+  /** Commits that this worker has these jobs in hand, so that its death would tell. */
+  private async mark(lease: Lease, jobs: ClaimedJob[]): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      await this.mustHold(tx, lease);
+      await markRunning(tx, jobs, this.worker);
+    });
+  }
+
+  /**
+   * Jobs that somebody who held the lane before left `running`. A death is counted for each, and
+   * those that killed too many workers are discarded. A mark of this very process is no death: its
+   * commit failed, or was cut off.
+   */
+  private async settleLeft(lease: Lease, left: ClaimedJob[]): Promise<void> {
+    await this.db.transaction(async (tx) => {
+      await this.mustHold(tx, lease);
+      const deaths = await countDeaths(
+        tx,
+        left.filter((job) => job.worker !== this.worker),
       );
-      return null;
+      await unmarkRunning(tx, left);
+      const killers = left.filter((job) => (deaths.get(job.id) ?? 0) >= MAX_DEATHS);
+      const ends = killers.map((job) => ({
+        job,
+        attempt: job.attempts + 1,
+        outcome: KILLED_WORKERS,
+        runMs: 0,
+      }));
+      const options = { worker: this.worker, nowMs: Date.now(), wasRunning: false };
+      await recordOutcomes(tx, ends, options);
     });
   }
 
@@ -201,39 +240,47 @@ export class TransactionalDrains {
     return true;
   }
 
+  /** Lanes that turn out to be lost are left out, and the rest is tried again. */
   private async commit(items: CommitItem[], lockTimeoutMs: number): Promise<CommitResult[]> {
+    const lost = new Set<string>();
+    for (;;) {
+      const rest = items.filter((item) => !lost.has(item.lease.lane));
+      if (rest.length === 0) return items.map(() => "lost");
+      try {
+        const released = await this.commitAll(rest, lockTimeoutMs);
+        return items.map(({ lease: { lane } }) =>
+          lost.has(lane) ? "lost" : released.has(lane) ? "released" : "done",
+        );
+      } catch (error) {
+        if (!(error instanceof LanesLost)) throw error;
+        for (const lane of error.lanes) lost.add(lane);
+      }
+    }
+  }
+
+  /** All or nothing; answers the lanes that were handed back. */
+  private async commitAll(items: CommitItem[], lockTimeoutMs: number): Promise<Set<string>> {
     const startedMs = performance.now();
-    return this.db.transaction(async (tx) => {
-      await tx.query(`SET LOCAL lock_timeout = ${lockTimeoutMs}`);
-      const held = await fence(
-        tx,
-        items.map((item) => item.lease),
-      );
-      const remaining = items.filter((item) => held.has(item.lease.lane));
-      if (remaining.length === 0) return items.map(() => "lost");
-      await this.handler.run(
-        tx,
-        remaining.map(({ lease, jobs }) => ({
-          lane: lease.lane,
-          workspaceId: lease.workspaceId,
-          jobs,
-        })),
-      );
-      const jobs: Job[] = remaining.flatMap((item) => item.jobs);
-      const runMs = performance.now() - startedMs;
-      const completed = await completeJobs(tx, jobs, { worker: this.worker, runMs });
-      if (completed !== jobs.length) throw new ClaimStale("a job was changed by hand");
-      const released = await releaseLeases(
-        tx,
-        remaining
-          .filter((item) => item.releaseAfter)
-          .map(({ lease, seq }) => ({ lease, seq, dueInMs: null })),
-      );
-      return items.map((item) => {
-        if (!held.has(item.lease.lane)) return "lost";
-        return released.has(item.lease.lane) ? "released" : "done";
-      });
-    });
+    return this.db.transaction(
+      async (tx) => {
+        await this.handler.run(
+          tx,
+          items.map(({ lease: { lane, workspaceId }, jobs }) => ({ lane, workspaceId, jobs })),
+        );
+        const runMs = performance.now() - startedMs;
+        const { held, released, completed } = await finishLanes(tx, items, {
+          worker: this.worker,
+          runMs,
+        });
+        const missing = items.filter((item) => !held.has(item.lease.lane));
+        if (missing.length > 0)
+          throw new LanesLost(new Set(missing.map((item) => item.lease.lane)));
+        const expected = items.reduce((sum, item) => sum + item.jobs.length, 0);
+        if (completed !== expected) throw new ClaimStale("a job was changed by hand");
+        return released;
+      },
+      { lockTimeoutMs },
+    );
   }
 }
 
@@ -241,4 +288,10 @@ export class TransactionalDrains {
 function firstDue(jobs: ClaimedJob[]): ClaimedJob[] {
   const waiting = jobs.findIndex((job) => job.dueInMs > 0);
   return waiting === -1 ? jobs : jobs.slice(0, waiting);
+}
+
+/** The jobs at the front in whose hands no worker died. */
+function firstUnharmed(due: ClaimedJob[]): ClaimedJob[] {
+  const harmed = due.findIndex((job) => job.deaths > 0);
+  return harmed === -1 ? due : due.slice(0, harmed);
 }

@@ -46,6 +46,9 @@ interface MessageRow {
   on_unknown: "resend" | "hold";
 }
 
+const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
+  m.buttons, m.reply_to, m.on_unknown`;
+
 /** An attempt in this drain's hands. */
 interface Attempt {
   id: string;
@@ -156,8 +159,9 @@ class BotRunner implements LaneRunner {
   async begin(tx: Transaction, job: Job): Promise<void> {
     const [message] = await tx.query<MessageRow>(
       `/* outbound.sending */
-       UPDATE outbound_messages SET state = 'sending', attempts = attempts + 1, job_id = $3
-       WHERE workspace_id = $1 AND id = $2 AND state IN ('queued', 'sending') RETURNING *`,
+       UPDATE outbound_messages m SET state = 'sending', attempts = m.attempts + 1, job_id = $3
+       WHERE m.workspace_id = $1 AND m.id = $2 AND m.state IN ('queued', 'sending')
+       RETURNING ${MESSAGE_COLUMNS}`,
       [this.workspaceId, String(job.payload.messageId), job.id],
     );
     // Sent after all by a holder that was believed dead, or gone: there is nothing to send.
@@ -210,7 +214,7 @@ class BotRunner implements LaneRunner {
   async orphan(job: Job): Promise<Outcome> {
     const [row] = await this.options.db.query<MessageRow & { attempt_id: string; left_ms: number }>(
       `/* outbound.orphan */
-       SELECT m.*, a.id AS attempt_id,
+       SELECT ${MESSAGE_COLUMNS}, a.id AS attempt_id,
          (extract(epoch FROM a.deadline_at - clock_timestamp()) * 1000)::double precision AS left_ms
        FROM outbound_messages m
        JOIN send_attempts a ON a.workspace_id = m.workspace_id AND a.message_id = m.id

@@ -23,13 +23,21 @@ export interface Transaction extends Queryable {
   afterCommit(hook: () => void): void;
 }
 
+export interface TransactionOptions {
+  /** A statement that waits longer for a lock fails (55P03), in ms. Default: no limit of its own. */
+  lockTimeoutMs?: number;
+}
+
 export interface Database extends Queryable {
   /**
    * Runs `work` inside a transaction and commits it. Anything thrown rolls back.
    * Serialization failures and deadlocks (40001, 40P01) are tried again, three times in all,
    * so `work` must have no effects outside the transaction.
    */
-  transaction<Result>(work: (tx: Transaction) => Promise<Result>): Promise<Result>;
+  transaction<Result>(
+    work: (tx: Transaction) => Promise<Result>,
+    options?: TransactionOptions,
+  ): Promise<Result>;
   /** A connection of its own, for LISTEN or session state. The caller ends it. */
   connect(): Promise<pg.Client>;
   readonly pool: pg.Pool;
@@ -79,6 +87,28 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** Statements that are prepared: a bound, should somebody build tagged SQL from values. */
+const MAX_PREPARED = 500;
+const preparedNames = new Map<string, string>();
+
+/**
+ * SQL that begins with a tag, `/* room.what *\/`, is the same text every time and hot: each
+ * connection parses and plans it once. Planning is most of what the short statements of the engine
+ * cost otherwise (docs/figures.md).
+ */
+function statementOf(sql: string, params: readonly unknown[] = []): pg.QueryConfig {
+  const statement = { text: sql, values: [...params] };
+  if (!sql.startsWith("/*")) return statement;
+  let name = preparedNames.get(sql);
+  if (name === undefined) {
+    if (preparedNames.size >= MAX_PREPARED) return statement;
+    const tag = /^\/\* ([\w.-]{1,40})/.exec(sql)?.[1] ?? "statement";
+    name = `${tag} ${preparedNames.size}`;
+    preparedNames.set(sql, name);
+  }
+  return { ...statement, name };
+}
+
 export function openDatabase(options: DatabaseOptions): Database {
   const connection: pg.ClientConfig = {
     connectionString: options.url,
@@ -104,15 +134,20 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   async function tryTransaction<Result>(
     work: (tx: Transaction) => Promise<Result>,
+    { lockTimeoutMs }: TransactionOptions,
   ): Promise<Result> {
     const client = await pool.connect();
     const hooks: Array<() => void> = [];
     let broken: Error | undefined;
     try {
-      await client.query("BEGIN");
+      await client.query(
+        lockTimeoutMs === undefined
+          ? "BEGIN"
+          : `BEGIN; SET LOCAL lock_timeout = ${Math.ceil(lockTimeoutMs)}`,
+      );
       const tx: Transaction = {
         query: async <Row extends object>(sql: string, params?: readonly unknown[]) =>
-          (await client.query(sql, params as unknown[])).rows as Row[],
+          (await client.query(statementOf(sql, params))).rows as Row[],
         afterCommit: (hook) => void hooks.push(hook),
       };
       const result = await work(tx);
@@ -140,11 +175,11 @@ export function openDatabase(options: DatabaseOptions): Database {
   return {
     pool,
     query: async <Row extends object>(sql: string, params?: readonly unknown[]) =>
-      (await pool.query(sql, params as unknown[])).rows as Row[],
-    transaction: async (work) => {
+      (await pool.query(statementOf(sql, params))).rows as Row[],
+    transaction: async (work, transactionOptions = {}) => {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await tryTransaction(work);
+          return await tryTransaction(work, transactionOptions);
         } catch (error) {
           const retry = RETRIED_SQLSTATES.has(sqlState(error) ?? "");
           if (!retry || attempt === TRANSACTION_TRIES) throw error;

@@ -117,9 +117,9 @@ export function createReceiver(options: ReceiverOptions): Router {
     migration: { fromChatId: string; toChatId: string },
   ): Promise<string> {
     return options.db.transaction(async (tx) => {
-      // Lane first, then chats: the order in which ingest takes them.
-      const [result] = await options.jobs.enqueueIn(tx, [job]);
+      // Chats first, then the lane: the order in which ingest takes them.
       await options.links.move(tx, { workspaceId, connectorId, ...migration });
+      const [result] = await options.jobs.enqueueIn(tx, [job]);
       return result?.duplicate ? "duplicate" : "accepted";
     });
   }

@@ -31,7 +31,8 @@ const prototype = pg.Client.prototype as unknown as { query: Query };
 const original = prototype.query;
 
 prototype.query = function query(this: unknown, ...args: unknown[]): unknown {
-  const text = typeof args[0] === "string" ? args[0] : "";
+  const [statement] = args as [string | { text?: string }];
+  const text = typeof statement === "string" ? statement : (statement.text ?? "");
   const next = left[0];
   if (next === undefined || !text.includes(next)) return original.apply(this, args);
   left.shift();
