@@ -1,4 +1,4 @@
-import type { Transaction } from "../platform/index.ts";
+import { fewRows, type Transaction } from "../platform/index.ts";
 import { type Context, currentChatId, emptyContext, MAX_MIGRATIONS } from "./context.ts";
 import type { Scope } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
@@ -8,7 +8,10 @@ import type { ChatType, Media, MemberStatus, MessageEntity } from "./telegram-ty
 /** In the order in which everybody takes chats, so that two transactions never wait in a ring. */
 const HOLD = `/* ingest.hold-chats */
 SELECT c.workspace_id, c.connector_id, c.chat_id, c.migrated_to
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS k(workspace_id, connector_id, chat_id)
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+    AS k(workspace_id, connector_id, chat_id) ${fewRows("$1")}
+) k
 JOIN chats c USING (workspace_id, connector_id, chat_id)
 ORDER BY c.workspace_id, c.connector_id, c.chat_id FOR NO KEY UPDATE OF c`;
 
@@ -57,27 +60,42 @@ SELECT
   (SELECT json_agg(json_build_array(c.workspace_id, c.connector_id, c.chat_id::text, c.type, c.title,
       c.username, c.is_forum, c.linked, floor(extract(epoch FROM c.reachable_at)),
       c.migrated_to::text))
-    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS k(workspace_id, connector_id, chat_id)
+    FROM (
+      SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
+        AS k(workspace_id, connector_id, chat_id) ${fewRows("$1")}
+    ) k
     JOIN chats c USING (workspace_id, connector_id, chat_id)) AS chats,
   (SELECT json_agg(json_build_array(c.workspace_id, c.telegram_user_id::text, c.is_bot, c.first_name,
       c.last_name, c.username, c.language_code, floor(extract(epoch FROM c.updated_at) * 1000)))
-    FROM unnest($4::uuid[], $5::bigint[]) AS k(workspace_id, telegram_user_id)
+    FROM (
+      SELECT * FROM unnest($4::uuid[], $5::bigint[]) AS k(workspace_id, telegram_user_id)
+      ${fewRows("$4")}
+    ) k
     JOIN contacts c USING (workspace_id, telegram_user_id)) AS contacts,
   (SELECT json_agg(json_build_array(k.n, m.id::text, floor(extract(epoch FROM m.edited_at)), m.kind,
       m.text, m.entities, m.media))
-    FROM unnest($6::uuid[], $7::uuid[], $8::bigint[], $9::bigint[], $10::text[]) WITH ORDINALITY
-      AS k(workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id, n)
+    FROM (
+      SELECT * FROM unnest($6::uuid[], $7::uuid[], $8::bigint[], $9::bigint[], $10::text[])
+        WITH ORDINALITY
+        AS k(workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id, n)
+      ${fewRows("$6")}
+    ) k
     JOIN messages m USING
       (workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id)
   ) AS messages,
   (SELECT json_agg(k.n)
-    FROM unnest($11::uuid[], $12::uuid[], $13::bigint[], $14::bigint[]) WITH ORDINALITY
-      AS k(workspace_id, connector_id, chat_id, thread_id, n)
+    FROM (
+      SELECT * FROM unnest($11::uuid[], $12::uuid[], $13::bigint[], $14::bigint[])
+        WITH ORDINALITY AS k(workspace_id, connector_id, chat_id, thread_id, n) ${fewRows("$11")}
+    ) k
     JOIN conversations c USING (workspace_id, connector_id, chat_id, thread_id)
     WHERE c.business_connection_id = '' AND c.acknowledged_at IS NOT NULL) AS acknowledged,
   (SELECT json_agg(json_build_array(k.n, m.status, floor(extract(epoch FROM m.since))))
-    FROM unnest($15::uuid[], $16::uuid[], $17::bigint[], $18::bigint[]) WITH ORDINALITY
-      AS k(workspace_id, connector_id, chat_id, telegram_user_id, n)
+    FROM (
+      SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::bigint[], $18::bigint[])
+        WITH ORDINALITY AS k(workspace_id, connector_id, chat_id, telegram_user_id, n)
+      ${fewRows("$15")}
+    ) k
     JOIN members m USING (workspace_id, connector_id, chat_id, telegram_user_id)) AS members,
   (SELECT json_agg(json_build_array(c.id, c.username))
     FROM connectors c WHERE c.id = ANY ($19::uuid[]) AND c.username IS NOT NULL) AS bots`;
@@ -205,8 +223,10 @@ function addContacts(context: Context, tuples: ContactTuple[]): void {
 /** Of the history, only versions of the very times that the batch brings: the rest is not asked for. */
 const LOAD_VERSIONS = `/* ingest.load-versions */
 SELECT k.n, e.digest, floor(extract(epoch FROM e.version_at))::text AS version_at_s
-FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::timestamptz[])
-  AS k(n, workspace_id, message_id, version_at)
+FROM (
+  SELECT * FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::timestamptz[])
+    AS k(n, workspace_id, message_id, version_at) ${fewRows("$1")}
+) k
 JOIN message_edits e USING (workspace_id, message_id, version_at)`;
 
 async function addMessages(

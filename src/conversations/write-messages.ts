@@ -1,4 +1,4 @@
-import type { Transaction } from "../platform/index.ts";
+import { fewRows, type Transaction } from "../platform/index.ts";
 import type { Changes, ConversationChange } from "./compact.ts";
 import type { MessageKey, MessageVersion, StoredMessage } from "./effects.ts";
 import { conversationKeyOf } from "./keys.ts";
@@ -14,7 +14,10 @@ FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::
     $7::timestamptz[], $8::timestamptz[])
   AS i(workspace_id, connector_id, chat_id, thread_id, business_connection_id, contact_user_id,
     last_message_at, acknowledged_at)
-LEFT JOIN contacts p ON p.workspace_id = i.workspace_id AND p.telegram_user_id = i.contact_user_id
+LEFT JOIN LATERAL (
+  SELECT p.id FROM contacts p
+  WHERE p.workspace_id = i.workspace_id AND p.telegram_user_id = i.contact_user_id OFFSET 0
+) p ON true
 ORDER BY 1, 2, 3, 4, 5
 ON CONFLICT (workspace_id, connector_id, chat_id, thread_id, business_connection_id) DO UPDATE SET
   contact_id = coalesce(c.contact_id, excluded.contact_id),
@@ -46,16 +49,22 @@ FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6
   AS i(workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
     business_connection_id, direction, kind, from_user_id, thread_id, text, entities, media,
     media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id, n)
-LEFT JOIN contacts p ON p.workspace_id = i.workspace_id AND p.telegram_user_id = i.from_user_id
+LEFT JOIN LATERAL (
+  SELECT p.id FROM contacts p
+  WHERE p.workspace_id = i.workspace_id AND p.telegram_user_id = i.from_user_id OFFSET 0
+) p ON true
 ORDER BY i.n
 ON CONFLICT (workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id)
   DO NOTHING
 RETURNING id`;
 
-const VERSION_INPUT = `unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[],
-    $6::timestamptz[], $7::text[], $8::text[], $9::jsonb[], $10::jsonb[], $11::text[])
-  AS i(workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id, version_at,
-    kind, text, entities, media, digest)`;
+const VERSION_INPUT = `(
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[],
+      $6::timestamptz[], $7::text[], $8::text[], $9::jsonb[], $10::jsonb[], $11::text[])
+    AS i(workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id,
+      version_at, kind, text, entities, media, digest)
+  ${fewRows("$1")}
+) i`;
 const MESSAGE_OF_INPUT = `m.workspace_id = i.workspace_id AND m.connector_id = i.connector_id
   AND m.chat_id = i.chat_id AND m.telegram_message_id = i.telegram_message_id
   AND m.business_connection_id = i.business_connection_id`;

@@ -1,4 +1,4 @@
-import type { Queryable } from "../platform/index.ts";
+import { fewRows, type Queryable } from "../platform/index.ts";
 import type { Lease } from "./lease.ts";
 import type { Job, JobPayload, JobState, QueueName } from "./types.ts";
 
@@ -71,20 +71,30 @@ const JOB_COLUMNS = `j.id, j.workspace_id, j.queue, j.lane, j.kind, j.state, j.o
 
 const LIVE = `j.state IN ('available', 'running', 'retryable')`;
 
+/** OFFSET 0: looked up job by job, whatever the planner believes about the number of bodies. */
+const BODY = `LEFT JOIN LATERAL (
+  SELECT b.body FROM job_bodies b
+  WHERE b.workspace_id = j.workspace_id AND b.job_id = j.id OFFSET 0
+) b ON true`;
+
 /**
  * Reads plainly, never SKIP LOCKED: that would step over rows a dying holder still commits. Lane
  * and jobs come from one snapshot. The lease is not checked here; every commit does.
  */
 const CLAIM_IN_ORDER = `/* jobs.claim */
+WITH held AS MATERIALIZED (
+  SELECT $1::text AS queue, lane, take FROM unnest($2::text[], $3::int[]) AS h(lane, take)
+  ${fewRows("$2")}
+)
 SELECT l.lane AS of_lane, l.seq, now()::text AS claimed_at, j.*, b.body
-FROM unnest($2::text[], $3::int[]) AS h(lane, take)
-JOIN lanes l ON l.queue = $1 AND l.lane = h.lane
+FROM held h
+JOIN lanes l ON l.queue = h.queue AND l.lane = h.lane
 LEFT JOIN LATERAL (
   SELECT ${JOB_COLUMNS} FROM jobs j
-  WHERE j.queue = $1 AND j.lane = h.lane AND ${LIVE}
+  WHERE j.queue = h.queue AND j.lane = h.lane AND ${LIVE}
   ORDER BY j.id LIMIT h.take
 ) j ON true
-LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
+${BODY}
 ORDER BY l.lane, j.id`;
 
 /** The first unfinished jobs of each lane, in order, due or not. One result a request. */
@@ -135,7 +145,7 @@ LEFT JOIN (keys k CROSS JOIN LATERAL (
   WHERE j.queue = $1 AND j.lane = $2 AND j.ordering_key = k.ordering_key AND ${HOLDS_KEY}
   ORDER BY j.id LIMIT 1
 ) j) ON true
-LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
+${BODY}
 WHERE l.queue = $1 AND l.lane = $2`;
 
 const CLAIM_FREE = `/* jobs.claim-free */
@@ -146,7 +156,7 @@ LEFT JOIN LATERAL (
     AND j.id <> ALL ($3::bigint[])
   ORDER BY j.id LIMIT $4
 ) j ON true
-LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
+${BODY}
 WHERE l.queue = $1 AND l.lane = $2`;
 
 const NEXT_DUE = `/* jobs.next-due */
@@ -201,7 +211,7 @@ export async function nextDueInMs(
 
 const ORPHANS = `/* jobs.orphans */
 SELECT ${JOB_COLUMNS}, b.body FROM jobs j
-LEFT JOIN job_bodies b ON b.workspace_id = j.workspace_id AND b.job_id = j.id
+${BODY}
 WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.state = 'running'
 ORDER BY j.id LIMIT 1000`;
 

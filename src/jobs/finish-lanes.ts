@@ -1,4 +1,4 @@
-import type { Transaction } from "../platform/index.ts";
+import { fewRows, type Transaction } from "../platform/index.ts";
 import type { Lease } from "./lease.ts";
 import type { Job } from "./types.ts";
 
@@ -26,29 +26,34 @@ export interface FinishedLanes {
  * anything is written (the subquery that counts it), and nothing is unless every lane is held.
  */
 const FINISH = `/* jobs.finish */
-WITH work AS (
-  SELECT * FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS w(lane, epoch, release_seq)
+WITH work AS MATERIALIZED (
+  SELECT $1::text AS queue, lane, epoch, release_seq
+  FROM unnest($2::text[], $3::bigint[], $4::bigint[]) AS w(lane, epoch, release_seq)
+  ${fewRows("$2")}
 ), held AS MATERIALIZED (
-  SELECT l.lane, l.seq, w.release_seq FROM lanes l
-  JOIN work w ON l.lane = w.lane AND l.epoch = w.epoch
-  WHERE l.queue = $1 AND l.owner = $5
+  SELECT l.queue, l.lane, l.seq, w.release_seq FROM work w
+  JOIN lanes l ON l.queue = w.queue AND l.lane = w.lane AND l.epoch = w.epoch
+  WHERE l.owner = $5
   ORDER BY l.lane
   FOR NO KEY UPDATE OF l
+), done AS MATERIALIZED (
+  SELECT workspace_id, id FROM unnest($6::uuid[], $7::bigint[]) AS d(workspace_id, id)
+  WHERE (SELECT count(*) FROM held) = cardinality($2::text[])
+  ${fewRows("$6")}
 ), completed AS (
   UPDATE jobs j
   SET state = 'completed', attempts = j.attempts + 1, worker = $8, run_ms = $9::int,
     started_at = clock_timestamp() - $9::int * interval '1 ms', finished_at = clock_timestamp(),
     error_class = NULL, error = NULL
-  FROM unnest($6::uuid[], $7::bigint[]) AS d(workspace_id, id)
-  WHERE (SELECT count(*) FROM held) = cardinality($2::text[])
-    AND j.workspace_id = d.workspace_id AND j.id = d.id
+  FROM done d
+  WHERE j.workspace_id = d.workspace_id AND j.id = d.id
     AND j.state IN ('available', 'running', 'retryable')
   RETURNING j.id
 ), released AS (
   UPDATE lanes l SET owner = NULL, lease_until = NULL, due_at = NULL
-  FROM held
+  FROM held h
   WHERE (SELECT count(*) FROM held) = cardinality($2::text[])
-    AND l.queue = $1 AND l.lane = held.lane AND held.seq = held.release_seq
+    AND l.queue = h.queue AND l.lane = h.lane AND h.seq = h.release_seq
   RETURNING l.lane
 )
 SELECT (SELECT array_agg(lane) FROM held) AS held,

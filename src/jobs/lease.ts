@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from "../platform/index.ts";
+import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
 import type { QueueName } from "./types.ts";
 
 /**
@@ -41,15 +41,16 @@ export interface LeaseOptions {
 const RELAXED = "CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true)) relaxed";
 
 const TAKE = `/* jobs.lease */
-WITH free AS (
+WITH names AS MATERIALIZED (
+  SELECT $1::text AS queue, lane FROM unnest($2::text[]) AS n(lane) ${fewRows("$2")}
+), free AS (
   SELECT l.queue, l.lane, l.owner IS NOT NULL AS inherited
-  FROM lanes l
-  WHERE l.queue = $1 AND l.lane = ANY ($2::text[])
-    AND l.due_at <= clock_timestamp()
+  FROM names n JOIN lanes l ON l.queue = n.queue AND l.lane = n.lane
+  WHERE l.due_at <= clock_timestamp()
     AND (l.lease_until IS NULL OR l.lease_until < now()
       OR l.lease_until > now() + 2 * $4 * interval '1 ms')
   ORDER BY l.lane
-  FOR NO KEY UPDATE
+  FOR NO KEY UPDATE OF l
 )
 UPDATE lanes l
 SET owner = $3, epoch = nextval('lease_epochs'), lease_until = now() + $4 * interval '1 ms'
@@ -86,10 +87,12 @@ export async function takeLeases(
 }
 
 const RENEW = `/* jobs.renew */
-WITH held AS (
-  SELECT l.queue, l.lane FROM lanes l
-  JOIN unnest($1::text[], $2::text[], $3::bigint[]) AS h(queue, lane, epoch)
-    ON l.queue = h.queue AND l.lane = h.lane AND l.epoch = h.epoch
+WITH names AS MATERIALIZED (
+  SELECT queue, lane, epoch
+  FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n(queue, lane, epoch) ${fewRows("$1")}
+), held AS (
+  SELECT l.queue, l.lane FROM names n
+  JOIN lanes l ON l.queue = n.queue AND l.lane = n.lane AND l.epoch = n.epoch
   WHERE l.owner = $4
   ORDER BY l.queue, l.lane
   FOR NO KEY UPDATE OF l
@@ -116,9 +119,13 @@ export async function renewLeases(
 }
 
 const FENCE = `/* jobs.fence */
-SELECT l.lane FROM lanes l
-JOIN unnest($2::text[], $3::bigint[]) AS h(lane, epoch) ON l.lane = h.lane AND l.epoch = h.epoch
-WHERE l.queue = $1 AND l.owner = $4
+WITH names AS MATERIALIZED (
+  SELECT $1::text AS queue, lane, epoch FROM unnest($2::text[], $3::bigint[]) AS n(lane, epoch)
+  ${fewRows("$2")}
+)
+SELECT l.lane FROM names n
+JOIN lanes l ON l.queue = n.queue AND l.lane = n.lane AND l.epoch = n.epoch
+WHERE l.owner = $4
 ORDER BY l.lane
 FOR NO KEY UPDATE OF l`;
 
@@ -151,11 +158,14 @@ export interface Release {
 }
 
 const RELEASE = `/* jobs.release */
-WITH done AS (
-  SELECT l.queue, l.lane, r.due_in_ms, r.keep FROM lanes l
-  JOIN unnest($2::text[], $3::bigint[], $4::bigint[], $5::double precision[], $6::boolean[])
-    AS r(lane, epoch, seq, due_in_ms, keep) ON l.lane = r.lane AND l.epoch = r.epoch
-  WHERE l.queue = $1 AND l.owner = $7 AND (r.keep OR l.seq = r.seq)
+WITH ended AS MATERIALIZED (
+  SELECT $1::text AS queue, lane, epoch, seq, due_in_ms, keep
+  FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::double precision[], $6::boolean[])
+    AS r(lane, epoch, seq, due_in_ms, keep) ${fewRows("$2")}
+), done AS (
+  SELECT l.queue, l.lane, r.due_in_ms, r.keep FROM ended r
+  JOIN lanes l ON l.queue = r.queue AND l.lane = r.lane AND l.epoch = r.epoch
+  WHERE l.owner = $7 AND (r.keep OR l.seq = r.seq)
   ORDER BY l.lane
   FOR NO KEY UPDATE OF l
 )

@@ -109,12 +109,43 @@ function statementOf(sql: string, params: readonly unknown[] = []): pg.QueryConf
   return { ...statement, name };
 }
 
+/**
+ * Ends a subquery over `unnest(array)` that drives a join: all its rows, but the planner takes them
+ * for few. It then looks each one up by the key of the table joined to it, also in a plan that was
+ * made when the table was empty and is used when it is not. `array` is the parameter, e.g. `$2`.
+ */
+export const fewRows = (array: string) => `LIMIT (SELECT cardinality(${array}))`;
+
+/**
+ * A plan lives as long as its connection, or until the table's statistics are renewed, which takes
+ * a minute: too long for one made on an empty table. So a connection drops its plans now and then,
+ * soon at first.
+ */
+const FIRST_PLANS_MS = 1_000;
+const LATER_PLANS_MS = 120_000;
+
+/** Drops a connection's plans when they are old. Called with the connection in hand, between uses. */
+function planRefresher() {
+  const plans = new WeakMap<pg.PoolClient, { untilMs: number; lifeMs: number }>();
+  return async (client: pg.PoolClient): Promise<void> => {
+    const now = performance.now();
+    const age = plans.get(client);
+    if (age !== undefined && age.untilMs > now) return;
+    const lifeMs = Math.min(age === undefined ? FIRST_PLANS_MS : age.lifeMs * 2, LATER_PLANS_MS);
+    plans.set(client, { untilMs: now + lifeMs, lifeMs });
+    if (age !== undefined) await client.query("DISCARD PLANS");
+  };
+}
+
 export function openDatabase(options: DatabaseOptions): Database {
   const connection: pg.ClientConfig = {
     connectionString: options.url,
     application_name: options.applicationName ?? "heliograph",
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
+    // Nothing is meant to read a whole table, and a plan that was made while one was small must not
+    // do so when it has grown. Options in the connection string take the place of this one.
+    options: "-c enable_seqscan=off",
   };
   const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
   const pool = new pg.Pool({
@@ -132,6 +163,26 @@ export function openDatabase(options: DatabaseOptions): Database {
   // nobody listening that would end the process. Its next statement fails, which is news enough.
   pool.on("connect", (client) => client.on("error", () => {}));
 
+  const refreshPlans = planRefresher();
+
+  async function queryOnce<Row extends object>(
+    sql: string,
+    params?: readonly unknown[],
+  ): Promise<Row[]> {
+    const client = await pool.connect();
+    let failure: unknown;
+    try {
+      await refreshPlans(client);
+      return (await client.query(statementOf(sql, params))).rows as Row[];
+    } catch (error) {
+      failure = error;
+      throw error;
+    } finally {
+      // A connection whose statement failed for another reason than its own SQL is not used again.
+      client.release(failure !== undefined && sqlState(failure) === undefined);
+    }
+  }
+
   async function tryTransaction<Result>(
     work: (tx: Transaction) => Promise<Result>,
     { lockTimeoutMs }: TransactionOptions,
@@ -140,6 +191,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     const hooks: Array<() => void> = [];
     let broken: Error | undefined;
     try {
+      await refreshPlans(client);
       await client.query(
         lockTimeoutMs === undefined
           ? "BEGIN"
@@ -174,8 +226,7 @@ export function openDatabase(options: DatabaseOptions): Database {
 
   return {
     pool,
-    query: async <Row extends object>(sql: string, params?: readonly unknown[]) =>
-      (await pool.query(statementOf(sql, params))).rows as Row[],
+    query: queryOnce,
     transaction: async (work, transactionOptions = {}) => {
       for (let attempt = 1; ; attempt++) {
         try {
