@@ -19,6 +19,8 @@ export const migration: Migration = {
         workspace_id uuid        NOT NULL,
         seq          bigint      NOT NULL DEFAULT 0,
         due_at       timestamptz,
+        -- seq of the insert that made the lane due: that one sends the wake.
+        due_seq      bigint      NOT NULL DEFAULT 0,
         owner        uuid,
         epoch        bigint      NOT NULL DEFAULT 0,
         lease_until  timestamptz,

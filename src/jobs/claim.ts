@@ -65,7 +65,8 @@ export function claimedJob(row: JobRow): ClaimedJob {
   };
 }
 
-const JOB_COLUMNS = `j.id, j.workspace_id, j.queue, j.lane, j.kind, j.state, j.ordering_key,
+/** Columns of `jobs j` that make a `JobRow`, without its body. */
+export const JOB_COLUMNS = `j.id, j.workspace_id, j.queue, j.lane, j.kind, j.state, j.ordering_key,
   j.priority, j.payload, j.attempts, j.max_attempts, j.deaths, j.worker, j.cause_id, j.created_at,
   (extract(epoch FROM j.run_at - now()) * 1000)::double precision AS due_in_ms`;
 

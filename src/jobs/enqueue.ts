@@ -5,26 +5,18 @@ import {
   type Queryable,
   type Transaction,
 } from "../platform/index.ts";
+import { LOCK_ORDER } from "./lock-order.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import type { Enqueued, NewJob, QueueName } from "./types.ts";
-
-/**
- * The order in which a transaction takes lanes of several queues: a queue stands behind those its
- * work may enqueue to, because a drain takes its own lanes last (`finishLanes`).
- */
-const LOCK_ORDER: QueueName[] = [
-  "delivery",
-  "outbound",
-  "evidence",
-  "backfill",
-  "schedule",
-  "ingest",
-];
 
 /**
  * Enqueue, in one statement: unique keys first, then the lane rows in lock order with
  * `seq` raised and `due_at` lowered, then the jobs numbered in arrival order. The sort on `n`
  * reads every lane row before the first id is drawn, so ids inside a lane follow commit order.
+ *
+ * Only the insert that makes a lane due wakes it: until a drain has handed the lane back as empty,
+ * a wake is on its way, or the lane is in somebody's hands, or the sweep will find it. So wakes do
+ * not pile up, however many jobs do.
  */
 const ENQUEUE = `/* jobs.enqueue */
 WITH input AS MATERIALIZED (
@@ -46,15 +38,18 @@ WITH input AS MATERIALIZED (
     ORDER BY i.queue, i.unique_key, i.n
   ) first_of_key
 ), locked AS (
-  INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at)
-  SELECT queue, lane, min(workspace_id::text)::uuid, 1, min(coalesce(run_at, now()))
+  INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at, due_seq)
+  SELECT queue, lane, min(workspace_id::text)::uuid, 1, min(coalesce(run_at, now())),
+    CASE WHEN min(coalesce(run_at, now())) <= now() THEN 1 ELSE 0 END
   FROM fresh GROUP BY queue, lane ORDER BY array_position($14::text[], queue), lane
   ON CONFLICT (queue, lane) DO UPDATE
-    SET seq = l.seq + 1, due_at = least(l.due_at, excluded.due_at)
-  RETURNING queue, lane
+    SET seq = l.seq + 1, due_at = least(l.due_at, excluded.due_at),
+      due_seq = CASE WHEN excluded.due_at <= now() AND (l.due_at IS NULL OR l.due_at > now())
+        THEN l.seq + 1 ELSE l.due_seq END
+  RETURNING queue, lane, due_seq = seq AS became_due
 ), numbered AS MATERIALIZED (
   SELECT nextval('job_ids') AS id, o.* FROM (
-    SELECT f.* FROM fresh f JOIN locked l ON l.queue = f.queue AND l.lane = f.lane ORDER BY f.n
+    SELECT f.*, l.became_due FROM fresh f JOIN locked l ON l.queue = f.queue AND l.lane = f.lane ORDER BY f.n
   ) o
 ), bodies AS (
   INSERT INTO job_bodies (workspace_id, job_id, body, created_at)
@@ -66,17 +61,20 @@ WITH input AS MATERIALIZED (
     coalesce(run_at, now()), max_attempts, cause_id, clock_timestamp()
   FROM numbered
 )
-SELECT n, id FROM numbered`;
+SELECT n, id, became_due FROM numbered`;
 
 const DEFAULT_PRIORITY = 5;
 
-/**
- * Inserts jobs with `tx` or the pool. Duplicates (within the batch or against earlier jobs) are
- * not inserted. Lanes are locked until the surrounding transaction ends: call it late in one.
- */
-export async function insertJobs(on: Queryable, jobs: NewJob[]): Promise<Enqueued[]> {
-  if (jobs.length === 0) return [];
-  const rows = await on.query<{ n: number; id: string }>(ENQUEUE, [
+interface Inserted {
+  results: Enqueued[];
+  /** Lanes that were not due before. */
+  toWake: Map<QueueName, Set<string>>;
+}
+
+async function insert(on: Queryable, jobs: NewJob[]): Promise<Inserted> {
+  const toWake: Inserted["toWake"] = new Map();
+  if (jobs.length === 0) return { results: [], toWake };
+  const rows = await on.query<{ n: number; id: string; became_due: boolean }>(ENQUEUE, [
     jobs.map((_, n) => n),
     jobs.map((job) => job.queue),
     jobs.map((job) => job.lane),
@@ -92,11 +90,24 @@ export async function insertJobs(on: Queryable, jobs: NewJob[]): Promise<Enqueue
     jobs.map((job) => job.causeId ?? null),
     LOCK_ORDER,
   ]);
-  const ids = new Map(rows.map((row) => [row.n, row.id]));
-  return jobs.map((_, n) => {
-    const id = ids.get(n);
-    return id === undefined ? { id: null, duplicate: true } : { id, duplicate: false };
-  });
+  const results: Enqueued[] = jobs.map(() => ({ id: null, duplicate: true }));
+  for (const { n, id, became_due } of rows) {
+    results[n] = { id, duplicate: false };
+    const job = jobs[n];
+    if (!became_due || job === undefined) continue;
+    const lanes = toWake.get(job.queue) ?? new Set();
+    toWake.set(job.queue, lanes.add(job.lane));
+  }
+  return { results, toWake };
+}
+
+/**
+ * Inserts jobs with `tx` or the pool, and wakes nobody. Duplicates (within the batch or against
+ * earlier jobs) are not inserted. Lanes are locked until the surrounding transaction ends: call it
+ * late in one.
+ */
+export async function insertJobs(on: Queryable, jobs: NewJob[]): Promise<Enqueued[]> {
+  return (await insert(on, jobs)).results;
 }
 
 /** Says that lanes have something to do. Must not throw and must not wait. */
@@ -120,15 +131,8 @@ const MAX_BATCH_BYTES = 4_000_000;
 const MAX_QUEUED_JOBS = 2_000;
 
 export function createEnqueuer(db: Database, wake: Wake): Enqueuer {
-  const wakeFresh = (jobs: NewJob[], results: Enqueued[]) => {
-    const lanes = new Map<NewJob["queue"], Set<string>>();
-    for (const [n, job] of jobs.entries()) {
-      // A job of the future gets no wake: its lane's due_at does that.
-      if (results[n]?.duplicate || (job.runAt && job.runAt.getTime() > Date.now())) continue;
-      const ofQueue = lanes.get(job.queue) ?? new Set();
-      lanes.set(job.queue, ofQueue.add(job.lane));
-    }
-    for (const [queue, names] of lanes) wake(queue, names);
+  const wakeAll = (toWake: Inserted["toWake"]) => {
+    for (const [queue, lanes] of toWake) wake(queue, lanes);
   };
 
   const batchers = Array.from(
@@ -141,8 +145,8 @@ export function createEnqueuer(db: Database, wake: Wake): Enqueuer {
         maxQueued: MAX_QUEUED_JOBS,
         isShared: isUnavailable,
         run: async (jobs) => {
-          const results = await insertJobs(db, jobs);
-          wakeFresh(jobs, results);
+          const { results, toWake } = await insert(db, jobs);
+          wakeAll(toWake);
           return results;
         },
       }),
@@ -151,8 +155,8 @@ export function createEnqueuer(db: Database, wake: Wake): Enqueuer {
   return {
     enqueue: (job) => (batchers[batcherOf(job.lane)] as Batcher<NewJob, Enqueued>).add(job),
     enqueueIn: async (tx, jobs) => {
-      const results = await insertJobs(tx, jobs);
-      tx.afterCommit(() => wakeFresh(jobs, results));
+      const { results, toWake } = await insert(tx, jobs);
+      tx.afterCommit(() => wakeAll(toWake));
       return results;
     },
   };

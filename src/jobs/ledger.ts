@@ -1,7 +1,8 @@
 import createKnex, { type Knex } from "knex";
-import type { Database, Queryable, Transaction } from "../platform/index.ts";
-import { claimedJob, type JobRow } from "./claim.ts";
+import { type Database, fewRows, type Queryable, type Transaction } from "../platform/index.ts";
+import { claimedJob, JOB_COLUMNS, type JobRow } from "./claim.ts";
 import type { Wake } from "./enqueue.ts";
+import { LOCK_ORDER } from "./lock-order.ts";
 import type { Job, JobHooks, JobId, JobState, QueueName } from "./types.ts";
 
 /** The ledger as people read and mend it. Only builds statements: the pool of `Database` runs them. */
@@ -140,7 +141,7 @@ const LOCK_LANES = `/* jobs.touch-lanes */
 INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at)
 SELECT queue, lane, workspace_id, 1, now()
 FROM unnest($1::text[], $2::text[], $3::uuid[]) AS t(queue, lane, workspace_id)
-ORDER BY queue, lane
+ORDER BY array_position($4::text[], queue), lane
 ON CONFLICT (queue, lane) DO UPDATE SET seq = l.seq + 1, due_at = least(l.due_at, now())`;
 
 export interface LedgerOptions {
@@ -164,10 +165,12 @@ export class Ledger {
         `/* jobs.retry */
          UPDATE jobs j SET state = 'available', attempts = 0, deaths = 0, run_at = now(),
            finished_at = NULL
-         FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id)
+         FROM (
+           SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id) ${fewRows("$1")}
+         ) t
          WHERE j.workspace_id = t.workspace_id AND j.id = t.id
            AND j.state IN ('discarded', 'cancelled')
-         RETURNING j.*, NULL AS body, 0::double precision AS due_in_ms`,
+         RETURNING ${JOB_COLUMNS}, NULL AS body`,
         [jobs.map((job) => job.workspace_id), jobs.map((job) => job.id)],
       ),
     );
@@ -180,10 +183,12 @@ export class Ledger {
         `/* jobs.discard */
          UPDATE jobs j SET state = 'discarded', finished_at = now(),
            error_class = 'DiscardedByHand', error = 'discarded by hand'
-         FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id)
+         FROM (
+           SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id) ${fewRows("$1")}
+         ) t
          WHERE j.workspace_id = t.workspace_id AND j.id = t.id
            AND j.state IN ('available', 'retryable')
-         RETURNING j.*, NULL AS body, 0::double precision AS due_in_ms`,
+         RETURNING ${JOB_COLUMNS}, NULL AS body`,
         [jobs.map((job) => job.workspace_id), jobs.map((job) => job.id)],
       ),
     );
@@ -211,6 +216,7 @@ export class Ledger {
         lanes.map((lane) => lane.queue),
         lanes.map((lane) => lane.lane),
         lanes.map((lane) => lane.workspace_id),
+        LOCK_ORDER,
       ]);
       const changed: Job[] = (await update(tx, matching)).map(claimedJob);
       for (const [queue, ofQueue] of groupBy(changed, (job) => job.queue)) {

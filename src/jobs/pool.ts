@@ -43,6 +43,8 @@ export interface PoolOptions {
   turnMs: number;
 }
 
+/** Wakes taken from the transport at a time: enough to see that lanes wait for a slot. */
+const WAKES_IN_HAND = 4;
 /** Lanes that are due soon are drained by a timer of this process; the rest is the sweep's. */
 const ALARM_WITHIN_MS = 60_000;
 const MAX_ALARMS = 10_000;
@@ -80,10 +82,8 @@ export class WorkerPool {
   }
 
   async start(): Promise<void> {
-    const { transport, queue, slots, sweepMs } = this.options;
-    // More wakes than slots, so that a lane that waits for one is seen, and a hot lane yields to it.
-    const concurrency = slots + Math.ceil(slots / 4);
-    this.listener = await transport.listen(queue, concurrency, (lane) => this.onWake(lane));
+    const { transport, queue, sweepMs } = this.options;
+    this.listener = await transport.listen(queue, WAKES_IN_HAND, (lanes) => this.onWake(lanes));
     this.sweepTimer = setInterval(() => {
       this.sweeping ??= this.sweep().finally(() => {
         this.sweeping = undefined;
@@ -117,21 +117,37 @@ export class WorkerPool {
     await Promise.race([listenerClosed, new Promise((resolve) => setTimeout(resolve, 1_000))]);
   }
 
-  private async onWake(lane: string): Promise<void> {
-    // The holder is this process: it only needs to look again.
-    this.options.keeper.find(this.options.queue, lane)?.nudge();
-    if (this.draining.has(lane)) {
-      this.wokenAgain.add(lane);
+  /**
+   * A wake is answered once its lanes have their slots, not once they are drained: while one waits
+   * for a slot, the wakes behind it stay with the transport, for other workers.
+   */
+  private async onWake(lanes: string[]): Promise<void> {
+    const { keeper, queue, transport } = this.options;
+    for (const [n, lane] of lanes.entries()) {
+      // The holder may be this process: it only needs to look again.
+      keeper.find(queue, lane)?.nudge();
+      if (await this.begin(lane)) continue;
+      transport.wake(queue, lanes.slice(n));
       return;
     }
-    if (!(await this.slots.take())) return;
-    // Another wake of this lane may have been faster while this one waited.
-    if (this.draining.has(lane)) {
-      this.wokenAgain.add(lane);
-      this.slots.give();
-      return;
+  }
+
+  /** Begins to drain a lane as soon as it has a slot; false when this pool stops. */
+  private async begin(lane: string): Promise<boolean> {
+    if (!this.isDraining(lane)) {
+      if (!(await this.slots.take())) return false;
+      // Another wake of this lane may have been faster while this one waited.
+      if (this.isDraining(lane)) this.slots.give();
+      else void this.drain(lane);
     }
-    await this.drain(lane);
+    return true;
+  }
+
+  /** True when the lane is being drained here; it will be looked at again after that. */
+  private isDraining(lane: string): boolean {
+    if (!this.draining.has(lane)) return false;
+    this.wokenAgain.add(lane);
+    return true;
   }
 
   /** Drains a lane in a slot that the caller took; gives the slot back. Never throws. */
@@ -142,7 +158,7 @@ export class WorkerPool {
       this.draining.delete(lane);
       this.slots.give();
       // The news may have come after the drain's last look, which nobody else would notice.
-      if (this.wokenAgain.delete(lane)) void this.onWake(lane);
+      if (this.wokenAgain.delete(lane)) void this.begin(lane);
       else if (end?.handedBack && end.dueInMs !== null) this.comeBack(lane, end.dueInMs);
     });
     this.draining.set(lane, drained);
@@ -205,7 +221,7 @@ export class WorkerPool {
     clearTimeout(this.alarms.get(lane));
     const alarm = setTimeout(() => {
       this.alarms.delete(lane);
-      void this.onWake(lane);
+      void this.begin(lane);
     }, Math.ceil(dueInMs));
     this.alarms.set(lane, alarm);
   }

@@ -5,7 +5,7 @@ import { assertNoEviction, connectRedis, type RedisClient } from "./redis-connec
 import type { QueueName } from "./types.ts";
 
 /**
- * The transport carries wakes: which lane to look at, now. BullMQ on Redis or on Postgres; this is
+ * The transport carries wakes: which lanes to look at, now. BullMQ on Redis or on Postgres; this is
  * the only file that knows which. Losing, repeating or delaying a wake costs a second, never data:
  * nothing waits for one, and nothing here may throw at those who send them.
  */
@@ -16,7 +16,7 @@ export interface WakeTransport {
   listen(
     queue: QueueName,
     concurrency: number,
-    onWake: (lane: string) => Promise<void>,
+    onWake: (lanes: string[]) => Promise<void>,
   ): Promise<WakeListener>;
   /** Resolves when wakes can travel now; throws with the reason otherwise. */
   check(): Promise<void>;
@@ -43,7 +43,10 @@ export interface TransportOptions {
 const PREFIX = "{heliograph}";
 const CLOSE_TIMEOUT_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 1_000;
-const MAX_BULK = 500;
+/** Wakes in one bulk add. */
+const MAX_BULK = 50;
+/** Lanes named by one wake: few enough that several workers share a burst. */
+const LANES_A_WAKE = 16;
 /** Lanes remembered while the transport is slow or away; the sweep carries what is dropped. */
 const MAX_PENDING_LANES = 20_000;
 /**
@@ -53,7 +56,7 @@ const MAX_PENDING_LANES = 20_000;
 const LOCK_MS = 30_000;
 
 interface Wake {
-  lane: string;
+  lanes: string[];
 }
 
 /** What is used of BullMQ's classes, whose types name their backend. */
@@ -73,10 +76,8 @@ interface Backend {
   openWorker(
     name: QueueName,
     concurrency: number,
-    onWake: (lane: string) => Promise<void>,
+    onWake: (lanes: string[]) => Promise<void>,
   ): WakeWorker;
-  /** On Postgres deduplication slows bulk adds to a sixth, and a second wake is harmless. */
-  deduplicates: boolean;
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -115,20 +116,14 @@ export function createTransport(options: TransportOptions): WakeTransport {
   const flush = async (name: QueueName): Promise<void> => {
     const lanes = pending.get(name);
     while (lanes !== undefined && lanes.size > 0 && !closed) {
-      const bulk = [...lanes].slice(0, MAX_BULK);
+      const bulk = [...lanes].slice(0, MAX_BULK * LANES_A_WAKE);
       for (const lane of bulk) lanes.delete(lane);
       try {
         await queueOf(name).addBulk(
-          bulk.map((lane) => ({
+          chunks(bulk, LANES_A_WAKE).map((some) => ({
             name: "wake",
-            data: { lane },
-            opts: {
-              removeOnComplete: true,
-              removeOnFail: true,
-              ...(backend.deduplicates
-                ? { deduplication: { id: lane, keepLastIfActive: true } }
-                : {}),
-            },
+            data: { lanes: some },
+            opts: { removeOnComplete: true, removeOnFail: true },
           })),
         );
       } catch (error) {
@@ -178,7 +173,6 @@ function redisBackend(settings: RedisConfig, log: Logger): Backend {
   };
   const producer = open("producer");
   return {
-    deduplicates: true,
     openQueue: (name) =>
       new Queue<Wake>(name, {
         connection: producer,
@@ -187,7 +181,7 @@ function redisBackend(settings: RedisConfig, log: Logger): Backend {
         skipMetasUpdate: true,
       }),
     openWorker: (name, concurrency, onWake) =>
-      new Worker<Wake>(name, (job) => onWake(job.data.lane), {
+      new Worker<Wake>(name, (job) => onWake(job.data.lanes), {
         connection: open("consumer"),
         prefix: PREFIX,
         concurrency,
@@ -218,12 +212,11 @@ function postgresBackend({ db, postgresConnections, log }: TransportOptions): Ba
   pool.on("error", (error) => log.debug({ err: error }, "wake connection error"));
   pool.on("connect", (client) => client.on("error", () => {}));
   return {
-    deduplicates: false,
     openQueue: (name) => new Queue(name, { connection: pool }, createPostgresBackend),
     openWorker: (name, concurrency, onWake) =>
       new Worker(
         name,
-        (job) => onWake((job.data as Wake).lane),
+        (job) => onWake((job.data as Wake).lanes),
         {
           connection: pool,
           concurrency,
@@ -238,6 +231,12 @@ function postgresBackend({ db, postgresConnections, log }: TransportOptions): Ba
     },
     close: () => within(CLOSE_TIMEOUT_MS, pool.end()),
   };
+}
+
+function chunks<Item>(items: Item[], size: number): Item[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) =>
+    items.slice(n * size, (n + 1) * size),
+  );
 }
 
 /** Right after the start a connection may still be on its way: that is not an outage yet. */
