@@ -18,10 +18,12 @@ export interface Claim {
   seq: string;
   /** Postgres's time of that snapshot: what was not due then is what `nextDueInMs` looks for. */
   claimedAt: string;
+  /** The lane has no unfinished job, claimed or not, due or not. */
+  isEmpty: boolean;
   jobs: ClaimedJob[];
 }
 
-const NO_LANE: Claim = { seq: "-1", claimedAt: "-infinity", jobs: [] };
+const NO_LANE: Claim = { seq: "-1", claimedAt: "-infinity", isEmpty: true, jobs: [] };
 
 export interface JobRow {
   id: string;
@@ -116,6 +118,7 @@ export async function claimInOrder(
     const claim = claims.get(row.of_lane) ?? {
       seq: row.seq,
       claimedAt: row.claimed_at,
+      isEmpty: row.id === null,
       jobs: [],
     };
     claims.set(row.of_lane, claim);
@@ -126,6 +129,10 @@ export async function claimInOrder(
 
 /** What holds its key: everything unfinished but a job that waits for its own time. */
 const HOLDS_KEY = `${LIVE} AND NOT (j.state = 'available' AND j.run_at > now())`;
+
+const IS_EMPTY = `NOT EXISTS (
+  SELECT FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE}
+) AS is_empty`;
 
 /**
  * Candidates by priority and age, each replaced by the head of its key, so that order inside a key
@@ -140,7 +147,7 @@ WITH candidates AS (
 ), keys AS (
   SELECT ordering_key, min(priority) AS priority FROM candidates GROUP BY ordering_key
 )
-SELECT l.seq, now()::text AS claimed_at, j.*, b.body FROM lanes l
+SELECT l.seq, now()::text AS claimed_at, ${IS_EMPTY}, j.*, b.body FROM lanes l
 LEFT JOIN (keys k CROSS JOIN LATERAL (
   SELECT ${JOB_COLUMNS.replace("j.priority,", "k.priority,")} FROM jobs j
   WHERE j.queue = $1 AND j.lane = $2 AND j.ordering_key = k.ordering_key AND ${HOLDS_KEY}
@@ -150,7 +157,7 @@ ${BODY}
 WHERE l.queue = $1 AND l.lane = $2`;
 
 const CLAIM_FREE = `/* jobs.claim-free */
-SELECT l.seq, now()::text AS claimed_at, j.*, b.body FROM lanes l
+SELECT l.seq, now()::text AS claimed_at, ${IS_EMPTY}, j.*, b.body FROM lanes l
 LEFT JOIN LATERAL (
   SELECT ${JOB_COLUMNS} FROM jobs j
   WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at <= now()
@@ -164,10 +171,15 @@ const NEXT_DUE = `/* jobs.next-due */
 SELECT min((extract(epoch FROM j.run_at - now()) * 1000)::double precision) AS due_in_ms
 FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at > $3::timestamptz`;
 
-function claimOf(rows: (JobRow & { seq: string; claimed_at: string; id: string | null })[]): Claim {
+function claimOf(
+  rows: (JobRow & { seq: string; claimed_at: string; is_empty: boolean; id: string | null })[],
+): Claim {
+  const [first] = rows;
+  if (first === undefined) return NO_LANE;
   return {
-    seq: rows[0]?.seq ?? NO_LANE.seq,
-    claimedAt: rows[0]?.claimed_at ?? NO_LANE.claimedAt,
+    seq: first.seq,
+    claimedAt: first.claimed_at,
+    isEmpty: first.is_empty,
     jobs: rows.filter((row) => row.id !== null).map(claimedJob),
   };
 }
@@ -208,15 +220,4 @@ export async function nextDueInMs(
     claimedAt,
   ]);
   return rows[0]?.due_in_ms ?? null;
-}
-
-const ORPHANS = `/* jobs.orphans */
-SELECT ${JOB_COLUMNS}, b.body FROM jobs j
-${BODY}
-WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.state = 'running'
-ORDER BY j.id LIMIT 1000`;
-
-/** Jobs of a lane that are marked running: for a new holder, what its predecessor left. */
-export async function claimOrphans(on: Queryable, lease: Lease): Promise<ClaimedJob[]> {
-  return (await on.query<JobRow>(ORPHANS, [lease.queue, lease.lane])).map(claimedJob);
 }

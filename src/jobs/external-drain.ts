@@ -5,7 +5,6 @@ import {
   claimFree,
   claimHeads,
   claimInOrder,
-  claimOrphans,
   nextDueInMs,
 } from "./claim.ts";
 import { LeaseLost, outcomeOfError } from "./errors.ts";
@@ -27,7 +26,7 @@ const CLAIM_LIMIT = 200;
 /** Claims that may be repeated without the keys that turned out to wait, before the drain looks at the clock again. */
 const CLAIM_ROUNDS = 20;
 /** While something is in flight, a job that another process enqueued is seen within this time. */
-const POLL_MS = 50;
+const POLL_MS = 25;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
 const RECORD_RETRY_MS = 200;
@@ -47,6 +46,7 @@ export interface ExternalDrainOptions {
 interface Started {
   seq: string;
   claimedAt: string;
+  isEmpty: boolean;
   untilMs: number | null;
 }
 
@@ -57,7 +57,7 @@ interface Started {
  *   run     the outside call, outside any transaction
  *   finish  a transaction records the outcome by attempt, whether the lease is still held or not
  *
- * What a dead holder left running is settled first (`orphan`). The lane is handed back as soon as
+ * What a dead holder left running holds its key until it is settled (`orphan`). The lane is handed back as soon as
  * nothing is in flight and nothing may start for a while, with the time at which something may.
  */
 export class ExternalDrain {
@@ -80,9 +80,6 @@ export class ExternalDrain {
     this.held.nudge = () => this.notify();
     const runner = await this.options.handler.open(lease);
     try {
-      for (const job of await claimOrphans(this.options.db, lease)) {
-        this.orphans.set(job.id, { job, askAtMs: 0 });
-      }
       return await this.loop(runner);
     } finally {
       await Promise.all([...this.inFlight.values()].map((flight) => flight.ended));
@@ -126,7 +123,7 @@ export class ExternalDrain {
         const choice: Choice = runner.choose?.(ready, Date.now()) ?? { job: mostUrgent(ready) };
         if ("waitUntilMs" in choice) {
           earlier(choice.waitUntilMs);
-          return { seq: claim.seq, claimedAt, untilMs };
+          return { ...claim, claimedAt, untilMs };
         }
         const chosen = ready.splice(
           ready.findIndex((job) => job.id === choice.job.id),
@@ -138,7 +135,7 @@ export class ExternalDrain {
       const keys = waiting.flatMap((job) => job.orderingKey ?? []);
       const full = claim.jobs.length > 0 && this.options.order === "per-key";
       if (!full || keys.length === 0 || this.inFlight.size > 0 || round === CLAIM_ROUNDS) {
-        return { seq: claim.seq, claimedAt, untilMs };
+        return { ...claim, claimedAt, untilMs };
       }
       for (const key of keys) blocked.add(key);
     }
@@ -148,7 +145,19 @@ export class ExternalDrain {
     return job.state !== "running" && job.dueInMs <= 0;
   }
 
+  /** Claims, and notes what is marked running though nobody here runs it. */
   private async claim(heldKeys: string[]): Promise<Claim> {
+    // What ends while the claim is under way may still be running in it.
+    const own = new Set(this.inFlight.keys());
+    const claim = await this.claimJobs(heldKeys);
+    for (const job of claim.jobs) {
+      if (job.state !== "running" || own.has(job.id) || this.orphans.has(job.id)) continue;
+      this.orphans.set(job.id, { job, askAtMs: 0 });
+    }
+    return claim;
+  }
+
+  private async claimJobs(heldKeys: string[]): Promise<Claim> {
     const { db, order } = this.options;
     const { lease } = this.held;
     if (order === "free") return claimFree(db, lease, [...this.inFlight.keys()], CLAIM_LIMIT);
@@ -173,8 +182,7 @@ export class ExternalDrain {
     let attempt: number | null;
     try {
       attempt = await db.transaction(async (tx) => {
-        await this.mustHold(tx);
-        const number = await beginAttempt(tx, job, worker);
+        const number = await beginAttempt(tx, { lease: this.held.lease, job, worker });
         if (number !== null) await runner.begin?.(tx, job);
         return number;
       });
@@ -282,7 +290,9 @@ export class ExternalDrain {
     const now = Date.now();
     const waits = [...this.orphans.values()].map((orphan) => orphan.askAtMs - now);
     if (started.untilMs !== null) waits.push(started.untilMs - now);
-    const nextInMs = await nextDueInMs(this.options.db, this.held.lease, started.claimedAt);
+    const nextInMs = started.isEmpty
+      ? null
+      : await nextDueInMs(this.options.db, this.held.lease, started.claimedAt);
     if (nextInMs !== null) waits.push(nextInMs);
     const dueInMs = waits.length === 0 ? null : Math.max(1, Math.min(...waits));
     if (dueInMs !== null && dueInMs <= LINGER_MS) {

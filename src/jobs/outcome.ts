@@ -1,5 +1,7 @@
 import type { Queryable, Transaction } from "../platform/index.ts";
 import { backoffDelayMs } from "./backoff.ts";
+import { LeaseLost } from "./errors.ts";
+import type { Lease } from "./lease.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import type { Job, JobId, JobState, Outcome } from "./types.ts";
 
@@ -137,22 +139,40 @@ export async function recordOutcomes(
   return new Set(rows.map((row) => row.id));
 }
 
+/** Under the lane's fence: nothing is begun where the lease is gone. */
 const BEGIN = `/* jobs.begin */
-UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = $3, started_at = clock_timestamp()
-WHERE workspace_id = $1 AND id = $2 AND state IN ('available', 'retryable')
-RETURNING attempts`;
+WITH held AS MATERIALIZED (
+  SELECT FROM lanes
+  WHERE queue = $4 AND lane = $5 AND epoch = $6 AND owner = $7
+  FOR NO KEY UPDATE
+), begun AS (
+  UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = $3,
+    started_at = clock_timestamp()
+  WHERE workspace_id = $1 AND id = $2 AND state IN ('available', 'retryable')
+    AND EXISTS (SELECT FROM held)
+  RETURNING attempts
+)
+SELECT EXISTS (SELECT FROM held) AS held, (SELECT attempts FROM begun) AS attempt`;
 
 /**
  * Marks a job running as its next attempt; answers the attempt's number, or null when somebody
- * else changed the job meanwhile.
+ * else changed the job meanwhile. Throws `LeaseLost`.
  */
 export async function beginAttempt(
   tx: Transaction,
-  job: Job,
-  worker: string,
+  { lease, job, worker }: { lease: Lease; job: Job; worker: string },
 ): Promise<number | null> {
-  const rows = await tx.query<{ attempts: number }>(BEGIN, [job.workspaceId, job.id, worker]);
-  return rows[0]?.attempts ?? null;
+  const [row] = await tx.query<{ held: boolean; attempt: number | null }>(BEGIN, [
+    job.workspaceId,
+    job.id,
+    worker,
+    lease.queue,
+    lease.lane,
+    lease.epoch,
+    lease.owner,
+  ]);
+  if (!row?.held) throw new LeaseLost(`lane ${lease.lane} has another holder`);
+  return row.attempt;
 }
 
 const MARK = `/* jobs.mark */

@@ -91,24 +91,21 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
 async function rebuildPace(db: Database, connectorId: string, limits: PaceLimits): Promise<Pace> {
   const pace = new Pace(limits);
   const nowMs = systemClock();
-  const attempts = await db.query<{ chat_id: string | null; age_ms: number }>(
-    `/* outbound.last-minute */
-     SELECT a.chat_id, (extract(epoch FROM clock_timestamp() - a.started_at) * 1000)
-       ::double precision AS age_ms
-     FROM send_attempts a
-     WHERE a.connector_id = $1 AND a.started_at > now() - interval '61 s'
-     ORDER BY a.started_at LIMIT 5000`,
-    [connectorId],
-  );
-  for (const { chat_id, age_ms } of attempts) pace.record(chat_id || null, nowMs - age_ms);
-  const holds = await db.query<{ chat_id: string; left_ms: number }>(
-    `/* outbound.holds */
-     SELECT chat_id, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
-       AS left_ms
+  const rows = await db.query<{ chat_id: string; age_ms: number | null; left_ms: number | null }>(
+    `/* outbound.pace */
+     (SELECT chat_id, (extract(epoch FROM clock_timestamp() - started_at) * 1000)
+        ::double precision AS age_ms, NULL::double precision AS left_ms
+      FROM send_attempts WHERE connector_id = $1 AND started_at > now() - interval '61 s'
+      ORDER BY started_at LIMIT 5000)
+     UNION ALL
+     SELECT chat_id, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
      FROM send_holds WHERE connector_id = $1 AND until > now()`,
     [connectorId],
   );
-  for (const { chat_id, left_ms } of holds) pace.hold(chat_id || null, nowMs + left_ms);
+  for (const { chat_id, age_ms, left_ms } of rows) {
+    if (age_ms !== null) pace.record(chat_id || null, nowMs - age_ms);
+    if (left_ms !== null) pace.hold(chat_id || null, nowMs + left_ms);
+  }
   return pace;
 }
 
@@ -157,32 +154,33 @@ class BotRunner implements LaneRunner {
   }
 
   async begin(tx: Transaction, job: Job): Promise<void> {
-    const [message] = await tx.query<MessageRow>(
-      `/* outbound.sending */
-       UPDATE outbound_messages m SET state = 'sending', attempts = m.attempts + 1, job_id = $3
-       WHERE m.workspace_id = $1 AND m.id = $2 AND m.state IN ('queued', 'sending')
-       RETURNING ${MESSAGE_COLUMNS}`,
-      [this.workspaceId, String(job.payload.messageId), job.id],
-    );
-    // Sent after all by a holder that was believed dead, or gone: there is nothing to send.
-    if (message === undefined) return;
     const id = randomUUID();
-    await tx.query(
+    const [message] = await tx.query<MessageRow>(
       `/* outbound.attempt */
-       INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
-         job_attempt, deadline_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8 * interval '1 ms')`,
+       WITH sending AS (
+         UPDATE outbound_messages m SET state = 'sending', attempts = m.attempts + 1, job_id = $3
+         WHERE m.workspace_id = $1 AND m.id = $2 AND m.state IN ('queued', 'sending')
+         RETURNING ${MESSAGE_COLUMNS}
+       ), begun AS (
+         INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
+           job_attempt, deadline_at)
+         SELECT $1, $4, id, $5, CASE WHEN kind = 'message' THEN chat_id ELSE '' END, $3, $6,
+           clock_timestamp() + $7 * interval '1 ms'
+         FROM sending
+       )
+       SELECT * FROM sending`,
       [
         this.workspaceId,
-        id,
-        message.id,
-        this.connectorId,
-        message.kind === "message" ? message.chat_id : "",
+        String(job.payload.messageId),
         job.id,
+        id,
+        this.connectorId,
         job.attempts + 1,
         this.callTimeoutMs + RECORD_MARGIN_MS,
       ],
     );
+    // Sent after all by a holder that was believed dead, or gone: there is nothing to send.
+    if (message === undefined) return;
     this.attempts.set(job.id, { id, message, result: null, begunMs: performance.now() });
   }
 
