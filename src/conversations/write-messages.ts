@@ -10,10 +10,13 @@ INSERT INTO conversations AS c (workspace_id, connector_id, chat_id, thread_id,
   business_connection_id, contact_id, last_message_at, acknowledged_at)
 SELECT i.workspace_id, i.connector_id, i.chat_id, i.thread_id, i.business_connection_id, p.id,
   i.last_message_at, i.acknowledged_at
-FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
-    $7::timestamptz[], $8::timestamptz[])
-  AS i(workspace_id, connector_id, chat_id, thread_id, business_connection_id, contact_user_id,
-    last_message_at, acknowledged_at)
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
+      $7::timestamptz[], $8::timestamptz[])
+    AS i(workspace_id, connector_id, chat_id, thread_id, business_connection_id, contact_user_id,
+      last_message_at, acknowledged_at)
+  ${fewRows("$1")}
+) i
 LEFT JOIN LATERAL (
   SELECT p.id FROM contacts p
   WHERE p.workspace_id = i.workspace_id AND p.telegram_user_id = i.contact_user_id OFFSET 0
@@ -42,13 +45,16 @@ INSERT INTO messages (workspace_id, conversation_id, connector_id, chat_id, tele
 SELECT i.workspace_id, i.conversation_id, i.connector_id, i.chat_id, i.telegram_message_id,
   i.business_connection_id, i.direction, i.kind, p.id, i.thread_id, i.text, i.entities, i.media,
   i.media_group_id, i.reply_to_message_id, i.sent_at, i.received_at, i.edited_at, i.job_id
-FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
-    $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::jsonb[], $13::jsonb[],
-    $14::text[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
-    $19::bigint[]) WITH ORDINALITY
-  AS i(workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
-    business_connection_id, direction, kind, from_user_id, thread_id, text, entities, media,
-    media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id, n)
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
+      $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::jsonb[], $13::jsonb[],
+      $14::text[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
+      $19::bigint[]) WITH ORDINALITY
+    AS i(workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
+      business_connection_id, direction, kind, from_user_id, thread_id, text, entities, media,
+      media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id, n)
+  ${fewRows("$1")}
+) i
 LEFT JOIN LATERAL (
   SELECT p.id FROM contacts p
   WHERE p.workspace_id = i.workspace_id AND p.telegram_user_id = i.from_user_id OFFSET 0
