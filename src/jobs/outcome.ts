@@ -1,4 +1,4 @@
-import type { Queryable, Transaction } from "../platform/index.ts";
+import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
 import { backoffDelayMs } from "./backoff.ts";
 import { LeaseLost } from "./errors.ts";
 import type { Lease } from "./lease.ts";
@@ -77,10 +77,11 @@ export interface AttemptEnd {
  * it is changed, so an outcome that arrives after a successor's verdict changes nothing here.
  */
 const RECORD = `/* jobs.record */
-WITH ends AS (
+WITH ends AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::text[], $5::boolean[],
     $6::double precision[], $7::text[], $8::text[], $9::int[], $10::text[])
     AS e(workspace_id, id, attempt, state, spent, after_ms, error_class, error, run_ms, outcome)
+  ${fewRows("$1")}
 ), changed AS (
   UPDATE jobs j
   SET state = e.state,
@@ -177,7 +178,9 @@ export async function beginAttempt(
 
 const MARK = `/* jobs.mark */
 UPDATE jobs j SET state = 'running', worker = $3, started_at = clock_timestamp()
-FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id)
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
+) d
 WHERE j.workspace_id = d.workspace_id AND j.id = d.id AND j.state IN ('available', 'retryable')`;
 
 /** Notes that this worker has the jobs in hand; no attempt is counted yet. */
@@ -187,7 +190,9 @@ export async function markRunning(tx: Transaction, jobs: Job[], worker: string):
 
 const UNMARK = `/* jobs.unmark */
 UPDATE jobs j SET state = CASE WHEN j.attempts = 0 THEN 'available' ELSE 'retryable' END
-FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id)
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
+) d
 WHERE j.workspace_id = d.workspace_id AND j.id = d.id AND j.state = 'running'`;
 
 /** Takes the marks off again: the jobs wait, as before. */
@@ -197,7 +202,9 @@ export async function unmarkRunning(tx: Transaction, jobs: Job[]): Promise<void>
 
 const COUNT_DEATHS = `/* jobs.count-deaths */
 UPDATE jobs j SET deaths = j.deaths + 1
-FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id)
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
+) d
 WHERE j.workspace_id = d.workspace_id AND j.id = d.id RETURNING j.id, j.deaths`;
 
 /** Notes that a worker died with these jobs in hand; answers how many have, by job. */
