@@ -6,7 +6,7 @@ import type { Transaction } from "../platform/index.ts";
  * job    a row in `jobs`: one unit of work with its state, attempts, errors and payload
  * queue  a kind of work with its own worker pool
  * lane   what one worker at a time may hold inside a queue; lanes run side by side
- * wake   a BullMQ job that carries a lane's name and nothing else
+ * wake   a BullMQ job that carries the names of lanes that became due, and nothing else
  * lease  a worker's hold on a lane: owner, epoch, expiry, on the lane's row
  * drain  what a worker does with a wake: lease, claim, run, commit, until nothing is due
  * sweep  each worker's periodic look for overdue lanes without a live lease
@@ -113,9 +113,9 @@ export interface LaneBatch {
 export interface TransactionalHandler {
   mode: "transactional";
   /**
-   * Applies the effects of every job of every lane, inside `tx`, in order within a lane. The lanes'
-   * rows are locked and their leases checked before it is called; the completions follow in the
-   * same transaction.
+   * Applies the effects of every job of every lane, inside `tx`, in order within a lane. The leases
+   * are checked and the completions written after it, in the same transaction: whatever it wrote
+   * for a lane that was lost meanwhile is rolled back.
    *
    * Throwing rolls everything back; the lanes are then tried one by one, and the lane that fails
    * job by job, so the error of the last try belongs to one job. Throw `Retry`, `Pause` or
