@@ -22,26 +22,32 @@ export const migration: Migration = {
       );
 
       -- pending: committed before Telegram knows the webhook; active: Telegram confirmed it;
-      -- disabled: Telegram refuses the token.
+      -- disabled: Telegram refuses the token; removed: disconnected, its history is kept.
       CREATE TABLE connectors (
         workspace_id           uuid        NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
         id                     uuid        NOT NULL UNIQUE,
         name                   text        NOT NULL CHECK (name <> ''),
         description            text,
-        status                 text        NOT NULL CHECK (status IN ('pending', 'active', 'disabled')),
+        status                 text        NOT NULL CHECK (status IN ('pending', 'active', 'disabled', 'removed')),
         status_detail          text,
-        bot_id                 bigint      NOT NULL UNIQUE,
+        bot_id                 bigint      NOT NULL,
         username               text        NOT NULL,
         can_read_all_group_messages boolean NOT NULL,
-        token_sealed           bytea       NOT NULL,
+        token_sealed           bytea,
         webhook_key            text        NOT NULL UNIQUE,
-        secret_hash            bytea       NOT NULL CHECK (length(secret_hash) = 32),
+        secret_hash            bytea       CHECK (length(secret_hash) = 32),
         previous_secret_hash   bytea       CHECK (length(previous_secret_hash) = 32),
         webhook_url            text,
         created_at             timestamptz NOT NULL DEFAULT now(),
         updated_at             timestamptz NOT NULL DEFAULT now(),
-        PRIMARY KEY (workspace_id, id)
+        PRIMARY KEY (workspace_id, id),
+        -- A connector has its credentials as long as it is connected, and none after that.
+        CHECK ((token_sealed IS NULL) = (status = 'removed')),
+        CHECK ((secret_hash IS NULL) = (status = 'removed')),
+        CHECK (previous_secret_hash IS NULL OR status <> 'removed')
       );
+      -- A bot belongs to one connector of one workspace at a time.
+      CREATE UNIQUE INDEX connectors_bot ON connectors (bot_id) WHERE status <> 'removed';
 
       CREATE TABLE idempotency_keys (
         workspace_id uuid        NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,

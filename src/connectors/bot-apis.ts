@@ -3,12 +3,17 @@ import type { BotApi, BotApiFactory } from "../telegram/index.ts";
 
 /** Clients of connected bots, by connector. The token is opened here and goes nowhere else. */
 export interface BotApis {
-  /** Throws when the connector is gone. */
+  /** Throws `ConnectorRemoved`. */
   forConnector(connectorId: string): Promise<BotApi>;
 }
 
-/** A token that was rotated is used no longer than this by a process that had it in hand. */
-const KEPT_MS = 5_000;
+/** The connector was disconnected: there is no token any more. */
+export class ConnectorRemoved extends Error {
+  override name = "ConnectorRemoved";
+}
+
+/** A token that was rotated or removed is used no longer than this by a process that has it. */
+const KEPT_MS = 1_000;
 const MAX_KEPT = 1_000;
 
 /** Where a connector's token is sealed to. */
@@ -28,11 +33,11 @@ export function createBotApis(options: {
   const kept = new Map<string, { client: Promise<BotApi>; untilMs: number }>();
 
   async function open(connectorId: string): Promise<BotApi> {
-    const [row] = await db.query<{ workspace_id: string; token_sealed: Buffer }>(
-      "SELECT workspace_id, token_sealed FROM connectors WHERE id = $1",
+    const [row] = await db.query<{ workspace_id: string; token_sealed: Buffer | null }>(
+      "/* connectors.token */ SELECT workspace_id, token_sealed FROM connectors WHERE id = $1",
       [connectorId],
     );
-    if (row === undefined) throw new Error(`connector ${connectorId} does not exist`);
+    if (!row?.token_sealed) throw new ConnectorRemoved(`connector ${connectorId} was removed`);
     const token = keyring.open(row.token_sealed, tokenPlace(row.workspace_id, connectorId));
     return botApi(token.toString("utf8"));
   }

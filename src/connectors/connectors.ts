@@ -62,7 +62,10 @@ export interface Connectors {
     id: string,
     change: { name?: string; description?: string },
   ): Promise<ConnectorView | null>;
-  /** Removes the webhook, then the credentials. A revoked token still disconnects, with a warning. */
+  /**
+   * Removes the webhook, then the credentials; what was said stays. A revoked token still
+   * disconnects, with a warning. Null when there is none.
+   */
   remove(workspaceId: string, id: string): Promise<RemovedConnector | null>;
   /** Telegram refuses the token: nothing is sent any more until it is replaced. */
   disable(connectorId: string, reason: string): Promise<void>;
@@ -88,8 +91,10 @@ interface ConnectorRow {
   can_read_all_group_messages: boolean;
   webhook_key: string;
   webhook_url: string | null;
-  token_sealed: Buffer;
 }
+
+const COLUMNS = `workspace_id, id, name, description, status, status_detail, bot_id, username,
+  can_read_all_group_messages, webhook_key, webhook_url`;
 
 const PRIVACY_WARNING =
   "Privacy mode is on: in groups this bot sees only commands, replies to it and mentions. " +
@@ -118,7 +123,8 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
 
   async function find(workspaceId: string, id: string): Promise<ConnectorRow | undefined> {
     const rows = await db.query<ConnectorRow>(
-      "SELECT * FROM connectors WHERE workspace_id = $1 AND id = $2",
+      `SELECT ${COLUMNS} FROM connectors
+       WHERE workspace_id = $1 AND id = $2 AND status <> 'removed'`,
       [workspaceId, id],
     );
     return rows[0];
@@ -136,7 +142,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       `INSERT INTO connectors (workspace_id, id, name, description, status, bot_id, username,
          can_read_all_group_messages, token_sealed, webhook_key, secret_hash)
        VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10)
-       ON CONFLICT (bot_id) DO NOTHING RETURNING *`,
+       ON CONFLICT (bot_id) WHERE status <> 'removed' DO NOTHING RETURNING ${COLUMNS}`,
       [
         workspaceId,
         id,
@@ -180,7 +186,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     const [active] = await db.query<ConnectorRow>(
       `UPDATE connectors SET status = 'active', status_detail = NULL, webhook_url = $3,
          previous_secret_hash = NULL, updated_at = now()
-       WHERE workspace_id = $1 AND id = $2 RETURNING *`,
+       WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
       [row.workspace_id, row.id, webhookUrl],
     );
     return { row: active ?? row, warnings };
@@ -214,7 +220,8 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
 
     list: async (workspaceId, page) => {
       const rows = await db.query<ConnectorRow>(
-        `SELECT * FROM connectors WHERE workspace_id = $1 AND ($2::uuid IS NULL OR id > $2)
+        `SELECT ${COLUMNS} FROM connectors
+         WHERE workspace_id = $1 AND status <> 'removed' AND ($2::uuid IS NULL OR id > $2)
          ORDER BY id LIMIT $3`,
         [workspaceId, page.afterId ?? null, page.limit],
       );
@@ -225,7 +232,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       const [row] = await db.query<ConnectorRow>(
         `UPDATE connectors SET name = coalesce($3, name), description = coalesce($4, description),
            updated_at = now()
-         WHERE workspace_id = $1 AND id = $2 RETURNING *`,
+         WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
         [workspaceId, id, change.name ?? null, change.description ?? null],
       );
       return row === undefined ? null : view(row);
@@ -244,10 +251,12 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
           "here and its updates are refused. If the bot is still yours, revoke its token with " +
           "@BotFather (/revoke), which ends the webhook too.";
       }
-      await db.query("DELETE FROM connectors WHERE workspace_id = $1 AND id = $2", [
-        workspaceId,
-        id,
-      ]);
+      await db.query(
+        `UPDATE connectors SET status = 'removed', status_detail = NULL, token_sealed = NULL,
+           secret_hash = NULL, previous_secret_hash = NULL, webhook_url = NULL, updated_at = now()
+         WHERE workspace_id = $1 AND id = $2`,
+        [workspaceId, id],
+      );
       return {
         removed: true,
         webhookRemoved: warning === undefined,
@@ -258,14 +267,14 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     disable: async (connectorId, reason) => {
       await db.query(
         `UPDATE connectors SET status = 'disabled', status_detail = $2, updated_at = now()
-         WHERE id = $1 AND status <> 'disabled'`,
+         WHERE id = $1 AND status IN ('pending', 'active')`,
         [connectorId, reason],
       );
     },
 
     repointWebhooks: async () => {
       const rows = await db.query<ConnectorRow>(
-        `SELECT * FROM connectors WHERE status = 'active'
+        `SELECT ${COLUMNS} FROM connectors WHERE status = 'active'
            AND webhook_url IS DISTINCT FROM $1 || '/webhooks/telegram/' || webhook_key
          ORDER BY id LIMIT 1000`,
         [publicUrl],
@@ -276,7 +285,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         // Both secrets are accepted until Telegram has confirmed the new one.
         await db.query(
           `UPDATE connectors SET previous_secret_hash = secret_hash, secret_hash = $3
-           WHERE workspace_id = $1 AND id = $2`,
+           WHERE workspace_id = $1 AND id = $2 AND status = 'active'`,
           [row.workspace_id, row.id, sha256(secret)],
         );
         try {

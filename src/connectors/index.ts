@@ -2,7 +2,7 @@
  * connectors: workspaces and their API keys, bots with their credentials and webhooks. The only
  * room that opens a bot's token, and the one that says whose a webhook request is.
  */
-export { type BotApis, createBotApis } from "./bot-apis.ts";
+export { type BotApis, ConnectorRemoved, createBotApis } from "./bot-apis.ts";
 export {
   type Connectors,
   type ConnectorsOptions,

@@ -19,7 +19,7 @@ const MAX_KEPT = 20_000;
 
 const FIND = `/* connectors.by-webhook-key */
 SELECT webhook_key, workspace_id, id, secret_hash, previous_secret_hash
-FROM connectors WHERE webhook_key = ANY ($1::text[]) AND status <> 'disabled'`;
+FROM connectors WHERE webhook_key = ANY ($1::text[]) AND status <> 'removed'`;
 
 /**
  * Looks keys up in batches and keeps what it found for less than a second. Unknown keys are not

@@ -1,3 +1,4 @@
+import { ConnectorRemoved } from "../connectors/index.ts";
 import type { Outcome } from "../jobs/index.ts";
 import { BotApiError } from "../telegram/index.ts";
 
@@ -86,6 +87,9 @@ export function resultOfError(
   onUnknown: "resend" | "hold",
   nowMs: number,
 ): SendResult {
+  if (error instanceof ConnectorRemoved) {
+    return failed("connector-removed", "The bot was disconnected before this was sent.");
+  }
   if (!(error instanceof BotApiError)) throw error;
   const { kind, description } = error;
   const pause = (untilMs: number): Outcome => ({ type: "pause", untilMs, reason: kind });
