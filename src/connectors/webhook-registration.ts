@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { UPDATE_KINDS } from "../conversations/index.ts";
+import { Problem } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
 
 export interface BotCommand {
@@ -13,6 +15,8 @@ interface WebhookInfo {
 }
 
 const TIMEOUT = { timeoutMs: 15_000 };
+/** Telegram lets a bot's webhook be set about once a second; a person who tries again waits that long. */
+const MAX_WAIT_S = 5;
 
 /**
  * Registers a bot's webhook, reads it back, and sets its commands. Answers warnings; throws when
@@ -23,14 +27,19 @@ export async function registerWebhook(
   options: { webhookUrl: string; secret: string; commands: BotCommand[] },
 ): Promise<string[]> {
   const { webhookUrl, secret, commands } = options;
-  await api.call(
-    "setWebhook",
-    { url: webhookUrl, secret_token: secret, allowed_updates: UPDATE_KINDS, max_connections: 100 },
-    TIMEOUT,
-  );
+  await callPatiently(api, "setWebhook", {
+    url: webhookUrl,
+    secret_token: secret,
+    allowed_updates: UPDATE_KINDS,
+    max_connections: 100,
+  });
   const info = await api.call<WebhookInfo>("getWebhookInfo", {}, TIMEOUT);
   if (info.url !== webhookUrl) {
-    throw new Error("Telegram reports another webhook address than the one just registered");
+    throw new Problem(
+      502,
+      "Telegram did not do it",
+      "Telegram reports another webhook address than the one just registered: does something else set this bot's webhook?",
+    );
   }
   const warnings: string[] = [];
   const missing = UPDATE_KINDS.filter((kind) => info.allowed_updates?.includes(kind) !== true);
@@ -46,5 +55,21 @@ export async function registerWebhook(
 
 /** Bot API: deleteWebhook. Updates that wait at Telegram stay there. */
 export async function removeWebhook(api: BotApi): Promise<void> {
-  await api.call("deleteWebhook", {}, TIMEOUT);
+  await callPatiently(api, "deleteWebhook", {});
+}
+
+/** Waits once as long as Telegram asks for, if that is a moment. */
+async function callPatiently(
+  api: BotApi,
+  method: string,
+  params: Record<string, unknown>,
+): Promise<void> {
+  try {
+    await api.call(method, params, TIMEOUT);
+  } catch (error) {
+    const waitS = error instanceof BotApiError ? error.retryAfterSeconds : undefined;
+    if (waitS === undefined || waitS > MAX_WAIT_S) throw error;
+    await sleep(waitS * 1_000);
+    await api.call(method, params, TIMEOUT);
+  }
 }
