@@ -32,7 +32,7 @@ const name = z.string().trim().min(1).max(200);
 /** Bot API: setMyDescription takes at most 512 characters. */
 const description = z.string().max(512);
 const idParams = z.object({ id: uuid });
-const UUID_SHAPE = /^[0-9a-f-]{36}$/;
+const UUID_SHAPE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export const noConnector = () =>
   new Problem(404, "Not found", "This workspace has no such connector.");

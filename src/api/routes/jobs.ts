@@ -17,6 +17,8 @@ const filterShape = {
   lane: z.string().max(300).optional(),
   q: z.string().max(200).optional(),
 };
+/** Fewer digits than a bigint has: a sequence that begins at 1 does not get further. */
+const JOB_ID_SHAPE = /^[0-9]{1,18}$/;
 const idParams = z.object({ id: z.string().max(40) });
 const jobSchema = z.looseObject({
   id: z.string(),
@@ -59,7 +61,7 @@ export const jobRoutes = [
     query: z.object({ ...filterShape, ...pageQuery }),
     success: { status: 200, schema: pageOf(jobSchema) },
     handler: async ({ services, principal, query }) => {
-      const beforeId = decodeCursor(query.cursor, /^[0-9]{1,19}$/);
+      const beforeId = decodeCursor(query.cursor, JOB_ID_SHAPE);
       const page = { limit: query.limit + 1, beforeId };
       const rows = await listJobs(services.db, filterOf(principal, query), page);
       const data = rows.slice(0, query.limit);
