@@ -76,9 +76,13 @@ export function notSentResult(errorClass: string, error: string, nowMs: number):
   };
 }
 
-function failed(errorClass: string, error: string): SendResult {
-  const failure = { errorClass, error };
-  return { ...NOTHING, ...failure, attempt: "failed", outcome: { type: "discard", ...failure } };
+/**
+ * `ledger` is what the job shows, where Telegram's own words might quote the message: those stand
+ * with the message itself only.
+ */
+function failed(errorClass: string, error: string, ledger = error): SendResult {
+  const outcome: Outcome = { type: "discard", errorClass, error: ledger };
+  return { ...NOTHING, errorClass, error, attempt: "failed", outcome };
 }
 
 /** The error table of the Bot API, as decisions. */
@@ -105,7 +109,8 @@ export function resultOfError(
       return { ...NOTHING, attempt: "failed", outcome: pause(nowMs), migratedTo };
     }
     case "chat-unreachable": {
-      const words = UNREACHABLE_WORDS[error.reason ?? "forbidden"] ?? description;
+      const words =
+        UNREACHABLE_WORDS[error.reason ?? "forbidden"] ?? UNREACHABLE_WORDS.forbidden ?? "";
       return { ...failed(error.reason ?? kind, words), unreachable: true };
     }
     case "unauthorized":
@@ -124,7 +129,11 @@ export function resultOfError(
       };
     case "bad-entities":
     case "bad-request":
-      return failed(kind, `Telegram refuses the message: ${description}`);
+      return failed(
+        kind,
+        `Telegram refuses the message: ${description}`,
+        "Telegram refuses the message; what it says stands with the message.",
+      );
     default:
       if (error.sent === "unknown") return unknownResult(onUnknown, kind);
       if (error.sent === "yes") return sentResult(null, "Sent; Telegram's answer broke off.");
