@@ -6,8 +6,9 @@ import { migrateTransport } from "../src/jobs/index.ts";
 import { sha256 } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { freePort } from "./support/free-port.ts";
+import { newEncryptionKeys, startProcess } from "./support/processes.ts";
 import { backends } from "./support/requirements.ts";
-import { type RunningScript, startScript } from "./support/script.ts";
+import type { RunningScript } from "./support/script.ts";
 import { deliver, rawRequest } from "./support/system.ts";
 import { waitFor } from "./support/wait-for.ts";
 
@@ -16,8 +17,6 @@ import { waitFor } from "./support/wait-for.ts";
  * own, at the noisiest log level, is fed people's data and made to fail in many ways; then
  * everything it let out is searched.
  */
-const main = new URL("../workers/main.ts", import.meta.url);
-
 /** Every row that ever enters a table of the wakes' own schema, kept for the search. */
 const KEEP_BULLMQ_ROWS = `
   CREATE TABLE public.seen_by_bullmq (row_text text);
@@ -64,20 +63,17 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     }
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
-    const env = {
-      PORT: String(port),
-      DATABASE_URL: database.url,
-      REDIS_URL: backend.redisUrl,
-      TELEGRAM_API_ROOT: sandbox.url,
-      ENCRYPTION_KEYS: `v1:${randomBytes(32).toString("base64")}`,
-      ADMIN_TOKEN: adminToken,
-      LOG_LEVEL: "trace",
+    const options = {
+      port,
+      databaseUrl: database.url,
+      redisUrl: backend.redisUrl,
+      telegramApiRoot: sandbox.url,
+      encryptionKeys: newEncryptionKeys(),
+      adminToken,
+      logLevel: "trace",
     };
-    for (const command of ["web", "ingest", "outbound"]) {
-      processes.push(startScript(main, { args: [command], env }));
-    }
-    for (const { stderr } of processes) {
-      await waitFor(() => /"msg":"(listening|working)"/.test(stderr()), { timeoutMs: 30_000 });
+    for (const command of ["web", "ingest", "outbound"] as const) {
+      processes.push(await startProcess(command, options));
     }
   });
   afterAll(async () => {

@@ -29,6 +29,8 @@ export interface WebServer {
   close(graceMs: number): Promise<void>;
 }
 
+const IDLE_CHECK_MS = 50;
+
 const routes = [
   ...workspaceRoutes,
   ...connectorRoutes,
@@ -81,9 +83,11 @@ export function createWebServer({
       }),
     close: async (graceMs) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      server.closeIdleConnections();
+      // Connections that are kept alive become idle one by one, as their answers go out.
+      const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
       const cut = setTimeout(() => server.closeAllConnections(), graceMs);
       await closed;
+      clearInterval(idle);
       clearTimeout(cut);
     },
   };
