@@ -89,6 +89,66 @@ describe.each(backends)("a worker killed in any phase, on $name", (backend) => {
     expect(effects.map((effect) => effect.value)).toEqual([0, 1, 2, 3, 4]);
   });
 
+  test("by a job, again and again: that job is discarded, its lane and the others go on", async () => {
+    const lanes = [randomUUID(), randomUUID(), randomUUID()];
+    const { db } = fixture.database;
+    const sender = fixture.engine();
+    const poison = 102;
+    for (let value = 0; value < 5; value++) {
+      for (const [n, lane] of lanes.entries()) {
+        await sender.enqueue({
+          queue: "ingest",
+          lane,
+          workspaceId: fixture.workspaceId,
+          kind: "test",
+          payload: { value: n * 100 + value },
+        });
+      }
+    }
+    const open = () =>
+      db.query(
+        "SELECT 1 FROM jobs WHERE lane = ANY ($1) AND state NOT IN ('completed', 'discarded')",
+        [lanes],
+      );
+    let killed = 0;
+    for (; (await open()).length > 0 && killed < 10; killed++) {
+      const args = { databaseUrl: fixture.database.url, redisUrl: backend.redisUrl };
+      const script = startScript(worker, {
+        args: [JSON.stringify({ ...args, queue: "ingest", markers: [], when: "after", poison })],
+      });
+      let ended = false;
+      void script.exited.then(() => {
+        ended = true;
+      });
+      await waitFor(async () => ended || (await open()).length === 0, { timeoutMs: 20_000 });
+      const diedByItself = ended;
+      script.child.kill("SIGKILL");
+      await script.exited;
+      if (!diedByItself) break;
+    }
+    // One death that nobody can be blamed for, one with the whole claim marked, two alone.
+    expect(killed).toBe(4);
+    const jobs = await db.query<{ value: number; state: string; attempts: number; deaths: number }>(
+      `SELECT (payload->>'value')::int AS value, state, attempts, deaths FROM jobs
+       WHERE lane = ANY ($1) ORDER BY 1`,
+      [lanes],
+    );
+    for (const { value, state, attempts } of jobs) {
+      const expected =
+        value === poison ? { state: "discarded" } : { state: "completed", attempts: 1 };
+      expect({ value, state, attempts }).toMatchObject({ value, ...expected });
+    }
+    expect(jobs.find(({ value }) => value === poison)?.deaths).toBe(3);
+    for (const [n, lane] of lanes.entries()) {
+      const effects = await db.query<{ value: number }>(
+        "SELECT value FROM effects WHERE lane = $1 ORDER BY n",
+        [lane],
+      );
+      const values = [0, 1, 2, 3, 4].map((value) => n * 100 + value);
+      expect(effects.map(({ value }) => value)).toEqual(values.filter((one) => one !== poison));
+    }
+  });
+
   test.each([
     ["before the request left", ["outbound.attempt */", "COMMIT"], "after" as const, 0],
     ["after the request, before its outcome", ["jobs.record"], "before" as const, 1],

@@ -11,7 +11,7 @@ import { createBotApiFactory } from "../../src/telegram/index.ts";
 
 /**
  * A worker that kills itself (SIGKILL) right after the first statement whose text holds a marker,
- * or right before it. Production code has no hooks for this: the driver is wrapped instead.
+ * or right before it, or over a poisoned job. Production code has no hooks for this: the driver is wrapped instead.
  */
 const settings = JSON.parse(process.argv[2] ?? "{}") as {
   databaseUrl: string;
@@ -20,6 +20,8 @@ const settings = JSON.parse(process.argv[2] ?? "{}") as {
   /** Statements in this order; the last one is the end. */
   markers: string[];
   when: "before" | "after";
+  /** A job with this value kills its worker. */
+  poison?: number;
   apiRoot?: string;
   token?: string;
 };
@@ -60,6 +62,7 @@ if (settings.queue === "ingest") {
       run: async (tx, lanes) => {
         for (const { lane, jobs: claimed } of lanes) {
           for (const { payload } of claimed) {
+            if (payload.value === settings.poison) die();
             await tx.query("INSERT INTO effects (lane, value) VALUES ($1, $2)", [
               lane,
               payload.value,
