@@ -47,7 +47,13 @@ describe("the webhook refuses", () => {
   const cases: [string, number, () => ReturnType<typeof post>][] = [
     ["no secret", 401, () => post(good(), { "x-telegram-bot-api-secret-token": "" })],
     ["a wrong secret", 401, () => post(good(), { "x-telegram-bot-api-secret-token": "wrong" })],
-    ["an unknown key", 404, () => post(good(), {}, "/webhooks/telegram/nobody")],
+    ["an unknown key", 404, () => post(good(), {}, `/webhooks/telegram/${"n".repeat(43)}`)],
+    ["a key that is none", 404, () => post(good(), {}, "/webhooks/telegram/%00")],
+    [
+      "a key that is far too long",
+      404,
+      () => post(good(), {}, `/webhooks/telegram/${"n".repeat(5_000)}`),
+    ],
     ["another content type", 415, () => post(good(), { "content-type": "text/plain" })],
     ["a compressed body", 415, () => post(gzipSync(good()), { "content-encoding": "gzip" })],
     ["no JSON", 400, () => post("{")],
@@ -184,13 +190,88 @@ describe("the webhook accepts", () => {
     expect(await deliver(world.url, bot, update())).toBe(200);
     expect(await stored()).toBe(before + 1);
     // The service message of its migration moves the link before anything of the new id comes.
-    const moved = { ...update().message, migrate_to_chat_id: -1_009_999 };
+    const moved = { ...update().message, migrate_to_chat_id: -1_001_000_009_999 };
     await deliver(world.url, bot, { update_id: nextId++, message: moved });
     const there = update();
-    there.message.chat.id = -1_009_999;
+    there.message.chat.id = -1_001_000_009_999;
     expect(await deliver(world.url, bot, there)).toBe(200);
     expect(await stored()).toBe(before + 3);
   });
+
+  const bodies = async () =>
+    (
+      await world.system.db.query<{ body: Buffer }>("SELECT body FROM job_bodies ORDER BY job_id")
+    ).map(({ body }) => body.toString("utf8"));
+
+  test.each([
+    [
+      "a reply that is a /link command: the command alone is kept",
+      {
+        message: {
+          reply_to_message: { text: "PRIVATE words" },
+          caption: "PRIVATE",
+          text: "/link ABC",
+        },
+      },
+      "/link ABC",
+    ],
+    [
+      "the bot's own membership: no more than that is kept",
+      { my_chat_member: { new_chat_member: { status: "member" }, text: "PRIVATE words" } },
+      "new_chat_member",
+    ],
+    ["a kind of chat that is not known yet", { message: { text: "PRIVATE" } }, null, "megagroup"],
+    [
+      "two kinds in one update",
+      { my_chat_member: { new_chat_member: {} }, message: { text: "PRIVATE words" } },
+      null,
+    ],
+  ])("of a group that nobody linked, %s", async (_name, kinds, kept, type = "supergroup") => {
+    const chat = { id: -1_001_000_777_000, type, title: "Strangers" };
+    const from = { id: 5, is_bot: false, first_name: "A" };
+    const common = { message_id: 1, date: 1_790_000_000, chat, from };
+    const before = (await bodies()).length;
+    const update = Object.fromEntries(
+      Object.entries(kinds).map(([kind, body]) => [kind, { ...common, ...body }]),
+    );
+    expect(await deliver(world.url, bot, { update_id: nextId++, ...update })).toBe(200);
+    const after = (await bodies()).slice(before);
+    expect(after.join()).not.toContain("PRIVATE");
+    expect(after).toEqual(kept === null ? [] : [expect.stringContaining(kept)]);
+  });
+
+  test.each([
+    ["a NUL in the name of its kind", { "a\0": { chat: { id: 5, type: "private" } } }],
+    ["half a character there", { "a\ud800": {} }],
+    ["a kind of half a million characters", { ["x".repeat(500_000)]: {} }],
+    [
+      "a business account's id of thousands of characters",
+      {
+        business_message: {
+          ...textUpdate(1, 5, 1, "hello").message,
+          business_connection_id: Array.from({ length: 6_000 }, (_, n) =>
+            (n * 7919).toString(36),
+          ).join(""),
+        },
+      },
+    ],
+  ])(
+    "an update with %s is kept raw and acknowledged; its neighbours go on",
+    async (_name, update) => {
+      const id = nextId++;
+      expect(await deliver(world.url, bot, JSON.stringify({ update_id: id, ...update }))).toBe(200);
+      await waitFor(
+        async () => {
+          const [job] = await world.system.db.query<{ state: string; attempts: number }>(
+            "SELECT state, attempts FROM jobs WHERE queue = 'ingest' AND payload->>'updateId' = $1",
+            [String(id)],
+          );
+          return job?.state === "completed" && job.attempts === 1;
+        },
+        { what: "its job" },
+      );
+    },
+  );
 
   test("a connector that is removed is unknown within a second", async () => {
     const gone = await world.connectBot();

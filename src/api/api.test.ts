@@ -11,6 +11,7 @@ import { waitFor } from "../../test/support/wait-for.ts";
 import { createWorkspace, type NewWorkspace } from "../connectors/index.ts";
 
 const ADMIN = "the-administrator";
+const LATER = new Date(Date.now() + 3_600_000).toISOString();
 
 let world: TestSystem;
 let bot: TestBot;
@@ -84,7 +85,7 @@ beforeAll(async () => {
   owned.connector = bot.connectorId;
   owned.conversation = (await call("get", "/v1/conversations")).body.data[0].id;
   const sent = await call("post", "/v1/messages", {
-    body: { connectorId: bot.connectorId, chatId, text: "hi", sendAt: "2030-01-01T00:00:00Z" },
+    body: { connectorId: bot.connectorId, chatId, text: "hi", sendAt: LATER },
   });
   owned.message = sent.body.id;
   owned.job = (await call("get", "/v1/jobs?queue=outbound&state=scheduled")).body.data[0].id;
@@ -259,6 +260,12 @@ describe("what is not what a call takes", () => {
     ["priority", { priority: "urgent" }],
     ["format", { format: "rtf" }],
     ["sendAt", { sendAt: "tomorrow" }],
+    ["sendAt", { sendAt: "0000-01-01T00:00:00Z" }],
+    ["sendAt", { sendAt: "0001-01-01T00:00:00+23:59" }],
+    ["sendAt", { sendAt: "9999-12-31T23:59:59-23:59" }],
+    ["buttons.0.0.text", { buttons: [[{ text: "nul \0", data: "a" }]] }],
+    ["buttons.0.0.data", { buttons: [[{ text: "half", data: "a\ud800" }]] }],
+    ["text", { text: "half \udc00 a character" }],
     ["replyTo", { replyTo: -1 }],
     ["onUnknown", { onUnknown: "whatever" }],
     ["buttons.0.0", { buttons: [[{ text: "both", data: "a", url: "https://example.com" }]] }],
@@ -275,6 +282,8 @@ describe("what is not what a call takes", () => {
   test.each([
     ["name", { name: " " }],
     ["name", { name: "x".repeat(201) }],
+    ["name", { name: "nul \0 inside" }],
+    ["description", { description: "half \ud800" }],
     ["botToken", { botToken: "not a token" }],
     ["description", { description: "x".repeat(513) }],
   ])(
@@ -314,6 +323,15 @@ describe("what is not what a call takes", () => {
     `/v1/jobs?q=${"x".repeat(201)}`,
     "/v1/conversations?connectorId=1",
     "/v1/conversations?chatId=abc",
+    "/v1/jobs?lane=%00",
+    "/v1/jobs?q=a%00b",
+    "/v1/jobs?limit=0x10",
+    "/v1/jobs?limit=1e2",
+    "/v1/jobs?cursor=",
+    "/v1/connectors?cursor=",
+    "/v1/conversations?cursor=",
+    "/v1/conversations?chatId[]=1",
+    "/v1/conversations?chat_id=1",
     "/v1/connectors/not-a-uuid",
     "/v1/connectors/%00",
   ])("GET %s: 400", async (path) => {
@@ -329,6 +347,30 @@ describe("what is not what a call takes", () => {
     "/v1/conversations/99999999999999999999/messages",
   ])("GET %s: nobody has that, 404", async (path) => {
     expectProblem(await call("get", path), 404);
+  });
+
+  test("other calls that take text: 400 for what cannot be stored, and nothing is half done", async () => {
+    const path = `/v1/connectors/${owned.connector}`;
+    const calls: Array<[method: string, path: string, body: unknown, key?: string]> = [
+      ["patch", path, { name: "a\0b" }],
+      ["patch", path, { description: "a\ud800" }],
+      ["post", "/v1/jobs/retry", { lane: "\0" }],
+      ["post", "/v1/jobs/retry", { q: "a\0" }],
+      ["post", "/v1/workspaces", { name: "a\0b" }, ADMIN],
+      ["post", "/v1/workspaces", { name: "a\ud800b" }, ADMIN],
+      ["put", `${path}/chats/-0`, { linked: true }],
+      ["put", `${path}/chats/0000001`, { linked: true }],
+    ];
+    for (const [method, where, body, key = world.apiKey] of calls) {
+      expectProblem(await call(method, where, { body, key }), 400);
+    }
+  });
+
+  test("a body of nothing but unknown fields is not read back in full", async () => {
+    const body = Object.fromEntries(Array.from({ length: 20_000 }, (_, n) => [`field-${n}`, 1]));
+    const answer = await call("post", "/v1/messages", { body });
+    expectProblem(answer, 400);
+    expect(answer.text.length).toBeLessThan(20_000);
   });
 
   test.each(["/v1/nothing", "/v2/connectors", "/v1/connectors/", "/../etc/passwd", "/%"])(
@@ -396,7 +438,7 @@ describe("lists", () => {
 describe("Idempotency-Key", () => {
   const send = (key: string, text: string) =>
     call("post", "/v1/messages", {
-      body: { connectorId: owned.connector, chatId: "7001", text, sendAt: "2030-01-01T00:00:00Z" },
+      body: { connectorId: owned.connector, chatId: "7001", text, sendAt: LATER },
       headers: { "idempotency-key": key },
     });
 

@@ -1,6 +1,13 @@
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import type { z } from "zod";
-import { isUnavailable, type Logger, Overloaded, Problem, sha256 } from "../platform/index.ts";
+import {
+  isUnavailable,
+  type Logger,
+  Overloaded,
+  Problem,
+  sha256,
+  sqlState,
+} from "../platform/index.ts";
 import { createAuthentication } from "./authentication.ts";
 import { withStoredAnswer } from "./idempotency.ts";
 import type { Route } from "./route.ts";
@@ -8,6 +15,8 @@ import type { Services } from "./services.ts";
 
 const BODY_LIMIT = "1mb";
 const MAX_KEY_LENGTH = 200;
+/** What is said of a fault, which may quote the request. */
+const MAX_FAULT_LENGTH = 300;
 
 /** Serves routes that are described as data: authorize, check, run, answer. */
 export function serveRoutes(routes: Route[], services: Services): Router {
@@ -60,8 +69,8 @@ function check(schema: z.ZodType | undefined, value: unknown, place: string): un
   if (result.success) return result.data;
   throw new Problem(400, "Invalid request", `The ${place} is not what this call takes.`, {
     errors: result.error.issues.slice(0, 50).map((issue) => ({
-      path: issue.path.join("."),
-      message: issue.message,
+      path: issue.path.join(".").slice(0, MAX_FAULT_LENGTH),
+      message: issue.message.slice(0, MAX_FAULT_LENGTH),
     })),
   });
 }
@@ -97,6 +106,10 @@ function problemOf(error: unknown): Problem {
   if (isUnavailable(error) || error instanceof Overloaded) {
     const detail = "The service cannot do this right now; try again shortly.";
     return new Problem(503, "Unavailable", detail, { headers: { "retry-after": "2" } });
+  }
+  // Class 22: a value that Postgres cannot hold, and that no check here knew of.
+  if (sqlState(error)?.startsWith("22")) {
+    return new Problem(400, "Invalid request", "A value of the request cannot be stored.");
   }
   // What body-parser and Express throw carries a status, and a message that may quote the body.
   const status = (error as { status?: unknown } | null)?.status;

@@ -52,12 +52,22 @@ export function workspaceOf(principal: Principal): string {
 }
 
 export const uuid = z.guid();
+/** Text that Postgres can store and JSON can carry as it is. */
+export const text = () =>
+  z.string().refine((value) => !/[\0\p{Surrogate}]/u.test(value), {
+    message: "has no NUL and no half of a character",
+  });
 /** A chat's id: a signed decimal of at most 52 bits, as text. */
 export const chatIdText = z
   .string()
-  .regex(/^-?[0-9]{1,16}$/, "a chat id is a number, e.g. -1001234567890");
+  .regex(/^-?[1-9][0-9]{0,15}$/, "a chat id is a number, e.g. -1001234567890");
 export const pageQuery = {
-  limit: z.coerce.number().int().min(1).max(200).default(50),
+  limit: z
+    .string()
+    .regex(/^[0-9]{1,3}$/, "a number from 1 to 200")
+    .transform(Number)
+    .pipe(z.number().min(1).max(200))
+    .default(50),
   cursor: z.string().max(500).optional(),
 };
 

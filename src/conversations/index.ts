@@ -25,6 +25,7 @@ export {
 } from "./conversation-list.ts";
 export type { Scope } from "./effects.ts";
 export { createIngestHandler, type IngestOptions } from "./ingest-handler.ts";
+export { isMigration } from "./keys.ts";
 export { recordOutgoing, type SentMessage } from "./outgoing.ts";
 export { InvalidCursor, type Page, type PageRequest } from "./paging.ts";
 export { UPDATE_KINDS } from "./parse-update.ts";

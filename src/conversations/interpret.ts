@@ -1,7 +1,7 @@
 import { answerCallback, answerMessage } from "./answers.ts";
 import { type ChatState, type Context, currentChatId, detailsOf, needsLink } from "./context.ts";
 import type { ConversationKey, Effect, MessageKey, MessageVersion, Scope } from "./effects.ts";
-import { chatKeyOf, contactKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
+import { chatKeyOf, contactKeyOf, isMigration, memberKeyOf, messageKeyOf } from "./keys.ts";
 import type {
   MemberStatus,
   TelegramChat,
@@ -91,7 +91,7 @@ function migrationOf(
   if (!needsLink(message.chat.type)) return null;
   const fromChatId = message.migrateToChatId ? message.chat.id : message.migrateFromChatId;
   const toChatId = message.migrateToChatId ?? message.chat.id;
-  if (fromChatId === null || fromChatId === toChatId) return null;
+  if (fromChatId === null || !isMigration(fromChatId, toChatId)) return null;
   const already = context.successors.get(chatKeyOf(scope, fromChatId)) ?? toChatId;
   const hasMovedOn = context.successors.has(chatKeyOf(scope, toChatId));
   if (already !== toChatId || hasMovedOn) return null;

@@ -17,3 +17,12 @@ export const conversationKeyOf = (key: ConversationKey): string =>
 
 export const messageKeyOf = (key: MessageKey): string =>
   `${chatKeyOf(key.scope, key.chatId)}/${key.messageId}/${key.businessConnectionId}`;
+
+/** Bot API: ids of supergroups and channels lie below this, those of basic groups between it and 0. */
+const SUPERGROUPS_BELOW = -1_000_000_000_000;
+
+/** A basic group becomes a supergroup; nothing else does, and no other chat takes part in it. */
+export function isMigration(fromChatId: string, toChatId: string): boolean {
+  const from = Number(fromChatId);
+  return from < 0 && from > SUPERGROUPS_BELOW && Number(toChatId) < SUPERGROUPS_BELOW;
+}

@@ -40,7 +40,7 @@ export function limitOf({ limit = DEFAULT_LIMIT }: PageRequest): number {
  * that one list's cursor is not taken for another's. Throws `InvalidCursor`.
  */
 export function keyAfter(list: string, { cursor }: PageRequest): string | null {
-  if (cursor === undefined || cursor === null || cursor === "") return null;
+  if (cursor === undefined || cursor === null) return null;
   const [name, key, ...rest] = Buffer.from(cursor, "base64url").toString("latin1").split("|");
   const isOurs = name === list && key !== undefined && isBigint(key) && rest.length === 0;
   if (!isOurs || cursorOf(list, key) !== cursor) throw new InvalidCursor();

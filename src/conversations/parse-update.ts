@@ -20,17 +20,17 @@ import {
 
 /**
  * The update kinds a bot of ours asks Telegram for (`allowed_updates` of setWebhook and
- * getUpdates). Those without a meaning yet are kept raw; `chat_member` and the reactions come only
- * when they are named.
+ * getUpdates), in the order in which `parseUpdate` looks for them. Those without a meaning yet are
+ * kept raw; `chat_member` and the reactions come only when they are named.
  */
 export const UPDATE_KINDS = [
   "message",
   "edited_message",
   "channel_post",
   "edited_channel_post",
-  "business_connection",
   "business_message",
   "edited_business_message",
+  "business_connection",
   "deleted_business_messages",
   "callback_query",
   "my_chat_member",
@@ -49,6 +49,8 @@ const MESSAGE_KINDS: ReadonlyArray<{ name: string; edited: boolean }> = [
 ];
 
 const OTHER: Update = { kind: "other" };
+/** Part of a key of an index; Telegram's are a few dozen characters. */
+const MAX_BUSINESS_ID = 256;
 
 /** Reads an update (Bot API: Update). Total: what it does not understand is `other`. */
 export function parseUpdate(json: unknown): Update {
@@ -75,11 +77,13 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
   if (chat === undefined || messageId === undefined || messageId < 0 || sentAtS === undefined) {
     return undefined;
   }
+  const businessConnectionId = asText(message.business_connection_id) ?? "";
+  if (businessConnectionId.length > MAX_BUSINESS_ID) return undefined;
   return {
     chat,
     messageId: String(messageId),
     from: parseUser(message.from) ?? null,
-    businessConnectionId: asText(message.business_connection_id) ?? "",
+    businessConnectionId,
     sentAtS,
     editedAtS: asTimeS(message.edit_date) ?? null,
     threadId: asId(message.message_thread_id) ?? null,

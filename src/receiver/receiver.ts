@@ -13,7 +13,12 @@ import {
 } from "../platform/index.ts";
 import type { ChatLinks } from "./linked-chats.ts";
 import { BodyAborted, BodyTooLarge, readBody } from "./request-body.ts";
-import { nestsDeeperThan, type RoutedUpdate, routeUpdate } from "./route-update.ts";
+import {
+  nestsDeeperThan,
+  type RoutedUpdate,
+  reducedForLinking,
+  routeUpdate,
+} from "./route-update.ts";
 
 export interface ReceiverOptions {
   db: Database;
@@ -31,6 +36,8 @@ const BODY_LIMIT_BYTES = 1_048_576;
 const MAX_DEPTH = 200;
 /** Bot API: ids fit 52 bits. */
 const MAX_UPDATE_ID = 2 ** 52;
+/** What a key that we made may look like: nothing else is looked up. */
+const KEY_SHAPE = /^[A-Za-z0-9_-]{16,128}$/;
 const SECRET_HEADER = "x-telegram-bot-api-secret-token";
 /** Requests under way at once; more are shed, and Telegram delivers again. */
 const MAX_IN_FLIGHT = 2_000;
@@ -73,7 +80,9 @@ export function createReceiver(options: ReceiverOptions): Router {
     if (inFlight > MAX_IN_FLIGHT) throw new Refusal(503, "overloaded", 1);
     const secret = request.headers[SECRET_HEADER];
     if (typeof secret !== "string" || secret === "") throw new Refusal(401, "secret missing");
-    const owner = await directory.find(String(request.params.key));
+    const key = String(request.params.key);
+    if (!KEY_SHAPE.test(key)) throw new Refusal(404, "key unknown");
+    const owner = await directory.find(key);
     if (owner === undefined) throw new Refusal(404, "key unknown");
     if (!owner.secretHashes.some((hash) => matchesHash(secret, hash))) {
       throw new Refusal(401, "secret wrong");
@@ -86,7 +95,7 @@ export function createReceiver(options: ReceiverOptions): Router {
 
   async function store(
     owner: WebhookOwner,
-    update: { update_id: number },
+    update: { update_id: number } & Record<string, unknown>,
     routed: RoutedUpdate,
     body: Buffer,
   ): Promise<string> {
@@ -101,11 +110,13 @@ export function createReceiver(options: ReceiverOptions): Router {
       body,
       uniqueKey: `${connectorId}/${updateId}`,
     };
-    if (routed.migration !== null) return storeMigration(owner, job, routed.migration);
-    if (routed.groupId !== null && !routed.neededForLinking) {
+    if (routed.groupId !== null) {
       const chat = { workspaceId, connectorId, chatId: routed.groupId };
-      if (!(await options.links.linked(chat))) return "unlinked";
+      const linked = await options.links.linked(chat);
+      if (!linked && !routed.neededForLinking) return "unlinked";
+      if (!linked) job.body = Buffer.from(JSON.stringify(reducedForLinking(update)));
     }
+    if (routed.migration !== null) return storeMigration(owner, job, routed.migration);
     const { duplicate } = await options.jobs.enqueue(job);
     return duplicate ? "duplicate" : "accepted";
   }

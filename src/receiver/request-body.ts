@@ -13,6 +13,11 @@ export class BodyAborted extends Error {
 /** Reads a request's body, at most `limitBytes` of it. */
 export function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
+    // Gone while something else was waited for: its `close` has been and will not be again.
+    if (request.destroyed) {
+      reject(new BodyAborted("the client went away"));
+      return;
+    }
     const chunks: Buffer[] = [];
     let sizeBytes = 0;
     const done = () => {

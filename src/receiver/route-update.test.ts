@@ -98,15 +98,37 @@ describe("whether a group must be linked", () => {
   });
 
   test("a migration says both ids, from either side", () => {
-    const migration = { fromChatId: "-5", toChatId: "-1005" };
-    const old = { chat: chat(-5, "group"), migrate_to_chat_id: -1005 };
-    const fresh = { chat: chat(-1005, "supergroup"), migrate_from_chat_id: -5 };
+    const migration = { fromChatId: "-5", toChatId: "-1001000000005" };
+    const old = { chat: chat(-5, "group"), migrate_to_chat_id: -1_001_000_000_005 };
+    const fresh = { chat: chat(-1_001_000_000_005, "supergroup"), migrate_from_chat_id: -5 };
     expect(route({ message: old })).toMatchObject({ migration, neededForLinking: true });
     expect(route({ message: fresh })).toMatchObject({ migration, neededForLinking: true });
-    const forged = { chat: chat(5, "private"), migrate_to_chat_id: -1005 };
-    expect(route({ message: forged }).migration).toBeNull();
-    const nonsense = { chat: chat(-5, "group"), migrate_to_chat_id: "-1005" };
-    expect(route({ message: nonsense }).migration).toBeNull();
+  });
+
+  test.each([
+    [
+      "a private chat into a supergroup",
+      chat(5, "private"),
+      { migrate_to_chat_id: -1_001_000_000_005 },
+    ],
+    [
+      "a supergroup from a private chat",
+      chat(-1_001_000_000_005, "supergroup"),
+      { migrate_from_chat_id: 5 },
+    ],
+    [
+      "a supergroup from another",
+      chat(-1_001_000_000_005, "supergroup"),
+      { migrate_from_chat_id: -1_001_000_000_006 },
+    ],
+    ["a group into another", chat(-5, "group"), { migrate_to_chat_id: -6 }],
+    ["a group into itself", chat(-5, "group"), { migrate_to_chat_id: -5 }],
+    ["an id as text", chat(-5, "group"), { migrate_to_chat_id: "-1001000000005" }],
+  ])("is believed of no other chats: %s", (_name, of, fields) => {
+    expect(route({ message: { chat: of, ...fields } })).toMatchObject({
+      migration: null,
+      neededForLinking: false,
+    });
   });
 });
 

@@ -1,14 +1,16 @@
+import { isMigration, UPDATE_KINDS } from "../conversations/index.ts";
+
 /**
  * Where an update belongs, decided without I/O from its outermost fields: its lane, and the group
  * that must be linked for it to be kept.
  */
 export interface RoutedUpdate {
-  /** The update's one field besides `update_id`: `message`, `callback_query`, … or `unknown`. */
+  /** The field that tells what happened: `message`, `callback_query`, … or `unknown`. */
   kind: string;
   lane: string;
   /** The group, supergroup or channel it comes from; null for private chats and chatless kinds. */
   groupId: string | null;
-  /** Kept though the group is not linked: what linking itself needs. */
+  /** Kept though the group is not linked, without what others said: what linking itself needs. */
   neededForLinking: boolean;
   /** A group's migration: its link moves to the new id. */
   migration: { fromChatId: string; toChatId: string } | null;
@@ -24,13 +26,13 @@ function idOf(value: unknown): string | null {
   return Number.isSafeInteger(value) ? String(value) : null;
 }
 
-const GROUP_TYPES = new Set(["group", "supergroup", "channel"]);
+/** What a kind that Telegram may add is called; anything else is not from Telegram. */
+const KIND_SHAPE = /^[a-z_]{1,64}$/;
 const LINK_COMMAND = /^\/link(@\w+)?(\s|$)/i;
 
 export function routeUpdate(update: Fields, connectorId: string): RoutedUpdate {
-  const kind =
-    Object.keys(update).find((name) => name !== "update_id" && isFields(update[name])) ?? "unknown";
-  const body = isFields(update[kind]) ? update[kind] : {};
+  const field = fieldOf(update);
+  const body = field === undefined ? {} : (update[field] as Fields);
   const message = isFields(body.message) ? body.message : {};
   const chat = isFields(body.chat) ? body.chat : isFields(message.chat) ? message.chat : {};
   const chatId = idOf(chat.id);
@@ -39,15 +41,55 @@ export function routeUpdate(update: Fields, connectorId: string): RoutedUpdate {
   const businessId =
     typeof body.business_connection_id === "string" ? body.business_connection_id : null;
 
-  const isGroup = chatId !== null && GROUP_TYPES.has(String(chat.type));
+  // A type that is not known yet is rather a group than somebody's own chat with the bot.
+  const isGroup = chatId !== null && chat.type !== "private";
   const migration = isGroup ? migrationOf(body, chatId) : null;
   const isLinkCommand = typeof body.text === "string" && LINK_COMMAND.test(body.text);
+  const kind = field !== undefined && KIND_SHAPE.test(field) ? field : "unknown";
   return {
     kind,
     lane: `${connectorId}/${lanePart(kind, chatId, userId, businessId)}`,
     groupId: isGroup ? chatId : null,
     neededForLinking: kind === "my_chat_member" || isLinkCommand || migration !== null,
     migration,
+  };
+}
+
+/** The field that ingest will read, or else the first that could be one. */
+function fieldOf(update: Fields): string | undefined {
+  const known = UPDATE_KINDS.find((name) => isFields(update[name]));
+  if (known !== undefined) return known;
+  return Object.keys(update).find((name) => name !== "update_id" && isFields(update[name]));
+}
+
+const LINKING_FIELDS = [
+  "message_id",
+  "date",
+  "chat",
+  "from",
+  "text",
+  "entities",
+  "migrate_to_chat_id",
+  "migrate_from_chat_id",
+  "old_chat_member",
+  "new_chat_member",
+];
+
+/**
+ * An update of a group that is not linked, reduced to what linking needs: no reply's text, no
+ * caption, no file of people who have not agreed to anything. Of text, only the command's own.
+ */
+export function reducedForLinking(update: Fields): Fields {
+  const field = fieldOf(update);
+  if (field === undefined) return { update_id: update.update_id };
+  const body = update[field] as Fields;
+  const isCommand = typeof body.text === "string" && LINK_COMMAND.test(body.text);
+  const kept = LINKING_FIELDS.filter((name) => body[name] !== undefined).filter(
+    (name) => isCommand || (name !== "text" && name !== "entities"),
+  );
+  return {
+    update_id: update.update_id,
+    [field]: Object.fromEntries(kept.map((name) => [name, body[name]])),
   };
 }
 
@@ -69,9 +111,10 @@ function lanePart(
 /** Bot API: Message, `migrate_to_chat_id` in the old group, `migrate_from_chat_id` in the new one. */
 function migrationOf(body: Fields, chatId: string): RoutedUpdate["migration"] {
   const to = idOf(body.migrate_to_chat_id);
-  if (to !== null) return { fromChatId: chatId, toChatId: to };
   const from = idOf(body.migrate_from_chat_id);
-  return from === null ? null : { fromChatId: from, toChatId: chatId };
+  if (to !== null) return isMigration(chatId, to) ? { fromChatId: chatId, toChatId: to } : null;
+  if (from === null || !isMigration(from, chatId)) return null;
+  return { fromChatId: from, toChatId: chatId };
 }
 
 /**

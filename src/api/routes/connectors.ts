@@ -2,7 +2,7 @@ import { z } from "zod";
 import { InvalidCursor, listChats, setChatLink } from "../../conversations/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor, invalidCursor } from "../cursor.ts";
-import { chatIdText, defineRoute, pageOf, pageQuery, uuid, workspaceOf } from "../route.ts";
+import { chatIdText, defineRoute, pageOf, pageQuery, text, uuid, workspaceOf } from "../route.ts";
 
 const connectorSchema = z.object({
   id: z.string(),
@@ -28,9 +28,9 @@ const chatSchema = z.object({
   reachable: z.boolean(),
 });
 
-const name = z.string().trim().min(1).max(200);
+const name = text().trim().min(1).max(200);
 /** Bot API: setMyDescription takes at most 512 characters. */
-const description = z.string().max(512);
+const description = text().max(512);
 const idParams = z.object({ id: uuid });
 const UUID_SHAPE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -65,7 +65,7 @@ export const connectorRoutes = [
     path: "/v1/connectors",
     auth: "workspace",
     summary: "Lists the workspace's connectors.",
-    query: z.object(pageQuery),
+    query: z.strictObject(pageQuery),
     success: { status: 200, schema: pageOf(connectorSchema) },
     handler: async ({ services, principal, query }) => {
       const afterId = decodeCursor(query.cursor, UUID_SHAPE);
@@ -145,7 +145,7 @@ export const connectorRoutes = [
     auth: "workspace",
     summary: "Lists the chats this connector has met.",
     params: idParams,
-    query: z.object(pageQuery),
+    query: z.strictObject(pageQuery),
     success: { status: 200, schema: pageOf(chatSchema) },
     handler: async ({ services, principal, params, query }) => {
       const workspaceId = workspaceOf(principal);

@@ -10,7 +10,7 @@ export const conversationRoutes = [
     path: "/v1/conversations",
     auth: "workspace",
     summary: "Lists conversations, newest first.",
-    query: z.object({
+    query: z.strictObject({
       connectorId: uuid.optional(),
       chatId: chatIdText.optional(),
       ...pageQuery,
@@ -40,7 +40,7 @@ export const conversationRoutes = [
     auth: "workspace",
     summary: "A conversation's messages, in the order in which their effects took place.",
     params: z.object({ id: z.string().max(40) }),
-    query: z.object(pageQuery),
+    query: z.strictObject(pageQuery),
     success: {
       status: 200,
       schema: pageOf(

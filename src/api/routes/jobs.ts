@@ -9,13 +9,13 @@ import {
 } from "../../jobs/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { defineRoute, type Principal, pageOf, pageQuery } from "../route.ts";
+import { defineRoute, type Principal, pageOf, pageQuery, text } from "../route.ts";
 
 const filterShape = {
   queue: z.enum(QUEUES).optional(),
   state: z.enum([...JOB_STATES, "scheduled"]).optional(),
-  lane: z.string().max(300).optional(),
-  q: z.string().max(200).optional(),
+  lane: text().max(300).optional(),
+  q: text().max(200).optional(),
 };
 /** Fewer digits than a bigint has: a sequence that begins at 1 does not get further. */
 const JOB_ID_SHAPE = /^[0-9]{1,18}$/;
@@ -58,7 +58,7 @@ export const jobRoutes = [
     path: "/v1/jobs",
     auth: "either",
     summary: "Searches the ledger, newest first. `q` is an id, or part of kind, lane or error.",
-    query: z.object({ ...filterShape, ...pageQuery }),
+    query: z.strictObject({ ...filterShape, ...pageQuery }),
     success: { status: 200, schema: pageOf(jobSchema) },
     handler: async ({ services, principal, query }) => {
       const beforeId = decodeCursor(query.cursor, JOB_ID_SHAPE);

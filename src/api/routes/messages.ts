@@ -2,11 +2,12 @@ import { z } from "zod";
 import { getMessage, type NewMessage, PRIORITIES, submitMessages } from "../../outbound/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { claimKey, storeAnswer } from "../idempotency.ts";
-import { defineRoute, uuid, workspaceOf } from "../route.ts";
+import { defineRoute, text, uuid, workspaceOf } from "../route.ts";
 import { noConnector } from "./connectors.ts";
 
 /** Bot API: sendMessage takes at most 4096 UTF-16 units. */
 const MAX_TEXT = 4_096;
+const MAX_AHEAD_MS = 366 * 24 * 3_600_000;
 
 const chatId = z
   .union([
@@ -17,14 +18,13 @@ const chatId = z
 
 const button = z
   .strictObject({
-    text: z.string().min(1).max(200),
-    data: z
-      .string()
+    text: text().min(1).max(200),
+    data: text()
       .refine((data) => Buffer.byteLength(data) >= 1 && Buffer.byteLength(data) <= 64, {
         message: "has 1 to 64 bytes",
       })
       .optional(),
-    url: z.url().optional(),
+    url: z.url().pipe(text()).optional(),
   })
   .refine((one) => (one.data === undefined) !== (one.url === undefined), {
     message: "has either data or url",
@@ -33,14 +33,17 @@ const button = z
 const newMessage = z.strictObject({
   connectorId: uuid,
   chatId,
-  text: z
-    .string()
+  text: text()
     .min(1)
     .max(MAX_TEXT)
-    .refine((text) => text.trim() !== "" && !text.includes("\0"), "has visible text and no NUL"),
+    .refine((value) => value.trim() !== "", "has visible text"),
   format: z.enum(["plain", "html", "markdown"]).optional(),
   priority: z.enum(PRIORITIES).optional(),
-  sendAt: z.iso.datetime({ offset: true }).optional(),
+  sendAt: z.iso
+    .datetime({ offset: true })
+    .refine((at) => Date.parse(at) < Date.now() + MAX_AHEAD_MS, "is at most a year ahead")
+    .refine((at) => Date.parse(at) > 0, "is a time of this century")
+    .optional(),
   replyTo: z
     .union([z.string().regex(/^[0-9]{1,10}$/), z.number().int().nonnegative()])
     .transform(String)
@@ -60,7 +63,6 @@ export const messageRoutes = [
     handler: async ({ services, principal, body, idempotency }) => {
       const workspaceId = workspaceOf(principal);
       const { db, connectors, jobs } = services;
-      if ((await connectors.get(workspaceId, body.connectorId)) === null) throw noConnector();
       const message: NewMessage = {
         ...body,
         workspaceId,
@@ -71,6 +73,8 @@ export const messageRoutes = [
         const key = idempotency && { workspaceId, ...idempotency };
         const known = key && (await claimKey(tx, key));
         if (known) return known;
+        const connector = await connectors.get(workspaceId, body.connectorId);
+        if (connector === null) throw noConnector();
         const [submitted] = await submitMessages(tx, jobs, [message]);
         const answer = { status: 202, body: submitted };
         if (key) await storeAnswer(tx, key, answer);
