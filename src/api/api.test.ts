@@ -476,6 +476,29 @@ describe("Idempotency-Key", () => {
     expect(again.body).toEqual(created[0]?.body);
     expect(again.text).not.toContain(account.token);
   });
+
+  test("a key whose process died before it answered is free again soon", async () => {
+    const account = world.sandbox.createBot({ name: "Half", username: `h${Date.now()}_bot` });
+    const key = randomUUID();
+    const connectOnce = () =>
+      call("post", "/v1/connectors", {
+        body: { name: "Half", botToken: account.token },
+        headers: { "idempotency-key": key },
+      });
+    expect((await connectOnce()).status).toBe(201);
+    const die = (age: string) =>
+      world.system.db.query(
+        `UPDATE idempotency_keys SET status = NULL, answer = NULL, created_at = now() - $2::interval
+         WHERE key = $1`,
+        [key, age],
+      );
+    await die("10 s");
+    expectProblem(await connectOnce(), 409);
+    await die("5 min");
+    // The bot itself is connected by now, which is what the repeated call finds.
+    const again = await connectOnce();
+    expect(again.body.detail).not.toMatch(/under way/);
+  });
 });
 
 describe("health", () => {

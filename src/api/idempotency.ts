@@ -14,12 +14,16 @@ export interface IdempotencyKey {
   bodyHash: Buffer;
 }
 
+/** Longer than any call takes: a key still without an answer then belongs to a process that died. */
+const ABANDONED_AFTER = "2 min";
+
 /** Null: the key is new and now ours. Otherwise the answer it was given before. */
 export async function claimKey(on: Queryable, key: IdempotencyKey): Promise<Answer | null> {
   await on.query(
     `DELETE FROM idempotency_keys WHERE workspace_id = $1 AND key = $2 AND call = $3
-       AND created_at < now() - interval '24 h'`,
-    [key.workspaceId, key.key, key.call],
+       AND (created_at < now() - interval '24 h'
+         OR (status IS NULL AND created_at < now() - $4::interval))`,
+    [key.workspaceId, key.key, key.call, ABANDONED_AFTER],
   );
   const inserted = await on.query(
     `INSERT INTO idempotency_keys (workspace_id, key, call, body_hash) VALUES ($1, $2, $3, $4)
