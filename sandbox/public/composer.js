@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { post, sendFiles } from "./api.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
@@ -15,7 +15,8 @@ export function Composer({ chat, messages, threadId, replyTo, onReplyEnd, editin
   const input = useRef();
   const picker = useRef();
 
-  useEffect(() => {
+  // Before the next key can be pressed: a later effect would overwrite what was typed meanwhile.
+  useLayoutEffect(() => {
     if (editing) setText(editing.text ?? editing.caption ?? "");
     if (editing || replyTo) input.current?.focus();
   }, [editing, replyTo]);

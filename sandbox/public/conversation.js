@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { post } from "./api.js";
 import { Composer } from "./composer.js";
 import { html } from "./html.js";
@@ -29,7 +29,7 @@ export function Conversation({ onDialog }) {
   const [editing, setEditing] = useState();
   const [threadId, setThreadId] = useState();
   const key = chat?.key;
-  useEffect(() => {
+  useLayoutEffect(() => {
     setReplyTo(undefined);
     setEditing(undefined);
     setThreadId(undefined);
