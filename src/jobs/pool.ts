@@ -3,6 +3,7 @@ import { type Database, isUnavailable, type Logger } from "../platform/index.ts"
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
+import type { PauseWatch } from "./paused-queues.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import { Slots } from "./slots.ts";
 import { dueLanes } from "./sweep.ts";
@@ -34,6 +35,8 @@ export interface PoolOptions {
   queue: QueueName;
   handler: Handler;
   log: Logger;
+  /** While an operator has stopped this queue, drains end their turn. */
+  pauses: PauseWatch;
   /** Lanes drained at once. */
   slots: number;
   /** Jobs of one lane in flight at once (external handlers). */
@@ -171,6 +174,7 @@ export class WorkerPool {
     try {
       held = await keeper.take(queue, lane);
       if (held === null) return null;
+      this.options.pauses.sawRunning(queue);
       return await this.drainHeld(held);
     } catch (error) {
       // The lease runs out by itself, and the sweep finds the lane: nothing to undo here.
@@ -202,6 +206,7 @@ export class WorkerPool {
       isOver: () =>
         ended ||
         this.stopping ||
+        this.options.pauses.isPaused(this.options.queue) ||
         ((this.slots.waiting > 0 || this.lanesWait) && performance.now() >= endsAtMs),
       end: () => {
         ended = true;

@@ -1,4 +1,5 @@
 import type { Queryable } from "../platform/index.ts";
+import { NOT_PAUSED } from "./paused-queues.ts";
 import type { QueueName } from "./types.ts";
 
 /**
@@ -10,6 +11,7 @@ const DUE = `/* jobs.sweep */
 SELECT lane FROM lanes
 WHERE queue = $1 AND due_at <= now()
   AND (lease_until IS NULL OR lease_until < now() OR lease_until > now() + 2 * $3 * interval '1 ms')
+  AND ${NOT_PAUSED("$1")}
 ORDER BY due_at LIMIT $2`;
 
 /** Names of at most `limit` due lanes, longest overdue first. */

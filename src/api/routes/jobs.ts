@@ -47,7 +47,8 @@ function filterOf(
   principal: Principal,
   { queue, state, lane, q }: { [Key in keyof typeof filterShape]?: unknown },
 ): JobFilter {
-  return { ...scopeOf(principal), queue, state, lane, text: q } as JobFilter;
+  const states = state === undefined ? undefined : [state];
+  return { ...scopeOf(principal), queue, states, lane, text: q } as JobFilter;
 }
 
 const noJob = () => new Problem(404, "Not found", "There is no such job.");
@@ -128,6 +129,7 @@ export const jobRoutes = [
         data: z.array(
           z.object({
             name: z.enum(QUEUES),
+            paused: z.boolean(),
             counts: z.record(z.string(), z.number()),
             oldestWaitingMs: z.number().nullable(),
             perSecond: z.number(),
