@@ -25,18 +25,23 @@ export const migration: Migration = {
 
       -- What people search by, newest first. Shelves are few and can be counted up, so a search
       -- that names none is a handful of probes, and one that does never reads what it must drop.
-      CREATE INDEX jobs_by_shelf ON jobs (shelf, id);
+      -- "+ 0" keeps the most general index from the searches that have a better one: a planner that
+      -- takes a bot or a chat for a common one would walk all jobs in search of its few.
+      CREATE INDEX jobs_by_shelf ON jobs ((shelf + 0), id);
       CREATE INDEX jobs_by_workspace ON jobs (workspace_id, shelf, id);
       -- The id of what owns a lane begins its name: of a connector, an account, an endpoint.
       CREATE INDEX jobs_by_owner ON jobs ("left"(lane, 36) COLLATE "C", shelf, id);
       CREATE INDEX jobs_by_lane ON jobs (lane COLLATE "C", shelf, id) WHERE length(lane) > 36;
-      CREATE INDEX jobs_by_key ON jobs (ordering_key COLLATE "C", shelf, workspace_id, id)
+      CREATE INDEX jobs_by_key ON jobs (ordering_key COLLATE "C", shelf, id, workspace_id)
         WHERE ordering_key IS NOT NULL;
       CREATE INDEX jobs_by_update ON jobs ((payload->>'updateId') COLLATE "C", id)
         WHERE payload->>'updateId' IS NOT NULL;
       -- Only what failed pays for these.
       CREATE INDEX jobs_by_error_class ON jobs (error_class, shelf, id)
         WHERE error_class IS NOT NULL;
+      CREATE INDEX jobs_with_error ON jobs (shelf, id) WHERE error IS NOT NULL;
+      CREATE INDEX jobs_with_error_by_workspace ON jobs (workspace_id, shelf, id)
+        WHERE error IS NOT NULL;
       CREATE INDEX jobs_by_error_words ON jobs USING gin (to_tsvector('simple', error))
         WHERE error IS NOT NULL;
       -- Only what was enqueued for a later time, or moved to now by hand, pays for these.

@@ -49,8 +49,35 @@ export interface SearchWindow {
 const laneChat = (lane: string) => `substring(substr(${lane}, 37) from '[c/](-{0,1}[0-9]+)$')`;
 /** An id's bounds are looked up this much wider: who draws an id may take a moment to write it. */
 const CLOCK_MARGIN = "interval '1 min'";
-/** So many matches of words are read and sorted; what matches more is walked in order. */
-export const MANY_MATCHES = 5_000;
+/** An id that owns a lane begins its name: a UUID. */
+const OWNER_LENGTH = 36;
+const SHELF = "j.shelf";
+/** As the index over all jobs has it, which no other search is to use. */
+const ANY_SHELF = "(j.shelf + 0)";
+
+/** A job whose error has the words of a search. */
+export interface WordMatch {
+  workspace_id: string;
+  id: JobId;
+}
+/** So many matches of words are taken one by one; words in more errors are soon met in order. */
+export const MANY_MATCHES = 2_000;
+
+/**
+ * The jobs whose errors have these words, in no order, up to one more than `MANY_MATCHES`. All of
+ * them, or the last may be unfinished.
+ */
+export function wordMatches(text: string): { sql: string; params: unknown[] } {
+  const sql = `SELECT j.workspace_id, j.id FROM jobs j
+    WHERE j.error IS NOT NULL AND ${hasWords("$1")} LIMIT ${MANY_MATCHES + 1}`;
+  return { sql, params: [text.trim()] };
+}
+
+const hasWords = (param: string) => {
+  const query = `plainto_tsquery('simple', ${param})`;
+  return `to_tsvector('simple', j.error) @@ CASE WHEN numnode(${query}) = 0 THEN ${query}
+      ELSE (${query}::text || ':*')::tsquery END`;
+};
 
 /**
  * Builds searches. Each is a union of sources: an index that leads to the jobs, walked shelf by
@@ -61,13 +88,13 @@ export class JobSearch {
   readonly params: unknown[] = [];
   private readonly which: WhichJobs;
   private readonly window: SearchWindow;
-  private readonly words: "few" | "many";
+  private readonly matches: readonly WordMatch[];
 
-  /** `words`: whether the words of `text` are in more than `MANY_MATCHES` errors. */
-  constructor(which: WhichJobs, window: SearchWindow, words: "few" | "many" = "few") {
+  /** `matches`: what `wordMatches` gave for the filter's text, if it has one. */
+  constructor(which: WhichJobs, window: SearchWindow, matches: readonly WordMatch[] = []) {
     this.which = which;
     this.window = window;
-    this.words = words;
+    this.matches = matches;
   }
 
   /** SQL that gives `workspace_id` and `id` of what was found, each once. */
@@ -76,43 +103,59 @@ export class JobSearch {
       ORDER BY id ${this.direction} LIMIT ${this.param(this.window.limit)}`;
   }
 
-  /** SQL of the matches of words alone, in no order: for counting them. */
-  wordMatches(): string {
-    return this.matchesOfWords(MANY_MATCHES + 1);
-  }
-
   private get direction(): "ASC" | "DESC" {
     return this.window.order === "oldest" ? "ASC" : "DESC";
   }
 
   private sources(): string[] {
     const { id, text, updateId, lane, chatId, errorClass, connectorId, workspaceId } = this.which;
-    if (id !== undefined) return isJobId(id) ? [this.walk(`j.id = ${this.param(id)}`)] : [];
+    if (id !== undefined) return isJobId(id) ? [this.ofId(id)] : [];
     const words = text?.trim();
     if (words) return this.textSources(words);
     if (updateId !== undefined) return [this.ofUpdate(updateId)];
     if (lane !== undefined) return [this.ofLane(lane)];
     if (chatId !== undefined) return this.chatSources(chatId);
     if (errorClass !== undefined) return [this.ofErrorClass(errorClass)];
-    if (connectorId !== undefined) return [this.walk(this.isOwner(connectorId))];
-    const base = workspaceId === undefined ? "true" : `j.workspace_id = ${this.param(workspaceId)}`;
-    return [this.walk(base, { splitTime: true }), ...this.dueOnly(base)];
+    if (connectorId !== undefined) return [this.ofOwner(connectorId)];
+    const [base, shelf] =
+      workspaceId === undefined ? ["true", ANY_SHELF] : [this.isOfWorkspace(workspaceId), SHELF];
+    return [this.walk(base, { shelf, splitTime: true }), ...this.dueOnly(base)];
   }
 
   private textSources(text: string): string[] {
     const sources = [this.ofLane(text), this.ofErrorClass(text)];
-    if (isJobId(text)) sources.push(this.walk(`j.id = ${this.param(text)}`), this.ofUpdate(text));
-    if (this.words === "few") sources.push(`(${this.matchesOfWords(MANY_MATCHES)})`);
-    else sources.push(this.walk(`j.error IS NOT NULL AND ${this.hasWords(text)}`));
+    if (isJobId(text)) sources.push(this.ofId(text), this.ofUpdate(text));
+    if (this.matches.length > MANY_MATCHES) sources.push(this.walk(this.failedWith(text)));
+    else sources.push(this.ofMatches());
     return sources;
+  }
+
+  private ofId(id: JobId): string {
+    return this.walk(`j.id = ${this.param(id)}`, { shelf: ANY_SHELF });
   }
 
   private ofUpdate(updateId: string): string {
     return this.walk(`(j.payload->>'updateId') COLLATE "C" = ${this.param(updateId)}`);
   }
 
+  /** Its index and the bot's are both good; which is better depends on the two. */
   private ofErrorClass(errorClass: string): string {
-    return this.walk(`j.error_class = ${this.param(errorClass)}`);
+    const { connectorId } = this.which;
+    const ofBot = connectorId === undefined ? "" : ` AND ${this.isOwner(connectorId)}`;
+    return this.walk(`j.error_class = ${this.param(errorClass)}${ofBot}`);
+  }
+
+  /** Walks what failed, in order: words that are in many errors are soon found so. */
+  private failedWith(text: string): string {
+    const { workspaceId, connectorId } = this.which;
+    const conditions = [`j.error IS NOT NULL AND ${hasWords(this.param(text))}`];
+    if (workspaceId !== undefined) conditions.push(this.isOfWorkspace(workspaceId));
+    if (connectorId !== undefined) conditions.push(this.isOwner(connectorId));
+    return conditions.join(" AND ");
+  }
+
+  private isOfWorkspace(id: string): string {
+    return `j.workspace_id = ${this.param(id)}`;
   }
 
   private isOwner(id: string): string {
@@ -122,9 +165,22 @@ export class JobSearch {
   /** A lane that is named by its owner alone shares the owner's index, in the queues that have it. */
   private ofLane(lane: string): string {
     const name = this.param(lane);
-    if (lane.length > 36) return this.walk(`j.lane COLLATE "C" = ${name} AND length(j.lane) > 36`);
+    if (lane.length > OWNER_LENGTH) {
+      return this.walk(`j.lane COLLATE "C" = ${name} AND length(j.lane) > ${OWNER_LENGTH}`);
+    }
     const known = `EXISTS (SELECT FROM lanes l WHERE l.queue = s.queue AND l.lane = ${name})`;
-    return this.walk(`${this.isOwner(lane)} AND j.lane = ${name}`, { shelves: known });
+    return this.ofOwner(lane, { and: `(j.lane = ${name}) IS TRUE`, shelves: known });
+  }
+
+  /** All that an id owns is one workspace's: the first job tells, or a foreign id reads all of it. */
+  private ofOwner(id: string, { and = "true", shelves = "true" } = {}): string {
+    const { workspaceId } = this.which;
+    const isOwn =
+      workspaceId === undefined
+        ? "true"
+        : `(SELECT j.workspace_id FROM jobs j WHERE ${this.isOwner(id)} LIMIT 1)
+          = ${this.param(workspaceId)}`;
+    return this.walk(`${this.isOwner(id)} AND ${and}`, { shelves: `${shelves} AND ${isOwn}` });
   }
 
   private chatSources(chatId: string): string[] {
@@ -134,17 +190,21 @@ export class JobSearch {
       workspaceId === undefined ? "" : ` AND l.workspace_id = ${this.param(workspaceId)}`;
     const ofBot =
       connectorId === undefined ? "" : ` AND "left"(l.lane, 36) = ${this.param(connectorId)}`;
+    // The index by key holds the workspace: what others sent to the chat is passed over unread.
+    const ofSender = workspaceId === undefined ? "" : ` AND ${this.isOfWorkspace(workspaceId)}`;
     const lanes = `JOIN lanes l ON l.queue = s.queue AND ${laneChat("l.lane")} = ${chat}${ofTenant}${ofBot}`;
     return [
-      this.walk(`j.lane COLLATE "C" = l.lane COLLATE "C" AND length(j.lane) > 36`, { lanes }),
-      this.walk(`j.ordering_key COLLATE "C" = ${chat} AND j.ordering_key IS NOT NULL`),
+      this.walk(`j.lane COLLATE "C" = l.lane COLLATE "C" AND length(j.lane) > ${OWNER_LENGTH}`, {
+        lanes,
+      }),
+      this.walk(`j.ordering_key COLLATE "C" = ${chat} AND j.ordering_key IS NOT NULL${ofSender}`),
     ];
   }
 
   /** Jobs on each shelf that an index leads to, in order, as many as the window takes. */
   private walk(
     condition: string,
-    { shelves = "true", lanes = "", splitTime = false } = {},
+    { shelf = SHELF, shelves = "true", lanes = "", splitTime = false } = {},
   ): string {
     const { queue, states } = this.which;
     const parts = shelfParts(queue === undefined ? QUEUES : [queue], states).filter(
@@ -156,7 +216,7 @@ export class JobSearch {
     return `SELECT j.workspace_id, j.id FROM ${s} ${lanes}
       CROSS JOIN LATERAL (
         SELECT j.workspace_id, j.id FROM jobs j
-        WHERE ${condition} AND j.shelf = s.shelf
+        WHERE ${condition} AND ${shelf} = s.shelf
           AND (s.due IS NULL OR s.due = (j.run_at <= now())) ${this.rest()}
         ORDER BY j.id ${this.direction} LIMIT ${this.param(this.window.limit)}
       ) j
@@ -176,46 +236,48 @@ export class JobSearch {
     ];
   }
 
-  private matchesOfWords(limit: number): string {
-    const { queue, states, text = "" } = this.which;
+  private ofMatches(): string {
+    const { queue, states } = this.which;
     const parts = shelfParts(queue === undefined ? QUEUES : [queue], states);
     return `SELECT j.workspace_id, j.id
-      FROM unnest(${this.param(parts.map(({ shelf }) => shelf))}::smallint[],
+      FROM unnest(${this.param(this.matches.map((match) => match.workspace_id))}::uuid[],
+        ${this.param(this.matches.map((match) => match.id))}::bigint[]) AS m(workspace_id, id)
+      JOIN jobs j ON j.workspace_id = m.workspace_id AND j.id = m.id
+      JOIN unnest(${this.param(parts.map(({ shelf }) => shelf))}::smallint[],
         ${this.param(parts.map(({ due }) => due))}::boolean[]) AS s(shelf, due)
-      JOIN jobs j ON j.shelf = s.shelf AND (s.due IS NULL OR s.due = (j.run_at <= now()))
-      WHERE j.error IS NOT NULL AND ${this.hasWords(text.trim())} ${this.rest()}
-      LIMIT ${this.param(limit)}`;
-  }
-
-  private hasWords(text: string): string {
-    const query = `plainto_tsquery('simple', ${this.param(text)})`;
-    return `to_tsvector('simple', j.error) @@ CASE WHEN numnode(${query}) = 0 THEN ${query}
-      ELSE (${query}::text || ':*')::tsquery END`;
+        ON s.shelf = j.shelf AND (s.due IS NULL OR s.due = (j.run_at <= now()))
+      WHERE true ${this.rest()}`;
   }
 
   /** Everything that is asked for, whatever the source has seen to already. */
   private rest(): string {
     const { which } = this;
     const conditions: string[] = [];
-    const add = (value: unknown, condition: (param: string) => string) => {
+    const bound = (value: unknown, condition: (param: string) => string) => {
       if (value !== undefined) conditions.push(condition(this.param(value)));
     };
-    add(this.window.afterId, (id) => `j.id ${this.direction === "ASC" ? ">" : "<"} ${id}::bigint`);
-    add(which.workspaceId, (id) => `j.workspace_id = ${id}`);
+    // "IS TRUE" keeps a check from leading the planner to another index than the source's own.
+    const check = (value: unknown, condition: (param: string) => string) =>
+      bound(value, (param) => `(${condition(param)}) IS TRUE`);
+    bound(
+      this.window.afterId,
+      (id) => `j.id ${this.direction === "ASC" ? ">" : "<"} ${id}::bigint`,
+    );
+    check(which.workspaceId, (id) => `j.workspace_id = ${id}`);
     if (which.id === undefined) {
-      add(which.lane, (name) => `j.lane = ${name}`);
-      add(which.connectorId, (id) => `"left"(j.lane, 36) = ${id}`);
-      add(which.chatId, (id) => `(${laneChat("j.lane")} = ${id} OR j.ordering_key = ${id})`);
-      add(which.updateId, (id) => `j.payload->>'updateId' = ${id}`);
-      add(which.errorClass, (name) => `j.error_class = ${name}`);
+      check(which.lane, (name) => `j.lane = ${name}`);
+      check(which.connectorId, (id) => `"left"(j.lane, 36) = ${id}`);
+      check(which.chatId, (id) => `(${laneChat("j.lane")} = ${id} OR j.ordering_key = ${id})`);
+      check(which.updateId, (id) => `j.payload->>'updateId' = ${id}`);
+      check(which.errorClass, (name) => `j.error_class = ${name}`);
     }
-    add(
+    bound(
       which.createdFrom?.toISOString(),
       (time) => `j.created_at >= ${time}::timestamptz
         AND j.id > coalesce((SELECT last_id FROM job_clock
           WHERE at <= ${time}::timestamptz - ${CLOCK_MARGIN} ORDER BY at DESC LIMIT 1), 0)`,
     );
-    add(
+    bound(
       which.createdTo?.toISOString(),
       (time) => `j.created_at < ${time}::timestamptz
         AND j.id <= coalesce((SELECT last_id FROM job_clock

@@ -75,8 +75,6 @@ const BATCH_JOBS = 250;
 const DEFAULT_LIMIT = 10_000;
 /** One call ends after this time, whatever is left: its caller waits. */
 const CALL_MS = 5_000;
-/** Nobody counts further for a figure that is shown before a change. */
-const MAX_COUNT = 100_000;
 
 const TOUCH_LANES = `/* jobs.touch-lanes */
 INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at)
@@ -167,15 +165,14 @@ export class Ledger {
     };
   }
 
-  /** How many jobs an action would change; counts up to 100 000. */
+  /** How many jobs an action would change; see `countJobs` for how far it counts. */
   async countMatching(which: WhichJobs, action: LedgerAction): Promise<Count> {
-    return countJobs(this.options.db, changeable(action, which), MAX_COUNT);
+    return countJobs(this.options.db, changeable(action, which));
   }
 
   /** How many matching jobs run now, which no action touches. */
   async countRunning(which: WhichJobs): Promise<Count> {
-    const running = only(which, ["running"]);
-    return countJobs(this.options.db, running, MAX_COUNT);
+    return countJobs(this.options.db, only(which, ["running"]));
   }
 
   /** Stops a queue everywhere within a second: see paused-queues.ts. False: it was paused already. */

@@ -1,6 +1,7 @@
 import type { Queryable } from "../platform/index.ts";
 import { pausedQueues } from "./paused-queues.ts";
-import { placeOf, SHOWN_STATES, type Standing, shelfOf } from "./shelf.ts";
+import { queueCounts } from "./queue-counts.ts";
+import { placeOf, type Standing, shelfOf } from "./shelf.ts";
 import { QUEUES, type QueueName } from "./types.ts";
 
 export interface Percentiles {
@@ -24,30 +25,15 @@ export interface QueueStats {
 }
 
 /**
- * Each statement reads what it shows: counts are kept (job-counts.ts), the oldest and the newest
+ * Each statement reads what it shows: counts are kept (queue-counts.ts), the oldest and the newest
  * stand at the ends of indexes. `$1` is a workspace, or null for all.
  */
-const COUNTS = `SELECT shelf, sum(count)::bigint AS count FROM (
-  SELECT shelf, count FROM job_counts WHERE $1::uuid IS NULL OR workspace_id = $1
-  UNION ALL
-  SELECT shelf, change FROM job_count_changes WHERE $1::uuid IS NULL OR workspace_id = $1
-) c GROUP BY shelf`;
-
-/** More than this are not counted one by one; those beyond are told apart by the others. */
-const MAX_COUNTED = 50_000;
-
 const ofWorkspace = (workspaceId: string | undefined) =>
   workspaceId === undefined ? "$1::uuid IS NULL" : "j.workspace_id = $1";
 
-/** Of what was enqueued for later: how many are due, and how many are not, up to a bound. */
-const scheduled = (workspaceId: string | undefined) => {
-  const count = (when: string) => `(SELECT count(*)::int FROM (
-    SELECT FROM jobs j WHERE j.queue = q.queue AND j.state = 'available' AND j.run_at > j.created_at
-      AND ${ofWorkspace(workspaceId)} AND j.run_at ${when} now() LIMIT ${MAX_COUNTED}
-  ) c)`;
-  return `SELECT q.queue, ${count(">")} AS later, ${count("<=")} AS due
-    FROM unnest($2::text[]) AS q(queue)`;
-};
+/** As the index that leads there has it (migrations/0005_ledger.ts). */
+const onShelf = (workspaceId: string | undefined, shelf: string) =>
+  `${workspaceId === undefined ? "(j.shelf + 0)" : "j.shelf"} = ${shelf} AND ${ofWorkspace(workspaceId)}`;
 
 /**
  * The oldest of each standing that waits. What is to run at once is due in the order of ids; what
@@ -55,7 +41,7 @@ const scheduled = (workspaceId: string | undefined) => {
  */
 const oldest = (workspaceId: string | undefined) => {
   const first = (shelf: string, take: number) => `
-    SELECT j.run_at FROM jobs j WHERE j.shelf = ${shelf} AND ${ofWorkspace(workspaceId)}
+    SELECT j.run_at FROM jobs j WHERE ${onShelf(workspaceId, shelf)}
     ORDER BY j.id LIMIT ${take}`;
   return `SELECT q.queue, (extract(epoch FROM now() - min(w.run_at)) * 1000)::double precision AS ms
     FROM unnest($2::text[], $3::smallint[], $4::smallint[], $5::smallint[])
@@ -87,7 +73,7 @@ const latencies = (workspaceId: string | undefined) => `SELECT q.queue,
   FROM unnest($2::text[], $3::smallint[]) AS q(queue, completed)
   CROSS JOIN LATERAL (
     SELECT j.started_at, j.run_at, j.run_ms, j.finished_at FROM jobs j
-    WHERE j.shelf = q.completed AND ${ofWorkspace(workspaceId)} ORDER BY j.id DESC LIMIT 1000
+    WHERE ${onShelf(workspaceId, "q.completed")} ORDER BY j.id DESC LIMIT 1000
   ) j
   WHERE j.finished_at > now() - interval '60 s'
   GROUP BY q.queue`;
@@ -96,12 +82,8 @@ const latencies = (workspaceId: string | undefined) => `SELECT q.queue,
 export async function queueStats(db: Queryable, workspaceId?: string): Promise<QueueStats[]> {
   const tenant = workspaceId ?? null;
   const shelves = (standing: Standing) => QUEUES.map((queue) => shelfOf(queue, standing));
-  const [counts, times, ages, rates, delays, paused] = await Promise.all([
-    db.query<{ shelf: number; count: string }>(COUNTS, [tenant]),
-    db.query<{ queue: string; later: number; due: number }>(scheduled(workspaceId), [
-      tenant,
-      QUEUES,
-    ]),
+  const [counts, ages, rates, delays, paused] = await Promise.all([
+    queueCounts(db, workspaceId),
     db.query<{ queue: string; ms: number }>(oldest(workspaceId), [
       tenant,
       QUEUES,
@@ -118,43 +100,19 @@ export async function queueStats(db: Queryable, workspaceId?: string): Promise<Q
     pausedQueues(db),
   ]);
   return QUEUES.map((name) => {
-    const kept = Object.fromEntries(SHOWN_STATES.map((state) => [state, 0])) as Record<
-      Standing,
-      number
-    >;
-    for (const { shelf, count } of counts) {
-      const { queue, standing } = placeOf(shelf);
-      if (queue === name) kept[standing] += Number(count);
-    }
     const age = ages.find((row) => row.queue === name)?.ms;
     const completed = rates.find((row) => placeOf(row.shelf).queue === name)?.completed ?? 0;
     const delay = delays.find((row) => row.queue === name);
     return {
       name,
       paused: paused.includes(name),
-      counts: shownCounts(kept, times.find((row) => row.queue === name) ?? { later: 0, due: 0 }),
+      counts: counts[name],
       oldestWaitingMs: age === undefined ? null : Math.round(Math.max(0, age)),
       perSecond: Math.round((completed / RATE_WINDOW_S) * 100) / 100,
       waitMs: percentiles(delay?.wait_ms),
       runMs: percentiles(delay?.run_ms),
     };
   });
-}
-
-/**
- * Moves what was enqueued for later and is due from `scheduled` to `available`. Where one side was
- * not counted to its end, the other tells it; where neither was, as many as were counted are due.
- */
-export function shownCounts(
-  kept: Record<Standing, number>,
-  times: { later: number; due: number },
-): Record<Standing, number> {
-  const later = times.later < MAX_COUNTED ? times.later : Math.max(0, kept.scheduled - times.due);
-  return {
-    ...kept,
-    available: kept.available + Math.max(0, kept.scheduled - later),
-    scheduled: later,
-  };
 }
 
 function percentiles(values: number[] | undefined): Percentiles {

@@ -1,5 +1,13 @@
-import type { Queryable } from "../platform/index.ts";
-import { isJobId, JobSearch, MANY_MATCHES, type SearchWindow, type WhichJobs } from "./filter.ts";
+import type { Database } from "../platform/index.ts";
+import {
+  isJobId,
+  JobSearch,
+  type SearchWindow,
+  type WhichJobs,
+  type WordMatch,
+  wordMatches,
+} from "./filter.ts";
+import { keptCount } from "./queue-counts.ts";
 import type { Standing } from "./shelf.ts";
 import type { JobId, QueueName } from "./types.ts";
 
@@ -42,52 +50,71 @@ const VIEW = `j.id, j.workspace_id AS "workspaceId", j.queue, j.lane, j.kind,
   j.created_at AS "createdAt", j.started_at AS "startedAt", j.finished_at AS "finishedAt",
   j.run_ms AS "runMs", j.worker, j.error_class AS "errorClass", j.error, j.cause_id AS "causeId"`;
 
-/** Whether the words of a search are in so many errors that they are better looked for in order. */
-async function searchFor(
-  on: Queryable,
-  which: WhichJobs,
-  window: SearchWindow,
-): Promise<JobSearch> {
-  if (!which.text?.trim() || which.id !== undefined) return new JobSearch(which, window);
-  const probe = new JobSearch(which, window);
-  const [row] = await on.query<{ many: boolean }>(
-    `SELECT count(*) > ${MANY_MATCHES} AS many FROM (${probe.wordMatches()}) m`,
-    probe.params,
-  );
-  return new JobSearch(which, window, row?.many ? "many" : "few");
-}
+const setting = (name: string, value: string) => `set_config('${name}', '${value}', true)`;
+/** A planner that believes a chat has few jobs would fetch them all to sort them. */
+const WALK_IN_ORDER = `/* jobs.walk-in-order */
+SELECT ${setting("enable_indexscan", "on")}, ${setting("enable_bitmapscan", "off")},
+  ${setting("enable_sort", "off")}`;
+/** … and one that believes a word is everywhere would read all errors in search of it. */
+const BY_WORDS = `/* jobs.by-words */
+SELECT ${setting("enable_indexscan", "off")}, ${setting("enable_bitmapscan", "on")}`;
+const NO_HELPERS = `/* jobs.no-helpers */
+SELECT ${setting("max_parallel_workers_per_gather", "0")}, ${setting("jit", "off")}`;
 
 /**
- * What matches, newest first; `beforeId` continues after the last id of the page before. The cost
- * of a page is that of what it shows, whatever else the ledger holds (docs/decisions/0007).
+ * Runs a search, with `sqlOf` around what it finds. The cost of a page is that of what it shows,
+ * whatever else the ledger holds (docs/decisions/0007), because each source has one index to walk
+ * in order, and the planner is not asked whether it would rather do something else.
  */
+async function search<Row extends object>(
+  db: Database,
+  { which, window }: { which: WhichJobs; window: SearchWindow },
+  sqlOf: (found: string) => string,
+): Promise<Row[]> {
+  return db.transaction(async (tx) => {
+    await tx.query(NO_HELPERS);
+    let matches: WordMatch[] = [];
+    if (which.text?.trim() && which.id === undefined) {
+      await tx.query(BY_WORDS);
+      const { sql, params } = wordMatches(which.text);
+      matches = await tx.query<WordMatch>(sql, params);
+    }
+    await tx.query(WALK_IN_ORDER);
+    const jobSearch = new JobSearch(which, window, matches);
+    const sql = sqlOf(jobSearch.found());
+    return tx.query<Row>(sql, jobSearch.params);
+  });
+}
+
+/** What matches, newest first; `beforeId` continues after the last id of the page before. */
 export async function listJobs(
-  on: Queryable,
+  db: Database,
   filter: WhichJobs,
   page: { limit: number; beforeId?: JobId },
 ): Promise<JobView[]> {
-  const search = await searchFor(on, filter, { limit: page.limit, afterId: page.beforeId });
-  const sql = search.found();
-  const rows = await on.query<JobView>(
-    `WITH found AS MATERIALIZED (${sql})
-     SELECT j.* FROM found f CROSS JOIN LATERAL (
-       SELECT ${VIEW} FROM jobs j WHERE j.workspace_id = f.workspace_id AND j.id = f.id OFFSET 0
-     ) j
-     ORDER BY j.id DESC`,
-    search.params,
+  const window: SearchWindow = { limit: page.limit, afterId: page.beforeId };
+  const rows = await search<JobView>(
+    db,
+    { which: filter, window },
+    (found) => `
+    WITH found AS MATERIALIZED (${found})
+    SELECT j.* FROM found f CROSS JOIN LATERAL (
+      SELECT ${VIEW} FROM jobs j WHERE j.workspace_id = f.workspace_id AND j.id = f.id OFFSET 0
+    ) j
+    ORDER BY j.id DESC`,
   );
   return rows.map(asView);
 }
 
 /** A job with its failed attempts, oldest first; null when there is none (for this workspace). */
 export async function getJob(
-  on: Queryable,
+  db: Database,
   { id, workspaceId }: { id: JobId; workspaceId?: string },
 ): Promise<(JobView & { attemptLog: AttemptView[] }) | null> {
   if (!isJobId(id)) return null;
-  const [job] = await listJobs(on, { id, workspaceId }, { limit: 1 });
+  const [job] = await listJobs(db, { id, workspaceId }, { limit: 1 });
   if (job === undefined) return null;
-  const attemptLog = await on.query<AttemptView>(
+  const attemptLog = await db.query<AttemptView>(
     `SELECT attempt, outcome, worker, started_at AS "startedAt", finished_at AS "finishedAt",
        run_ms AS "runMs", error_class AS "errorClass", error
      FROM job_attempts WHERE workspace_id = $1 AND job_id = $2 ORDER BY id LIMIT 200`,
@@ -104,22 +131,22 @@ export interface FoundJob {
   lane: string;
 }
 
-/** What matches, with the lanes to be locked. */
+/** What matches, with the lanes to be locked; in the order of ids. */
 export async function findJobs(
-  on: Queryable,
+  db: Database,
   which: WhichJobs,
   window: SearchWindow,
 ): Promise<FoundJob[]> {
-  const search = await searchFor(on, which, window);
-  const sql = search.found();
-  return on.query<FoundJob>(
-    `WITH found AS MATERIALIZED (${sql})
-     SELECT j.* FROM found f CROSS JOIN LATERAL (
-       SELECT j.id, j.workspace_id, j.queue, j.lane FROM jobs j
-       WHERE j.workspace_id = f.workspace_id AND j.id = f.id OFFSET 0
-     ) j
-     ORDER BY j.id`,
-    search.params,
+  return search<FoundJob>(
+    db,
+    { which, window },
+    (found) => `
+    WITH found AS MATERIALIZED (${found})
+    SELECT j.* FROM found f CROSS JOIN LATERAL (
+      SELECT j.id, j.workspace_id, j.queue, j.lane FROM jobs j
+      WHERE j.workspace_id = f.workspace_id AND j.id = f.id OFFSET 0
+    ) j
+    ORDER BY j.id`,
   );
 }
 
@@ -129,15 +156,23 @@ export interface Count {
   capped: boolean;
 }
 
-/** Counts what matches, up to `cap`. */
-export async function countJobs(on: Queryable, which: WhichJobs, cap: number): Promise<Count> {
-  const search = await searchFor(on, which, { limit: cap + 1 });
-  const [row] = await on.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM (${search.found()}) f`,
-    search.params,
+/** One by one up to here; what is asked for by queue and state alone is known to the last job. */
+const MAX_COUNTED = 10_000;
+
+/** Counts what matches: exactly where counts are kept, otherwise up to 10 000. */
+export async function countJobs(db: Database, which: WhichJobs): Promise<Count> {
+  const { workspaceId, queue, states, ...others } = which;
+  if (Object.values(others).every((value) => value === undefined)) {
+    return { count: await keptCount(db, { workspaceId, queue, states }), capped: false };
+  }
+  const window: SearchWindow = { limit: MAX_COUNTED + 1 };
+  const [row] = await search<{ count: number }>(
+    db,
+    { which, window },
+    (found) => `SELECT count(*)::int AS count FROM (${found}) f`,
   );
   const count = row?.count ?? 0;
-  return { count: Math.min(count, cap), capped: count > cap };
+  return { count: Math.min(count, MAX_COUNTED), capped: count > MAX_COUNTED };
 }
 
 function asView(row: JobView): JobView {
