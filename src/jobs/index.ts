@@ -20,6 +20,7 @@ export type { JobFilter, WhichJobs } from "./filter.ts";
 export { type Changed, LEDGER_ACTIONS, Ledger, type LedgerAction } from "./ledger.ts";
 export { type Percentiles, type QueueStats, queueStats } from "./queue-stats.ts";
 export { UnsafeRedis } from "./redis-connection.ts";
+export { DEFAULT_JOB_RETENTION, type JobRetention, jobRetentionRules } from "./retention.ts";
 export { type AttemptView, type Count, getJob, type JobView, listJobs } from "./search.ts";
 export { SHOWN_STATES, type Standing } from "./shelf.ts";
 export { migrateTransport } from "./transport.ts";

@@ -19,5 +19,6 @@ export type { Migration } from "./migration.ts";
 export * from "./problem.ts";
 export * from "./project-root.ts";
 export * from "./redis-url.ts";
+export * from "./retention.ts";
 export { scrub } from "./scrub.ts";
 export * from "./secrets.ts";
