@@ -87,6 +87,12 @@ export const migration: Migration = {
         last_id bigint      NOT NULL
       );
 
+      -- When each rule of retention last had its turn, in whichever process.
+      CREATE TABLE retention_runs (
+        rule   text        PRIMARY KEY,
+        ran_at timestamptz NOT NULL
+      );
+
       CREATE FUNCTION count_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
         IF TG_OP = 'INSERT' THEN

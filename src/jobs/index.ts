@@ -17,6 +17,7 @@ import type { Handler, JobHooks, QueueName } from "./types.ts";
 export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";
 export type { JobFilter, WhichJobs } from "./filter.ts";
+export { type CountKeeper, createCountKeeper } from "./job-counts.ts";
 export { type Changed, LEDGER_ACTIONS, Ledger, type LedgerAction } from "./ledger.ts";
 export { type Percentiles, type QueueStats, queueStats } from "./queue-stats.ts";
 export { UnsafeRedis } from "./redis-connection.ts";

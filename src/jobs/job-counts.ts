@@ -1,4 +1,4 @@
-import type { Database, Queryable } from "../platform/index.ts";
+import type { Database, Logger, Queryable } from "../platform/index.ts";
 import { shelfOf } from "./shelf.ts";
 import { QUEUES } from "./types.ts";
 
@@ -60,9 +60,46 @@ export async function tickClock(on: Queryable): Promise<void> {
 const DROP_RATES = `/* jobs.drop-rates */
 DELETE FROM job_rates WHERE slice < now() - interval '10 min'`;
 
-/** Folds, ticks, and forgets old rates: what the service does each time. */
-export async function keepCounts(db: Database): Promise<void> {
-  await foldCounts(db);
-  await tickClock(db);
-  await db.query(DROP_RATES);
+/** The service that keeps the counts short and the clock of ids running. */
+export interface CountKeeper {
+  start(): void;
+  /** Ends after the run under way. */
+  stop(): Promise<void>;
+  /** Folds, ticks, and forgets old rates, once. Throws the database's errors. */
+  runOnce(): Promise<void>;
+}
+
+export interface CountKeeperOptions {
+  db: Database;
+  log: Logger;
+  /** Default 2 000. */
+  everyMs?: number;
+}
+
+/** Runs in every process: whoever comes first does the work, and all others find none. */
+export function createCountKeeper({ db, log, everyMs = 2_000 }: CountKeeperOptions): CountKeeper {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  const runOnce = async () => {
+    await foldCounts(db);
+    await tickClock(db);
+    await db.query(DROP_RATES);
+  };
+  return {
+    runOnce,
+    start: () => {
+      timer ??= setInterval(() => {
+        running ??= runOnce()
+          // Nothing is lost meanwhile: the sum of counts and changes stays true.
+          .catch((error) => log.warn({ err: error }, "counts could not be folded"))
+          .finally(() => {
+            running = undefined;
+          });
+      }, everyMs);
+    },
+    stop: async () => {
+      clearInterval(timer);
+      await running;
+    },
+  };
 }

@@ -11,9 +11,9 @@ export interface JobRetention {
   finishedMs: number;
   /** Dead letters, from their end: somebody is to look at them. Default 30 days. */
   discardedMs: number;
-  /** Failed attempts of jobs that are over. Default 7 days; none outlives its job. */
+  /** Failed attempts of completed jobs. Default 7 days; none outlives its job. */
   attemptsMs: number;
-  /** Raw updates of jobs that are over. Default 3 days; none outlives its job. */
+  /** Raw updates of completed jobs. Default 3 days; none outlives its job. */
   bodiesMs: number;
   /**
    * Keys of updates: at least 48 h, or a late redelivery is taken for a new update; less than a
@@ -34,6 +34,9 @@ export const DEFAULT_JOB_RETENTION: JobRetention = {
 /** Keys of all other queues: longer than any job of theirs may wait for its time. */
 const OTHER_KEYS_MS = 60 * DAY_MS;
 
+/** Looks at every lane there is, and few are idle: not often. */
+const LANES_EVERY_MS = 6 * HOUR_MS;
+
 /** What the ledger lets go, for the retention service. */
 export function jobRetentionRules(keep: JobRetention = DEFAULT_JOB_RETENTION): RetentionRule[] {
   return [
@@ -44,7 +47,7 @@ export function jobRetentionRules(keep: JobRetention = DEFAULT_JOB_RETENTION): R
     bodiesRule(keep.bodiesMs),
     keysRule("keys of updates", ["ingest"], keep.updateKeysMs),
     keysRule("keys of jobs", otherThan("ingest"), OTHER_KEYS_MS),
-    rule("idle lanes", DROP_LANES, []),
+    { ...rule("idle lanes", DROP_LANES, []), everyMs: LANES_EVERY_MS },
     rule("clock of ids", DROP_CLOCK, [Math.max(keep.finishedMs, keep.discardedMs) + DAY_MS]),
   ];
 }
@@ -118,9 +121,15 @@ function rule(name: string, sql: string, params: unknown[]): RetentionRule {
   };
 }
 
-const LIVE = "('available', 'running', 'retryable')";
+/**
+ * What belongs to jobs goes before them only where they are completed: attempts tell the story of
+ * what is unfinished or dead, and a dead letter that is retried needs its body. OFFSET 0: looked up
+ * job by job, whatever the planner believes.
+ */
+const completed = (job: string) => `NOT EXISTS (SELECT FROM jobs j
+      WHERE j.workspace_id = ${job.split(".")[0]}.workspace_id AND j.id = ${job}
+        AND j.state <> 'completed' OFFSET 0)`;
 
-/** Attempts of a job that still runs are its story: they wait for its end. */
 const DROP_ATTEMPTS = `/* jobs.drop-attempts */
 WITH seen AS MATERIALIZED (
   SELECT a.workspace_id, a.job_id, a.id, a.finished_at FROM job_attempts a
@@ -130,8 +139,7 @@ WITH seen AS MATERIALIZED (
 ), dropped AS (
   DELETE FROM job_attempts a USING seen s
   WHERE a.workspace_id = s.workspace_id AND a.job_id = s.job_id AND a.id = s.id
-    AND NOT EXISTS (SELECT FROM jobs j WHERE j.workspace_id = a.workspace_id AND j.id = a.job_id
-      AND j.state IN ${LIVE})
+    AND ${completed("a.job_id")}
   RETURNING 1
 )
 SELECT (SELECT count(*)::int FROM dropped) AS rows,
@@ -157,8 +165,7 @@ WITH seen AS MATERIALIZED (
   DELETE FROM job_bodies b USING seen s
   WHERE b.workspace_id = s.workspace_id AND b.job_id = s.job_id
     AND b.created_at < now() - $4 * interval '1 ms'
-    AND NOT EXISTS (SELECT FROM jobs j WHERE j.workspace_id = b.workspace_id AND j.id = b.job_id
-      AND j.state IN ${LIVE})
+    AND ${completed("b.job_id")}
   RETURNING 1
 )
 SELECT (SELECT count(*)::int FROM dropped) AS rows,
@@ -206,7 +213,7 @@ function keysRule(name: string, queues: QueueName[], keepMs: number): RetentionR
 /**
  * Lanes that nobody holds, that have nothing to do and no job at all, finished or not: idle for as
  * long as jobs are kept. An insert that waits for the row makes it anew (its ON CONFLICT finds
- * nothing); one that was faster has raised \`seq\` and set \`due_at\`, and the row stays. Epochs come
+ * nothing); one that was faster has raised `seq` and set `due_at`, and the row stays. Epochs come
  * from a sequence, so a holder of the former row is no holder of the new one.
  */
 const DROP_LANES = `/* jobs.drop-lanes */
@@ -220,10 +227,10 @@ WITH seen AS MATERIALIZED (
   WHERE l.due_at IS NULL AND l.owner IS NULL
     AND NOT EXISTS (
       SELECT FROM jobs j WHERE j.lane COLLATE "C" = l.lane COLLATE "C" AND length(j.lane) > 36
-        AND j.queue = l.queue)
+        AND j.queue = l.queue OFFSET 0)
     AND NOT EXISTS (
       SELECT FROM jobs j WHERE "left"(j.lane, 36) COLLATE "C" = l.lane COLLATE "C"
-        AND j.lane = l.lane AND j.queue = l.queue)
+        AND j.lane = l.lane AND j.queue = l.queue OFFSET 0)
   FOR UPDATE OF l SKIP LOCKED
 ), dropped AS (
   DELETE FROM lanes l USING idle i

@@ -13,6 +13,8 @@ import type { Logger } from "./log.ts";
 export interface RetentionRule {
   /** For the log, e.g. `finished jobs`. */
   name: string;
+  /** Time between two runs of this rule, in the whole installation, in ms. Default 60 000. */
+  everyMs?: number;
   /**
    * Drops at most about `limit` rows that may go, and says how many and whether to ask again. Runs
    * in a transaction of its own; takes no lock that the hot path waits for. `place` is what this
@@ -31,8 +33,8 @@ export interface RetentionOptions {
   db: Database;
   log: Logger;
   rules: RetentionRule[];
-  /** Time between the end of a run and the next, in ms. Default 60 000. */
-  everyMs?: number;
+  /** How often a process looks whether a rule is due, in ms. Default 60 000. */
+  lookEveryMs?: number;
   /** Rows a transaction. Default 1 000. */
   batchRows?: number;
   /** Pause after each transaction, in ms. Default 50: most of the time is everybody else's. */
@@ -45,7 +47,7 @@ export interface Retention {
   start(): void;
   /** Ends after the batch under way. */
   stop(): Promise<void>;
-  /** One run of all rules: rows dropped, by rule. */
+  /** One run of all rules, due or not: rows dropped, by rule. */
   runOnce(): Promise<Record<string, number>>;
 }
 
@@ -53,9 +55,18 @@ export interface Retention {
 const ALONE = `/* retention.alone */
 SELECT pg_try_advisory_xact_lock(hashtext('heliograph'), hashtext('retention')) AS yes`;
 
+/** One process takes a rule's turn, and no other before its time has come again. */
+const TAKE_TURN = `/* retention.turn */
+INSERT INTO retention_runs AS r (rule, ran_at) VALUES ($1, now())
+ON CONFLICT (rule) DO UPDATE SET ran_at = now()
+  WHERE r.ran_at < now() - $2 * interval '1 ms' OR r.ran_at > now()
+RETURNING 1 AS yes`;
+
+const EVERY_MS = 60_000;
+
 export function createRetention(options: RetentionOptions): Retention {
   const { db, log, rules } = options;
-  const { everyMs = 60_000, batchRows = 1_000, pauseMs = 50, maxBatches = 2_000 } = options;
+  const { lookEveryMs = EVERY_MS, batchRows = 1_000, pauseMs = 50, maxBatches = 2_000 } = options;
   let timer: NodeJS.Timeout | undefined;
   let stopping = false;
   let endPause: () => void = () => {};
@@ -91,11 +102,15 @@ export function createRetention(options: RetentionOptions): Retention {
     return rows;
   }
 
-  async function runOnce(): Promise<Record<string, number>> {
+  const takeTurn = async (rule: RetentionRule) =>
+    (await db.query(TAKE_TURN, [rule.name, rule.everyMs ?? EVERY_MS])).length > 0;
+
+  async function run(isDue: (rule: RetentionRule) => Promise<boolean>) {
     const dropped: Record<string, number> = {};
     for (const rule of rules) {
       if (stopping) break;
       try {
+        if (!(await isDue(rule))) continue;
         dropped[rule.name] = await apply(rule);
       } catch (error) {
         // The others still have their turn; what was committed stays dropped.
@@ -110,9 +125,9 @@ export function createRetention(options: RetentionOptions): Retention {
 
   function schedule(): void {
     // Several processes don't ask in the same moment for ever.
-    const delayMs = everyMs / 2 + randomInt(Math.max(1, everyMs));
+    const delayMs = lookEveryMs / 2 + randomInt(Math.max(1, lookEveryMs));
     timer = setTimeout(() => {
-      running = runOnce().finally(() => {
+      running = run(takeTurn).finally(() => {
         if (!stopping) schedule();
       });
     }, delayMs);
@@ -130,9 +145,9 @@ export function createRetention(options: RetentionOptions): Retention {
       await running;
     },
     runOnce: () => {
-      const run = runOnce();
-      running = run;
-      return run;
+      const all = run(async () => true);
+      running = all;
+      return all;
     },
   };
 }
