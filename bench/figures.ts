@@ -3,6 +3,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Database, projectFile } from "../src/platform/index.ts";
 import { type BenchBot, type Environment, freePort, openEnvironment } from "./environment.ts";
+import { LEDGER_FIGURES } from "./ledger.ts";
 
 /** One measured figure, beside what a user would have instead. */
 export interface Figure {
@@ -351,6 +352,7 @@ export const FIGURES: Record<string, () => Promise<Figure>> = {
   "command-latency": commandLatency,
   recovery,
   "second-start": secondStart,
+  ...LEDGER_FIGURES,
 };
 
 function median(values: number[]): number {

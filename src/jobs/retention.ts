@@ -133,9 +133,10 @@ const completed = (job: string) => `NOT EXISTS (SELECT FROM jobs j
 const DROP_ATTEMPTS = `/* jobs.drop-attempts */
 WITH seen AS MATERIALIZED (
   SELECT a.workspace_id, a.job_id, a.id, a.finished_at FROM job_attempts a
-  WHERE a.finished_at >= coalesce($2::timestamptz, '-infinity')
-    AND a.finished_at < now() - $3 * interval '1 ms'
-  ORDER BY a.finished_at LIMIT $1
+  WHERE a.finished_at < now() - $3 * interval '1 ms'
+    AND (a.finished_at, a.id) > (coalesce(split_part($2, '/', 1)::timestamptz, '-infinity'),
+      coalesce(split_part($2, '/', 2)::bigint, 0))
+  ORDER BY a.finished_at, a.id LIMIT $1
 ), dropped AS (
   DELETE FROM job_attempts a USING seen s
   WHERE a.workspace_id = s.workspace_id AND a.job_id = s.job_id AND a.id = s.id
@@ -143,8 +144,8 @@ WITH seen AS MATERIALIZED (
   RETURNING 1
 )
 SELECT (SELECT count(*)::int FROM dropped) AS rows,
-  (SELECT max(finished_at)::text FROM seen
-    HAVING count(*) = $1 AND max(finished_at) > coalesce($2::timestamptz, '-infinity')) AS place`;
+  (SELECT finished_at || '/' || id FROM seen WHERE (SELECT count(*) FROM seen) = $1
+   ORDER BY finished_at DESC, id DESC LIMIT 1) AS place`;
 
 /**
  * Bodies have no index by time, which every update would pay for: the clock of ids says which are
@@ -187,24 +188,17 @@ function bodiesRule(keepMs: number): RetentionRule {
   };
 }
 
-/** Keys are written in the order of time, and go in it. */
+/** Keys are written in the order of time, and go in it; all that are seen go. */
 const DROP_KEYS = `/* jobs.drop-keys */
 WITH seen AS MATERIALIZED (
-  SELECT k.queue, k.key, k.created_at FROM job_keys k
-  WHERE k.created_at >= coalesce($2::timestamptz, '-infinity')
-    AND k.created_at < now() - $4 * interval '1 ms'
+  SELECT k.queue, k.key FROM job_keys k
+  WHERE k.created_at < now() - $4 * interval '1 ms' AND k.queue = ANY ($3::text[])
+    AND ($2::text IS NULL OR $2 = 'more')
   ORDER BY k.created_at LIMIT $1
 ), dropped AS (
-  DELETE FROM job_keys k USING seen s
-  WHERE k.queue = s.queue AND k.key = s.key AND k.queue = ANY ($3::text[])
-    AND k.created_at = s.created_at
-  RETURNING 1
+  DELETE FROM job_keys k USING seen s WHERE k.queue = s.queue AND k.key = s.key RETURNING 1
 )
-SELECT (SELECT count(*)::int FROM dropped) AS rows,
-  (SELECT max(created_at)::text FROM seen
-    HAVING count(*) = $1
-      AND (max(created_at) > coalesce($2::timestamptz, '-infinity')
-        OR EXISTS (SELECT FROM dropped))) AS place`;
+SELECT count(*)::int AS rows, CASE WHEN count(*) = $1 THEN 'more' END AS place FROM dropped`;
 
 function keysRule(name: string, queues: QueueName[], keepMs: number): RetentionRule {
   return rule(name, DROP_KEYS, [queues, keepMs]);
