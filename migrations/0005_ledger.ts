@@ -36,8 +36,13 @@ export const migration: Migration = {
         WHERE ordering_key IS NOT NULL;
       CREATE INDEX jobs_by_update ON jobs ((payload->>'updateId') COLLATE "C", id)
         WHERE payload->>'updateId' IS NOT NULL;
-      -- Only what failed pays for these.
-      CREATE INDEX jobs_by_error_class ON jobs (error_class, shelf, id)
+      -- Only what failed pays for these. (|| '' is to the class what + 0 is to the shelf.)
+      CREATE INDEX jobs_by_error_class ON jobs ((error_class || ''), shelf, id)
+        WHERE error_class IS NOT NULL;
+      CREATE INDEX jobs_by_error_class_of_workspace ON jobs (workspace_id, error_class, shelf, id)
+        WHERE error_class IS NOT NULL;
+      CREATE INDEX jobs_by_error_class_of_owner
+        ON jobs ("left"(lane, 36) COLLATE "C", error_class, shelf, id)
         WHERE error_class IS NOT NULL;
       CREATE INDEX jobs_with_error ON jobs (shelf, id) WHERE error IS NOT NULL;
       CREATE INDEX jobs_with_error_by_workspace ON jobs (workspace_id, shelf, id)

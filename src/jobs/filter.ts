@@ -138,11 +138,15 @@ export class JobSearch {
     return this.walk(`(j.payload->>'updateId') COLLATE "C" = ${this.param(updateId)}`);
   }
 
-  /** Its index and the bot's are both good; which is better depends on the two. */
+  /** There is an index of the class alone, of the class in a workspace, and at a bot. */
   private ofErrorClass(errorClass: string): string {
-    const { connectorId } = this.which;
-    const ofBot = connectorId === undefined ? "" : ` AND ${this.isOwner(connectorId)}`;
-    return this.walk(`j.error_class = ${this.param(errorClass)}${ofBot}`);
+    const { connectorId, workspaceId } = this.which;
+    const name = this.param(errorClass);
+    const isSo = `j.error_class = ${name}`;
+    if (connectorId !== undefined) return this.walk(`${this.isOwner(connectorId)} AND ${isSo}`);
+    if (workspaceId !== undefined)
+      return this.walk(`${this.isOfWorkspace(workspaceId)} AND ${isSo}`);
+    return this.walk(`(j.error_class || '') = ${name}`);
   }
 
   /** Walks what failed, in order: words that are in many errors are soon found so. */

@@ -32,10 +32,11 @@ export async function queueCounts(
   workspaceId?: string,
 ): Promise<Record<QueueName, StateCounts>> {
   const tenant = workspaceId ?? null;
-  const [kept, times] = await Promise.all([
-    on.query<{ shelf: number; count: string }>(KEPT, [tenant]),
-    on.query<{ queue: string; later: number; due: number }>(timesOf(workspaceId), [tenant, QUEUES]),
-  ]);
+  const kept = await on.query<{ shelf: number; count: string }>(KEPT, [tenant]);
+  const times = await on.query<{ queue: string; later: number; due: number }>(
+    timesOf(workspaceId),
+    [tenant, QUEUES],
+  );
   const none = () => Object.fromEntries(SHOWN_STATES.map((state) => [state, 0])) as StateCounts;
   const counts = Object.fromEntries(QUEUES.map((queue) => [queue, none()])) as Record<
     QueueName,

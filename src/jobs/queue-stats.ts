@@ -1,8 +1,9 @@
-import type { Queryable } from "../platform/index.ts";
+import type { Database } from "../platform/index.ts";
 import { pausedQueues } from "./paused-queues.ts";
 import { queueCounts } from "./queue-counts.ts";
 import { placeOf, type Standing, shelfOf } from "./shelf.ts";
 import { QUEUES, type QueueName } from "./types.ts";
+import { walkInOrder } from "./walk-in-order.ts";
 
 export interface Percentiles {
   p50: number | null;
@@ -79,26 +80,32 @@ const latencies = (workspaceId: string | undefined) => `SELECT q.queue,
   GROUP BY q.queue`;
 
 /** Every queue's figures; of one workspace, or of all of them. */
-export async function queueStats(db: Queryable, workspaceId?: string): Promise<QueueStats[]> {
+export async function queueStats(db: Database, workspaceId?: string): Promise<QueueStats[]> {
   const tenant = workspaceId ?? null;
   const shelves = (standing: Standing) => QUEUES.map((queue) => shelfOf(queue, standing));
-  const [counts, ages, rates, delays, paused] = await Promise.all([
-    queueCounts(db, workspaceId),
-    db.query<{ queue: string; ms: number }>(oldest(workspaceId), [
-      tenant,
-      QUEUES,
-      shelves("available"),
-      shelves("running"),
-      shelves("retryable"),
-    ]),
-    db.query<{ shelf: number; completed: number }>(RATES, [tenant, shelves("completed")]),
-    db.query<{ queue: string; wait_ms: number[]; run_ms: number[] }>(latencies(workspaceId), [
-      tenant,
-      QUEUES,
-      shelves("completed"),
-    ]),
-    pausedQueues(db),
-  ]);
+  const completedShelves = shelves("completed");
+  const { counts, ages, rates, delays, paused } = await db.transaction(async (tx) => {
+    await walkInOrder(tx);
+    return {
+      counts: await queueCounts(tx, workspaceId),
+      ages: await tx.query<{ queue: string; ms: number }>(oldest(workspaceId), [
+        tenant,
+        QUEUES,
+        shelves("available"),
+        shelves("running"),
+        shelves("retryable"),
+      ]),
+      rates: await tx.query<{ shelf: number; completed: number }>(RATES, [
+        tenant,
+        completedShelves,
+      ]),
+      delays: await tx.query<{ queue: string; wait_ms: number[]; run_ms: number[] }>(
+        latencies(workspaceId),
+        [tenant, QUEUES, completedShelves],
+      ),
+      paused: await pausedQueues(tx),
+    };
+  });
   return QUEUES.map((name) => {
     const age = ages.find((row) => row.queue === name)?.ms;
     const completed = rates.find((row) => placeOf(row.shelf).queue === name)?.completed ?? 0;

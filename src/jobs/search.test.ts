@@ -158,7 +158,7 @@ describe("search", () => {
         expect(jobs.map((job) => job.id)).toEqual(expected(filter));
         found += jobs.length;
       }),
-      { numRuns: 150 },
+      { numRuns: 100 },
     );
     expect(found).toBeGreaterThan(1_000);
   });

@@ -10,6 +10,7 @@ import {
 import { keptCount } from "./queue-counts.ts";
 import type { Standing } from "./shelf.ts";
 import type { JobId, QueueName } from "./types.ts";
+import { lookUpWords, walkInOrder } from "./walk-in-order.ts";
 
 /** A job as people see it. Times are ISO 8601. */
 export interface JobView {
@@ -50,17 +51,6 @@ const VIEW = `j.id, j.workspace_id AS "workspaceId", j.queue, j.lane, j.kind,
   j.created_at AS "createdAt", j.started_at AS "startedAt", j.finished_at AS "finishedAt",
   j.run_ms AS "runMs", j.worker, j.error_class AS "errorClass", j.error, j.cause_id AS "causeId"`;
 
-const setting = (name: string, value: string) => `set_config('${name}', '${value}', true)`;
-/** A planner that believes a chat has few jobs would fetch them all to sort them. */
-const WALK_IN_ORDER = `/* jobs.walk-in-order */
-SELECT ${setting("enable_indexscan", "on")}, ${setting("enable_bitmapscan", "off")},
-  ${setting("enable_sort", "off")}`;
-/** … and one that believes a word is everywhere would read all errors in search of it. */
-const BY_WORDS = `/* jobs.by-words */
-SELECT ${setting("enable_indexscan", "off")}, ${setting("enable_bitmapscan", "on")}`;
-const NO_HELPERS = `/* jobs.no-helpers */
-SELECT ${setting("max_parallel_workers_per_gather", "0")}, ${setting("jit", "off")}`;
-
 /**
  * Runs a search, with `sqlOf` around what it finds. The cost of a page is that of what it shows,
  * whatever else the ledger holds (docs/decisions/0007), because each source has one index to walk
@@ -72,14 +62,13 @@ async function search<Row extends object>(
   sqlOf: (found: string) => string,
 ): Promise<Row[]> {
   return db.transaction(async (tx) => {
-    await tx.query(NO_HELPERS);
     let matches: WordMatch[] = [];
     if (which.text?.trim() && which.id === undefined) {
-      await tx.query(BY_WORDS);
+      await lookUpWords(tx);
       const { sql, params } = wordMatches(which.text);
       matches = await tx.query<WordMatch>(sql, params);
     }
-    await tx.query(WALK_IN_ORDER);
+    await walkInOrder(tx);
     const jobSearch = new JobSearch(which, window, matches);
     const sql = sqlOf(jobSearch.found());
     return tx.query<Row>(sql, jobSearch.params);
