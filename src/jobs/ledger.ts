@@ -1,9 +1,9 @@
 import createKnex, { type Knex } from "knex";
 import { type Database, fewRows, type Queryable, type Transaction } from "../platform/index.ts";
 import { claimedJob, JOB_COLUMNS, type JobRow } from "./claim.ts";
-import type { Wake } from "./enqueue.ts";
 import { LOCK_ORDER } from "./lock-order.ts";
 import type { Job, JobHooks, JobId, JobState, QueueName } from "./types.ts";
+import type { Wake } from "./wakes.ts";
 
 /** The ledger as people read and mend it. Only builds statements: the pool of `Database` runs them. */
 const sql = createKnex({ client: "pg" });
@@ -221,7 +221,8 @@ export class Ledger {
       const changed: Job[] = (await update(tx, matching)).map(claimedJob);
       for (const [queue, ofQueue] of groupBy(changed, (job) => job.queue)) {
         await hooks[queue]?.[hook]?.(tx, ofQueue);
-        tx.afterCommit(() => wake(queue, new Set(ofQueue.map((job) => job.lane))));
+        const byLane = new Map(ofQueue.map((job) => [job.lane, job]));
+        tx.afterCommit(() => wake(queue, byLane.values()));
       }
       return changed.length;
     });

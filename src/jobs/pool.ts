@@ -9,6 +9,8 @@ import { dueLanes } from "./sweep.ts";
 import { TransactionalDrains } from "./transactional-drain.ts";
 import type { WakeListener, WakeTransport } from "./transport.ts";
 import type { Handler, QueueName } from "./types.ts";
+import { isExpress, LAST_PRIORITY, type WakePriority } from "./wake-priority.ts";
+import type { Wake } from "./wakes.ts";
 
 /** How a drain ended. */
 export type DrainEnd =
@@ -16,6 +18,8 @@ export type DrainEnd =
   | { handedBack: true; dueInMs: number | null }
   /** The lease was lost. */
   | { handedBack: false };
+
+type HandedBack = Extract<DrainEnd, { handedBack: true }> & { workspaceId: string };
 
 /** A drain's turn: when it must end by itself, and when it must stop at once. */
 export interface TurnControl {
@@ -31,6 +35,7 @@ export interface PoolOptions {
   db: Database;
   keeper: LeaseKeeper;
   transport: WakeTransport;
+  wake: Wake;
   queue: QueueName;
   handler: Handler;
   log: Logger;
@@ -43,8 +48,11 @@ export interface PoolOptions {
   turnMs: number;
 }
 
-/** Wakes taken from the transport at a time: enough to see that lanes wait for a slot. */
-const WAKES_IN_HAND = 4;
+/**
+ * Wakes taken from the transport at a time: enough to see that lanes wait for a slot, few enough
+ * that a wake with a better priority is not kept behind them.
+ */
+const WAKES_IN_HAND = 2;
 /** Lanes that are due soon are drained by a timer of this process; the rest is the sweep's. */
 const ALARM_WITHIN_MS = 60_000;
 const MAX_ALARMS = 10_000;
@@ -59,7 +67,7 @@ export class WorkerPool {
   private readonly worker: string;
   private readonly draining = new Map<string, Promise<void>>();
   /** Lanes that were woken while this pool was draining them. */
-  private readonly wokenAgain = new Set<string>();
+  private readonly wokenAgain = new Map<string, WakePriority>();
   private readonly alarms = new Map<string, NodeJS.Timeout>();
   private readonly stopNow = new AbortController();
   private stopping = false;
@@ -83,7 +91,9 @@ export class WorkerPool {
 
   async start(): Promise<void> {
     const { transport, queue, sweepMs } = this.options;
-    this.listener = await transport.listen(queue, WAKES_IN_HAND, (lanes) => this.onWake(lanes));
+    this.listener = await transport.listen(queue, WAKES_IN_HAND, (lanes, priority) =>
+      this.onWake(lanes, priority),
+    );
     this.sweepTimer = setInterval(() => {
       this.sweeping ??= this.sweep().finally(() => {
         this.sweeping = undefined;
@@ -121,57 +131,61 @@ export class WorkerPool {
    * A wake is answered once its lanes have their slots, not once they are drained: while one waits
    * for a slot, the wakes behind it stay with the transport, for other workers.
    */
-  private async onWake(lanes: string[]): Promise<void> {
+  private async onWake(lanes: string[], priority: WakePriority): Promise<void> {
     const { keeper, queue, transport } = this.options;
     for (const [n, lane] of lanes.entries()) {
       // The holder may be this process: it only needs to look again.
       keeper.find(queue, lane)?.nudge();
-      if (await this.begin(lane)) continue;
-      transport.wake(queue, lanes.slice(n));
+      if (await this.begin(lane, priority)) continue;
+      transport.wake(queue, lanes.slice(n), priority);
       return;
     }
   }
 
   /** Begins to drain a lane as soon as it has a slot; false when this pool stops. */
-  private async begin(lane: string): Promise<boolean> {
-    if (!this.isDraining(lane)) {
-      if (!(await this.slots.take())) return false;
+  private async begin(lane: string, priority: WakePriority): Promise<boolean> {
+    if (!this.isDraining(lane, priority)) {
+      if (!(await this.slots.take(priority))) return false;
       // Another wake of this lane may have been faster while this one waited.
-      if (this.isDraining(lane)) this.slots.give();
-      else void this.drain(lane);
+      if (this.isDraining(lane, priority)) this.slots.give();
+      else void this.drain(lane, priority);
     }
     return true;
   }
 
   /** True when the lane is being drained here; it will be looked at again after that. */
-  private isDraining(lane: string): boolean {
+  private isDraining(lane: string, priority: WakePriority): boolean {
     if (!this.draining.has(lane)) return false;
-    this.wokenAgain.add(lane);
+    this.wokenAgain.set(lane, priority);
     return true;
   }
 
   /** Drains a lane in a slot that the caller took; gives the slot back. Never throws. */
-  private drain(lane: string): Promise<void> {
+  private drain(lane: string, priority: WakePriority): Promise<void> {
     clearTimeout(this.alarms.get(lane));
     this.alarms.delete(lane);
-    const drained = this.drainOnce(lane).then((end) => {
+    const drained = this.drainOnce(lane, isExpress(priority)).then((end) => {
       this.draining.delete(lane);
       this.slots.give();
       // The news may have come after the drain's last look, which nobody else would notice.
-      if (this.wokenAgain.delete(lane)) void this.begin(lane);
-      else if (end?.handedBack && end.dueInMs !== null) this.comeBack(lane, end.dueInMs);
+      const again = this.wokenAgain.get(lane);
+      this.wokenAgain.delete(lane);
+      if (again !== undefined) void this.begin(lane, again);
+      else if (end !== null) this.comeBack(lane, end, priority);
     });
     this.draining.set(lane, drained);
     return drained;
   }
 
-  private async drainOnce(lane: string): Promise<DrainEnd | null> {
+  /** Null when there was nothing to drain, or the lane is no longer held. */
+  private async drainOnce(lane: string, express: boolean): Promise<HandedBack | null> {
     const { keeper, queue, log } = this.options;
     let held: HeldLane | null = null;
     try {
-      held = await keeper.take(queue, lane);
+      held = await keeper.take(queue, lane, express);
       if (held === null) return null;
-      return await this.drainHeld(held);
+      const end = await this.drainHeld(held);
+      return end.handedBack ? { ...end, workspaceId: held.lease.workspaceId } : null;
     } catch (error) {
       // The lease runs out by itself, and the sweep finds the lane: nothing to undo here.
       if (!(error instanceof LeaseLost)) {
@@ -211,17 +225,22 @@ export class WorkerPool {
   }
 
   /** A lane that was handed back with something to do: to the end of the queue, or at its time. */
-  private comeBack(lane: string, dueInMs: number): void {
-    const { transport, queue } = this.options;
+  private comeBack(
+    lane: string,
+    { dueInMs, workspaceId }: HandedBack,
+    priority: WakePriority,
+  ): void {
+    const { wake, queue } = this.options;
+    if (dueInMs === null) return;
     if (this.stopping || dueInMs <= 0) {
-      transport.wake(queue, [lane]);
+      wake(queue, [{ lane, workspaceId }]);
       return;
     }
     if (dueInMs > ALARM_WITHIN_MS || this.alarms.size >= MAX_ALARMS) return;
     clearTimeout(this.alarms.get(lane));
     const alarm = setTimeout(() => {
       this.alarms.delete(lane);
-      void this.begin(lane);
+      void this.begin(lane, priority);
     }, Math.ceil(dueInMs));
     this.alarms.set(lane, alarm);
   }
@@ -236,7 +255,7 @@ export class WorkerPool {
       for (const lane of lanes) {
         if (this.draining.has(lane)) continue;
         if (!this.slots.tryTake()) break;
-        void this.drain(lane);
+        void this.drain(lane, LAST_PRIORITY);
       }
     } catch (error) {
       log.warn({ err: error, queue }, "sweep failed");

@@ -1,4 +1,10 @@
-import { Batcher, type Database, isUnavailable, type Transaction } from "../platform/index.ts";
+import {
+  Batcher,
+  type Database,
+  isLockTimeout,
+  isUnavailable,
+  type Transaction,
+} from "../platform/index.ts";
 import { type Claim, type ClaimedJob, claimInOrder } from "./claim.ts";
 import { ClaimStale, LeaseLost, outcomeOfError } from "./errors.ts";
 import { finishLanes, type LaneWork } from "./finish-lanes.ts";
@@ -19,15 +25,31 @@ import type { Outcome, QueueName, TransactionalHandler } from "./types.ts";
 /** Jobs of one lane in one transaction: bounds what a failure repeats and how long rows are locked. */
 const CLAIM_LIMIT = 64;
 const MAX_COMMIT_JOBS = 400;
-/** A combined commit waits this long for a row somebody else has locked, then lanes go alone. */
-const COMBINED_LOCK_TIMEOUT_MS = 1_000;
-const ALONE_LOCK_TIMEOUT_MS = 5_000;
+/**
+ * A commit waits this long for a row that somebody else has locked. Then its lanes go alone, a few at
+ * once, so that one lock somewhere holds two hundred lanes for half a second, not for as long as it
+ * is held; and the lane that needs the row stays out of the combined commits until it got it.
+ */
+const LOCK_TIMEOUT_MS = 250;
+const ALONE_AT_ONCE = 3;
+/** A lane that waits for a lock tries again after this time; that costs it no attempt. */
+const BLOCKED_PAUSE_MS = 500;
+const MAX_BLOCKED = 10_000;
 
 interface CommitItem extends LaneWork {
   jobs: ClaimedJob[];
 }
 
 type CommitResult = "done" | "released" | "lost";
+
+/**
+ * What meets travels together; two of them, so that lanes of those who ask for little do not wait
+ * for the batches of a flood (wake-priority.ts).
+ */
+interface Batchers {
+  claims: Batcher<Lease, Claim>;
+  commits: Batcher<CommitItem, CommitResult>;
+}
 
 /** Lanes whose leases were gone at the end of a transaction: it is rolled back. */
 class LanesLost extends Error {
@@ -56,8 +78,11 @@ class LanesLost extends Error {
  * marked again, so the next death has one job's name on it.
  */
 export class TransactionalDrains {
-  private readonly claims: Batcher<Lease, Claim>;
-  private readonly commits: Batcher<CommitItem, CommitResult>;
+  private readonly express: Batchers;
+  private readonly bulk: Batchers;
+  /** Lanes that found a row locked: they commit by themselves, one after the other. */
+  private readonly blocked = new Set<string>();
+  private readonly blockedCommits: Batcher<CommitItem, CommitResult>;
   private readonly db: Database;
   private readonly keeper: LeaseKeeper;
   private readonly handler: TransactionalHandler;
@@ -74,32 +99,41 @@ export class TransactionalDrains {
     this.keeper = options.keeper;
     this.handler = options.handler;
     this.worker = options.worker;
-    this.claims = new Batcher({
-      maxItems: 200,
-      isShared: isUnavailable,
-      run: (leases) =>
-        claimInOrder(
-          this.db,
-          options.queue,
-          leases.map((lease) => ({ lease, limit: CLAIM_LIMIT })),
-        ),
-    });
-    this.commits = new Batcher({
-      maxItems: 200,
-      maxWeight: MAX_COMMIT_JOBS,
-      weigh: (item) => item.jobs.length,
-      isShared: isUnavailable,
-      run: (items) =>
-        this.commit(items, items.length > 1 ? COMBINED_LOCK_TIMEOUT_MS : ALONE_LOCK_TIMEOUT_MS),
-    });
+    this.express = this.createBatchers(options.queue);
+    this.bulk = this.createBatchers(options.queue);
+    this.blockedCommits = new Batcher({ maxItems: 1, run: (items) => this.commit(items) });
+  }
+
+  private createBatchers(queue: QueueName): Batchers {
+    return {
+      claims: new Batcher({
+        maxItems: 200,
+        isShared: isUnavailable,
+        run: (leases) =>
+          claimInOrder(
+            this.db,
+            queue,
+            leases.map((lease) => ({ lease, limit: CLAIM_LIMIT })),
+          ),
+      }),
+      commits: new Batcher({
+        maxItems: 200,
+        maxWeight: MAX_COMMIT_JOBS,
+        weigh: (item) => item.jobs.length,
+        isShared: isUnavailable,
+        aloneAtOnce: ALONE_AT_ONCE,
+        run: (items) => this.commit(items),
+      }),
+    };
   }
 
   async drain(held: HeldLane, turn: TurnControl): Promise<DrainEnd> {
     const { lease } = held;
+    const { claims, commits } = held.express ? this.express : this.bulk;
     let suspect = lease.inherited;
     for (;;) {
       if (held.lost) return { handedBack: false };
-      const claim = await this.claims.add(lease);
+      const claim = await claims.add(lease);
       const left = claim.jobs.filter((job) => job.state === "running");
       if (left.length > 0) {
         await this.settleLeft(lease, left);
@@ -124,7 +158,9 @@ export class TransactionalDrains {
         continue;
       }
       const jobs = firstUnharmed(due);
-      const result = await this.commitOrNull(lease, claim, jobs, { marked: suspect });
+      const isAll = claim.jobs.length === jobs.length && claim.jobs.length < CLAIM_LIMIT;
+      const item = { lease, jobs, releaseSeq: isAll ? claim.seq : null };
+      const result = await this.commitOrNull(item, commits, { marked: suspect });
       suspect = false;
       if (result === "lost") return { handedBack: false };
       if (result === "released") {
@@ -137,22 +173,36 @@ export class TransactionalDrains {
 
   /** Null when the lane failed even alone: its jobs must be tried one by one. */
   private async commitOrNull(
-    lease: Lease,
-    claim: Claim,
-    jobs: ClaimedJob[],
+    item: CommitItem,
+    commits: Batchers["commits"],
     { marked }: { marked: boolean },
   ): Promise<CommitResult | null> {
-    const isAll = claim.jobs.length === jobs.length && claim.jobs.length < CLAIM_LIMIT;
-    const item = { lease, jobs, releaseSeq: isAll ? claim.seq : null };
+    const { lease, jobs } = item;
     try {
-      if (!marked) return await this.commits.add(item);
-      await this.mark(lease, jobs);
-      const [result] = await this.commit([item], ALONE_LOCK_TIMEOUT_MS);
-      return result ?? null;
+      if (marked) {
+        await this.mark(lease, jobs);
+        return (await this.commit([item]))[0] ?? null;
+      }
+      const isBlocked = this.blocked.has(lease.lane);
+      const result = await (isBlocked ? this.blockedCommits : commits).add(item);
+      if (isBlocked) this.blocked.delete(lease.lane);
+      return result;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
-      return error instanceof ClaimStale ? "done" : null;
+      if (error instanceof ClaimStale) return "done";
+      if (!isLockTimeout(error)) return null;
+      if (this.blocked.size < MAX_BLOCKED) this.blocked.add(lease.lane);
+      const [head] = jobs;
+      if (head !== undefined) await this.pauseForLock(lease, head);
+      return "done";
     }
+  }
+
+  /** Nothing is wrong with a job that needs a row which somebody else has locked. */
+  private async pauseForLock(lease: Lease, job: ClaimedJob): Promise<void> {
+    const untilMs = Date.now() + BLOCKED_PAUSE_MS;
+    const outcome: Outcome = { type: "pause", untilMs, reason: "a row it writes is locked" };
+    await this.record(lease, [{ job, attempt: job.attempts + 1, outcome, runMs: LOCK_TIMEOUT_MS }]);
   }
 
   private async runOneByOne(lease: Lease, jobs: ClaimedJob[]): Promise<void> {
@@ -173,13 +223,16 @@ export class TransactionalDrains {
     let outcome: Outcome;
     try {
       if (marked) await this.mark(lease, [job]);
-      const item = { lease, jobs: [job], releaseSeq: null };
-      const [result] = await this.commit([item], ALONE_LOCK_TIMEOUT_MS);
+      const [result] = await this.commit([{ lease, jobs: [job], releaseSeq: null }]);
       if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
       return true;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
       if (error instanceof ClaimStale) return false;
+      if (isLockTimeout(error)) {
+        await this.pauseForLock(lease, job);
+        return false;
+      }
       outcome = outcomeOfError(error);
     }
     const runMs = performance.now() - startedMs;
@@ -241,13 +294,13 @@ export class TransactionalDrains {
   }
 
   /** Lanes that turn out to be lost are left out, and the rest is tried again. */
-  private async commit(items: CommitItem[], lockTimeoutMs: number): Promise<CommitResult[]> {
+  private async commit(items: CommitItem[]): Promise<CommitResult[]> {
     const lost = new Set<string>();
     for (;;) {
       const rest = items.filter((item) => !lost.has(item.lease.lane));
       if (rest.length === 0) return items.map(() => "lost");
       try {
-        const released = await this.commitAll(rest, lockTimeoutMs);
+        const released = await this.commitAll(rest);
         return items.map(({ lease: { lane } }) =>
           lost.has(lane) ? "lost" : released.has(lane) ? "released" : "done",
         );
@@ -259,7 +312,7 @@ export class TransactionalDrains {
   }
 
   /** All or nothing; answers the lanes that were handed back. */
-  private async commitAll(items: CommitItem[], lockTimeoutMs: number): Promise<Set<string>> {
+  private async commitAll(items: CommitItem[]): Promise<Set<string>> {
     const startedMs = performance.now();
     return this.db.transaction(
       async (tx) => {
@@ -279,7 +332,7 @@ export class TransactionalDrains {
         if (completed !== expected) throw new ClaimStale("a job was changed by hand");
         return released;
       },
-      { lockTimeoutMs },
+      { lockTimeoutMs: LOCK_TIMEOUT_MS },
     );
   }
 }

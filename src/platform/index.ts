@@ -11,6 +11,7 @@ export * from "./embedded-postgres.ts";
 export * from "./embedded-secrets.ts";
 export * from "./encryption-keys.ts";
 export * from "./folder-lock.ts";
+export { groupBy } from "./group-by.ts";
 export * from "./keyring.ts";
 export * from "./log.ts";
 export * from "./metrics.ts";
