@@ -53,6 +53,8 @@ export interface PoolOptions {
  * that a wake with a better priority is not kept behind them.
  */
 const WAKES_IN_HAND = 2;
+/** The sweep looks at so many lanes for each slot, to know whether there is more. */
+const SWEPT_A_SLOT = 4;
 /** Lanes that are due soon are drained by a timer of this process; the rest is the sweep's. */
 const ALARM_WITHIN_MS = 60_000;
 const MAX_ALARMS = 10_000;
@@ -73,6 +75,8 @@ export class WorkerPool {
   private stopping = false;
   /** The last sweep found due lanes and no free slot: seen also while no wakes arrive. */
   private lanesWait = false;
+  /** The last sweep found more due lanes than it had slots for. */
+  private moreIsDue = false;
   private readonly slots: Slots;
   private sweepTimer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> | undefined;
@@ -94,11 +98,7 @@ export class WorkerPool {
     this.listener = await transport.listen(queue, WAKES_IN_HAND, (lanes, priority) =>
       this.onWake(lanes, priority),
     );
-    this.sweepTimer = setInterval(() => {
-      this.sweeping ??= this.sweep().finally(() => {
-        this.sweeping = undefined;
-      });
-    }, sweepMs);
+    this.sweepTimer = setInterval(() => this.startSweep(), sweepMs);
   }
 
   /** Lanes being drained now. */
@@ -167,6 +167,7 @@ export class WorkerPool {
     const drained = this.drainOnce(lane, isExpress(priority)).then((end) => {
       this.draining.delete(lane);
       this.slots.give();
+      this.sweepOn();
       // The news may have come after the drain's last look, which nobody else would notice.
       const again = this.wokenAgain.get(lane);
       this.wokenAgain.delete(lane);
@@ -245,13 +246,32 @@ export class WorkerPool {
     this.alarms.set(lane, alarm);
   }
 
+  private startSweep(): void {
+    this.sweeping ??= this.sweep().finally(() => {
+      this.sweeping = undefined;
+    });
+  }
+
+  /**
+   * Goes on sweeping while it finds more than it can take and no wakes come: after an outage of the
+   * transport thousands of lanes are due, and nobody will be told of them.
+   */
+  private sweepOn(): void {
+    const mayTake = this.slots.waiting === 0 && this.slots.available >= this.options.slots / 2;
+    if (this.moreIsDue && mayTake) this.startSweep();
+  }
+
   private async sweep(): Promise<void> {
     const { db, keeper, queue, log } = this.options;
     if (this.stopping) return;
     try {
       const free = this.slots.available;
-      const lanes = await dueLanes(db, queue, Math.max(1, free), keeper.leaseMs);
+      const limit = Math.max(1, free * SWEPT_A_SLOT);
+      const lanes = await dueLanes(db, queue, limit, keeper.leaseMs);
       this.lanesWait = free === 0 && lanes.length > 0;
+      this.moreIsDue = free > 0 && lanes.length > free;
+      // Other processes see the same lanes: whoever begins at the same one only finds it taken.
+      if (this.moreIsDue) lanes.push(...lanes.splice(0, Math.floor(Math.random() * lanes.length)));
       for (const lane of lanes) {
         if (this.draining.has(lane)) continue;
         if (!this.slots.tryTake()) break;

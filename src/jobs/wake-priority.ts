@@ -35,6 +35,11 @@ interface Count {
 export class WakePriorities {
   private readonly counts = new Map<string, Count>();
 
+  /** Workspaces remembered. */
+  get size(): number {
+    return this.counts.size;
+  }
+
   /** Counts a lane of a workspace and answers the priority of its wake. `nowMs` is monotonic. */
   next(workspaceId: string, nowMs: number): WakePriority {
     const count = this.counts.get(workspaceId) ?? { lanes: 0, atMs: nowMs };
