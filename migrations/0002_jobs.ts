@@ -86,6 +86,13 @@ export const migration: Migration = {
       );
       CREATE INDEX job_keys_created ON job_keys USING brin (created_at);
 
+      -- What is known of workers that did not end by themselves, beyond that they are gone.
+      CREATE TABLE worker_deaths (
+        worker text        PRIMARY KEY,
+        reason text        NOT NULL,
+        at     timestamptz NOT NULL DEFAULT now()
+      );
+
       -- Failed attempts only: a job that succeeds at once costs no second row.
       CREATE TABLE job_attempts (
         workspace_id uuid        NOT NULL,

@@ -4,7 +4,7 @@ import { type Config, fail, loadConfig, missingSetting } from "../src/platform/i
 import { startIngest } from "./ingest.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
-import { stopOnSignal } from "./process.ts";
+import { stopOnSignal, watch } from "./process.ts";
 import { start } from "./start.ts";
 import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
@@ -41,6 +41,7 @@ async function once(config: Config, run: (system: System) => Promise<void>): Pro
 async function web(config: Config): Promise<void> {
   const system = openSystem(config, "web", 10);
   await checkWakes(system);
+  watch(system);
   const server = webServer(system);
   const port = await server.listen(config.port);
   system.log.info({ port }, "listening");
@@ -59,6 +60,7 @@ async function worker(
 ): Promise<void> {
   const system = openSystem(config, name, connections);
   await checkWakes(system);
+  watch(system);
   await startPool(system);
   system.log.info({}, "working");
   stopOnSignal(system.log, () => system.close());

@@ -5,6 +5,7 @@
  * Enqueue through `Jobs.enqueue` (group commit) or `Jobs.enqueueIn` (the caller's transaction);
  * work through `Jobs.startPool` with a `TransactionalHandler` or an `ExternalHandler`.
  */
+import { hostname } from "node:os";
 import type { Database, Logger, RedisConfig } from "../platform/index.ts";
 import { createEnqueuer, type Enqueuer } from "./enqueue.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
@@ -49,6 +50,10 @@ export interface Jobs extends Enqueuer {
   startPool(queue: QueueName, handler: Handler, size: PoolSize): Promise<WorkerPool>;
   /** Retries or discards jobs by hand. */
   readonly ledger: Ledger;
+  /** Name under which this process stands in the ledger: host, pid, and an id of this run. */
+  readonly worker: string;
+  /** Tells which jobs are about to run, by their ids: what a watchdog can say of a process that hangs. */
+  onWork(listener: (jobs: string) => void): void;
   /** Resolves when wakes can travel; throws with the reason otherwise. */
   check(): Promise<void>;
   /** Lanes this process holds now. */
@@ -74,7 +79,9 @@ export function createJobs(options: JobsOptions): Jobs {
   const transport = createTransport(options);
   const wake = createWake(transport);
   const keeper = new LeaseKeeper(db, options.leaseMs ?? 5_000, log);
+  const worker = `${hostname()}/${process.pid}/${keeper.owner.slice(0, 8)}`;
   const pools: WorkerPool[] = [];
+  let note: (text: string) => void = () => {};
   return {
     ...createEnqueuer(db, wake),
     ledger: new Ledger({ db, wake, hooks: options.hooks ?? {} }),
@@ -86,6 +93,8 @@ export function createJobs(options: JobsOptions): Jobs {
         wake,
         queue,
         handler,
+        worker,
+        note: (text) => note(text),
         log,
         slots: size.slots,
         laneConcurrency: size.laneConcurrency ?? 8,
@@ -95,6 +104,10 @@ export function createJobs(options: JobsOptions): Jobs {
       await pool.start();
       pools.push(pool);
       return pool;
+    },
+    worker,
+    onWork: (listener) => {
+      note = listener;
     },
     check: () => transport.check(),
     get lanesHeld() {

@@ -127,8 +127,10 @@ export async function getJob(
   if (job === undefined) return null;
   const attemptLog = await db.query<AttemptView>(
     `SELECT attempt, outcome, worker, started_at AS "startedAt", finished_at AS "finishedAt",
-       run_ms AS "runMs", error_class AS "errorClass", error
-     FROM job_attempts WHERE workspace_id = $1 AND job_id = $2 ORDER BY id LIMIT 200`,
+       run_ms AS "runMs", error_class AS "errorClass",
+       error || CASE WHEN outcome = 'died' THEN coalesce(': ' || reason, '') ELSE '' END AS error
+     FROM job_attempts LEFT JOIN worker_deaths USING (worker)
+     WHERE workspace_id = $1 AND job_id = $2 ORDER BY id LIMIT 200`,
     [job.workspaceId, id],
   );
   return { ...job, attemptLog };

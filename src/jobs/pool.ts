@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
@@ -38,6 +37,9 @@ export interface PoolOptions {
   wake: Wake;
   queue: QueueName;
   handler: Handler;
+  /** Name of this process in the ledger. */
+  worker: string;
+  note: (text: string) => void;
   log: Logger;
   /** Lanes drained at once. */
   slots: number;
@@ -66,7 +68,6 @@ const MAX_ALARMS = 10_000;
 export class WorkerPool {
   private readonly options: PoolOptions;
   private readonly transactional: TransactionalDrains | null;
-  private readonly worker: string;
   private readonly draining = new Map<string, Promise<void>>();
   /** Lanes that were woken while this pool was draining them. */
   private readonly wokenAgain = new Map<string, WakePriority>();
@@ -85,12 +86,9 @@ export class WorkerPool {
   constructor(options: PoolOptions) {
     this.options = options;
     this.slots = new Slots(options.slots);
-    this.worker = `${hostname()}/${process.pid}/${options.keeper.owner.slice(0, 8)}`;
     const { handler } = options;
     this.transactional =
-      handler.mode === "transactional"
-        ? new TransactionalDrains({ ...options, handler, worker: this.worker })
-        : null;
+      handler.mode === "transactional" ? new TransactionalDrains({ ...options, handler }) : null;
   }
 
   async start(): Promise<void> {
@@ -206,7 +204,7 @@ export class WorkerPool {
     if (this.transactional !== null) return this.transactional.drain(held, turn);
     if (handler.mode !== "external") throw new Error(`queue ${queue} has no handler`);
     const concurrency = order === "strict" ? 1 : laneConcurrency;
-    const options = { ...this.options, handler, order, concurrency, worker: this.worker };
+    const options = { ...this.options, handler, order, concurrency };
     return new ExternalDrain(options, held, turn).run();
   }
 

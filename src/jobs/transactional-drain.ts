@@ -13,7 +13,7 @@ import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import {
   type AttemptEnd,
   countDeaths,
-  KILLED_WORKERS,
+  killedWorkers,
   MAX_DEATHS,
   markRunning,
   recordOutcomes,
@@ -35,6 +35,8 @@ const ALONE_AT_ONCE = 3;
 /** A lane that waits for a lock tries again after this time; that costs it no attempt. */
 const BLOCKED_PAUSE_MS = 500;
 const MAX_BLOCKED = 10_000;
+/** Jobs named to the watchdog: those that killed before run alone. */
+const MAX_NOTED = 20;
 
 interface CommitItem extends LaneWork {
   jobs: ClaimedJob[];
@@ -73,9 +75,10 @@ class LanesLost extends Error {
  * alone goes job by job (`runAlone`), so a poisoned job hurts only itself.
  *
  * A holder that died (`lease.inherited`) may have been killed by a job it had in hand. What it can
- * have had in hand, one claim, is marked `running` and committed lane by lane; if this worker dies
- * too, its successor finds the marks, counts a death for each of those jobs, and runs each alone,
- * marked again, so the next death has one job's name on it.
+ * have had in hand, one claim, is marked `running`, with that one death, and committed lane by lane;
+ * if this worker dies too, its successor finds the marks, counts a death for each of those jobs, and
+ * runs each alone, marked again, one at a time in the whole process: what happens to run beside the
+ * culprit must not be blamed for it. So the third death has one job's name on it.
  */
 export class TransactionalDrains {
   private readonly express: Batchers;
@@ -83,10 +86,13 @@ export class TransactionalDrains {
   /** Lanes that found a row locked: they commit by themselves, one after the other. */
   private readonly blocked = new Set<string>();
   private readonly blockedCommits: Batcher<CommitItem, CommitResult>;
+  /** One at a time in this process, so that its death has one job's name on it. */
+  private readonly suspects: Batcher<{ lease: Lease; job: ClaimedJob }, boolean>;
   private readonly db: Database;
   private readonly keeper: LeaseKeeper;
   private readonly handler: TransactionalHandler;
   private readonly worker: string;
+  private readonly note: (text: string) => void;
 
   constructor(options: {
     db: Database;
@@ -94,14 +100,22 @@ export class TransactionalDrains {
     queue: QueueName;
     handler: TransactionalHandler;
     worker: string;
+    /** Told what is about to run: see JobsOptions. */
+    note: (text: string) => void;
   }) {
     this.db = options.db;
     this.keeper = options.keeper;
     this.handler = options.handler;
     this.worker = options.worker;
+    this.note = options.note;
     this.express = this.createBatchers(options.queue);
     this.bulk = this.createBatchers(options.queue);
     this.blockedCommits = new Batcher({ maxItems: 1, run: (items) => this.commit(items) });
+    this.suspects = new Batcher({
+      maxItems: 1,
+      run: (items) =>
+        Promise.all(items.map(({ lease, job }) => this.runAlone(lease, job, { marked: true }))),
+    });
   }
 
   private createBatchers(queue: QueueName): Batchers {
@@ -154,7 +168,7 @@ export class TransactionalDrains {
         return released ? { handedBack: true, dueInMs: 0 } : { handedBack: false };
       }
       if (head.deaths > 0) {
-        await this.runAlone(lease, head, { marked: true });
+        await this.suspects.add({ lease, job: head });
         continue;
       }
       const jobs = firstUnharmed(due);
@@ -180,7 +194,8 @@ export class TransactionalDrains {
     const { lease, jobs } = item;
     try {
       if (marked) {
-        await this.mark(lease, jobs);
+        // The holder before may have died of one of them.
+        await this.mark(lease, jobs, 1);
         return (await this.commit([item]))[0] ?? null;
       }
       const isBlocked = this.blocked.has(lease.lane);
@@ -222,7 +237,7 @@ export class TransactionalDrains {
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
-      if (marked) await this.mark(lease, [job]);
+      if (marked) await this.mark(lease, [job], job.deaths);
       const [result] = await this.commit([{ lease, jobs: [job], releaseSeq: null }]);
       if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
       return true;
@@ -249,10 +264,10 @@ export class TransactionalDrains {
   }
 
   /** Commits that this worker has these jobs in hand, so that its death would tell. */
-  private async mark(lease: Lease, jobs: ClaimedJob[]): Promise<void> {
+  private async mark(lease: Lease, jobs: ClaimedJob[], deaths: number): Promise<void> {
     await this.db.transaction(async (tx) => {
       await this.mustHold(tx, lease);
-      await markRunning(tx, jobs, this.worker);
+      await markRunning(tx, jobs, { worker: this.worker, deaths });
     });
   }
 
@@ -267,13 +282,14 @@ export class TransactionalDrains {
       const deaths = await countDeaths(
         tx,
         left.filter((job) => job.worker !== this.worker),
+        { asAttempts: true },
       );
       await unmarkRunning(tx, left);
       const killers = left.filter((job) => (deaths.get(job.id) ?? 0) >= MAX_DEATHS);
       const ends = killers.map((job) => ({
         job,
         attempt: job.attempts + 1,
-        outcome: KILLED_WORKERS,
+        outcome: killedWorkers(job.worker),
         runMs: 0,
       }));
       const options = { worker: this.worker, nowMs: Date.now(), wasRunning: false };
@@ -314,6 +330,8 @@ export class TransactionalDrains {
   /** All or nothing; answers the lanes that were handed back. */
   private async commitAll(items: CommitItem[]): Promise<Set<string>> {
     const startedMs = performance.now();
+    const ids = items.flatMap(({ jobs }) => jobs.map((job) => job.id));
+    this.note(`${items[0]?.lease.queue} jobs ${ids.slice(0, MAX_NOTED).join(", ")}`);
     return this.db.transaction(
       async (tx) => {
         await this.handler.run(

@@ -22,3 +22,4 @@ export * from "./project-root.ts";
 export * from "./redis-url.ts";
 export { scrub } from "./scrub.ts";
 export * from "./secrets.ts";
+export { startWatchdog, type Watchdog } from "./watchdog.ts";
