@@ -95,7 +95,9 @@ export class ExternalDrain {
       this.news = false;
       await this.settleOrphans(runner);
       const over = this.turn.isOver();
-      const started = over ? null : await this.startReady(runner);
+      // With no room there is nothing to claim, and what ends meanwhile may change what goes first.
+      const isFull = this.inFlight.size >= this.options.concurrency;
+      const started = over || isFull ? null : await this.startReady(runner);
       if (this.inFlight.size > 0) {
         await this.waitForNews(POLL_MS);
         continue;

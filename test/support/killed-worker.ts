@@ -59,7 +59,7 @@ const jobs = createJobs({
 const watchdog = startWatchdog({
   worker: jobs.worker,
   databaseUrl: settings.databaseUrl,
-  blockedMs: 1_000,
+  blockedMs: 3_000,
 });
 jobs.onWork((text) => watchdog.note(text));
 
