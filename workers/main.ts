@@ -21,6 +21,8 @@ const USAGE = `heliograph <command>
   jobs discard ID          makes a waiting job a dead letter
   sandbox [--port N] [--state FILE]   the local Telegram by itself
   bench [NAME …]           measures the figures, as JSON lines
+  chaos [--minutes M] [--seed N] [--backend redis|postgres] [--keep]
+                           load and faults at random; what was lost, doubled, out of order
 `;
 
 const print = (value: unknown) =>
@@ -102,6 +104,11 @@ async function main([command, ...rest]: string[]): Promise<void> {
   if (command === "bench") {
     const { bench } = await import("../bench/index.ts");
     return bench(rest);
+  }
+  if (command === "chaos") {
+    const { chaos, readOptions } = await import("../chaos/index.ts");
+    process.exitCode = (await chaos(readOptions(rest))) ? 0 : 1;
+    return;
   }
   if (command === undefined || command === "help" || command === "--help") return print(USAGE);
   const config = loadConfig();

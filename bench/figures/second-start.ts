@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
+import { freePort } from "../../src/platform/free-port.ts";
 import { projectFile } from "../../src/platform/index.ts";
-import { freePort } from "../environment.ts";
 import type { Figure } from "../figure.ts";
 import { round } from "../numbers.ts";
 

@@ -3,13 +3,13 @@ import http from "node:http";
 import { type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/index.ts";
 import { createWorkspace } from "../../src/connectors/index.ts";
 import { migrateTransport } from "../../src/jobs/index.ts";
+import { freePort } from "../../src/platform/free-port.ts";
 import { type Config, parseRedisUrl, sha256 } from "../../src/platform/index.ts";
 import { startIngest } from "../../workers/ingest.ts";
 import { startOutbound } from "../../workers/outbound.ts";
 import { openSystem, type System } from "../../workers/system.ts";
 import { webServer } from "../../workers/web.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
-import { freePort } from "./free-port.ts";
 
 /** The whole system in one process, on a database of its own, with the sandbox as Telegram. */
 export interface TestSystem {
