@@ -1,9 +1,10 @@
 import type { Clock } from "./clock.ts";
 import { BotApiRefusal } from "./errors.ts";
-import { PendingUpdates } from "./pending-updates.ts";
+import type { DeliveryFaultAnswer, Strike } from "./faults.ts";
+import { type PendingUpdate, PendingUpdates } from "./pending-updates.ts";
 import type { SandboxRecord } from "./record.ts";
 import type { TelegramUpdate } from "./telegram-objects.ts";
-import { isAllowed, kindOf } from "./update-kinds.ts";
+import { aboutUpdate, isAllowed, kindOf } from "./update-kinds.ts";
 import { WebhookDelivery, type WebhookSettings } from "./webhook-delivery.ts";
 import type { WebhookAgent } from "./webhook-request.ts";
 import type { Bot } from "./world.ts";
@@ -18,7 +19,11 @@ export interface UpdateContext {
   clock: Clock;
   record: SandboxRecord;
   agent: WebhookAgent;
-  webhookTimeoutMs: number;
+  webhookTimeoutMs(): number;
+  /** The fault that this try to deliver meets, if any. */
+  strike(entry: PendingUpdate, hasNext: boolean): Strike<DeliveryFaultAnswer> | undefined;
+  /** Whether an outage holds this bot's deliveries back. */
+  isCutOff(botId: number): boolean;
   /** Something that must survive a restart has changed. */
   changed(): void;
   /** Runs the call that a webhook's answer asked for; its result is lost, as Telegram's is. */
@@ -55,6 +60,15 @@ export class BotUpdates {
     const updateId = this.#bot.nextUpdateId++;
     const entry = this.pending.add({ update_id: updateId, ...update }, this.#context.clock.now());
     this.#context.changed();
+    this.#context.record.add({
+      kind: "update",
+      botId: this.#bot.id,
+      updateId,
+      updateKind: entry.kind,
+      queue: entry.queue,
+      expiresAtMs: entry.expiresAtMs,
+      ...aboutUpdate(entry.update),
+    });
     if (this.#delivery !== undefined) this.#delivery.enqueue(entry);
     else if (this.#poll !== undefined) this.#answerPoll(this.#poll);
     return updateId;
@@ -66,25 +80,32 @@ export class BotUpdates {
   }
 
   dropPending(): void {
+    if (this.pending.size > 0)
+      this.#context.record.add({
+        kind: "dropped",
+        botId: this.#bot.id,
+        updateIds: [...this.pending.values()].map(({ id }) => id),
+      });
     this.pending.clear();
     this.#context.changed();
-    if (this.#bot.webhook !== null) this.startWebhook(this.#bot.webhook);
   }
 
   /** Delivers to this webhook from now on, what already waits first. */
   startWebhook(settings: WebhookSettings): void {
     this.#endPoll(new BotApiRefusal(409, "Conflict: terminated by setWebhook request"));
     this.#delivery?.stop();
-    const { clock, record, agent, webhookTimeoutMs } = this.#context;
+    const { clock, record, agent } = this.#context;
     this.#delivery = new WebhookDelivery({
       settings,
       pending: this.pending,
       clock,
       agent,
-      timeoutMs: webhookTimeoutMs,
       hooks: {
-        delivered: (entry, attempt, result, durationMs) => {
-          if (result.error !== undefined) {
+        timeoutMs: this.#context.webhookTimeoutMs,
+        strike: this.#context.strike,
+        isCutOff: () => this.#context.isCutOff(this.#bot.id),
+        delivered: ({ entry, attempt, result, durationMs, fault, answered, isCurrent }) => {
+          if (result.error !== undefined && isCurrent) {
             this.#bot.lastErrorAt = Math.floor(clock.now() / 1000);
             this.#bot.lastErrorMessage = result.error;
           }
@@ -94,10 +115,13 @@ export class BotUpdates {
             botId: this.#bot.id,
             updateId: entry.id,
             updateKind: entry.kind,
+            queue: entry.queue,
             via: "webhook",
             attempt,
             status: result.status,
             ...(result.error !== undefined && { error: result.error }),
+            ...(fault !== undefined && { fault }),
+            ...(answered !== undefined && { answered }),
             durationMs: Math.round(durationMs * 10) / 10,
           });
         },
@@ -110,6 +134,11 @@ export class BotUpdates {
         },
       },
     });
+  }
+
+  /** Delivers what an outage held back. */
+  resume(): void {
+    this.#delivery?.resume();
   }
 
   stopWebhook(): void {
@@ -198,6 +227,7 @@ export class BotUpdates {
         botId: this.#bot.id,
         updateId: entry.id,
         updateKind: entry.kind,
+        queue: entry.queue,
         via: "getUpdates",
         attempt: entry.attempts,
         status: 200,

@@ -134,6 +134,50 @@ describe("the control API", () => {
     });
   });
 
+  test("takes every kind of fault, outages and limits, and shows them", async () => {
+    const bot = sandbox.createBot({ name: "Tried", username: "tried_bot" });
+    const faults = [
+      { answer: "html-after-effect", probability: 0.2, seed: 7, chatId: 5 },
+      { method: "sendMediaGroup", answer: { albumStopsAfter: 1, retryAfterS: 9 } },
+      { answer: { retryAfterS: 30, hold: "bot" }, times: 2 },
+      { latencyMs: 50, answerLatencyMs: 20, forMs: 60_000 },
+      { on: "deliveries", answer: "duplicate", updateKind: "message" },
+    ].map((fault) => ({ botId: bot.id, ...fault }));
+    for (const fault of faults)
+      expect((await api("POST", "/faults", fault)).body).toEqual({ id: expect.any(Number) });
+    const { body: armed } = await api<object[]>("GET", "/faults");
+    expect(armed).toMatchObject(faults);
+    const outage = await api<{ id: number }>("POST", "/outages", { botId: bot.id, calls: "hang" });
+    await api("DELETE", `/outages/${outage.body.id}`);
+    expect((await api<object[]>("GET", "/faults")).body).toHaveLength(faults.length);
+    for (const [bad, words] of [
+      [{ times: 1 }, "answer"],
+      [{ on: "deliveries", answer: "hang" }, "answer"],
+      [{ on: "deliveries", answer: "duplicate", method: "getMe" }, "method"],
+      [{ answer: "hang", probability: 2 }, "probability"],
+    ] as const)
+      expect(await api("POST", "/faults", bad)).toMatchObject({
+        status: 400,
+        body: { error: expect.stringContaining(words) },
+      });
+    await api("DELETE", "/faults");
+    expect((await api("GET", "/faults")).body).toEqual([]);
+
+    const pace = [{ limit: 1, windowMs: 60_000 }];
+    await api("POST", "/limits", { botId: bot.id, chatId: 77, chat: pace });
+    await api("POST", "/limits", { callbackAnswerMs: 20_000 });
+    expect((await api("GET", "/limits")).body).toMatchObject({
+      all: { callbackAnswerMs: 20_000 },
+      overrides: [{ key: `bot ${bot.id}, chat 77`, chat: pace }],
+    });
+    expect(await api("POST", "/limits", { chatId: 77, photoBytes: 1 })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("photoBytes") },
+    });
+    await api("POST", "/limits", { botId: bot.id, chatId: 77, chat: null });
+    expect((await api("GET", "/limits")).body).toMatchObject({ overrides: [] });
+  });
+
   test("arms faults and clears them", async () => {
     const bot = sandbox.createBot({ name: "Faulty", username: "faulty_bot" });
     await api("POST", "/faults", { botId: bot.id, times: 5, answer: { status: 500 } });

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { UploadedFile } from "./bot-api-schema.ts";
 import { SandboxError } from "./errors.ts";
-import type { NewFault, Send, Upload } from "./sandbox-types.ts";
+import type { NewFault, NewLimits, NewOutage, Send, Upload } from "./sandbox-types.ts";
 
 /** What `/sandbox/api` takes, with complaints that say where and what. */
 
@@ -79,20 +79,99 @@ const parameters = z.strictObject({
   migrate_to_chat_id: z.number().int().optional(),
 });
 
-export const newFault: z.ZodType<NewFault> = z.strictObject({
+const faultAnswer = z.union([
+  z.enum([
+    "hang",
+    "hang-after-effect",
+    "reset-before-effect",
+    "reset-after-effect",
+    "5xx-after-effect",
+    "html",
+    "html-after-effect",
+  ]),
+  z.strictObject({
+    status: z.number().int().min(200).max(599),
+    error_code: z.number().int().optional(),
+    description: z.string().optional(),
+    parameters: parameters.optional(),
+  }),
+  z.strictObject({ retryAfterS: z.number().int().min(1), hold: z.enum(["chat", "bot"]) }),
+  z.strictObject({
+    albumStopsAfter: z.number().int().min(0).max(9),
+    retryAfterS: z.number().int().min(1),
+  }),
+]);
+
+const durationMs = z.number().min(0).max(2_147_483_647);
+
+const anyFault = {
   botId: optionalId,
-  method: z.string().optional(),
   chatId: optionalId,
   times: z.number().int().min(1).optional(),
-  answer: z.union([
-    z.enum(["hang", "reset-before-effect", "reset-after-effect", "5xx-after-effect"]),
-    z.strictObject({
-      status: z.number().int().min(200).max(599),
-      error_code: z.number().int().optional(),
-      description: z.string().optional(),
-      parameters: parameters.optional(),
-    }),
-  ]),
+  probability: z.number().min(0).max(1).optional(),
+  seed: z.number().int().optional(),
+  forMs: durationMs.optional(),
+  latencyMs: durationMs.optional(),
+};
+const callFault = z.strictObject({
+  ...anyFault,
+  on: z.literal("calls").optional(),
+  method: z.string().optional(),
+  answerLatencyMs: durationMs.optional(),
+  answer: faultAnswer.optional(),
+});
+const deliveryFault = z.strictObject({
+  ...anyFault,
+  on: z.literal("deliveries"),
+  updateKind: z.string().optional(),
+  answer: z
+    .enum(["reset-before-effect", "reset-after-effect", "duplicate", "out-of-order"])
+    .optional(),
+});
+
+/** @throws SandboxError 400 */
+export function readFault(value: unknown): NewFault {
+  const isDelivery =
+    typeof value === "object" && value !== null && "on" in value && value.on === "deliveries";
+  const fault: NewFault = isDelivery ? read(deliveryFault, value) : read(callFault, value);
+  if (
+    fault.answer === undefined &&
+    fault.latencyMs === undefined &&
+    fault.answerLatencyMs === undefined
+  )
+    throw new SandboxError("answer: a fault has an answer, a latency or both");
+  return fault;
+}
+
+export const newOutage: z.ZodType<NewOutage> = z.strictObject({
+  botId: optionalId,
+  calls: faultAnswer.nullable().optional(),
+  deliveries: z.boolean().optional(),
+  forMs: durationMs.optional(),
+});
+
+const windows = z
+  .array(z.strictObject({ limit: z.number().int().min(1), windowMs: durationMs.min(1) }))
+  .nullable()
+  .optional();
+const amount = z.number().int().min(0).optional();
+
+export const newLimits: z.ZodType<NewLimits> = z.strictObject({
+  botId: optionalId,
+  chatId: optionalId,
+  bot: windows,
+  paidBot: windows,
+  chat: windows,
+  group: windows,
+  violationPenaltyMs: amount,
+  downloadBytes: amount,
+  uploadBytes: amount,
+  photoBytes: amount,
+  callbackAnswerMs: amount,
+  inlineAnswerMs: amount,
+  webhookTimeoutMs: amount,
+  messagesPerChat: amount,
+  newTokensPerMinute: amount,
 });
 
 /** A file: a part of the same multipart body, or base64. */

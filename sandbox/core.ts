@@ -2,6 +2,7 @@ import type { BotUpdates } from "./bot-updates.ts";
 import type { Clock } from "./clock.ts";
 import { Fifo } from "./fifo.ts";
 import type { FileStore } from "./file-store.ts";
+import type { Limits } from "./limits.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { SandboxRecord } from "./record.ts";
 import type { SandboxLimits } from "./sandbox-types.ts";
@@ -20,8 +21,12 @@ export interface Core {
   world: World;
   record: SandboxRecord;
   clock: Clock;
+  /** Those for all; what is set apart for a bot or chat is asked of `limitRules`. */
   limits: SandboxLimits;
+  limitRules: Limits;
   files: FileStore;
+  /** As a server with `--local`: files are named by where they lie. */
+  isLocal: boolean;
   /** Contents are in `files`; this is what is known of them. */
   fileIndex: Map<string, StoredFile>;
   callbacks: CallbackQueries;

@@ -26,6 +26,13 @@ export class Fifo<Item> {
     return item;
   }
 
+  /** Lets the second item go before the first. There must be two. */
+  swapFirstTwo(): void {
+    const [first, second] = this.slice(0, 2);
+    this.#items[this.#head] = second;
+    this.#items[this.#head + 1] = first;
+  }
+
   /** Up to `count` items from position `from` on (0 is the oldest), as a new array. */
   slice(from: number, count = Number.POSITIVE_INFINITY): Item[] {
     const start = this.#head + from;

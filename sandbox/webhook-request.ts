@@ -94,13 +94,16 @@ export function postUpdate(post: {
   return { result, cancel: () => cancel() };
 }
 
+/** Nobody would hear what these give, or they would pull the webhook from under their own answer. */
+const notExecuted = /^(get.*|setwebhook|deletewebhook|logout|close)$/i;
+
 function callIn(chunks: Buffer[]): PostResult["call"] {
   if (chunks.length === 0) return undefined;
   try {
     const body: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
     if (typeof body !== "object" || body === null || !("method" in body)) return undefined;
     const { method, ...params } = body as Record<string, unknown>;
-    return typeof method === "string" ? { method, params } : undefined;
+    return typeof method === "string" && !notExecuted.test(method) ? { method, params } : undefined;
   } catch {
     return undefined;
   }

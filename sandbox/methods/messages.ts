@@ -1,4 +1,4 @@
-import { badRequest } from "../errors.ts";
+import { badRequest, PartlyDone } from "../errors.ts";
 import { type Draft, post } from "../post.ts";
 import { renderMessage } from "../render.ts";
 import type { MessageEntity, ReplyMarkup } from "../telegram-objects.ts";
@@ -90,7 +90,8 @@ export const sendMediaGroup: Method = async (call) => {
   const items = await inputMedia(call);
   meter(call, chat, items.length);
   const albumId = `${call.core.clock.now()}${String(items[0]?.file.key ?? 0).padStart(6, "0")}`;
-  return items.map(({ kind, file, formatted }) =>
+  const { albumFault } = call;
+  const sent = items.slice(0, albumFault?.albumStopsAfter).map(({ kind, file, formatted }) =>
     deliver(call, chat, {
       ...draft,
       albumId,
@@ -101,6 +102,13 @@ export const sendMediaGroup: Method = async (call) => {
       }),
     }),
   );
+  // Seen in the wild: part of the album is there, and the bot is not told which.
+  if (albumFault !== undefined && sent.length < items.length)
+    throw new PartlyDone(
+      `failed to send message #${sent.length + 1} with the error message "Too Many Requests: retry after ${albumFault.retryAfterS}"`,
+      sent,
+    );
+  return sent;
 };
 
 /** The message that is to be copied or forwarded. */
