@@ -59,6 +59,8 @@ export function createBot(core: Core, made: NewBot, add: (bot: Bot) => void): Bo
     name: made.name,
     username: made.username,
     canReadAllGroupMessages: made.canReadAllGroupMessages ?? false,
+    ...(made.inline !== undefined && { inline: made.inline }),
+    ...(made.inlineFeedback !== undefined && { inlineFeedback: made.inlineFeedback }),
     contacts: new Map(),
     nextUpdateId: 100_000_000 + Math.floor(Math.random() * 800_000_000),
     nextMessageId: 1,

@@ -60,6 +60,9 @@ export function controlApi(
       counts: core.record.counts,
     });
   });
+  api.get("/inline/:queryId", (request, response) => {
+    response.json(sandbox.inlineResults(request.params.queryId));
+  });
   api.get("/faults", (_request, response) => {
     response.json(faults.list());
   });
@@ -121,6 +124,20 @@ export function controlApi(
   post("/deactivate", (body) => sandbox.deactivateUser(shapes.read(shapes.userOnly, body).userId));
   post("/edit", (body) => sandbox.edit(shapes.read(shapes.edit, body)));
   post("/press", (body) => sandbox.pressButton(shapes.read(shapes.press, body)));
+  post("/delete", (body) => sandbox.deleteMessages(shapes.read(shapes.deletion, body)));
+  post("/react", (body) => sandbox.react(shapes.read(shapes.reaction, body)));
+  post("/vote", (body) => sandbox.vote(shapes.read(shapes.vote, body)));
+  post("/pin", (body) => sandbox.pin(shapes.read(shapes.pin, body)));
+  post("/inline", (body) => sandbox.inlineQuery(shapes.read(shapes.inlineQuestion, body)));
+  post("/inline/:queryId/choose", (body, { queryId = "" }) =>
+    sandbox.chooseInlineResult(queryId, shapes.read(shapes.inlineChoice, body).resultId),
+  );
+  post("/chats/:chatId/join-requests", (body, { chatId }) =>
+    sandbox.requestToJoin(Number(chatId), shapes.read(shapes.userOnly, body).userId),
+  );
+  post("/business", (body) => ({
+    id: sandbox.connectBusiness(shapes.read(shapes.newBusinessConnection, body)),
+  }));
   post("/migrate", (body) => ({ id: sandbox.migrate(shapes.read(shapes.chatOnly, body).chatId) }));
   post("/updates", (body) => {
     const { botId, update } = shapes.read(shapes.rawUpdate, body);
@@ -148,6 +165,10 @@ export function controlApi(
   });
   api.delete("/faults/:id", (request, response) => {
     faults.clear(Number(request.params.id));
+    response.status(204).end();
+  });
+  api.delete("/business/:id", (request, response) => {
+    sandbox.disconnectBusiness(request.params.id);
     response.status(204).end();
   });
   api.delete("/chats/:chatId/members/:memberId", (request, response) => {

@@ -9,6 +9,13 @@ const id = z.coerce.number().int();
 const optionalId = id.optional();
 const name = z.string().min(1).max(256);
 
+/** Where something happens, as `Place` has it. */
+const place = {
+  chatId: id,
+  botId: optionalId,
+  businessConnectionId: z.string().optional(),
+};
+
 export const newUser = z.strictObject({
   firstName: name,
   lastName: name.optional(),
@@ -20,6 +27,8 @@ export const newBot = z.strictObject({
   name,
   username: name,
   canReadAllGroupMessages: z.boolean().optional(),
+  inline: z.boolean().optional(),
+  inlineFeedback: z.boolean().optional(),
   token: z.string().optional(),
 });
 
@@ -41,8 +50,7 @@ export const userOnly = z.strictObject({ userId: id });
 export const chatOnly = z.strictObject({ chatId: id });
 /** A chat, or only its last messages. */
 export const chatView = z.object({
-  chatId: id,
-  botId: optionalId,
+  ...place,
   last: z.coerce.number().int().min(1).optional(),
 });
 export const removal = z.object({ how: z.enum(["left", "kicked"]).default("left") });
@@ -52,21 +60,35 @@ export const recordRange = z.object({
   kinds: z.string().optional(),
 });
 
+const byMember = { ...place, from: id };
+const onMessage = { ...byMember, messageId: id };
+
 export const edit = z.strictObject({
-  from: id,
-  chatId: id,
-  botId: optionalId,
-  messageId: id,
+  ...onMessage,
   text: z.string(),
 });
 
 export const press = z.strictObject({
-  from: id,
-  chatId: id,
-  botId: optionalId,
-  messageId: id,
+  ...onMessage,
   data: z.string(),
   forge: z.boolean().optional(),
+});
+
+export const deletion = z.strictObject({ ...byMember, messageIds: z.array(id).min(1) });
+export const reaction = z.strictObject({ ...onMessage, emojis: z.array(z.string()) });
+export const vote = z.strictObject({ ...onMessage, optionIds: z.array(id) });
+export const pin = z.strictObject({ ...onMessage, pinned: z.boolean().optional() });
+export const inlineQuestion = z.strictObject({
+  ...byMember,
+  viaBotId: optionalId,
+  query: z.string(),
+  offset: z.string().optional(),
+});
+export const inlineChoice = z.strictObject({ resultId: z.string() });
+export const newBusinessConnection = z.strictObject({
+  userId: id,
+  botId: id,
+  canReply: z.boolean().optional(),
 });
 
 export const rawUpdate = z.strictObject({
@@ -185,9 +207,7 @@ const file = z.union([
 ]);
 
 const sendShape = z.strictObject({
-  from: id,
-  chatId: id,
-  botId: optionalId,
+  ...byMember,
   text: z.string().optional(),
   photo: file.optional(),
   document: file.optional(),
@@ -203,6 +223,14 @@ const sendShape = z.strictObject({
       last_name: z.string().optional(),
       user_id: z.number().int().optional(),
       vcard: z.string().optional(),
+    })
+    .optional(),
+  poll: z
+    .strictObject({
+      question: z.string().min(1).max(300),
+      options: z.array(z.string().min(1).max(100)),
+      isAnonymous: z.boolean().optional(),
+      allowsMultipleAnswers: z.boolean().optional(),
     })
     .optional(),
   caption: z.string().optional(),

@@ -68,15 +68,17 @@ export interface UpdateEntry {
   userId?: number;
 }
 
-/** A message that appeared, changed or went. */
+/** A message that appeared, changed or went, or what people showed of it: reactions, votes. */
 export interface MessageEntry {
   seq: number;
   at: number;
   kind: "message";
-  what: "new" | "edited" | "deleted";
+  what: "new" | "edited" | "deleted" | "reacted" | "voted";
   chatId: number;
   /** The bot of a private chat. */
   botId?: number;
+  /** Whose account it is in, of a chat between two people. */
+  businessUserId?: number;
   message: TelegramMessage;
 }
 

@@ -1,5 +1,15 @@
 import type { Clock } from "./clock.ts";
 import type { DeliveryFaultAnswer, FaultAnswer } from "./faults.ts";
+import type {
+  Deletion,
+  InlineQuestion,
+  InlineResults,
+  NewBusinessConnection,
+  NewPoll,
+  Pin,
+  Reaction,
+  Vote,
+} from "./person-actions.ts";
 import type { RateWindow } from "./rate-limit.ts";
 import type { RecordView } from "./record.ts";
 import type {
@@ -85,6 +95,10 @@ export interface NewBot {
   username: string;
   /** False (the default) is privacy mode. */
   canReadAllGroupMessages?: boolean;
+  /** People can ask it `@username query` in any chat. Default false. */
+  inline?: boolean;
+  /** It hears which of its inline results was chosen. Default false. */
+  inlineFeedback?: boolean;
   /** `<bot id>:<secret>`; made up when left out. */
   token?: string;
 }
@@ -115,12 +129,14 @@ export interface ChatInfo {
 }
 
 /**
- * Where something happens. A group, supergroup or channel goes by its id; a private chat by the
+ * Where something happens. A chat between two people, one of whom has a bot look after the account,
+ * goes by `businessConnectionId` and the other's id; a group, supergroup or channel goes by its id; a private chat by the
  * user's id and, when there is more than one bot, `botId` (a bot's id as `chatId` will do too).
  */
 export interface Place {
   chatId: number;
   botId?: number;
+  businessConnectionId?: string;
 }
 
 /** A file that a user sends. */
@@ -139,6 +155,7 @@ export interface Send extends Place {
   /** Two to ten; arrive as messages of their own with one `media_group_id`. */
   album?: { kind: "photo" | "document"; file: Upload; caption?: string }[];
   contact?: Contact;
+  poll?: NewPoll;
   caption?: string;
   /** Message id in the same chat. */
   replyTo?: number;
@@ -254,6 +271,21 @@ export interface Sandbox {
   send(send: Send): Promise<TelegramMessage[]>;
   edit(edit: Edit): TelegramMessage;
   pressButton(press: PressButton): { callbackQueryId: string };
+  /** Deletes a person's own messages; of that bots hear only in a business account. */
+  deleteMessages(deletion: Deletion): void;
+  react(reaction: Reaction): void;
+  vote(vote: Vote): void;
+  pin(pin: Pin): void;
+  /** Asks a bot; what it answered before, and said may be kept, comes at once. */
+  inlineQuery(question: InlineQuestion): InlineResults;
+  inlineResults(inlineQueryId: string): InlineResults;
+  /** Posts the result in the chat that was asked in, in the person's name, via the bot. */
+  chooseInlineResult(inlineQueryId: string, resultId: string): TelegramMessage;
+  /** Asks to be let into a group or channel; its administrators hear of it. */
+  requestToJoin(chatId: number, userId: number): void;
+  /** Lets a bot look after a user's account; gives the connection's id. */
+  connectBusiness(connection: NewBusinessConnection): string;
+  disconnectBusiness(connectionId: string): void;
   /** Upgrades a group to a supergroup: both service messages, and the new id. */
   migrate(chatId: number): number;
   /** Queues an update of a kind that has no action here; gives its `update_id`. */

@@ -7,19 +7,27 @@ import { join } from "node:path";
 import { account, createBot, createUser } from "./accounts.ts";
 import { BotApiServer } from "./bot-api-server.ts";
 import { BotUpdates } from "./bot-updates.ts";
+import { connect, disconnect } from "./business.ts";
 import { systemClock } from "./clock.ts";
 import { controlApi } from "./control-api.ts";
-import { CallbackQueries, type Core } from "./core.ts";
+import { type Core, OpenQueries } from "./core.ts";
 import { SandboxError } from "./errors.ts";
 import { Faults } from "./faults.ts";
 import { folderFiles, memoryFiles } from "./file-store.ts";
+import * as inline from "./inline.ts";
+import { InlineDesk } from "./inline.ts";
+import { requestToJoin } from "./join-requests.ts";
 import { defaultLimits, Limits, localServerLimits } from "./limits.ts";
 import * as membership from "./membership.ts";
 import { webhookInfo } from "./methods/index.ts";
 import { Outages } from "./outages.ts";
 import * as people from "./people.ts";
 import { restore, takeSnapshot } from "./persistence.ts";
+import { pinBy } from "./pins.ts";
+import { chatAt } from "./places.ts";
+import { vote } from "./polls.ts";
 import { RateLimiter } from "./rate-limit.ts";
+import { react } from "./reactions.ts";
 import { SandboxRecord } from "./record.ts";
 import { keepRecordFile } from "./record-file.ts";
 import { renderMessage } from "./render.ts";
@@ -77,7 +85,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     files: fileFolder === undefined ? memoryFiles() : folderFiles(fileFolder),
     isLocal,
     fileIndex: new Map(),
-    callbacks: new CallbackQueries(),
+    callbacks: new OpenQueries(),
+    inline: new InlineDesk(),
     rates: new RateLimiter(() => limits.violationPenaltyMs),
     updatesOf(botId) {
       const found = updates.get(botId);
@@ -145,10 +154,20 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     send: (what) => people.send(core, what),
     edit: (what) => people.edit(core, what),
     pressButton: (press) => people.pressButton(core, press),
+    deleteMessages: (deletion) => people.deleteMessages(core, deletion),
+    react: (reaction) => react(core, reaction),
+    vote: (cast) => vote(core, cast),
+    pin: (pin) => pinBy(core, pin),
+    inlineQuery: (question) => inline.ask(core, question),
+    inlineResults: (inlineQueryId) => inline.results(core, inlineQueryId),
+    chooseInlineResult: (inlineQueryId, resultId) => inline.choose(core, inlineQueryId, resultId),
+    requestToJoin: (chatId, userId) => requestToJoin(core, chatId, userId),
+    connectBusiness: (connection) => connect(core, connection),
+    disconnectBusiness: (connectionId) => disconnect(core, connectionId),
     migrate: (chatId) => membership.migrate(core, chatId),
     pushUpdate: (botId, update) => pushUpdate(core, botId, update),
     messages(place) {
-      const chat = people.chatAt(core, place);
+      const chat = chatAt(core, place);
       return [...chat.messages.values()].map((message) => renderMessage(world, chat, message, 0));
     },
     webhookInfo: (botId) => webhookInfo(world.bot(botId), core.updatesOf(botId)),
