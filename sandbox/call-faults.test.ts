@@ -155,9 +155,14 @@ describe("a fault of calls", () => {
   test("strikes downloads too", async () => {
     const { bot, ada } = await setUp();
     const content = Buffer.alloc(200_000, 7);
-    const [message] = await sandbox.send({ from: ada, chatId: ada, document: { content } });
+    await sandbox.send({ from: ada, chatId: ada, document: { content } });
+    const updates = await call<{ message?: { document?: { file_id: string } } }[]>(
+      sandbox,
+      bot,
+      "getUpdates",
+    );
     const file = await call<{ file_path: string }>(sandbox, bot, "getFile", {
-      file_id: sandbox.record.updates.length > 0 ? await fileIdOf(bot) : message,
+      file_id: updates.result.at(-1)?.message?.document?.file_id,
     });
     const url = `${sandbox.url}/file/bot${bot.token}/${file.result.file_path}`;
     const whole = async () => Buffer.from(await (await fetch(url)).arrayBuffer());
@@ -174,15 +179,6 @@ describe("a fault of calls", () => {
     expect(JSON.stringify(sandbox.record.entries)).not.toContain(bot.token.split(":")[1]);
   });
 });
-
-async function fileIdOf(bot: { token: string }): Promise<string | undefined> {
-  const { result } = await call<{ message?: { document?: { file_id: string } } }[]>(
-    sandbox,
-    bot,
-    "getUpdates",
-  );
-  return result.at(-1)?.message?.document?.file_id;
-}
 
 describe("limits that a bot cannot know", () => {
   test("are set for one bot, one chat or all while it runs, and taken back", async () => {
