@@ -201,6 +201,7 @@ export class BotApiServer {
           plan.hold.scope === "bot"
             ? scopeKey.bot(bot.id)
             : scopeKey.chat(bot.id, chatKeyOf(bot, raw.params.chat_id)),
+          clock.now(),
           clock.now() + plan.hold.retryAfterS * 1000,
         );
       record.add({

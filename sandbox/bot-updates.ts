@@ -7,7 +7,10 @@ import type { TelegramUpdate } from "./telegram-objects.ts";
 import { aboutUpdate, isAllowed, kindOf } from "./update-kinds.ts";
 import { WebhookDelivery, type WebhookSettings } from "./webhook-delivery.ts";
 import type { WebhookAgent } from "./webhook-request.ts";
-import type { Bot } from "./world.ts";
+import { type Bot, firstUpdateId } from "./world.ts";
+
+/** After this long without an update, ids go on from a random one (Bot API: Update.update_id). */
+const silenceMs = 7 * 24 * 60 * 60 * 1000;
 
 interface Poll {
   limit: number;
@@ -57,8 +60,12 @@ export class BotUpdates {
   /** Gives the update an id and queues it; undefined when the bot did not ask for its kind. */
   push(update: Record<string, unknown>): number | undefined {
     if (!isAllowed(kindOf(update), this.#bot.allowedUpdates)) return undefined;
+    const nowMs = this.#context.clock.now();
+    const { lastUpdateAtMs = nowMs } = this.#bot;
+    if (nowMs - lastUpdateAtMs > silenceMs) this.#bot.nextUpdateId = firstUpdateId();
+    this.#bot.lastUpdateAtMs = nowMs;
     const updateId = this.#bot.nextUpdateId++;
-    const entry = this.pending.add({ update_id: updateId, ...update }, this.#context.clock.now());
+    const entry = this.pending.add({ update_id: updateId, ...update }, nowMs);
     this.#context.changed();
     this.#context.record.add({
       kind: "update",
@@ -109,6 +116,7 @@ export class BotUpdates {
             this.#bot.lastErrorAt = Math.floor(clock.now() / 1000);
             this.#bot.lastErrorMessage = result.error;
           }
+          if (result.address !== undefined) this.#bot.webhookAddress = result.address;
           this.#context.changed();
           record.add({
             kind: "delivery",

@@ -123,6 +123,20 @@ describe("a fault of calls", () => {
     expect(await send()).toMatchObject({ ok: true });
   });
 
+  test("a hold of an hour grows too, and one of the bot is for all its chats", async () => {
+    const { bot, send } = await setUp();
+    const eve = sandbox.createUser({ firstName: "Eve" }).id;
+    await sandbox.send({ from: eve, chatId: eve, text: "/start" });
+    sandbox.setLimits({ violationPenaltyMs: 60_000 });
+    sandbox.fault({ answer: { retryAfterS: 3_600, hold: "bot" } });
+    expect((await send()).parameters).toEqual({ retry_after: 3_600 });
+    expect((await send()).parameters).toEqual({ retry_after: 3_660 });
+    expect(await call(sandbox, bot, "sendMessage", { chat_id: eve, text: "x" })).toMatchObject({
+      parameters: { retry_after: 3_720 },
+    });
+    expect(await call(sandbox, bot, "getMe")).toMatchObject({ ok: true });
+  });
+
   test("an album stops half-way, as a 400 that says when to come back", async () => {
     const { bot, ada } = await setUp();
     sandbox.fault({ method: "sendMediaGroup", answer: { albumStopsAfter: 1, retryAfterS: 8 } });
@@ -152,8 +166,8 @@ describe("a fault of calls", () => {
     ]);
   });
 
-  test("strikes downloads too", async () => {
-    const { bot, ada } = await setUp();
+  test("strikes downloads too; a link lives an hour", async () => {
+    const { clock, bot, ada } = await setUp();
     const content = Buffer.alloc(200_000, 7);
     await sandbox.send({ from: ada, chatId: ada, document: { content } });
     const updates = await call<{ message?: { document?: { file_id: string } } }[]>(
@@ -171,10 +185,16 @@ describe("a fault of calls", () => {
     sandbox.fault({ method: "file", answer: "reset-after-effect" });
     await expect(whole()).rejects.toThrow();
     expect((await whole()).equals(content)).toBe(true);
+    clock.advance(60 * 60 * 1_000 - 1);
+    expect((await fetch(url)).status).toBe(200);
+    clock.advance(1);
+    expect((await fetch(url)).status).toBe(404);
     expect(sandbox.record.callsOf("file")).toMatchObject([
       { status: 500, fault: "answer" },
       { status: 0, fault: "reset-after-effect" },
       { status: 200 },
+      { status: 200 },
+      { status: 404 },
     ]);
     expect(JSON.stringify(sandbox.record.entries)).not.toContain(bot.token.split(":")[1]);
   });

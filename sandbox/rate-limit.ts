@@ -22,6 +22,8 @@ export class RateMeter {
   #accepted: number[] = [];
   #head = 0;
   #heldUntilMs = 0;
+  /** How far the running hold may be pushed out: a minute, or twice what it began with. */
+  #longestHoldMs = 60_000;
 
   constructor(windows: readonly RateWindow[], penaltyMs: number) {
     this.tune(windows, penaltyMs);
@@ -37,8 +39,9 @@ export class RateMeter {
   }
 
   /** Refuses everything until then, or longer where it did already. */
-  hold(untilMs: number): void {
+  hold(nowMs: number, untilMs: number): void {
     this.#heldUntilMs = Math.max(this.#heldUntilMs, untilMs);
+    this.#longestHoldMs = Math.max(60_000, 2 * (this.#heldUntilMs - nowMs));
   }
 
   /** Whether nothing is held and nothing counted, so that the meter may be forgotten. */
@@ -50,7 +53,7 @@ export class RateMeter {
   /** What a call with `cost` messages would get. Sets or prolongs the hold when it is refused. */
   check(nowMs: number, cost: number): RateDecision {
     if (nowMs < this.#heldUntilMs) {
-      const longest = nowMs + 60_000;
+      const longest = nowMs + this.#longestHoldMs;
       this.#heldUntilMs = Math.max(
         this.#heldUntilMs,
         Math.min(longest, this.#heldUntilMs + this.#penaltyMs),
@@ -67,7 +70,7 @@ export class RateMeter {
     }
     if (freeAtMs <= nowMs) return { allowed: true };
     // Whole seconds, as `retry_after` is: the hold ends when the answer said it would.
-    this.#heldUntilMs = nowMs + Math.ceil((freeAtMs - nowMs) / 1000) * 1000;
+    this.hold(nowMs, nowMs + Math.ceil((freeAtMs - nowMs) / 1000) * 1000);
     return { allowed: false, retryAfterS: this.#retryAfterS(nowMs), violation: false };
   }
 
@@ -130,13 +133,13 @@ export class RateLimiter {
   }
 
   /** Refuses what comes in this scope until then: a hold that nobody's counting explains. */
-  hold(key: string, untilMs: number): void {
+  hold(key: string, nowMs: number, untilMs: number): void {
     let meter = this.#meters.get(key);
     if (meter === undefined) {
       meter = new RateMeter([], this.#penaltyMs());
       this.#meters.set(key, meter);
     }
-    meter.hold(untilMs);
+    meter.hold(nowMs, untilMs);
   }
 
   /** Meters of chats that went quiet are dropped now and then: a long run stays small. */

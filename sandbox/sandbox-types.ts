@@ -242,6 +242,8 @@ export interface WebhookInfo {
   pending_update_count: number;
   last_error_date?: number;
   last_error_message?: string;
+  /** Where the webhook was last reached. */
+  ip_address?: string;
   max_connections?: number;
   allowed_updates?: string[];
 }

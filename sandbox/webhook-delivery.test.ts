@@ -34,7 +34,7 @@ const attempts = (sandbox: Sandbox, count: number) =>
 
 describe("webhook delivery", () => {
   test("carries the secret, with ids that rise by one, in order within a chat", async () => {
-    const { sandbox, receiver, say } = await setUp(undefined, { secret_token: "s3cret_-" });
+    const { sandbox, receiver, bot, say } = await setUp(undefined, { secret_token: "s3cret_-" });
     for (let number = 0; number < 50; number++) await say(number % 3, `${number % 3}:${number}`);
     await attempts(sandbox, 50);
     const ids = receiver.received.map(({ update }) => update.update_id).sort((a, b) => a - b);
@@ -44,6 +44,10 @@ describe("webhook delivery", () => {
       expect(texts).toEqual([...texts].sort((a, b) => Number(a?.slice(2)) - Number(b?.slice(2))));
     }
     expect(new Set(receiver.received.map(({ secret }) => secret))).toEqual(new Set(["s3cret_-"]));
+    expect(sandbox.webhookInfo(bot.id)).toMatchObject({
+      ip_address: "127.0.0.1",
+      max_connections: 40,
+    });
   });
 
   test("a failing head is tried again at once, then after 2 and 4 s, and holds only its own chat", async () => {

@@ -36,11 +36,15 @@ export interface Bot {
   /** Users who have written to the bot, and what became of it. */
   contacts: Map<number, "started" | "blocked">;
   nextUpdateId: number;
+  /** When the last update came to be. */
+  lastUpdateAtMs?: number;
   /** A bot's private chats share one sequence of message ids, as its account's do. */
   nextMessageId: number;
   webhook: WebhookSettings | null;
   /** Null until the bot first says what it wants. */
   allowedUpdates: string[] | null;
+  /** Where the webhook was last reached. */
+  webhookAddress?: string;
   lastErrorAt?: number;
   lastErrorMessage?: string;
   /** Commands by scope and language, descriptions and names by field and language. */
@@ -250,6 +254,11 @@ export function newChat(chat: Pick<Chat, "key" | "id" | "type"> & Partial<Chat>)
 
 export function isPresent(status: MemberStatus | undefined): boolean {
   return status === "creator" || status === "administrator" || status === "member";
+}
+
+/** Where a bot's update ids begin, and begin again after a week of silence. */
+export function firstUpdateId(): number {
+  return randomInt(100_000_000, 900_000_000);
 }
 
 /** A bot token's second half, in Telegram's form: 35 characters. */

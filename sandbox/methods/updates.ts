@@ -61,6 +61,7 @@ export const setWebhook: Method = (call) => {
     maxConnections: Math.min(100, Math.max(1, numberParam(call, "max_connections") ?? 40)),
     ...(secretToken !== undefined && { secretToken }),
   };
+  delete bot.webhookAddress;
   delete bot.lastErrorAt;
   delete bot.lastErrorMessage;
   const updates = core.updatesOf(bot.id);
@@ -107,6 +108,8 @@ export function webhookInfo(bot: Bot, updates: BotUpdates): WebhookInfo {
         last_error_date: bot.lastErrorAt,
         last_error_message: bot.lastErrorMessage ?? "",
       }),
+    ...(bot.webhook !== null &&
+      bot.webhookAddress !== undefined && { ip_address: bot.webhookAddress }),
     ...(bot.webhook !== null && { max_connections: bot.webhook.maxConnections }),
     ...(bot.allowedUpdates !== null &&
       bot.allowedUpdates.length > 0 && {
