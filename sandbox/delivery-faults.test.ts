@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
 import { waitFor } from "../test/support/wait-for.ts";
 import { ManualClock, type Sandbox, startSandbox } from "./index.ts";
 import { call, type ReceivedUpdate, startReceiver } from "./test-client.ts";
@@ -95,6 +96,49 @@ describe("a fault of deliveries", () => {
     expect(sandbox.record.deliveries).toMatchObject([{ status: 200, attempt: 1 }]);
     expect(receiver.texts()).toEqual(["through"]);
   });
+});
+
+test("whatever goes wrong, each chat's updates arrive in order, and the record tells each arrival", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 12 }),
+      fc.nat(),
+      fc.array(fc.constantFrom(200, 200, 500, 503, 302), { maxLength: 20 }),
+      async (speakers, seed, statuses) => {
+        const left = [...statuses];
+        const { clock, sandbox, receiver, bot } = await setUp(({ answer }) =>
+          answer(left.shift() ?? 200),
+        );
+        sandbox.setLimits({ webhookTimeoutMs: 2_000_000_000 });
+        for (const answer of ["reset-before-effect", "reset-after-effect", "duplicate"] as const)
+          sandbox.fault({ on: "deliveries", probability: 0.3, times: 5, seed, answer });
+        const people = [1, 2, 3].map((n) => sandbox.createUser({ firstName: `U${n}` }).id);
+        for (const [index, speaker] of speakers.entries()) {
+          const id = people[speaker] ?? 0;
+          await sandbox.send({ from: id, chatId: id, text: String(index) });
+        }
+        await waitFor(() => {
+          // Retries are due within two minutes; what is further off is the end of a request.
+          const nextMs = clock.nextTimerMs() ?? 0;
+          if (nextMs <= 120_000) clock.advance(nextMs);
+          return sandbox.webhookInfo(bot.id).pending_update_count === 0;
+        });
+        const seen = receiver.received.map(({ update }) => update.update_id);
+        for (const id of people) {
+          const own = sandbox.record.updates.filter(({ chatId }) => chatId === id);
+          const ids = own.map(({ updateId }) => updateId);
+          expect([...new Set(seen)].filter((each) => ids.includes(each))).toEqual(ids);
+        }
+        // Row by row: what arrived is what the record says arrived.
+        const arrived = sandbox.record.deliveries
+          .filter(({ status, answered }) => (answered ?? status) > 0)
+          .map(({ updateId }) => updateId);
+        expect(arrived.sort()).toEqual(seen.sort());
+        for (const each of open.splice(0).reverse()) await each.close();
+      },
+    ),
+    { numRuns: 12 },
+  );
 });
 
 describe("an outage", () => {
