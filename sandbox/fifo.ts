@@ -15,6 +15,10 @@ export class Fifo<Item> {
     return this.#items[this.#head];
   }
 
+  peekSecond(): Item | undefined {
+    return this.#items[this.#head + 1];
+  }
+
   shift(): Item | undefined {
     if (this.size === 0) return undefined;
     const item = this.#items[this.#head];

@@ -129,7 +129,7 @@ export class WebhookDelivery {
         this.#queues.delete(queue.key);
         continue;
       }
-      const next = queue.waiting.slice(1, 1)[0];
+      const next = queue.waiting.peekSecond();
       const strike = this.#hooks.strike(first, next !== undefined && !next.done);
       if (strike?.answer === "out-of-order") queue.waiting.swapFirstTwo();
       this.#inFlight++;
