@@ -106,6 +106,24 @@ describe("getUpdates", () => {
   });
 });
 
+describe("update ids", () => {
+  test("rise by one, and go on from anywhere after a week without an update", async () => {
+    const { clock, say, poll } = await setUp();
+    const ids = async () => (await poll()).result.map(({ update_id }) => update_id);
+    await say("one");
+    clock.advance(6 * 24 * 3_600_000);
+    await say("two");
+    const { updates } = sandbox.record;
+    expect((updates[1]?.updateId ?? 0) - (updates[0]?.updateId ?? 0)).toBe(1);
+    clock.advance(7 * 24 * 3_600_000 + 1);
+    await say("three");
+    await say("four");
+    const [three = 0, four = 0] = await ids();
+    expect(four).toBe(three + 1);
+    expect(three).not.toBe((updates[1]?.updateId ?? 0) + 1);
+  });
+});
+
 describe("callback queries", () => {
   async function pressed() {
     const all = await setUp();

@@ -1,26 +1,39 @@
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { account, createBot, createUser } from "./accounts.ts";
 import { BotApiServer } from "./bot-api-server.ts";
 import { BotUpdates } from "./bot-updates.ts";
+import { connect, disconnect } from "./business.ts";
 import { systemClock } from "./clock.ts";
 import { controlApi } from "./control-api.ts";
-import { CallbackQueries, type Core } from "./core.ts";
+import { type Core, OpenQueries } from "./core.ts";
 import { SandboxError } from "./errors.ts";
 import { Faults } from "./faults.ts";
 import { folderFiles, memoryFiles } from "./file-store.ts";
-import { defaultLimits } from "./limits.ts";
+import * as inline from "./inline.ts";
+import { InlineDesk } from "./inline.ts";
+import { requestToJoin } from "./join-requests.ts";
+import { defaultLimits, Limits, localServerLimits } from "./limits.ts";
 import * as membership from "./membership.ts";
 import { webhookInfo } from "./methods/index.ts";
+import { Outages } from "./outages.ts";
 import * as people from "./people.ts";
 import { restore, takeSnapshot } from "./persistence.ts";
+import { pinBy } from "./pins.ts";
+import { chatAt } from "./places.ts";
+import { vote } from "./polls.ts";
 import { RateLimiter } from "./rate-limit.ts";
+import { react } from "./reactions.ts";
 import { SandboxRecord } from "./record.ts";
+import { keepRecordFile } from "./record-file.ts";
 import { renderMessage } from "./render.ts";
 import type { Sandbox, SandboxOptions } from "./sandbox-types.ts";
 import { readSnapshot, StateKeeper } from "./snapshot.ts";
-import { kindOf } from "./update-kinds.ts";
+import { aboutUpdate, kindOf } from "./update-kinds.ts";
 import { type Bot, newTokenSecret, World } from "./world.ts";
 
 /**
@@ -35,20 +48,46 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     https: new HttpsAgent({ keepAlive: true, maxFreeSockets: 256 }),
   };
   const world = new World();
-  const limits = { ...defaultLimits, ...options.limits };
+  const isLocal = options.local ?? false;
+  const limitRules = new Limits({
+    ...defaultLimits,
+    ...(isLocal && localServerLimits),
+    ...options.limits,
+  });
+  const limits = limitRules.all;
   const updates = new Map<number, BotUpdates>();
-  const faults = new Faults();
+  const record = new SandboxRecord(options.recordLimit ?? 100_000, () => clock.now());
+  const recordFile =
+    options.recordFile === undefined ? undefined : await keepRecordFile(record, options.recordFile);
+  const tell = (what: string, id: number, fault: object) =>
+    record.add({ kind: "fault", what, id, fault });
+  const faults = new Faults(clock, tell);
+  const outages = new Outages({
+    faults,
+    clock,
+    onChange: tell,
+    resume() {
+      for (const own of updates.values()) own.resume();
+    },
+  });
   let keeper: StateKeeper | undefined;
+  const ownFolder =
+    isLocal && options.stateFile === undefined
+      ? await mkdtemp(join(tmpdir(), "sandbox-files-"))
+      : undefined;
+  const fileFolder = options.stateFile === undefined ? ownFolder : `${options.stateFile}.files`;
   const core: Core = {
     world,
-    record: new SandboxRecord(options.recordLimit ?? 100_000, () => clock.now()),
+    record,
     clock,
     limits,
-    files:
-      options.stateFile === undefined ? memoryFiles() : folderFiles(`${options.stateFile}.files`),
+    limitRules,
+    files: fileFolder === undefined ? memoryFiles() : folderFiles(fileFolder),
+    isLocal,
     fileIndex: new Map(),
-    callbacks: new CallbackQueries(),
-    rates: new RateLimiter(limits.violationPenaltyMs),
+    callbacks: new OpenQueries(),
+    inline: new InlineDesk(),
+    rates: new RateLimiter(() => limits.violationPenaltyMs),
     updatesOf(botId) {
       const found = updates.get(botId);
       if (found === undefined) throw new SandboxError(`no bot ${botId}`, 404);
@@ -61,9 +100,17 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     world.addBot(bot);
     const own = new BotUpdates(bot, {
       clock,
-      record: core.record,
+      record,
       agent,
-      webhookTimeoutMs: limits.webhookTimeoutMs,
+      webhookTimeoutMs: () => limits.webhookTimeoutMs,
+      strike: (entry, hasNext) =>
+        faults.strikeDelivery({
+          botId: bot.id,
+          updateKind: entry.kind,
+          chatId: aboutUpdate(entry.update).chatId,
+          hasNext,
+        }),
+      isCutOff: (botId) => outages.isCutOff(botId),
       changed: core.changed,
       runCall: (caller, method, params) => void botApi.runWebhookCall(caller, method, params),
     });
@@ -84,7 +131,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     get url() {
       return baseUrl;
     },
-    record: core.record,
+    record,
     createUser: (user) => createUser(core, user),
     createBot: (bot) => createBot(core, bot, addBot),
     revokeToken(botId) {
@@ -107,15 +154,34 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     send: (what) => people.send(core, what),
     edit: (what) => people.edit(core, what),
     pressButton: (press) => people.pressButton(core, press),
+    deleteMessages: (deletion) => people.deleteMessages(core, deletion),
+    react: (reaction) => react(core, reaction),
+    vote: (cast) => vote(core, cast),
+    pin: (pin) => pinBy(core, pin),
+    inlineQuery: (question) => inline.ask(core, question),
+    inlineResults: (inlineQueryId) => inline.results(core, inlineQueryId),
+    chooseInlineResult: (inlineQueryId, resultId) => inline.choose(core, inlineQueryId, resultId),
+    requestToJoin: (chatId, userId) => requestToJoin(core, chatId, userId),
+    connectBusiness: (connection) => connect(core, connection),
+    disconnectBusiness: (connectionId) => disconnect(core, connectionId),
     migrate: (chatId) => membership.migrate(core, chatId),
     pushUpdate: (botId, update) => pushUpdate(core, botId, update),
     messages(place) {
-      const chat = people.chatAt(core, place);
+      const chat = chatAt(core, place);
       return [...chat.messages.values()].map((message) => renderMessage(world, chat, message, 0));
     },
     webhookInfo: (botId) => webhookInfo(world.bot(botId), core.updatesOf(botId)),
     fault: (fault) => faults.add(fault),
-    clearFaults: () => faults.clear(),
+    clearFaults() {
+      outages.clear();
+      faults.clear();
+    },
+    outage: (outage = {}) => outages.begin(outage),
+    setLimits(changes) {
+      limitRules.set(changes);
+      // A limit on new tokens is what a server has that has just begun.
+      if (changes.newTokensPerMinute !== undefined) botApi.newTokens.forget();
+    },
     waitFor: (predicate, timeoutMs = 10_000) => core.record.waitFor(predicate, timeoutMs),
     close() {
       closing ??= close();
@@ -123,7 +189,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     },
   };
 
-  const others = controlApi(core, sandbox, faults);
+  const others = controlApi(core, sandbox, { faults, outages, recordFile });
   const server = createServer((request, response) => {
     if (!botApi.handle(request, response)) others(request, response);
   });
@@ -138,6 +204,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     agent.http.destroy();
     agent.https.destroy();
     await keeper?.close();
+    await recordFile?.close();
+    if (ownFolder !== undefined) await rm(ownFolder, { recursive: true, force: true });
   }
 
   await new Promise<void>((resolve, reject) => {
