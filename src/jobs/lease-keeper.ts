@@ -137,20 +137,23 @@ export class LeaseKeeper {
     const sentAtMs = monotonicMs();
     try {
       const leases = old.map((held) => held.lease);
-      const renewed = await renewLeases(this.db, leases, {
+      const { renewed, busy } = await renewLeases(this.db, leases, {
         owner: this.owner,
         leaseMs: this.leaseMs,
       });
       for (const held of old) {
         if (renewed.has(held.lease)) held.renewedAtMs = sentAtMs;
+        else if (busy.has(held.lease)) this.loseIfOld(held);
         else this.lose(held, "its row has another holder");
       }
     } catch (error) {
       this.log.warn({ err: error, lanes: old.length }, "leases could not be renewed");
-      for (const held of old) {
-        if (monotonicMs() - held.renewedAtMs > this.leaseMs) this.lose(held, "not renewed in time");
-      }
+      for (const held of old) this.loseIfOld(held);
     }
+  }
+
+  private loseIfOld(held: HeldLane): void {
+    if (monotonicMs() - held.renewedAtMs > this.leaseMs) this.lose(held, "not renewed in time");
   }
 
   private lose(held: HeldLane, reason: string): void {
