@@ -62,7 +62,8 @@ async function readRecord(
       const connectorId = botId === undefined ? byGroup.get(chatId) : byBot.get(botId);
       const byPerson = message.from !== undefined && !message.from.is_bot;
       if (connectorId === undefined || !byPerson || message.text === undefined) continue;
-      const command = message.text.startsWith("/");
+      // The first thing a person says is answered too.
+      const command = message.text.startsWith("/") || message.text === "hello";
       said.push({ connectorId, chatId: String(chatId), messageId: message.message_id, command });
     } else if (entry.kind === "call" && entry.method === "sendMessage" && entry.tookEffect) {
       const connectorId = byBot.get(entry.botId ?? 0);

@@ -43,7 +43,7 @@ async function once(config: Config, run: (system: System) => Promise<void>): Pro
 async function web(config: Config): Promise<void> {
   const system = openSystem(config, "web", 10);
   await checkWakes(system);
-  watch(system);
+  await watch(system);
   const server = webServer(system);
   const port = await server.listen(config.port);
   system.log.info({ port }, "listening");
@@ -62,7 +62,7 @@ async function worker(
 ): Promise<void> {
   const system = openSystem(config, name, connections);
   await checkWakes(system);
-  watch(system);
+  await watch(system);
   await startPool(system);
   system.log.info({}, "working");
   stopOnSignal(system.log, () => system.close());

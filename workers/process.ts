@@ -31,8 +31,8 @@ export function stopOnSignal(log: Logger, stop: () => Promise<void>): void {
 }
 
 /** Ends this process when its event loop does not come back; says then which jobs it was at. */
-export function watch({ config, jobs }: System): void {
+export async function watch({ config, jobs }: System): Promise<void> {
   if (config.databaseUrl === undefined) return;
-  const watchdog = startWatchdog({ worker: jobs.worker, databaseUrl: config.databaseUrl });
+  const watchdog = await startWatchdog({ worker: jobs.worker, databaseUrl: config.databaseUrl });
   jobs.onWork((text) => watchdog.note(text));
 }

@@ -74,7 +74,7 @@ async function serve(
   sandbox: Sandbox | undefined,
   folder: string,
 ): Promise<void> {
-  watch(system);
+  await watch(system);
   const server = webServer(system);
   const port = await server.listen(system.config.port);
   closers.push(() => server.close(3_000));

@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import { workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { scrub } from "./scrub.ts";
 import { NOTE_LENGTH_BYTES, type Watched } from "./watchdog.ts";
 
@@ -21,6 +21,7 @@ setInterval(() => {
   seen = now;
   if (looksInVain === LOOKS) void end();
 }, blockedMs / LOOKS);
+parentPort?.postMessage("watching");
 
 async function end(): Promise<void> {
   const reason = `its event loop was blocked for ${blockedMs} ms${doing()}`;

@@ -37,7 +37,8 @@ export const NOTE_LENGTH_BYTES = 4;
 const NOTE_BYTES = 2_048;
 const TURN_MS = 250;
 
-export function startWatchdog(options: WatchdogOptions): Watchdog {
+/** Resolves once the thread watches: begin no work before, or nobody sees it hang. */
+export async function startWatchdog(options: WatchdogOptions): Promise<Watchdog> {
   // A breakpoint blocks the event loop too.
   if (inspector.url() !== undefined) return { note: () => {}, stop: async () => {} };
   const turns = new SharedArrayBuffer(4);
@@ -53,7 +54,11 @@ export function startWatchdog(options: WatchdogOptions): Watchdog {
     new URL(`./watchdog-thread${path.extname(import.meta.url)}`, import.meta.url),
     { workerData },
   );
-  // A process that cannot be watched still works.
+  await new Promise<void>((resolve, reject) => {
+    thread.once("message", () => resolve());
+    thread.once("error", reject);
+  });
+  // A process that is watched no more still works.
   thread.on("error", () => {});
   thread.unref();
   const count = new Int32Array(turns);

@@ -56,7 +56,7 @@ const jobs = createJobs({
   sweepMs: 100,
 });
 
-const watchdog = startWatchdog({
+const watchdog = await startWatchdog({
   worker: jobs.worker,
   databaseUrl: settings.databaseUrl,
   blockedMs: 3_000,
