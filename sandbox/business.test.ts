@@ -88,6 +88,32 @@ describe("a business account", () => {
     });
   });
 
+  test("lets customers press its bot's buttons; inline queries are not simulated there", async () => {
+    const { bot, customer, connection, place, api } = await setUp();
+    await sandbox.send({ ...place, from: customer, text: "Hi" });
+    const sent = await api<{ message_id: number }>("sendMessage", {
+      chat_id: customer,
+      text: "When?",
+      reply_markup: { inline_keyboard: [[{ text: "Now", callback_data: "now" }]] },
+    });
+    sandbox.pressButton({
+      ...place,
+      from: customer,
+      messageId: sent.result.message_id,
+      data: "now",
+    });
+    expect((await updatesOf(sandbox, bot)).at(-1)).toMatchObject({
+      callback_query: {
+        from: { id: customer },
+        data: "now",
+        message: { business_connection_id: connection, text: "When?" },
+      },
+    });
+    expect(() =>
+      sandbox.inlineQuery({ ...place, from: customer, viaBotId: bot.id, query: "x" }),
+    ).toThrow("does not simulate");
+  });
+
   test("is closed to other bots, without the right, and once disconnected", async () => {
     const { bot, customer, connection, place, api } = await setUp(false);
     await sandbox.send({ ...place, from: customer, text: "Hi" });

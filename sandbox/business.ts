@@ -84,6 +84,19 @@ export function businessChat(core: Core, connection: BusinessConnection, custome
   return chat;
 }
 
+/** The connection by which this bot sees a chat; undefined where it needs none, or has none now. */
+export function connectionIdFor(core: Core, chat: Chat, botId: number): string | undefined {
+  if (chat.businessUserId === undefined) return undefined;
+  for (const connection of core.world.businessConnections.values())
+    if (
+      connection.isEnabled &&
+      connection.userId === chat.businessUserId &&
+      connection.botId === botId
+    )
+      return connection.id;
+  return undefined;
+}
+
 /** Gives each bot that looks after this chat's account an update, made for its connection. */
 export function tellBusinessBots(
   core: Core,

@@ -154,6 +154,25 @@ describe("who is let in and put out", () => {
       description: "Forbidden: bot was kicked from the supergroup chat",
     });
   });
+
+  test("a channel puts a bot out", async () => {
+    const { bot, ada } = await setUp();
+    const { id } = sandbox.createChat({ type: "channel", title: "C", memberIds: [ada, bot.id] });
+    const post = () => call(sandbox, bot, "sendMessage", { chat_id: id, text: "news" });
+    expect(await post()).toMatchObject({ ok: true });
+    sandbox.removeMember(id, bot.id, "kicked");
+    expect((await updatesOf(sandbox, bot)).at(-1)).toMatchObject({
+      my_chat_member: {
+        chat: { id, type: "channel" },
+        old_chat_member: { status: "administrator" },
+        new_chat_member: { status: "kicked" },
+      },
+    });
+    expect(await post()).toMatchObject({
+      status: 403,
+      description: "Forbidden: bot was kicked from the channel chat",
+    });
+  });
 });
 
 describe("messages", () => {

@@ -178,6 +178,21 @@ describe("the control API", () => {
     expect((await api("GET", "/limits")).body).toMatchObject({ overrides: [] });
   });
 
+  test("sends many at once, and says where it stopped", async () => {
+    const user = sandbox.createUser({ firstName: "Busy" });
+    const bot = sandbox.createBot({ name: "Busy", username: "busy_bot" });
+    const place = { from: user.id, chatId: user.id, botId: bot.id };
+    const sends = Array.from({ length: 5_000 }, (_, n) => ({ ...place, text: `message ${n}` }));
+    expect(await api("POST", "/sends", { sends })).toMatchObject({ body: { sent: 5_000 } });
+    expect(sandbox.webhookInfo(bot.id).pending_update_count).toBe(5_000);
+    const bad = [sends[0], { ...place, text: " " }, sends[1]];
+    expect(await api("POST", "/sends", { sends: bad })).toMatchObject({
+      status: 400,
+      body: { error: "sends.1: a message needs text; those before it are sent" },
+    });
+    expect(sandbox.messages(place)).toHaveLength(5_001);
+  });
+
   test("arms faults and clears them", async () => {
     const bot = sandbox.createBot({ name: "Faulty", username: "faulty_bot" });
     await api("POST", "/faults", { botId: bot.id, times: 5, answer: { status: 500 } });

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isIP } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import express from "express";
 import * as shapes from "./control-schema.ts";
 import type { Core } from "./core.ts";
@@ -124,6 +125,17 @@ export function controlApi(
   post("/deactivate", (body) => sandbox.deactivateUser(shapes.read(shapes.userOnly, body).userId));
   post("/edit", (body) => sandbox.edit(shapes.read(shapes.edit, body)));
   post("/press", (body) => sandbox.pressButton(shapes.read(shapes.press, body)));
+  post("/sends", async (body) => {
+    const { sends } = shapes.read(shapes.manySends, body);
+    for (const [index, each] of sends.entries()) {
+      // Deliveries and calls go on in between.
+      if (index % 250 === 249) await setImmediate();
+      await sandbox.send(each).catch((error: Error) => {
+        throw new SandboxError(`sends.${index}: ${error.message}; those before it are sent`);
+      });
+    }
+    return { sent: sends.length };
+  });
   post("/delete", (body) => sandbox.deleteMessages(shapes.read(shapes.deletion, body)));
   post("/react", (body) => sandbox.react(shapes.read(shapes.reaction, body)));
   post("/vote", (body) => sandbox.vote(shapes.read(shapes.vote, body)));

@@ -238,6 +238,15 @@ const sendShape = z.strictObject({
   threadId: optionalId,
 });
 
+/** Many at once, of those that carry no file. */
+export const manySends = z.strictObject({
+  sends: z
+    .array(
+      z.strictObject({ ...byMember, text: z.string(), replyTo: optionalId, threadId: optionalId }),
+    )
+    .max(10_000),
+});
+
 /** @throws SandboxError 400 naming each field and what is wrong with it */
 export function read<Shape>(schema: z.ZodType<Shape>, value: unknown): Shape {
   const result = schema.safeParse(value);

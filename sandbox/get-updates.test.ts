@@ -53,6 +53,20 @@ describe("getUpdates", () => {
     expect(await empty).toEqual([]);
   });
 
+  test("gives a hundred at most, and waits fifty seconds at most", async () => {
+    const { clock, say, poll } = await setUp();
+    for (let count = 0; count < 101; count++) await say(`${count}`);
+    const first = (await poll({ limit: 500 })).result;
+    expect(first).toHaveLength(100);
+    const last = (await poll({ offset: (first.at(-1)?.update_id ?? 0) + 1 })).result;
+    expect(last).toHaveLength(1);
+    const waiting = poll({ offset: (last[0]?.update_id ?? 0) + 1, timeout: 600 });
+    await begun(clock);
+    expect(clock.nextTimerMs()).toBe(50_000);
+    clock.advance(50_000);
+    expect((await waiting).result).toEqual([]);
+  });
+
   test("that its caller gave up on hands out nothing", async () => {
     const { clock, bot, say, texts } = await setUp();
     const controller = new AbortController();

@@ -78,6 +78,8 @@ function keyOf(
 export function ask(core: Core, question: InlineQuestion): InlineResults {
   const { world, inline, clock } = core;
   const chat = memberChat(core, question, question.from);
+  if (chat.businessUserId !== undefined)
+    throw new SandboxError("the sandbox does not simulate inline queries in business accounts");
   const bot = world.bot(question.viaBotId ?? chat.botId ?? question.botId ?? 0);
   if (bot.inline !== true) throw new SandboxError(`@${bot.username} takes no inline queries`);
   if (Buffer.byteLength(question.query) > 256)

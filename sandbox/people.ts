@@ -1,3 +1,4 @@
+import { connectionIdFor } from "./business.ts";
 import { type Core, unixTime } from "./core.ts";
 import { detectEntities } from "./entities.ts";
 import { SandboxError } from "./errors.ts";
@@ -168,12 +169,20 @@ export function pressButton(core: Core, press: PressButton): { callbackQueryId: 
       // A message posted by a person via a bot is not the bot's to see: only its name is.
       ...(message.viaBot !== undefined
         ? { inline_message_id: inlineMessageId(chat, message) }
-        : { message: renderMessage(world, chat, message, botId) }),
+        : { message: messageFor(core, chat, message, botId) }),
       chat_instance: chatInstance(chat, botId),
       data: press.data,
     },
   });
   return { callbackQueryId: id };
+}
+
+function messageFor(core: Core, chat: Chat, message: StoredMessage, botId: number) {
+  const connectionId = connectionIdFor(core, chat, botId);
+  return {
+    ...renderMessage(core.world, chat, message, botId),
+    ...(connectionId !== undefined && { business_connection_id: connectionId }),
+  };
 }
 
 /** Deletes one's own messages; in a private chat, the other's too. */

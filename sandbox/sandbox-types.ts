@@ -129,9 +129,9 @@ export interface ChatInfo {
 }
 
 /**
- * Where something happens. A chat between two people, one of whom has a bot look after the account,
- * goes by `businessConnectionId` and the other's id; a group, supergroup or channel goes by its id; a private chat by the
- * user's id and, when there is more than one bot, `botId` (a bot's id as `chatId` will do too).
+ * Where something happens. A group, supergroup or channel goes by its id; a private chat by the
+ * user's id and, when there is more than one bot, `botId` (a bot's id as `chatId` will do too); a
+ * chat of an account that a bot looks after by its connection and the customer's id.
  */
 export interface Place {
   chatId: number;

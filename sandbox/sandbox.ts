@@ -4,37 +4,26 @@ import { Agent as HttpsAgent } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { account, createBot, createUser } from "./accounts.ts";
 import { BotApiServer } from "./bot-api-server.ts";
 import { BotUpdates } from "./bot-updates.ts";
-import { connect, disconnect } from "./business.ts";
 import { systemClock } from "./clock.ts";
 import { controlApi } from "./control-api.ts";
 import { type Core, OpenQueries } from "./core.ts";
 import { SandboxError } from "./errors.ts";
 import { Faults } from "./faults.ts";
 import { folderFiles, memoryFiles } from "./file-store.ts";
-import * as inline from "./inline.ts";
 import { InlineDesk } from "./inline.ts";
-import { requestToJoin } from "./join-requests.ts";
 import { defaultLimits, Limits, localServerLimits } from "./limits.ts";
-import * as membership from "./membership.ts";
-import { webhookInfo } from "./methods/index.ts";
 import { Outages } from "./outages.ts";
-import * as people from "./people.ts";
 import { restore, takeSnapshot } from "./persistence.ts";
-import { pinBy } from "./pins.ts";
-import { chatAt } from "./places.ts";
-import { vote } from "./polls.ts";
 import { RateLimiter } from "./rate-limit.ts";
-import { react } from "./reactions.ts";
 import { SandboxRecord } from "./record.ts";
 import { keepRecordFile } from "./record-file.ts";
-import { renderMessage } from "./render.ts";
+import { actionsOf } from "./sandbox-actions.ts";
 import type { Sandbox, SandboxOptions } from "./sandbox-types.ts";
 import { readSnapshot, StateKeeper } from "./snapshot.ts";
-import { aboutUpdate, kindOf } from "./update-kinds.ts";
-import { type Bot, newTokenSecret, World } from "./world.ts";
+import { aboutUpdate } from "./update-kinds.ts";
+import { type Bot, World } from "./world.ts";
 
 /**
  * Starts a local Telegram. Resolves once it listens.
@@ -57,8 +46,6 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   const limits = limitRules.all;
   const updates = new Map<number, BotUpdates>();
   const record = new SandboxRecord(options.recordLimit ?? 100_000, () => clock.now());
-  const recordFile =
-    options.recordFile === undefined ? undefined : await keepRecordFile(record, options.recordFile);
   const tell = (what: string, id: number, fault: object) =>
     record.add({ kind: "fault", what, id, fault });
   const faults = new Faults(clock, tell);
@@ -125,64 +112,15 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     await keeper.begin();
   }
 
+  const recordFile =
+    options.recordFile === undefined ? undefined : await keepRecordFile(record, options.recordFile);
   let baseUrl = "";
   let closing: Promise<void> | undefined;
   const sandbox: Sandbox = {
+    ...actionsOf(core, { addBot, faults, outages, newTokens: botApi.newTokens }),
     get url() {
       return baseUrl;
     },
-    record,
-    createUser: (user) => createUser(core, user),
-    createBot: (bot) => createBot(core, bot, addBot),
-    revokeToken(botId) {
-      const bot = world.bot(botId);
-      world.replaceToken(bot, `${bot.id}:${newTokenSecret()}`);
-      core.changed();
-      return account(bot);
-    },
-    createChat: (chat) => membership.createChat(core, chat),
-    addMember: (chatId, memberId, status) => membership.addMember(core, chatId, memberId, status),
-    removeMember: (chatId, memberId, how = "left") =>
-      membership.removeMember(core, chatId, memberId, how),
-    memberStatus: (chatId, memberId) => world.group(chatId).members.get(memberId) ?? "left",
-    block: (userId, botId) => membership.setBlocked(core, userId, botId, true),
-    unblock: (userId, botId) => membership.setBlocked(core, userId, botId, false),
-    deactivateUser(userId) {
-      world.person(userId).deactivated = true;
-      core.changed();
-    },
-    send: (what) => people.send(core, what),
-    edit: (what) => people.edit(core, what),
-    pressButton: (press) => people.pressButton(core, press),
-    deleteMessages: (deletion) => people.deleteMessages(core, deletion),
-    react: (reaction) => react(core, reaction),
-    vote: (cast) => vote(core, cast),
-    pin: (pin) => pinBy(core, pin),
-    inlineQuery: (question) => inline.ask(core, question),
-    inlineResults: (inlineQueryId) => inline.results(core, inlineQueryId),
-    chooseInlineResult: (inlineQueryId, resultId) => inline.choose(core, inlineQueryId, resultId),
-    requestToJoin: (chatId, userId) => requestToJoin(core, chatId, userId),
-    connectBusiness: (connection) => connect(core, connection),
-    disconnectBusiness: (connectionId) => disconnect(core, connectionId),
-    migrate: (chatId) => membership.migrate(core, chatId),
-    pushUpdate: (botId, update) => pushUpdate(core, botId, update),
-    messages(place) {
-      const chat = chatAt(core, place);
-      return [...chat.messages.values()].map((message) => renderMessage(world, chat, message, 0));
-    },
-    webhookInfo: (botId) => webhookInfo(world.bot(botId), core.updatesOf(botId)),
-    fault: (fault) => faults.add(fault),
-    clearFaults() {
-      outages.clear();
-      faults.clear();
-    },
-    outage: (outage = {}) => outages.begin(outage),
-    setLimits(changes) {
-      limitRules.set(changes);
-      // A limit on new tokens is what a server has that has just begun.
-      if (changes.newTokensPerMinute !== undefined) botApi.newTokens.forget();
-    },
-    waitFor: (predicate, timeoutMs = 10_000) => core.record.waitFor(predicate, timeoutMs),
     close() {
       closing ??= close();
       return closing;
@@ -221,14 +159,4 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   for (const bot of world.bots.values())
     if (bot.webhook !== null) core.updatesOf(bot.id).startWebhook(bot.webhook);
   return sandbox;
-}
-
-function pushUpdate(core: Core, botId: number, update: Record<string, unknown>): number {
-  const kinds = Object.keys(update).filter((key) => key !== "update_id");
-  if (kinds.length !== 1) throw new SandboxError("an update has exactly one kind");
-  const { update_id: _given, ...body } = update;
-  const id = core.updatesOf(botId).push(body);
-  if (id === undefined)
-    throw new SandboxError(`bot ${botId} did not ask for ${kindOf(body)} (allowed_updates)`);
-  return id;
 }
