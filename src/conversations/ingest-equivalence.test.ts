@@ -24,6 +24,9 @@ import type { Scope } from "./effects.ts";
  * often: edits before their message, joins and leaves, migrations told twice, repetitions.
  */
 
+/** Nothing migrates to or from it. */
+const FORUM = SUPERGROUP - 7;
+
 let world: World;
 beforeAll(async () => {
   world = await createWorld();
@@ -99,6 +102,61 @@ const update: fc.Arbitrary<Wire> = fc.oneof(
     message: inGroup(201, "", { text: undefined, chat: group(to), migrate_from_chat_id: from }),
   })),
   fc.constantFrom("help", "check", "else").map((data) => ({ callback_query: pressed(data) })),
+  fc
+    .tuple(groupId, person, number, second, fc.constantFrom("❤", "👍", null))
+    .map(([id, who, of, s, emoji]) => ({
+      message_reaction: {
+        chat: group(id),
+        message_id: of,
+        user: user(who),
+        date: T0 + s,
+        old_reaction: [],
+        new_reaction: emoji === null ? [] : [{ type: "emoji", emoji }],
+      },
+    })),
+  fc.tuple(person, fc.array(number)).map(([who, ids]) => ({
+    deleted_business_messages: {
+      business_connection_id: "bc",
+      chat: privateChat(who),
+      message_ids: ids,
+    },
+  })),
+  fc.tuple(person, number, number).map(([who, id, of]) => ({
+    message: message(300 + id, "", {
+      text: undefined,
+      chat: privateChat(who),
+      from: user(who),
+      pinned_message: message(of, ""),
+    }),
+  })),
+  fc
+    .tuple(number, number, second, fc.constantFrom("Ann", "Bob", null))
+    .map(([id, of, s, name]) => ({
+      message: message(400 + 10 * id + s, "", {
+        text: undefined,
+        date: T0 + s,
+        chat: group(FORUM),
+        is_topic_message: true,
+        message_thread_id: of,
+        ...(name === null ? { forum_topic_closed: {} } : { forum_topic_edited: { name } }),
+      }),
+    })),
+  fc.tuple(number, number, fc.boolean()).map(([id, votes, closed]) => {
+    const options = [{ text: "A", voter_count: votes }];
+    const poll = { id: `p${id}`, question: "?", options, total_voter_count: votes };
+    return votes === 1
+      ? { message: message(500 + id, "", { text: undefined, poll }) }
+      : { poll: { ...poll, is_closed: closed } };
+  }),
+  fc.tuple(person, number, fc.array(number)).map(([who, id, option_ids]) => ({
+    poll_answer: { poll_id: `p${id}`, user: user(who), option_ids },
+  })),
+  fc.tuple(person, fc.boolean()).map(([who, is_enabled]) => ({
+    business_connection: { id: "bc", user: user(who), user_chat_id: who, date: T0, is_enabled },
+  })),
+  fc.tuple(groupId, person, second).map(([id, who, s]) => ({
+    chat_join_request: { chat: group(id), from: user(who), user_chat_id: who, date: T0 + s },
+  })),
 );
 
 /** Everything a workspace holds, without ids and times of writing, in a settled order. */
@@ -112,7 +170,8 @@ async function contents({ workspaceId }: Scope): Promise<unknown> {
      LEFT JOIN contacts p ON p.workspace_id = c.workspace_id AND p.id = c.contact_id
      WHERE c.workspace_id = $1 ORDER BY 1, 2, 3`,
     `SELECT c.chat_id AS conversation, m.chat_id, m.telegram_message_id, m.business_connection_id,
-       m.kind, m.text, m.edited_at, p.telegram_user_id FROM messages m
+       m.kind, m.text, m.edited_at, m.service, m.poll_id, m.pinned_at, m.deleted_at, m.direction,
+       p.telegram_user_id FROM messages m
      JOIN conversations c ON c.workspace_id = m.workspace_id AND c.id = m.conversation_id
      LEFT JOIN contacts p ON p.workspace_id = m.workspace_id AND p.id = m.contact_id
      WHERE m.workspace_id = $1 ORDER BY m.id`,
@@ -121,6 +180,16 @@ async function contents({ workspaceId }: Scope): Promise<unknown> {
      WHERE e.workspace_id = $1 ORDER BY 1, 2, 3, 4, 5`,
     `SELECT chat_id, telegram_user_id, status, since FROM members
      WHERE workspace_id = $1 ORDER BY 1, 2`,
+    `SELECT m.chat_id, m.telegram_message_id, r.actor_id, r.reactions, r.reacted_at
+     FROM message_reactions r
+     JOIN messages m ON m.workspace_id = r.workspace_id AND m.id = r.message_id
+     WHERE r.workspace_id = $1 ORDER BY 1, 2, 3`,
+    `SELECT chat_id, thread_id, name, named_at, closed, closed_at, hidden FROM topics
+     WHERE workspace_id = $1 ORDER BY 1, 2`,
+    `SELECT poll_id, question, options, votes, voters, closed FROM polls
+     WHERE workspace_id = $1 ORDER BY 1`,
+    "SELECT poll_id, voter_id, options FROM poll_answers WHERE workspace_id = $1 ORDER BY 1, 2",
+    "SELECT id, telegram_user_id, enabled FROM business_connections WHERE workspace_id = $1",
   ];
   return Promise.all(queries.map((sql) => world.db.query(sql, [workspaceId])));
 }
@@ -128,7 +197,7 @@ async function contents({ workspaceId }: Scope): Promise<unknown> {
 /** Ingests the updates in batches of these sizes; answers what is stored and what was said. */
 async function outcome(updates: Wire[], sizes: number[]): Promise<unknown> {
   const scope = await world.newScope();
-  for (const id of [GROUP, GROUP - 1]) {
+  for (const id of [GROUP, GROUP - 1, FORUM]) {
     await setChatLink(world.db, { ...scope, chatId: String(id), linked: true });
   }
   world.replies.length = 0;
@@ -165,7 +234,7 @@ test("updates that come again change nothing and say nothing but to pressed butt
     fc.asyncProperty(fc.array(update, { minLength: 1, maxLength: 10 }), async (updates) => {
       const scope = await world.newScope();
       // All of them: a message dropped at first would be stored once its group is linked.
-      for (const id of [GROUP, GROUP - 1, SUPERGROUP]) {
+      for (const id of [GROUP, GROUP - 1, SUPERGROUP, FORUM]) {
         await setChatLink(world.db, { ...scope, chatId: String(id), linked: true });
       }
       await world.ingest(scope, ...updates);
