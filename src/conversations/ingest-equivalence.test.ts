@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { contentsOf } from "../../test/support/conversations-contents.ts";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
 import {
   edited,
@@ -16,7 +17,6 @@ import {
   type Wire,
 } from "../../test/support/telegram-updates.ts";
 import { setChatLink } from "./chat-links.ts";
-import type { Scope } from "./effects.ts";
 
 /**
  * Group commit may put any updates into one batch: what a batch comes to must be what its updates
@@ -159,41 +159,6 @@ const update: fc.Arbitrary<Wire> = fc.oneof(
   })),
 );
 
-/** Everything a workspace holds, without ids and times of writing, in a settled order. */
-async function contents({ workspaceId }: Scope): Promise<unknown> {
-  const queries = [
-    `SELECT chat_id, type, title, is_forum, linked, purpose, reachable, reachable_at, migrated_to,
-       migrated_from FROM chats WHERE workspace_id = $1 ORDER BY chat_id`,
-    `SELECT telegram_user_id, first_name FROM contacts WHERE workspace_id = $1 ORDER BY 1`,
-    `SELECT c.chat_id, c.thread_id, c.business_connection_id, c.last_message_at, c.acknowledged_at,
-       p.telegram_user_id FROM conversations c
-     LEFT JOIN contacts p ON p.workspace_id = c.workspace_id AND p.id = c.contact_id
-     WHERE c.workspace_id = $1 ORDER BY 1, 2, 3`,
-    `SELECT c.chat_id AS conversation, m.chat_id, m.telegram_message_id, m.business_connection_id,
-       m.kind, m.text, m.edited_at, m.service, m.poll_id, m.pinned_at, m.deleted_at, m.direction,
-       p.telegram_user_id FROM messages m
-     JOIN conversations c ON c.workspace_id = m.workspace_id AND c.id = m.conversation_id
-     LEFT JOIN contacts p ON p.workspace_id = m.workspace_id AND p.id = m.contact_id
-     WHERE m.workspace_id = $1 ORDER BY m.id`,
-    `SELECT m.chat_id, m.telegram_message_id, m.business_connection_id, e.version_at, e.text
-     FROM message_edits e JOIN messages m ON m.workspace_id = e.workspace_id AND m.id = e.message_id
-     WHERE e.workspace_id = $1 ORDER BY 1, 2, 3, 4, 5`,
-    `SELECT chat_id, telegram_user_id, status, since FROM members
-     WHERE workspace_id = $1 ORDER BY 1, 2`,
-    `SELECT m.chat_id, m.telegram_message_id, r.actor_id, r.reactions, r.reacted_at
-     FROM message_reactions r
-     JOIN messages m ON m.workspace_id = r.workspace_id AND m.id = r.message_id
-     WHERE r.workspace_id = $1 ORDER BY 1, 2, 3`,
-    `SELECT chat_id, thread_id, name, named_at, closed, closed_at, hidden FROM topics
-     WHERE workspace_id = $1 ORDER BY 1, 2`,
-    `SELECT poll_id, question, options, votes, voters, closed FROM polls
-     WHERE workspace_id = $1 ORDER BY 1`,
-    "SELECT poll_id, voter_id, options FROM poll_answers WHERE workspace_id = $1 ORDER BY 1, 2",
-    "SELECT id, telegram_user_id, enabled FROM business_connections WHERE workspace_id = $1",
-  ];
-  return Promise.all(queries.map((sql) => world.db.query(sql, [workspaceId])));
-}
-
 /** Ingests the updates in batches of these sizes; answers what is stored and what was said. */
 async function outcome(updates: Wire[], sizes: number[]): Promise<unknown> {
   const scope = await world.newScope();
@@ -208,7 +173,7 @@ async function outcome(updates: Wire[], sizes: number[]): Promise<unknown> {
     start += size;
   }
   const replies = world.replies.map(({ workspaceId, connectorId, causeId, ...said }) => said);
-  return { replies, contents: await contents(scope) };
+  return { replies, contents: await contentsOf(world.db, scope) };
 }
 
 test("a batch comes to what its updates come to one by one", async () => {
@@ -238,13 +203,13 @@ test("updates that come again change nothing and say nothing but to pressed butt
         await setChatLink(world.db, { ...scope, chatId: String(id), linked: true });
       }
       await world.ingest(scope, ...updates);
-      const before = await contents(scope);
+      const before = await contentsOf(world.db, scope);
       const messages = updates.filter((one) => one.message ?? one.edited_message);
       world.replies.length = 0;
       // Details of chats and people may change back: they are as the last update said.
       if (messages.length > 0) await world.ingest(scope, ...messages);
       expect(world.replies).toEqual([]);
-      const [, , conversations, stored, history] = (await contents(scope)) as unknown[];
+      const [, , conversations, stored, history] = (await contentsOf(world.db, scope)) as unknown[];
       const [, , conversationsBefore, storedBefore, historyBefore] = before as unknown[];
       expect([conversations, stored, history]).toEqual([
         conversationsBefore,

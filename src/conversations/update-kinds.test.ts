@@ -272,6 +272,8 @@ describe("a forum", () => {
     await take({ message: inTopic(21, { forum_topic_edited: { name: "Bills" } }) });
     await take({ message: inTopic(22, { text: "ho", reply_to_message: created }) });
     expect(await topics()).toEqual([["7", { name: "Bills" }]]);
+    await take({ message: created });
+    expect(await topics()).toEqual([["7", { name: "Bills", closed: false }]]);
   });
 
   test("hides and shows General", async () => {
