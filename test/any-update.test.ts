@@ -76,7 +76,9 @@ describe("without a database", () => {
           const scope = scopes[n];
           const update = received(wire);
           if (scope === undefined) return [];
-          expect(routeUpdate(update, "c").lane).toMatch(/^c\/[A-Za-z0-9_/-]{1,100}$/);
+          const { lane, groupId } = routeUpdate(update, "c");
+          if (groupId === null) expect(lane).not.toMatch(/^c\/c-/);
+          expect(lane).toMatch(/^c\/[A-Za-z0-9_/-]{1,100}$/);
           expect(Object.keys(reducedForLinking(update))).toContain("update_id");
           return [
             { scope, jobId: "1", receivedAtMs: 1_767_225_700_000, update: parseUpdate(update) },

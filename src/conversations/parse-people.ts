@@ -1,12 +1,16 @@
 import { asFields, asFilledText, asId, asText, type Fields } from "./fields.ts";
 import { CHAT_TYPES, type TelegramChat, type TelegramUser } from "./telegram-types.ts";
 
-/** Bot API: Chat; undefined without id or with a type that does not exist yet. */
+/**
+ * Bot API: Chat; undefined without id or with a type that does not exist yet. A private chat has the
+ * person's id: what calls itself private under a group's id might be a group that nobody linked.
+ */
 export function parseChat(json: unknown): TelegramChat | undefined {
   const chat = asFields(json);
   const id = asId(chat?.id);
   const type = CHAT_TYPES.find((known) => known === chat?.type);
   if (chat === undefined || id === undefined || type === undefined) return undefined;
+  if (type === "private" && Number(id) <= 0) return undefined;
   const title = type === "private" ? fullName(chat) : (asFilledText(chat.title) ?? null);
   const username = asFilledText(chat.username) ?? null;
   return { id, type, title, username, isForum: chat.is_forum === true };

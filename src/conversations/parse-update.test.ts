@@ -69,6 +69,11 @@ describe("an update", () => {
     });
   });
 
+  test("of a private chat with a group's id is none: it might be a group that nobody linked", () => {
+    const chat = { id: -500, type: "private", first_name: "Ann" };
+    expect(parseUpdate({ message: { ...message(5, "hi"), chat } })).toEqual({ kind: "other" });
+  });
+
   test("of every message kind is read as one, edits as edits", () => {
     // A guest message is of a chat that the bot is not in: kept raw.
     const kinds = UPDATE_KINDS.filter((kind) => /(message|post)$/.test(kind)).filter(

@@ -41,8 +41,9 @@ export function routeUpdate(update: Fields, connectorId: string): RoutedUpdate {
   const businessId =
     typeof body.business_connection_id === "string" ? body.business_connection_id : null;
 
-  // A type that is not known yet is rather a group than somebody's own chat with the bot.
-  const isGroup = chatId !== null && chat.type !== "private";
+  // A type that is not known yet is rather a group than somebody's own chat with the bot, and so is
+  // what has a group's id.
+  const isGroup = chatId !== null && (chat.type !== "private" || chatId.startsWith("-"));
   const migration = isGroup ? migrationOf(body, chatId) : null;
   const isLinkCommand = typeof body.text === "string" && LINK_COMMAND.test(body.text);
   const kind = field !== undefined && KIND_SHAPE.test(field) ? field : "unknown";
