@@ -5,22 +5,22 @@ export const migration: Migration = {
   name: "0007_update_watch",
   async up(knex) {
     await knex.raw(`
-      -- Numbers of updates that arrived, stored or not, and nothing else of them: runs, appended as
-      -- they come and joined about every minute. What was last added to a week ago is dropped.
+      -- Numbers of updates that arrived, stored or not, and nothing else of them: a row for what came
+      -- within a moment, joined about every minute to a row a run without holes. What was last added
+      -- to a week ago is dropped.
       CREATE TABLE seen_updates (
         workspace_id uuid        NOT NULL,
         id           bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
         connector_id uuid        NOT NULL,
-        first_id     bigint      NOT NULL,
-        last_id      bigint      NOT NULL CHECK (last_id >= first_id),
-        -- When the first and the last of the run arrived.
+        update_ids   int8multirange NOT NULL,
+        -- When the first and the last of them arrived.
         from_at      timestamptz NOT NULL DEFAULT now(),
         seen_at      timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (workspace_id, id),
         FOREIGN KEY (workspace_id, connector_id)
           REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
       ) WITH (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 1000);
-      CREATE INDEX seen_updates_of_connector ON seen_updates (connector_id, first_id);
+      CREATE INDEX seen_updates_of_connector ON seen_updates (connector_id);
 
       -- One row a connector: who looks after it next is who moves next_check_at.
       CREATE TABLE connector_watch (

@@ -21,13 +21,18 @@ const KEPT = "8 days";
 /** Missing numbers whose keys are looked up each time. */
 const MAX_LOOKED_UP = 10_000;
 
+const RUNS = `runs AS (
+  SELECT s.id, lower(run) AS first_id, upper(run) - 1 AS last_id, s.from_at, s.seen_at
+  FROM seen s, unnest(s.update_ids) AS run
+)`;
+
 /** Runs that touch or overlap, as one; `rows` says of how many it is. */
 const ISLANDS = `
   SELECT min(first_id) AS first_id, max(last_id) AS last_id, min(from_at) AS from_at,
     max(seen_at) AS seen_at, count(*) AS rows
   FROM (
     SELECT *, count(*) FILTER (WHERE reach IS NULL OR first_id > reach + 1)
-      OVER (ORDER BY first_id, last_id, id) AS island
+      OVER (ORDER BY first_id, last_id, id ROWS UNBOUNDED PRECEDING) AS island
     FROM (
       SELECT *, max(last_id) OVER (ORDER BY first_id, last_id, id
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reach
@@ -37,19 +42,19 @@ const ISLANDS = `
   GROUP BY island`;
 
 const READ = `/* connectors.read-seen */
-WITH runs AS (SELECT * FROM seen_updates WHERE connector_id = $1)
+WITH seen AS (SELECT * FROM seen_updates WHERE connector_id = $1), ${RUNS}
 SELECT first_id, last_id, extract(epoch FROM from_at)::float8 * 1000 AS from_ms,
   extract(epoch FROM seen_at)::float8 * 1000 AS seen_ms,
   rows > 1 OR seen_at < now() - interval '${KEPT}' AS loose
 FROM (${ISLANDS}) islands ORDER BY first_id`;
 
 const JOIN = `/* connectors.join-seen */
-WITH runs AS (
-  DELETE FROM seen_updates WHERE connector_id = $1
-  RETURNING workspace_id, id, connector_id, first_id, last_id, from_at, seen_at
-)
-INSERT INTO seen_updates (workspace_id, connector_id, first_id, last_id, from_at, seen_at)
-SELECT c.workspace_id, c.id, i.first_id, i.last_id, i.from_at, i.seen_at
+WITH seen AS (
+  DELETE FROM seen_updates WHERE connector_id = $1 RETURNING id, update_ids, from_at, seen_at
+), ${RUNS}
+INSERT INTO seen_updates (workspace_id, connector_id, update_ids, from_at, seen_at)
+SELECT c.workspace_id, c.id, int8multirange(int8range(i.first_id, i.last_id, '[]')), i.from_at,
+  i.seen_at
 FROM (
   SELECT * FROM (${ISLANDS}) islands
   WHERE seen_at >= now() - interval '${KEPT}' ORDER BY seen_at DESC, last_id DESC LIMIT ${MAX_RANGES}
@@ -65,9 +70,9 @@ FROM (
 JOIN job_keys k ON k.queue = 'ingest' AND k.key = $1 || '/' || i.id`;
 
 const ADD = `/* connectors.add-seen */
-INSERT INTO seen_updates (workspace_id, connector_id, first_id, last_id, from_at, seen_at)
-SELECT c.workspace_id, c.id, i.first_id, i.last_id, to_timestamp(i.at_ms / 1000),
-  to_timestamp(i.at_ms / 1000)
+INSERT INTO seen_updates (workspace_id, connector_id, update_ids, from_at, seen_at)
+SELECT c.workspace_id, c.id, int8multirange(int8range(i.first_id, i.last_id, '[]')),
+  to_timestamp(i.at_ms / 1000), to_timestamp(i.at_ms / 1000)
 FROM unnest($2::bigint[], $3::bigint[], $4::float8[]) AS i(first_id, last_id, at_ms)
 JOIN connectors c ON c.id = $1`;
 

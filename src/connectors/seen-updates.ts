@@ -19,12 +19,12 @@ export interface SeenUpdates {
 
 /** The workspace is the connector's own; what a removed connector still gets is not kept. */
 const INSERT = `/* connectors.insert-seen */
-INSERT INTO seen_updates (workspace_id, connector_id, first_id, last_id)
-SELECT c.workspace_id, c.id, i.first_id, i.last_id
-FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS i(connector_id, first_id, last_id)
+INSERT INTO seen_updates (workspace_id, connector_id, update_ids)
+SELECT c.workspace_id, c.id, i.update_ids::int8multirange
+FROM unnest($1::uuid[], $2::text[]) AS i(connector_id, update_ids)
 JOIN connectors c ON c.id = i.connector_id AND c.status <> 'removed'`;
 
-const FLUSH_EVERY_MS = 250;
+const FLUSH_EVERY_MS = 500;
 /** Notes kept while Postgres is away; more are dropped, and their keys tell instead. */
 const MAX_NOTED = 100_000;
 
@@ -33,14 +33,7 @@ export function createSeenUpdates(db: Database, log: Logger): SeenUpdates {
   let count = 0;
 
   async function insert(ids: ReadonlyMap<string, number[]>): Promise<void> {
-    const runs = [...ids].flatMap(([connectorId, of]) =>
-      runsOf(of).map((run) => ({ connectorId, ...run })),
-    );
-    await db.query(INSERT, [
-      runs.map(({ connectorId }) => connectorId),
-      runs.map(({ firstId }) => firstId),
-      runs.map(({ lastId }) => lastId),
-    ]);
+    await db.query(INSERT, [[...ids.keys()], [...ids.values()].map(multirangeOf)]);
   }
 
   const unstored = new Batcher<{ connectorId: string; updateId: number }, void>({
@@ -83,6 +76,11 @@ export function createSeenUpdates(db: Database, log: Logger): SeenUpdates {
       await flush();
     },
   };
+}
+
+/** As Postgres reads it: several receivers share a bot, so one of them sees every other number. */
+function multirangeOf(ids: readonly number[]): string {
+  return `{${runsOf(ids).map(({ firstId, lastId }) => `[${firstId},${lastId}]`)}}`;
 }
 
 function add(ids: Map<string, number[]>, connectorId: string, updateId: number): void {

@@ -63,12 +63,14 @@ const SERVICE_KINDS: Readonly<Record<string, string | readonly string[]>> = {
   web_app_data: ["button_text", "data"],
 };
 
+const KINDS = Object.entries(SERVICE_KINDS);
+
 /** More of a list than anybody reads; the update itself has all of it. */
 const MAX_LISTED = 200;
 
 /** What a service message says; null where the message is none. */
 export function parseService(message: Fields): Service | null {
-  for (const [type, kept] of Object.entries(SERVICE_KINDS)) {
+  for (const [type, kept] of KINDS) {
     const said = message[type];
     if (said === undefined || said === null || said === false) continue;
     const service: Service = { type };

@@ -101,6 +101,7 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
   const isOfBusiness = (message.business_connection_id ?? "") !== "";
   // In a conversation it cannot be told apart from, it would be somebody else's message.
   if (isOfBusiness && businessConnectionId === "") return undefined;
+  const content = parseContent(message);
   return {
     chat,
     messageId: String(messageId),
@@ -112,8 +113,8 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
     isTopicMessage: message.is_topic_message === true,
     mediaGroupId: asFilledText(message.media_group_id) ?? null,
     replyToMessageId: asId(asFields(message.reply_to_message)?.message_id) ?? null,
-    content: parseContent(message),
-    service: parseService(message),
+    content,
+    service: content.kind === "service" ? parseService(message) : null,
     poll: parsePoll(message.poll),
     topic: parseTopic(message),
     pinnedMessageId: asId(asFields(message.pinned_message)?.message_id) ?? null,
