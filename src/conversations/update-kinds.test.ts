@@ -200,7 +200,11 @@ describe("polls", () => {
 
   test("are shown with the message they came in, with the newest counts", async () => {
     await take({ message: message(1, "", { text: undefined, poll: poll([0, 0]) }) });
-    await take({ poll: poll([1, 2]) }, { poll: poll([1, 3], { is_closed: true }) });
+    await take(
+      { poll: poll([1, 2]) },
+      { poll: poll([1, 2], { is_closed: true }) },
+      { poll: poll([1, 3]) },
+    );
     expect(await messages()).toMatchObject([
       {
         kind: "poll",
