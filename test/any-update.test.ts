@@ -8,7 +8,15 @@ import { chatKeyOf } from "../src/conversations/keys.ts";
 import { mentionsOf } from "../src/conversations/mentions.ts";
 import { parseUpdate, UPDATE_KINDS } from "../src/conversations/parse-update.ts";
 import { reducedForLinking, routeUpdate } from "../src/receiver/route-update.ts";
-import { ALL_UPDATE_KINDS, anyUpdate, mutilated, pool, runs } from "./support/any-update.ts";
+import {
+  ALL_UPDATE_KINDS,
+  anyUpdate,
+  fieldsOf,
+  MESSAGE_FIELDS,
+  mutilated,
+  pool,
+  runs,
+} from "./support/any-update.ts";
 import { contentsOf } from "./support/conversations-contents.ts";
 import { createWorld, type World } from "./support/conversations-world.ts";
 import type { Wire } from "./support/telegram-updates.ts";
@@ -27,6 +35,35 @@ const received = (update: Wire): Wire => JSON.parse(JSON.stringify(update)) as W
 
 test("the kinds we ask Telegram for are all there are", () => {
   expect([...UPDATE_KINDS].sort()).toEqual([...ALL_UPDATE_KINDS].sort());
+});
+
+test("every field that says what a message is, is recognised", () => {
+  const anyField = fieldsOf(ONE);
+  // What comes with any message, whatever it is.
+  const aside = new Set(
+    [
+      "author_signature business_connection_id caption caption_entities direct_messages_topic",
+      "edit_date effect_id entities external_reply forward_origin from guest_bot_caller_chat",
+      "guest_bot_caller_user guest_query_id has_media_spoiler has_protected_content",
+      "is_automatic_forward is_from_offline is_paid_post is_topic_message link_preview_options",
+      "media_group_id message_thread_id paid_star_count quote reply_markup reply_to_message",
+      "reply_to_checklist_task_id reply_to_poll_option_id reply_to_story sender_boost_count",
+      "sender_business_bot sender_chat sender_tag show_caption_above_media suggested_post_info",
+      "via_bot",
+    ].flatMap((line) => line.split(" ")),
+  );
+  for (const name of MESSAGE_FIELDS) {
+    const one = anyField("Message", name).filter(
+      (value) => value !== false && !(Array.isArray(value) && value.length === 0),
+    );
+    for (const value of fc.sample(one, 5)) {
+      const wire = { message_id: 1, date: 1, chat: { id: 1, type: "private" }, [name]: value };
+      const update = parseUpdate(received({ message: wire }));
+      if (update.kind !== "message") throw new Error(`${name} made the message unreadable`);
+      const isAside = update.message.content.kind === "other";
+      expect([name, isAside]).toEqual([name, aside.has(name)]);
+    }
+  }
 });
 
 describe("without a database", () => {

@@ -34,12 +34,9 @@ const OTHER_CONTENT = [
   "giveaway",
 ] as const;
 
-const SAID_BY_PEOPLE: ReadonlySet<string> = new Set<string>([
-  "text",
-  "photo",
-  ...FILE_KINDS,
-  ...OTHER_CONTENT,
-]);
+/** In the order in which they tell what a message is. */
+const CONTENT_KINDS = [...FILE_KINDS, "photo", ...OTHER_CONTENT];
+const SAID_BY_PEOPLE: ReadonlySet<string> = new Set(["text", ...CONTENT_KINDS]);
 
 /** True when somebody wrote or sent this, rather than Telegram reporting something. */
 export function isSaidByPeople(kind: string): boolean {
@@ -63,7 +60,7 @@ export function parseContent(message: Fields): MessageContent {
 
 function kindOfRest(message: Fields): string {
   const isThere = (name: string) => message[name] !== undefined && message[name] !== null;
-  return OTHER_CONTENT.find(isThere) ?? (parseService(message) === null ? "other" : "service");
+  return CONTENT_KINDS.find(isThere) ?? (parseService(message) === null ? "other" : "service");
 }
 
 function textOfRest(message: Fields): string | null {

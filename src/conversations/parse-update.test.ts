@@ -65,7 +65,7 @@ describe("an update", () => {
       messageId: "0",
       from: null,
       editedAtS: null,
-      content: { kind: "other", text: null, entities: null, media: null },
+      content: { kind: "photo", text: null, entities: null, media: null },
     });
   });
 

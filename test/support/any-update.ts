@@ -77,8 +77,23 @@ const WORDS: Record<string, readonly string[]> = {
 /** Of these fields the value says which thing is meant. */
 const NAMES = new Set(["id", "poll_id", "business_connection_id", "media_group_id"]);
 
+/** Fields of a message that may be there or not. */
+export const MESSAGE_FIELDS = Object.entries(types.Message?.fields ?? {})
+  .filter(([, { required }]) => !required)
+  .map(([name]) => name);
+
 /** Updates whose every id is of `pool`; each is `{update_id, [kind]: …}`. */
-export function anyUpdate(from: Pool, kinds: readonly string[] = ALL_UPDATE_KINDS) {
+export function anyUpdate(from: Pool): fc.Arbitrary<Wire> {
+  const anyField = fieldsOf(from);
+  return fc.oneof(
+    ...ALL_UPDATE_KINDS.map((kind) =>
+      fc.record({ update_id: fc.nat(), [kind]: anyField("Update", kind) }),
+    ),
+  ) as fc.Arbitrary<Wire>;
+}
+
+/** Values of a field of a type, e.g. of Message.photo. */
+export function fieldsOf(from: Pool): (type: string, name: string) => fc.Arbitrary<unknown> {
   const made = new Map<string, fc.Arbitrary<unknown>>();
 
   function ofType(name: string, depth: number): fc.Arbitrary<unknown> {
@@ -193,14 +208,7 @@ export function anyUpdate(from: Pool, kinds: readonly string[] = ALL_UPDATE_KIND
     chatOf("channel", from.channels),
   );
 
-  return fc.oneof(
-    ...kinds.map((kind) =>
-      fc.record({
-        update_id: fc.nat(),
-        [kind]: lazily(() => field("Update", kind, types.Update?.fields[kind]?.types ?? [], 0)),
-      }),
-    ),
-  ) as fc.Arbitrary<Wire>;
+  return (type, name) => lazily(() => field(type, name, types[type]?.fields[name]?.types ?? [], 0));
 }
 
 /** Made when it is drawn from: types contain each other. */
