@@ -203,6 +203,37 @@ describe("gaps", () => {
     expect(await rows()).toEqual(["{[5000,5003)}"]);
   });
 
+  test("of what Telegram delivers, linked or not, nothing is missing", async () => {
+    const { sandbox } = running;
+    const ada = sandbox.createUser({ firstName: "Ada" });
+    const memberIds = [ada.id, bot.id];
+    const others = sandbox.createChat({ type: "group", title: "Others", memberIds });
+    for (let n = 0; n < 10; n++) {
+      sandbox.send({ from: ada.id, chatId: ada.id, botId: bot.id, text: `mine ${n}` });
+      sandbox.send({ from: ada.id, chatId: others.id, text: `theirs ${n}` });
+    }
+    await waitFor(() => sandbox.webhookInfo(bot.id).pending_update_count === 0, {
+      what: "the deliveries",
+    });
+    await waitFor(
+      async () => {
+        await look();
+        return (await rows()).length === 1;
+      },
+      { what: "all notes" },
+    );
+    const [row] = await db().query<{ n: number }>(
+      "SELECT (upper(update_ids) - lower(update_ids))::int AS n FROM seen_updates",
+    );
+    expect(row?.n).toBeGreaterThanOrEqual(20);
+    expect(await missingAfter(30)).toEqual([]);
+    const stored = await db().query(
+      "SELECT 1 FROM jobs WHERE payload ->> 'connectorId' = $1 AND payload ->> 'updateKind' = 'message'",
+      [bot.connectorId],
+    );
+    expect(stored).toHaveLength(10);
+  });
+
   test("a bot's first updates begin the window", async () => {
     await send(running.url, 874_119_833);
     await noted(874_119_833);
