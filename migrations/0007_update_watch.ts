@@ -13,6 +13,8 @@ export const migration: Migration = {
         id           bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
         connector_id uuid        NOT NULL,
         update_ids   int8multirange NOT NULL,
+        -- One run, which touches no other that is joined.
+        joined       boolean     NOT NULL DEFAULT false,
         -- When the first and the last of them arrived.
         from_at      timestamptz NOT NULL DEFAULT now(),
         seen_at      timestamptz NOT NULL DEFAULT now(),

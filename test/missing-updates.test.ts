@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
 import {
   type ConnectorHealth,
   createWorkspace,
@@ -250,6 +251,28 @@ describe("gaps", () => {
     await look();
     expect((await health()).gaps.missing).toBe(0);
     expect(await rows()).toEqual(["{[5,6)}"]);
+  });
+
+  test("whatever was noted, and how often: what is missing is what nobody noted", async () => {
+    const ids = fc.uniqueArray(fc.integer({ min: 1, max: 30 }), { minLength: 1 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(ids, { minLength: 1, maxLength: 8 }), async (notes) => {
+        await db().query("DELETE FROM seen_updates");
+        for (const note of notes) {
+          await db().query(
+            `INSERT INTO seen_updates (workspace_id, connector_id, update_ids)
+             SELECT $1, $2, range_agg(int8range(id, id + 1)) FROM unnest($3::bigint[]) AS id`,
+            [running.workspaceId, bot.connectorId, note],
+          );
+          if (note.length % 3 === 0) await look();
+        }
+        await missingAfter(30);
+        const all = notes.flat();
+        const inside = Math.max(...all) - Math.min(...all) + 1;
+        expect((await health()).gaps.missing).toBe(inside - new Set(all).size);
+      }),
+      { numRuns: 15 },
+    );
   });
 
   test("many holes: the oldest are shown, all are counted", async () => {

@@ -21,45 +21,47 @@ const KEPT = "8 days";
 /** Missing numbers whose keys are looked up each time. */
 const MAX_LOOKED_UP = 10_000;
 
-const RUNS = `runs AS (
-  SELECT s.id, lower(run) AS first_id, upper(run) - 1 AS last_id, s.from_at, s.seen_at
-  FROM seen s, unnest(s.update_ids) AS run
-)`;
+const LOOSE = `/* connectors.seen-is-loose */
+SELECT 1 FROM seen_updates WHERE connector_id = $1 AND (NOT joined
+  OR seen_at < now() - interval '${KEPT}') LIMIT 1`;
 
-/** Runs that touch or overlap, as one; `rows` says of how many it is. */
-const ISLANDS = `
-  SELECT min(first_id) AS first_id, max(last_id) AS last_id, min(from_at) AS from_at,
-    max(seen_at) AS seen_at, count(*) AS rows
-  FROM (
-    SELECT *, count(*) FILTER (WHERE reach IS NULL OR first_id > reach + 1)
-      OVER (ORDER BY first_id, last_id, id ROWS UNBOUNDED PRECEDING) AS island
-    FROM (
-      SELECT *, max(last_id) OVER (ORDER BY first_id, last_id, id
-        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reach
-      FROM runs
-    ) reached
-  ) marked
-  GROUP BY island`;
-
-const READ = `/* connectors.read-seen */
-WITH seen AS (SELECT * FROM seen_updates WHERE connector_id = $1), ${RUNS}
-SELECT first_id, last_id, extract(epoch FROM from_at)::float8 * 1000 AS from_ms,
-  extract(epoch FROM seen_at)::float8 * 1000 AS seen_ms,
-  rows > 1 OR seen_at < now() - interval '${KEPT}' AS loose
-FROM (${ISLANDS}) islands ORDER BY first_id`;
-
+/**
+ * Runs that touch or overlap become one; what is noted meanwhile is joined the next time. Numbered
+ * first, because twins must stand in the same order in both passes over them.
+ */
 const JOIN = `/* connectors.join-seen */
 WITH seen AS (
-  DELETE FROM seen_updates WHERE connector_id = $1 RETURNING id, update_ids, from_at, seen_at
-), ${RUNS}
-INSERT INTO seen_updates (workspace_id, connector_id, update_ids, from_at, seen_at)
-SELECT c.workspace_id, c.id, int8multirange(int8range(i.first_id, i.last_id, '[]')), i.from_at,
+  DELETE FROM seen_updates WHERE connector_id = $1 RETURNING update_ids, from_at, seen_at
+), runs AS (
+  SELECT lower(run) AS first_id, upper(run) AS end_id, s.from_at, s.seen_at,
+    row_number() OVER (ORDER BY lower(run)) AS n
+  FROM seen s, unnest(s.update_ids) AS run
+), reached AS (
+  SELECT *, max(end_id) OVER (ORDER BY n ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reach
+  FROM runs
+), marked AS (
+  SELECT *, count(*) FILTER (WHERE reach IS NULL OR first_id > reach)
+    OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS island
+  FROM reached
+), islands AS (
+  SELECT min(first_id) AS first_id, max(end_id) AS end_id, min(from_at) AS from_at,
+    max(seen_at) AS seen_at
+  FROM marked GROUP BY island
+)
+INSERT INTO seen_updates (workspace_id, connector_id, update_ids, joined, from_at, seen_at)
+SELECT c.workspace_id, c.id, int8multirange(int8range(i.first_id, i.end_id)), true, i.from_at,
   i.seen_at
 FROM (
-  SELECT * FROM (${ISLANDS}) islands
-  WHERE seen_at >= now() - interval '${KEPT}' ORDER BY seen_at DESC, last_id DESC LIMIT ${MAX_RANGES}
+  SELECT * FROM islands WHERE seen_at >= now() - interval '${KEPT}'
+  ORDER BY seen_at DESC, first_id DESC LIMIT ${MAX_RANGES}
 ) i
 JOIN connectors c ON c.id = $1`;
+
+const READ = `/* connectors.read-seen */
+SELECT lower(update_ids) AS first_id, upper(update_ids) - 1 AS last_id,
+  extract(epoch FROM from_at)::float8 * 1000 AS from_ms,
+  extract(epoch FROM seen_at)::float8 * 1000 AS seen_ms
+FROM seen_updates WHERE connector_id = $1 AND joined`;
 
 /** The keys of stored updates (`uniqueKey` of the receiver's jobs). */
 const STORED = `/* connectors.stored-updates */
@@ -81,7 +83,6 @@ interface RangeRow {
   last_id: string;
   from_ms: number;
   seen_ms: number;
-  loose: boolean;
 }
 
 /** The caller holds the connector's watch row, so that nobody else joins its runs meanwhile. */
@@ -102,11 +103,9 @@ export async function findGaps(
 }
 
 async function readRanges(tx: Transaction, connectorId: string): Promise<SeenRange[]> {
-  let rows = await tx.query<RangeRow>(READ, [connectorId]);
-  if (rows.length > MAX_RANGES || rows.some(({ loose }) => loose)) {
-    await tx.query(JOIN, [connectorId]);
-    rows = await tx.query<RangeRow>(READ, [connectorId]);
-  }
+  const loose = await tx.query(LOOSE, [connectorId]);
+  if (loose.length > 0) await tx.query(JOIN, [connectorId]);
+  const rows = await tx.query<RangeRow>(READ, [connectorId]);
   return rows.map((row) => ({
     firstId: Number(row.first_id),
     lastId: Number(row.last_id),
