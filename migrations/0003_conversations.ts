@@ -176,6 +176,9 @@ export const migration: Migration = {
         votes        jsonb       NOT NULL,
         voters       bigint      NOT NULL,
         closed       boolean     NOT NULL,
+        -- The counts came alone, so they are younger than those of any message that shows the poll:
+        -- Telegram delivers the two side by side, and the message may wait behind others.
+        live         boolean     NOT NULL,
         -- When the update arrived that these counts are from: Telegram gives no time.
         counted_at   timestamptz NOT NULL,
         PRIMARY KEY (workspace_id, connector_id, poll_id),

@@ -234,7 +234,8 @@ function withCounts(
   news: Of<"poll-counted">,
 ): Of<"poll-counted"> {
   if (known === undefined) return news;
-  const newest = known.atMs <= news.atMs ? news : known;
+  const isNewer = known.live === news.live ? known.atMs <= news.atMs : news.live;
+  const newest = isNewer ? news : known;
   const closed = known.counts.closed || news.counts.closed;
   return { ...newest, asked: news.asked ?? known.asked, counts: { ...newest.counts, closed } };
 }

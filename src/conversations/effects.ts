@@ -96,13 +96,14 @@ export type Effect =
       atS: number;
     }
   | { type: "topic-changed"; scope: Scope; chatId: string; threadId: string; change: TopicChange }
-  /** `asked` is null where only the counts are known. */
+  /** `asked` is null where only the counts are known; `live` where they came alone. */
   | {
       type: "poll-counted";
       scope: Scope;
       pollId: string;
       asked: { question: string; options: string[] } | null;
       counts: PollCounts;
+      live: boolean;
       atMs: number;
     }
   | {

@@ -58,7 +58,8 @@ export function ofDeletion(incoming: Incoming, update: Of<"deletion">, context: 
 
 export function ofPoll({ scope, receivedAtMs }: Incoming, update: Of<"poll">): Effect[] {
   const { pollId, counts } = update;
-  return [{ type: "poll-counted", scope, pollId, asked: null, counts, atMs: receivedAtMs }];
+  const atMs = receivedAtMs;
+  return [{ type: "poll-counted", scope, pollId, asked: null, counts, live: true, atMs }];
 }
 
 /** The voter by id alone: the bot's poll may stand in a chat that nobody linked. */

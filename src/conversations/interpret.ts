@@ -106,7 +106,8 @@ function tellings(
   if (poll) {
     const { id: pollId, question, options, counts } = poll;
     const asked = { question, options };
-    effects.push({ type: "poll-counted", scope, pollId, asked, counts, atMs: receivedAtMs });
+    const [live, atMs] = [false, receivedAtMs];
+    effects.push({ type: "poll-counted", scope, pollId, asked, counts, live, atMs });
   }
   if (pinnedMessageId !== null) {
     const key = { scope, chatId: chat.id, messageId: pinnedMessageId, businessConnectionId };

@@ -222,6 +222,22 @@ describe("polls", () => {
     ]);
   });
 
+  test("a message that was overtaken by its poll's counts does not take them back", async () => {
+    await take({ poll: poll([4]) });
+    await take({ message: message(1, "", { text: undefined, poll: poll([0]) }) });
+    await take(
+      { message: message(2, "", { text: undefined, poll: poll([0]) }) },
+      {
+        poll: poll([5]),
+      },
+    );
+    const seen = (await messages()).map((one) => [one.poll?.question, one.poll?.voters]);
+    expect(seen).toEqual([
+      ["Lunch?", 5],
+      ["Lunch?", 5],
+    ]);
+  });
+
   test("of no stored message keep counts only: whose question it was, nobody may have linked", async () => {
     await take({ poll: poll([1]) }, answered(1, 0));
     const sql = "SELECT question, options, votes FROM polls WHERE workspace_id = $1";
