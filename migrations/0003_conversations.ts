@@ -133,18 +133,22 @@ export const migration: Migration = {
           REFERENCES messages (workspace_id, id) ON DELETE CASCADE
       );
 
-      -- Who reacted how, as far as Telegram told. Actor 0: nobody by name, the totals of a chat
-      -- whose reactions are anonymous, each with its count. A chat that reacts has its own id.
+      -- Who reacted how, as far as Telegram told. By the message's identity at Telegram and not by
+      -- its row: reactions are delivered beside messages, and may overtake them. Actor 0: nobody by
+      -- name, the totals of a chat whose reactions are anonymous, each with its count. A chat that
+      -- reacts has its own id.
       CREATE TABLE message_reactions (
         workspace_id uuid        NOT NULL,
-        message_id   bigint      NOT NULL,
+        connector_id uuid        NOT NULL,
+        chat_id      bigint      NOT NULL,
+        telegram_message_id bigint NOT NULL,
         actor_id     bigint      NOT NULL,
         -- [] once they were taken back.
         reactions    jsonb       NOT NULL,
         reacted_at   timestamptz NOT NULL,
-        PRIMARY KEY (workspace_id, message_id, actor_id),
-        FOREIGN KEY (workspace_id, message_id)
-          REFERENCES messages (workspace_id, id) ON DELETE CASCADE
+        PRIMARY KEY (workspace_id, connector_id, chat_id, telegram_message_id, actor_id),
+        FOREIGN KEY (workspace_id, connector_id, chat_id)
+          REFERENCES chats (workspace_id, connector_id, chat_id) ON DELETE CASCADE
       ) WITH (fillfactor = 80);
 
       -- A forum's topics; 0 is General. What nobody told yet is null. Each fact has Telegram's time.

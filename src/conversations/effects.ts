@@ -87,7 +87,7 @@ export type Effect =
   /** `atMs` is when we heard of it: Telegram gives no time. */
   | { type: "message-deleted"; key: MessageKey; atMs: number }
   | { type: "message-pinned"; key: MessageKey; atS: number }
-  /** All reactions of one actor to a stored message, in place of those before. */
+  /** All reactions of one actor to a message, in place of those before. */
   | {
       type: "reactions-changed";
       key: MessageKey;

@@ -190,7 +190,7 @@ test("a batch comes to what its updates come to one by one", async () => {
         expect(await outcome(updates, [cut, updates.length])).toEqual(oneByOne);
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
 }, 120_000);
 

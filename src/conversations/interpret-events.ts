@@ -32,13 +32,15 @@ export function ofJoinRequest(
   ];
 }
 
-/** Hangs on the message, so only where that is stored. */
+/** Delivered beside the messages of its chat, so the message itself may not be here yet. */
 export function ofReaction(incoming: Incoming, update: Of<"reaction">, context: Context): Effect[] {
   const { scope } = incoming;
   const { chat, messageId, actorId, reactions, atS } = update;
+  const { homeId, isStored } = homeOf(scope, chat, context);
+  if (!isStored) return [];
   const key: MessageKey = { scope, chatId: chat.id, messageId, businessConnectionId: "" };
-  if (!homeOf(scope, chat, context).isStored || !context.messages.has(messageKeyOf(key))) return [];
   return [
+    ...(homeId === chat.id ? chatSeen(scope, chat, context) : []),
     ...(update.user === null ? [] : contactsSeen(incoming, [update.user], context)),
     { type: "reactions-changed", key, actorId, reactions, atS },
   ];

@@ -110,7 +110,6 @@ function add(mentions: Mentions, { scope, update }: Incoming): void {
     case "reaction":
       addChat(update.chat.id, needsLink(update.chat.type));
       if (update.user) addPerson(update.user.id);
-      addMessage(update.chat.id, update.messageId, "");
       return;
     case "deletion":
       addChat(update.chat.id, needsLink(update.chat.type));

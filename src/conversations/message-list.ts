@@ -80,7 +80,9 @@ LEFT JOIN LATERAL (
   FROM (
     SELECT one - 'count' AS reaction, sum(coalesce((one ->> 'count')::bigint, 1)) AS count
     FROM message_reactions a, jsonb_array_elements(a.reactions) one
-    WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id
+    WHERE a.workspace_id = m.workspace_id AND a.connector_id = m.connector_id
+      AND a.chat_id = m.chat_id AND a.telegram_message_id = m.telegram_message_id
+      AND m.business_connection_id = ''
     GROUP BY 1
   ) each
 ) r ON true

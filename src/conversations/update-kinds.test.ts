@@ -107,8 +107,13 @@ describe("reactions", () => {
     ]);
   });
 
-  test("to what is not stored, or is not linked any more, leave nothing", async () => {
-    await take(reacted(9, [heart], 1, { message_id: 2 }));
+  test("that overtook their message are there when it comes", async () => {
+    await take(reacted(1, [heart], 1, { message_id: 2 }));
+    await take({ message: inGroup(2, "late") });
+    expect(await reactions()).toEqual([undefined, [{ type: "emoji", emoji: "❤", count: 1 }]]);
+  });
+
+  test("in a group that is not linked any more leave nothing", async () => {
     await world.db.query("UPDATE chats SET linked = false WHERE workspace_id = $1", [
       scope.workspaceId,
     ]);

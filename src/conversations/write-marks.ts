@@ -3,7 +3,7 @@ import type { Changes } from "./compact.ts";
 import type { MessageKey } from "./effects.ts";
 import { isoOfS } from "./write-chats.ts";
 
-/** What happens to messages that are stored already, and is not an edit. */
+/** What happens to messages, and is not an edit. */
 
 const MESSAGE_OF_INPUT = `m.workspace_id = i.workspace_id AND m.connector_id = i.connector_id
   AND m.chat_id = i.chat_id AND m.telegram_message_id = i.telegram_message_id
@@ -31,20 +31,18 @@ FROM (
 ) i
 WHERE ${MESSAGE_OF_INPUT} AND (m.pinned_at IS NULL OR m.pinned_at < i.pinned_at)`;
 
-/** A reaction is Telegram's latest word on one actor: what is dated before it changes nothing. */
+/**
+ * A reaction is Telegram's latest word on one actor: what is dated before it changes nothing. The
+ * message may come later than the reaction to it.
+ */
 const UPSERT_REACTIONS = `/* ingest.upsert-reactions */
-INSERT INTO message_reactions AS r (workspace_id, message_id, actor_id, reactions, reacted_at)
-SELECT m.workspace_id, m.id, i.actor_id, i.reactions, i.reacted_at
-FROM (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[],
-      $6::timestamptz[], $7::bigint[], $8::jsonb[])
-    AS i(workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id,
-      reacted_at, actor_id, reactions)
-  ${fewRows("$1")}
-) i
-JOIN messages m ON ${MESSAGE_OF_INPUT}
-ORDER BY 1, 2, 3
-ON CONFLICT (workspace_id, message_id, actor_id) DO UPDATE SET
+INSERT INTO message_reactions AS r (workspace_id, connector_id, chat_id, telegram_message_id,
+  actor_id, reactions, reacted_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::jsonb[],
+    $7::timestamptz[])
+  AS i(workspace_id, connector_id, chat_id, telegram_message_id, actor_id, reactions, reacted_at)
+ORDER BY 1, 2, 3, 4, 5
+ON CONFLICT (workspace_id, connector_id, chat_id, telegram_message_id, actor_id) DO UPDATE SET
   reactions = excluded.reactions, reacted_at = excluded.reacted_at
 WHERE r.reacted_at <= excluded.reacted_at`;
 
@@ -61,10 +59,13 @@ export async function writeMarks(
   }
   if (reactions.length > 0) {
     await tx.query(UPSERT_REACTIONS, [
-      ...keyColumns(reactions),
-      reactions.map(({ atS }) => isoOfS(atS)),
+      reactions.map(({ key }) => key.scope.workspaceId),
+      reactions.map(({ key }) => key.scope.connectorId),
+      reactions.map(({ key }) => key.chatId),
+      reactions.map(({ key }) => key.messageId),
       reactions.map(({ actorId }) => actorId),
       reactions.map((change) => JSON.stringify(change.reactions)),
+      reactions.map(({ atS }) => isoOfS(atS)),
     ]);
   }
 }

@@ -21,10 +21,8 @@ const QUERIES = [
      WHERE e.workspace_id = $1 ORDER BY 1, 2, 3, 4, 5`,
   `SELECT chat_id, telegram_user_id, status, since FROM members
      WHERE workspace_id = $1 ORDER BY 1, 2`,
-  `SELECT m.chat_id, m.telegram_message_id, r.actor_id, r.reactions, r.reacted_at
-     FROM message_reactions r
-     JOIN messages m ON m.workspace_id = r.workspace_id AND m.id = r.message_id
-     WHERE r.workspace_id = $1 ORDER BY 1, 2, 3`,
+  `SELECT chat_id, telegram_message_id, actor_id, reactions, reacted_at
+     FROM message_reactions WHERE workspace_id = $1 ORDER BY 1, 2, 3`,
   `SELECT chat_id, thread_id, name, named_at, closed, closed_at, hidden FROM topics
      WHERE workspace_id = $1 ORDER BY 1, 2`,
   `SELECT poll_id, question, options, votes, voters, closed FROM polls
