@@ -377,6 +377,24 @@ describe("what waits at Telegram", () => {
 });
 
 describe("the work", () => {
+  test("is done without being asked, and ends when told, also while Telegram does not answer", async () => {
+    const { botApis, log } = running.system;
+    running.sandbox.fault({ botId: bot.id, method: "getWebhookInfo", answer: "hang" });
+    const stuck = startConnectorWatch({ db: db(), botApis, log, tickMs: 5 });
+    await waitFor(() =>
+      db()
+        .query("SELECT 1 FROM connector_watch")
+        .then((all) => all.length > 0),
+    );
+    await stuck.stop();
+    running.sandbox.clearFaults();
+    await db().query("UPDATE connector_watch SET next_check_at = now()");
+    const watch = startConnectorWatch({ db: db(), botApis, log, tickMs: 5 });
+    await waitFor(async () => (await health()).checkedAt !== null, { what: "a look" });
+    await watch.stop();
+    expect(await health()).toMatchObject({ pendingUpdates: 0, reasons: [] });
+  });
+
   test("is shared: of two processes each connector is looked at by one", async () => {
     for (let n = 0; n < 5; n++) await running.connectBot();
     const { botApis, log } = running.system;

@@ -6,8 +6,9 @@ import type { Hole } from "./update-gaps.ts";
 import { misdirected, pendingAfter, safeError, type WebhookInfo } from "./webhook-state.ts";
 
 /**
- * Looks after every active connector about once a minute: asks Telegram what waits for it
- * (Bot API: getWebhookInfo), searches for updates that never arrived, and writes both down.
+ * Looks after every connector about once a minute: asks Telegram what waits for it (Bot API:
+ * getWebhookInfo) while its token is good, searches for updates that never arrived, and writes both
+ * down.
  *
  * Every web process runs one; a connector is looked after by whoever moves its `next_check_at`
  * first, so two processes share the work and none does it twice. One that dies in the middle is
@@ -55,7 +56,7 @@ WITH gone AS (
 INSERT INTO connector_watch (workspace_id, connector_id, next_check_at)
 SELECT c.workspace_id, c.id, now() + (row_number() OVER (ORDER BY c.created_at) - 1) * interval '3 s'
 FROM connectors c
-WHERE c.status = 'active' AND NOT EXISTS (
+WHERE c.status <> 'removed' AND NOT EXISTS (
   SELECT 1 FROM connector_watch w
   WHERE w.workspace_id = c.workspace_id AND w.connector_id = c.id)
 ORDER BY 1, 2 ON CONFLICT DO NOTHING`;
