@@ -43,6 +43,8 @@ export interface TestSystemOptions {
   sandbox?: SandboxOptions;
   /** How long a client may take to send a request. */
   requestTimeoutMs?: number;
+  /** Whether the web process asks Telegram about its bots by itself. Default: it does not. */
+  watch?: boolean;
 }
 
 export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
@@ -62,7 +64,10 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
   };
   const system = openSystem(config, "test", 20);
   await migrateTransport(system.db);
-  const server = webServer(system, { requestTimeoutMs: options.requestTimeoutMs });
+  const server = webServer(system, {
+    requestTimeoutMs: options.requestTimeoutMs,
+    watch: options.watch ?? false,
+  });
   await server.listen(port, "127.0.0.1");
   if (options.pools !== false) {
     await startIngest(system);
