@@ -54,7 +54,7 @@ WITH input AS MATERIALIZED (
   INSERT INTO jobs (workspace_id, id, queue, lane, kind, ordering_key, priority, payload, run_at,
     max_attempts, cause_id, created_at)
   SELECT workspace_id, id, queue, lane, kind, ordering_key, priority, payload,
-    coalesce(run_at, now()), max_attempts, cause_id, clock_timestamp()
+    coalesce(run_at, least(now(), clock_timestamp())), max_attempts, cause_id, clock_timestamp()
   FROM numbered
 )
 SELECT n, id, became_due FROM numbered`;
