@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../src/platform/free-port.ts";
 import {
   createKeyring,
   type Database,
@@ -18,6 +18,7 @@ import { migrateAll } from "../workers/migrate.ts";
 
 /** A connected bot whose webhook a benchmark may call itself. */
 export interface BenchBot {
+  workspaceId: string;
   connectorId: string;
   webhookPath: string;
   secret: string;
@@ -31,10 +32,11 @@ export interface Environment {
   port: number;
   url: string;
   /** Starts a process of the installation; resolves when it says it is up. */
-  start(command: "web" | "ingest" | "outbound"): Promise<ChildProcess>;
+  start(command: "web" | "ingest" | "outbound", nodeOptions?: string): Promise<ChildProcess>;
   /** Starts another script of this folder; resolves with its first line of stdout. */
   script(name: string, args: string[], env?: Record<string, string>): Promise<Script>;
-  addBots(count: number): Promise<BenchBot[]>;
+  /** Bots of the workspace that is there, or of a new one. */
+  addBots(count: number, workspace?: "new"): Promise<BenchBot[]>;
   close(): Promise<void>;
 }
 
@@ -83,10 +85,13 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
     LOG_LEVEL: "info",
     ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
   };
-  const [workspace] = await db.query<{ id: string }>(
-    "INSERT INTO workspaces (name) VALUES ('bench') RETURNING id",
-  );
-  const workspaceId = workspace?.id ?? "";
+  const addWorkspace = async () => {
+    const [workspace] = await db.query<{ id: string }>(
+      "INSERT INTO workspaces (name) VALUES ('bench') RETURNING id",
+    );
+    return workspace?.id ?? "";
+  };
+  const firstWorkspaceId = await addWorkspace();
 
   return {
     db,
@@ -94,9 +99,9 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
     databaseUrl: postgres.url,
     port,
     url: `http://127.0.0.1:${port}`,
-    start: async (command) => {
+    start: async (command, nodeOptions = "") => {
       const child = spawn(process.execPath, [projectFile("bin", "heliograph.mjs"), command], {
-        env: environment,
+        env: { ...environment, NODE_OPTIONS: nodeOptions },
         stdio: ["ignore", "ignore", "pipe"],
       });
       children.push(child);
@@ -118,7 +123,8 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
       await untilPrinted(child, child.stdout, /\n/);
       return { child, firstLine: output.split("\n")[0] ?? "", output: ended };
     },
-    addBots: async (count) => {
+    addBots: async (count, workspace) => {
+      const workspaceId = workspace === "new" ? await addWorkspace() : firstWorkspaceId;
       const bots: BenchBot[] = [];
       for (let n = 0; n < count; n++) {
         const connectorId = randomUUID();
@@ -146,7 +152,8 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
             `http://127.0.0.1:${port}/webhooks/telegram/${webhookKey}`,
           ],
         );
-        bots.push({ connectorId, webhookPath: `/webhooks/telegram/${webhookKey}`, secret });
+        const webhookPath = `/webhooks/telegram/${webhookKey}`;
+        bots.push({ workspaceId, connectorId, webhookPath, secret });
       }
       return bots;
     },
@@ -175,18 +182,5 @@ async function untilPrinted(
       resolve();
     });
     child.once("exit", (code) => reject(new Error(`a process ended with ${code}: ${seen}`)));
-  });
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        resolve(typeof address === "object" && address !== null ? address.port : 0),
-      );
-    });
   });
 }

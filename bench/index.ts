@@ -1,4 +1,27 @@
-import { FIGURES } from "./figures.ts";
+import type { Figure } from "./figure.ts";
+import { accepted } from "./figures/accepted.ts";
+import { backlog } from "./figures/backlog.ts";
+import { commandLatency } from "./figures/command-latency.ts";
+import { endToEnd } from "./figures/end-to-end.ts";
+import { fairness } from "./figures/fairness.ts";
+import { millionJobs } from "./figures/million-jobs.ts";
+import { openLoopLatency } from "./figures/open-loop.ts";
+import { recovery } from "./figures/recovery.ts";
+import { secondStart } from "./figures/second-start.ts";
+import { LEDGER_FIGURES } from "./ledger.ts";
+
+const FIGURES: Record<string, () => Promise<Figure>> = {
+  accepted,
+  "end-to-end": endToEnd,
+  "command-latency": commandLatency,
+  recovery,
+  "second-start": secondStart,
+  fairness,
+  "open-loop": openLoopLatency,
+  backlog,
+  "million-jobs": millionJobs,
+  ...LEDGER_FIGURES,
+};
 
 /**
  * bench: the figures, each beside its baseline measured in the same run. Prints a JSON line a

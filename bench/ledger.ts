@@ -1,7 +1,7 @@
 import { type JobFilter, listJobs, queueStats } from "../src/jobs/index.ts";
 import type { Database } from "../src/platform/index.ts";
 import { openEnvironment } from "./environment.ts";
-import type { Figure } from "./figures.ts";
+import type { Figure } from "./figure.ts";
 import { BIG, fillLedger, JOBS, SMALL, UPDATE_IDS_FROM } from "./ledger-rows.ts";
 
 const NOWHERE = "http://127.0.0.1:1";

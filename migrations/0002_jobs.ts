@@ -27,7 +27,8 @@ export const migration: Migration = {
         PRIMARY KEY (queue, lane),
         CHECK ((owner IS NULL) = (lease_until IS NULL))
       ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
-      CREATE INDEX lanes_due ON lanes (queue, due_at) WHERE due_at IS NOT NULL;
+      -- The sweep, which hops from workspace to workspace.
+      CREATE INDEX lanes_due ON lanes (queue, workspace_id, due_at) WHERE due_at IS NOT NULL;
 
       CREATE TABLE jobs (
         workspace_id uuid        NOT NULL,
@@ -81,6 +82,13 @@ export const migration: Migration = {
         PRIMARY KEY (queue, key)
       );
       CREATE INDEX job_keys_created ON job_keys (created_at);
+
+      -- What is known of workers that did not end by themselves, beyond that they are gone.
+      CREATE TABLE worker_deaths (
+        worker text        PRIMARY KEY,
+        reason text        NOT NULL,
+        at     timestamptz NOT NULL DEFAULT now()
+      );
 
       -- Failed attempts only: a job that succeeds at once costs no second row.
       CREATE TABLE job_attempts (

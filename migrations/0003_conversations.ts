@@ -99,6 +99,12 @@ export const migration: Migration = {
         sent_at                timestamptz NOT NULL,
         received_at            timestamptz NOT NULL,
         edited_at              timestamptz,
+        -- What Telegram reports in the form of a message: its type and what it says.
+        service                jsonb,
+        poll_id                text,
+        pinned_at              timestamptz,
+        -- When we heard that it was deleted (business messages only); what it said stays.
+        deleted_at             timestamptz,
         job_id                 bigint,
         PRIMARY KEY (workspace_id, id),
         FOREIGN KEY (workspace_id, conversation_id)
@@ -127,14 +133,102 @@ export const migration: Migration = {
           REFERENCES messages (workspace_id, id) ON DELETE CASCADE
       );
 
-      -- Who is in a chat, as far as Telegram told; the bot itself included.
+      -- Who reacted how, as far as Telegram told. By the message's identity at Telegram and not by
+      -- its row: reactions are delivered beside messages, and may overtake them. Actor 0: nobody by
+      -- name, the totals of a chat whose reactions are anonymous, each with its count. A chat that
+      -- reacts has its own id.
+      CREATE TABLE message_reactions (
+        workspace_id uuid        NOT NULL,
+        connector_id uuid        NOT NULL,
+        chat_id      bigint      NOT NULL,
+        telegram_message_id bigint NOT NULL,
+        actor_id     bigint      NOT NULL,
+        -- [] once they were taken back.
+        reactions    jsonb       NOT NULL,
+        reacted_at   timestamptz NOT NULL,
+        PRIMARY KEY (workspace_id, connector_id, chat_id, telegram_message_id, actor_id),
+        FOREIGN KEY (workspace_id, connector_id, chat_id)
+          REFERENCES chats (workspace_id, connector_id, chat_id) ON DELETE CASCADE
+      ) WITH (fillfactor = 80);
+
+      -- A forum's topics; 0 is General. What nobody told yet is null. Each fact has Telegram's time.
+      CREATE TABLE topics (
+        workspace_id uuid        NOT NULL,
+        connector_id uuid        NOT NULL,
+        chat_id      bigint      NOT NULL,
+        thread_id    bigint      NOT NULL,
+        name         text,
+        named_at     timestamptz,
+        closed       boolean,
+        closed_at    timestamptz,
+        hidden       boolean,
+        hidden_at    timestamptz,
+        PRIMARY KEY (workspace_id, connector_id, chat_id, thread_id),
+        FOREIGN KEY (workspace_id, connector_id, chat_id)
+          REFERENCES chats (workspace_id, connector_id, chat_id) ON DELETE CASCADE
+      );
+
+      -- What is asked comes from messages; the counts also come alone, with the poll's number only.
+      CREATE TABLE polls (
+        workspace_id uuid        NOT NULL,
+        connector_id uuid        NOT NULL,
+        poll_id      text        NOT NULL,
+        question     text,
+        -- The answers' texts, in order.
+        options      jsonb,
+        -- How many chose each, in order.
+        votes        jsonb       NOT NULL,
+        voters       bigint      NOT NULL,
+        closed       boolean     NOT NULL,
+        -- The counts came alone, so they are younger than those of any message that shows the poll:
+        -- Telegram delivers the two side by side, and the message may wait behind others.
+        live         boolean     NOT NULL,
+        -- When the update arrived that these counts are from: Telegram gives no time.
+        counted_at   timestamptz NOT NULL,
+        PRIMARY KEY (workspace_id, connector_id, poll_id),
+        CONSTRAINT polls_connector FOREIGN KEY (workspace_id, connector_id)
+          REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+      ) WITH (fillfactor = 80);
+
+      -- Of polls that are not anonymous. A voter is a person, or a chat with its negative id.
+      CREATE TABLE poll_answers (
+        workspace_id uuid        NOT NULL,
+        connector_id uuid        NOT NULL,
+        poll_id      text        NOT NULL,
+        voter_id     bigint      NOT NULL,
+        -- Places of the options chosen, from 0; [] once the vote was taken back.
+        options      jsonb       NOT NULL,
+        answered_at  timestamptz NOT NULL,
+        PRIMARY KEY (workspace_id, connector_id, poll_id, voter_id),
+        CONSTRAINT poll_answers_connector FOREIGN KEY (workspace_id, connector_id)
+          REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+      );
+
+      -- Accounts that let the bot act for them.
+      CREATE TABLE business_connections (
+        workspace_id uuid        NOT NULL,
+        connector_id uuid        NOT NULL,
+        id           text        NOT NULL,
+        telegram_user_id bigint  NOT NULL,
+        user_chat_id bigint      NOT NULL,
+        enabled      boolean     NOT NULL,
+        can_reply    boolean     NOT NULL,
+        connected_at timestamptz NOT NULL,
+        -- When the update arrived that says so: Telegram's date is that of the connection.
+        updated_at   timestamptz NOT NULL,
+        PRIMARY KEY (workspace_id, connector_id, id),
+        CONSTRAINT business_connections_connector FOREIGN KEY (workspace_id, connector_id)
+          REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+      );
+
+      -- Who is in a chat, or asked to be, as far as Telegram told; the bot itself included.
       CREATE TABLE members (
         workspace_id     uuid        NOT NULL,
         connector_id     uuid        NOT NULL,
         chat_id          bigint      NOT NULL,
         telegram_user_id bigint      NOT NULL,
         status           text        NOT NULL CHECK (status IN
-          ('creator', 'administrator', 'member', 'restricted', 'left', 'kicked')),
+          ('creator', 'administrator', 'member', 'restricted', 'left', 'kicked', 'requested')),
         since            timestamptz NOT NULL,
         PRIMARY KEY (workspace_id, connector_id, chat_id, telegram_user_id),
         FOREIGN KEY (workspace_id, connector_id, chat_id)

@@ -7,7 +7,7 @@ const LANE_CHAT = "substring(substr(lane, 37) from '[c/](-{0,1}[0-9]+)$')";
  * The ledger as people look at it and steer it: search, counts, paused queues.
  *
  * Every index on `jobs` is written twice in a job's life, since its state changes: hence short keys,
- * one number for queue and state, and "C" where order does not matter (docs/decisions/0007).
+ * one number for queue and state, and "C" where order does not matter (docs/decisions/0009).
  */
 export const migration: Migration = {
   name: "0005_ledger",

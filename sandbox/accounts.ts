@@ -3,7 +3,7 @@ import { SandboxError } from "./errors.ts";
 import { renderPerson } from "./render.ts";
 import type { BotAccount, NewBot, NewUser } from "./sandbox-types.ts";
 import type { TelegramUser } from "./telegram-objects.ts";
-import { type Bot, newTokenSecret } from "./world.ts";
+import { type Bot, firstUpdateId, newTokenSecret } from "./world.ts";
 
 /** How people and bots come into being. */
 
@@ -59,8 +59,10 @@ export function createBot(core: Core, made: NewBot, add: (bot: Bot) => void): Bo
     name: made.name,
     username: made.username,
     canReadAllGroupMessages: made.canReadAllGroupMessages ?? false,
+    ...(made.inline !== undefined && { inline: made.inline }),
+    ...(made.inlineFeedback !== undefined && { inlineFeedback: made.inlineFeedback }),
     contacts: new Map(),
-    nextUpdateId: 100_000_000 + Math.floor(Math.random() * 800_000_000),
+    nextUpdateId: firstUpdateId(),
     nextMessageId: 1,
     webhook: null,
     allowedUpdates: null,

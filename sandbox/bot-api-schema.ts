@@ -45,6 +45,11 @@ export function methodNamed(name: string): string | undefined {
   return methodNames.get(name.toLowerCase());
 }
 
+/** Whether updates of this kind exist (Bot API: Update). */
+export function isUpdateKind(name: string): boolean {
+  return name !== "update_id" && schema.types.Update?.fields[name] !== undefined;
+}
+
 /** Words that Telegram has for a parameter that is missing; others get a plain sentence. */
 const missingWords: Record<string, string> = {
   chat_id: "chat_id is empty",

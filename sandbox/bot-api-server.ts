@@ -1,33 +1,40 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import {
+  type Answer,
+  entryOf,
+  type NewCallEntry,
+  refusal,
+  shown,
+  toRefusal,
+  write,
+} from "./api-answer.ts";
 import { checkParameters, methodNamed, type RawCall } from "./bot-api-schema.ts";
+import { finish, latency, planOf, seenOf } from "./call-faults.ts";
 import type { Core } from "./core.ts";
-import { BotApiRefusal, TooManyRequests } from "./errors.ts";
-import type { FaultAnswer, Faults } from "./faults.ts";
+import { BotApiRefusal, PartlyDone, TooManyRequests } from "./errors.ts";
+import type { FaultAnswer, Faults, Strike } from "./faults.ts";
 import { linkedFile, methodFor } from "./methods/index.ts";
-import type { CallEntry, NewEntry } from "./record.ts";
+import { NewTokens } from "./new-tokens.ts";
+import { scopeKey } from "./rate-limit.ts";
 import { readCall } from "./request-body.ts";
-import type { Bot } from "./world.ts";
+import { type Bot, privateKey } from "./world.ts";
 
-/** An answer as it goes over the wire (Bot API: Making requests). */
-interface Answer {
-  status: number;
-  body: {
-    ok: boolean;
-    result?: unknown;
-    error_code?: number;
-    description?: string;
-    parameters?: { retry_after?: number; migrate_to_chat_id?: number };
-  };
-  tookEffect: boolean;
-  violation: boolean;
+/** What a fault adds to a call's execution. */
+interface Execution {
+  /** The caller went away before it was answered. */
+  onGone(run: () => void): void;
+  albumFault?: { albumStopsAfter: number; retryAfterS: number };
+  /** What the record keeps instead, where the caller is told something else. */
+  seen?: Partial<NewCallEntry>;
 }
 
-type NewCallEntry = Omit<CallEntry, "seq" | "at">;
+const nobodyLeaves: Execution = { onGone: () => {} };
 
 /** The Bot API over HTTP: `/bot<token>/<method>` and `/file/bot<token>/<path>`. */
 export class BotApiServer {
   readonly #core: Core;
   readonly #faults: Faults;
+  readonly newTokens = new NewTokens();
 
   constructor(core: Core, faults: Faults) {
     this.#core = core;
@@ -55,7 +62,7 @@ export class BotApiServer {
 
   /** Runs a call that a webhook's answer asked for. Nobody hears of its result. */
   async runWebhookCall(bot: Bot, method: string, params: Record<string, unknown>): Promise<void> {
-    await this.#execute(bot, method, { params, files: new Map() }, () => {});
+    await this.#execute(bot, method, { params, files: new Map() }, nobodyLeaves);
   }
 
   async #call(
@@ -65,14 +72,13 @@ export class BotApiServer {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    const startedMs = performance.now();
     const bot = this.#core.world.botByToken(token);
-    if (bot === undefined) {
+    const stranger = this.#refuseStranger(token, bot, request);
+    if (stranger !== undefined || bot === undefined) {
+      const answer = refusal(stranger ?? new BotApiRefusal(401, "Unauthorized"));
       request.resume();
-      // A token in the right form may have been revoked; one that is not, never was one.
-      const answer = /^\d+:[\w-]{20,}$/.test(token)
-        ? refusal(new BotApiRefusal(401, "Unauthorized"))
-        : refusal(new BotApiRefusal(404, "Not Found"));
-      this.#core.record.add(entryOf(undefined, methodName, {}, answer));
+      this.#core.record.add(entryOf(bot?.id, methodName, {}, answer));
       write(response, answer);
       return;
     }
@@ -81,37 +87,59 @@ export class BotApiServer {
       raw = await readCall(request, query, this.#core.limits.uploadBytes + 1);
     } catch (error) {
       const answer = refusal(toRefusal(error));
-      this.#core.record.add(entryOf(bot.id, methodName, {}, answer));
+      this.#core.record.add(entryOf(bot.id, methodName, {}, answer, performance.now() - startedMs));
       write(response, answer, true);
       return;
     }
-    const fault = this.#faults.strike({
+    const strike = this.#faults.strikeCall({
       botId: bot.id,
       method: methodName,
       chatId: raw.params.chat_id,
     });
-    if (fault !== undefined) {
-      await this.#meetFault(fault, bot, methodName, raw, response);
+    if (strike !== undefined) {
+      await this.#meet(strike, bot, methodName, raw, response);
       return;
     }
-    const answer = await this.#execute(bot, methodName, raw, (run) =>
+    const onGone = (run: () => void) =>
       response.once("close", () => {
         if (!response.writableFinished) run();
-      }),
-    );
-    write(response, answer);
+      });
+    write(response, await this.#execute(bot, methodName, raw, { onGone }));
+  }
+
+  /** What a token that is nobody's gets, or one too many from an address; undefined lets it in. */
+  #refuseStranger(
+    token: string,
+    bot: Bot | undefined,
+    request: IncomingMessage,
+  ): BotApiRefusal | undefined {
+    const perMinute = this.#core.limits.newTokensPerMinute;
+    if (perMinute > 0) {
+      const forwarded = request.headers["x-real-ip"];
+      const address =
+        typeof forwarded === "string" ? forwarded : (request.socket.remoteAddress ?? "");
+      const now = this.#core.clock.now();
+      const retryAfterS = this.newTokens.retryAfterS(token, address, perMinute, now);
+      if (retryAfterS !== undefined) return new TooManyRequests(retryAfterS, false);
+    }
+    if (bot !== undefined) return undefined;
+    // A token in the right form may have been revoked; one that is not, never was one.
+    return /^\d+:[\w-]{20,}$/.test(token)
+      ? new BotApiRefusal(401, "Unauthorized")
+      : new BotApiRefusal(404, "Not Found");
   }
 
   async #execute(
     bot: Bot,
     methodName: string,
     raw: RawCall,
-    onGone: (run: () => void) => void,
-    seenAs?: (answer: Answer) => Partial<NewCallEntry>,
+    { onGone, albumFault, seen }: Execution,
   ): Promise<Answer> {
+    const startedMs = performance.now();
     const method = methodNamed(methodName);
     let params = raw.params;
     let unknownParams: string[] = [];
+    let partlyDone: unknown;
     let answer: Answer;
     try {
       if (method === undefined) throw new BotApiRefusal(404, "Not Found");
@@ -119,109 +147,133 @@ export class BotApiServer {
       params = checked.params;
       unknownParams = checked.unknownParams;
       const run = methodFor(method);
-      const result = await run({ core: this.#core, bot, params, files: raw.files, onGone });
+      const result = await run({
+        core: this.#core,
+        bot,
+        params,
+        files: raw.files,
+        onGone,
+        ...(albumFault !== undefined && { albumFault }),
+      });
       answer = { status: 200, body: { ok: true, result }, tookEffect: true, violation: false };
     } catch (error) {
       answer = refusal(toRefusal(error));
+      if (error instanceof PartlyDone) partlyDone = error.done;
     }
     this.#core.record.add({
-      ...entryOf(bot.id, method ?? methodName, shown(params, raw), answer),
+      ...entryOf(
+        bot.id,
+        method ?? methodName,
+        shown(params, raw),
+        answer,
+        performance.now() - startedMs,
+      ),
+      ...(partlyDone !== undefined && { result: partlyDone, tookEffect: true }),
       ...(unknownParams.length > 0 && { unknownParams }),
-      ...seenAs?.(answer),
+      ...seen,
     });
     return answer;
   }
 
-  async #meetFault(
-    fault: FaultAnswer,
+  async #meet(
+    strike: Strike<FaultAnswer>,
     bot: Bot,
     methodName: string,
     raw: RawCall,
     response: ServerResponse,
   ): Promise<void> {
-    const method = methodNamed(methodName) ?? methodName;
-    const unanswered = { status: 0, ok: false, fault: String(fault) };
-    const notDone = (entry: Partial<NewCallEntry>): NewEntry => ({
-      kind: "call",
-      botId: bot.id,
-      method,
-      params: shown(raw.params, raw),
-      status: 0,
-      ok: false,
-      tookEffect: false,
-      ...entry,
-    });
-    switch (fault) {
-      case "hang":
-        // The answer never comes: the caller's own deadline, or the sandbox's end, closes this.
-        this.#core.record.add(notDone(unanswered));
-        return;
-      case "reset-before-effect":
-        this.#core.record.add(notDone(unanswered));
-        response.socket?.resetAndDestroy();
-        return;
-      case "reset-after-effect":
-        await this.#execute(
-          bot,
-          methodName,
-          raw,
-          () => {},
-          () => unanswered,
+    const { clock, rates, record } = this.#core;
+    const plan = planOf(strike.answer);
+    // The caller may be gone before this is over. Telegram does it all the same.
+    await latency(clock, strike);
+    const seen = { ...seenOf(plan), fault: strike.label };
+    let answer: Answer | undefined;
+    if (plan.effect) {
+      const { albumFault } = plan;
+      answer = await this.#execute(bot, methodName, raw, {
+        ...nobodyLeaves,
+        seen,
+        ...(albumFault !== undefined && { albumFault }),
+      });
+    } else {
+      if (plan.hold !== undefined)
+        rates.hold(
+          plan.hold.scope === "bot"
+            ? scopeKey.bot(bot.id)
+            : scopeKey.chat(bot.id, chatKeyOf(bot, raw.params.chat_id)),
+          clock.now(),
+          clock.now() + plan.hold.retryAfterS * 1000,
         );
-        response.socket?.resetAndDestroy();
-        return;
-      case "5xx-after-effect": {
-        const seen = { status: 502, ok: false, fault, description: "Bad Gateway" };
-        await this.#execute(
-          bot,
-          methodName,
-          raw,
-          () => {},
-          () => seen,
-        );
-        write(response, refusal(new BotApiRefusal(502, "Bad Gateway")));
-        return;
-      }
-      default: {
-        const answer = refusal(
-          new BotApiRefusal(
-            fault.error_code ?? fault.status,
-            fault.description ?? `Error ${fault.status}`,
-            fault.parameters,
-          ),
-        );
-        answer.status = fault.status;
-        this.#core.record.add({
-          ...entryOf(bot.id, method, shown(raw.params, raw), answer),
-          fault: "answer",
-        });
-        write(response, answer);
-      }
+      record.add({
+        kind: "call",
+        botId: bot.id,
+        method: methodNamed(methodName) ?? methodName,
+        params: shown(raw.params, raw),
+        status: 0,
+        ok: false,
+        tookEffect: false,
+        durationMs: 0,
+        ...seen,
+      });
     }
+    await latency(clock, { latencyMs: strike.answerLatencyMs });
+    finish(plan, answer, response);
   }
 
   async #download(token: string, path: string, response: ServerResponse): Promise<void> {
+    const startedMs = performance.now();
     const bot = this.#core.world.botByToken(token);
+    const strike =
+      bot === undefined
+        ? undefined
+        : this.#faults.strikeCall({ botId: bot.id, method: "file", chatId: undefined });
+    if (strike !== undefined) await latency(this.#core.clock, strike);
+    const plan = planOf(strike?.answer);
     const file = bot === undefined ? undefined : linkedFile(this.#core, bot, path);
     const content = file === undefined ? undefined : await this.#core.files.get(file.key);
-    if (file === undefined || content === undefined) {
-      write(
-        response,
-        refusal(
-          bot === undefined
-            ? new BotApiRefusal(401, "Unauthorized")
-            : new BotApiRefusal(404, "Not Found"),
-        ),
-      );
-      return;
-    }
-    response.writeHead(200, {
-      "content-type": "application/octet-stream",
-      "content-length": content.length,
-      "content-disposition": `attachment; filename="${path.split("/").at(-1) ?? "file"}"`,
+    const found = file !== undefined && content !== undefined;
+    const answer: Answer = found
+      ? { status: 200, body: { ok: true }, tookEffect: true, violation: false }
+      : refusal(
+          new BotApiRefusal(bot === undefined ? 401 : 404, bot ? "Not Found" : "Unauthorized"),
+        );
+    this.#core.record.add({
+      ...entryOf(bot?.id, "file", { path }, answer, performance.now() - startedMs),
+      ...seenOf(plan),
+      ...(strike !== undefined && { fault: strike.label }),
     });
-    response.end(content);
+    if (strike !== undefined)
+      await latency(this.#core.clock, { latencyMs: strike.answerLatencyMs });
+    if (plan.ending === "as it is" && found) {
+      writeFile(response, path, content);
+    } else if (plan.effect && plan.ending === "reset" && found) {
+      // Half of it, then nothing: what a download looks like when the line breaks.
+      writeFileHead(response, path, content.length);
+      response.write(content.subarray(0, content.length >> 1), () =>
+        response.socket?.resetAndDestroy(),
+      );
+    } else finish(plan, answer, response);
   }
+}
+
+function writeFileHead(response: ServerResponse, path: string, sizeBytes: number): void {
+  response.writeHead(200, {
+    "content-type": "application/octet-stream",
+    "content-length": sizeBytes,
+    "content-disposition": `attachment; filename="${path.split("/").at(-1) ?? "file"}"`,
+  });
+}
+
+function writeFile(response: ServerResponse, path: string, content: Uint8Array): void {
+  if (response.destroyed) return;
+  writeFileHead(response, path, content.length);
+  response.end(content);
+}
+
+/** The chat that a hold is for, by its id alone: it need not exist. */
+function chatKeyOf(bot: Bot, chatId: unknown): string {
+  const id = Number(chatId);
+  return id > 0 ? privateKey(id, bot.id) : String(chatId);
 }
 
 function decode(part: string): string {
@@ -230,65 +282,4 @@ function decode(part: string): string {
   } catch {
     return part;
   }
-}
-
-function toRefusal(error: unknown): BotApiRefusal {
-  return error instanceof BotApiRefusal ? error : new BotApiRefusal(500, "Internal Server Error");
-}
-
-function refusal(error: BotApiRefusal): Answer {
-  return {
-    status: error.errorCode,
-    body: {
-      ok: false,
-      error_code: error.errorCode,
-      description: error.message,
-      ...(error.parameters !== undefined && { parameters: error.parameters }),
-    },
-    tookEffect: false,
-    violation: error instanceof TooManyRequests && error.violation,
-  };
-}
-
-function entryOf(
-  botId: number | undefined,
-  method: string,
-  params: Record<string, unknown>,
-  answer: Answer,
-): NewCallEntry {
-  const { body } = answer;
-  return {
-    kind: "call",
-    ...(botId !== undefined && { botId }),
-    method,
-    params,
-    status: answer.status,
-    ok: body.ok,
-    tookEffect: answer.tookEffect,
-    ...(body.ok && { result: body.result }),
-    ...(body.description !== undefined && { description: body.description }),
-    ...(body.parameters !== undefined && { parameters: body.parameters }),
-    ...(answer.violation && { violation: true as const }),
-  };
-}
-
-/** Parameters as the record keeps them: files by name and size, and no secret. */
-function shown(params: Record<string, unknown>, raw: RawCall): Record<string, unknown> {
-  const kept = { ...params };
-  for (const [name, file] of raw.files)
-    kept[name] = { file: file.fileName, sizeBytes: file.content.length };
-  if ("secret_token" in kept) kept.secret_token = "(secret)";
-  return kept;
-}
-
-/** @param closing the request's body was not read to its end, so the connection cannot go on */
-function write(response: ServerResponse, answer: Answer, closing = false): void {
-  if (response.destroyed) return;
-  const body = JSON.stringify(answer.body);
-  response.writeHead(answer.status, {
-    "content-type": "application/json",
-    "content-length": Buffer.byteLength(body),
-    ...(closing && { connection: "close" }),
-  });
-  response.end(body);
 }

@@ -1,12 +1,16 @@
 import type { Clock } from "./clock.ts";
 import { BotApiRefusal } from "./errors.ts";
-import { PendingUpdates } from "./pending-updates.ts";
+import type { DeliveryFaultAnswer, Strike } from "./faults.ts";
+import { type PendingUpdate, PendingUpdates } from "./pending-updates.ts";
 import type { SandboxRecord } from "./record.ts";
 import type { TelegramUpdate } from "./telegram-objects.ts";
-import { isAllowed, kindOf } from "./update-kinds.ts";
+import { aboutUpdate, isAllowed, kindOf } from "./update-kinds.ts";
 import { WebhookDelivery, type WebhookSettings } from "./webhook-delivery.ts";
 import type { WebhookAgent } from "./webhook-request.ts";
-import type { Bot } from "./world.ts";
+import { type Bot, firstUpdateId } from "./world.ts";
+
+/** After this long without an update, ids go on from a random one (Bot API: Update.update_id). */
+const silenceMs = 7 * 24 * 60 * 60 * 1000;
 
 interface Poll {
   limit: number;
@@ -18,7 +22,11 @@ export interface UpdateContext {
   clock: Clock;
   record: SandboxRecord;
   agent: WebhookAgent;
-  webhookTimeoutMs: number;
+  webhookTimeoutMs(): number;
+  /** The fault that this try to deliver meets, if any. */
+  strike(entry: PendingUpdate, hasNext: boolean): Strike<DeliveryFaultAnswer> | undefined;
+  /** Whether an outage holds this bot's deliveries back. */
+  isCutOff(botId: number): boolean;
   /** Something that must survive a restart has changed. */
   changed(): void;
   /** Runs the call that a webhook's answer asked for; its result is lost, as Telegram's is. */
@@ -52,9 +60,22 @@ export class BotUpdates {
   /** Gives the update an id and queues it; undefined when the bot did not ask for its kind. */
   push(update: Record<string, unknown>): number | undefined {
     if (!isAllowed(kindOf(update), this.#bot.allowedUpdates)) return undefined;
+    const nowMs = this.#context.clock.now();
+    const { lastUpdateAtMs = nowMs } = this.#bot;
+    if (nowMs - lastUpdateAtMs > silenceMs) this.#bot.nextUpdateId = firstUpdateId();
+    this.#bot.lastUpdateAtMs = nowMs;
     const updateId = this.#bot.nextUpdateId++;
-    const entry = this.pending.add({ update_id: updateId, ...update }, this.#context.clock.now());
+    const entry = this.pending.add({ update_id: updateId, ...update }, nowMs);
     this.#context.changed();
+    this.#context.record.add({
+      kind: "update",
+      botId: this.#bot.id,
+      updateId,
+      updateKind: entry.kind,
+      queue: entry.queue,
+      expiresAtMs: entry.expiresAtMs,
+      ...aboutUpdate(entry.update),
+    });
     if (this.#delivery !== undefined) this.#delivery.enqueue(entry);
     else if (this.#poll !== undefined) this.#answerPoll(this.#poll);
     return updateId;
@@ -66,38 +87,49 @@ export class BotUpdates {
   }
 
   dropPending(): void {
+    if (this.pending.size > 0)
+      this.#context.record.add({
+        kind: "dropped",
+        botId: this.#bot.id,
+        updateIds: [...this.pending.values()].map(({ id }) => id),
+      });
     this.pending.clear();
     this.#context.changed();
-    if (this.#bot.webhook !== null) this.startWebhook(this.#bot.webhook);
   }
 
   /** Delivers to this webhook from now on, what already waits first. */
   startWebhook(settings: WebhookSettings): void {
     this.#endPoll(new BotApiRefusal(409, "Conflict: terminated by setWebhook request"));
     this.#delivery?.stop();
-    const { clock, record, agent, webhookTimeoutMs } = this.#context;
+    const { clock, record, agent } = this.#context;
     this.#delivery = new WebhookDelivery({
       settings,
       pending: this.pending,
       clock,
       agent,
-      timeoutMs: webhookTimeoutMs,
       hooks: {
-        delivered: (entry, attempt, result, durationMs) => {
-          if (result.error !== undefined) {
+        timeoutMs: this.#context.webhookTimeoutMs,
+        strike: this.#context.strike,
+        isCutOff: () => this.#context.isCutOff(this.#bot.id),
+        delivered: ({ entry, attempt, result, durationMs, fault, answered, isCurrent }) => {
+          if (result.error !== undefined && isCurrent) {
             this.#bot.lastErrorAt = Math.floor(clock.now() / 1000);
             this.#bot.lastErrorMessage = result.error;
           }
+          if (result.address !== undefined) this.#bot.webhookAddress = result.address;
           this.#context.changed();
           record.add({
             kind: "delivery",
             botId: this.#bot.id,
             updateId: entry.id,
             updateKind: entry.kind,
+            queue: entry.queue,
             via: "webhook",
             attempt,
             status: result.status,
             ...(result.error !== undefined && { error: result.error }),
+            ...(fault !== undefined && { fault }),
+            ...(answered !== undefined && { answered }),
             durationMs: Math.round(durationMs * 10) / 10,
           });
         },
@@ -110,6 +142,11 @@ export class BotUpdates {
         },
       },
     });
+  }
+
+  /** Delivers what an outage held back. */
+  resume(): void {
+    this.#delivery?.resume();
   }
 
   stopWebhook(): void {
@@ -198,6 +235,7 @@ export class BotUpdates {
         botId: this.#bot.id,
         updateId: entry.id,
         updateKind: entry.kind,
+        queue: entry.queue,
         via: "getUpdates",
         attempt: entry.attempts,
         status: 200,

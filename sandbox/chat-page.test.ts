@@ -27,7 +27,7 @@ needs("chromium")("the chat page, in Chromium", () => {
       ],
     });
     sandbox = await startSandbox();
-    bot = sandbox.createBot({ name: "Helio", username: "helio_bot" });
+    bot = sandbox.createBot({ name: "Helio", username: "helio_bot", inline: true });
     ada = sandbox.createUser({ firstName: "Ada" });
     sandbox.createUser({ firstName: "Grace" });
     await call(sandbox, bot, "setMyCommands", {
@@ -170,6 +170,73 @@ needs("chromium")("the chat page, in Chromium", () => {
     });
     await page.reload();
     await message("Hello all").waitFor();
+  });
+
+  test("a bot is asked from any chat, and what one chooses is posted", async () => {
+    await box().fill("@helio_bot status");
+    await page.getByText("Waiting for @helio_bot").waitFor();
+    await sandbox.waitFor(({ updates }) => updates.at(-1)?.updateKind === "inline_query");
+    const { result } = await call<{ inline_query?: { id: string; query: string } }[]>(
+      sandbox,
+      bot,
+      "getUpdates",
+      { offset: -1 },
+    );
+    expect(result[0]?.inline_query?.query).toBe("status");
+    await call(sandbox, bot, "answerInlineQuery", {
+      inline_query_id: result[0]?.inline_query?.id,
+      results: ["Green", "Amber"].map((title) => ({
+        type: "article",
+        id: title,
+        title,
+        description: `Everything is ${title.toLowerCase()}`,
+        input_message_content: { message_text: `Status: ${title}` },
+      })),
+    });
+    await page.getByRole("button", { name: "Amber" }).click();
+    await message("Status: Amber").getByText("via @helio_bot").waitFor();
+    expect(await box().inputValue()).toBe("");
+  });
+
+  test("a reaction is shown, counted and taken away", async () => {
+    await message("Hello all").hover();
+    await page.getByRole("button", { name: "React to: Hello all" }).click();
+    await page.getByRole("button", { name: "React with 🎉" }).click();
+    const chip = message("Hello all").locator(".reaction", { hasText: "🎉" });
+    await chip.waitFor();
+    expect(await chip.getAttribute("aria-pressed")).toBe("true");
+    await chip.click();
+    await chip.waitFor({ state: "detached" });
+  });
+
+  test("a poll is voted in", async () => {
+    const group = Number(
+      sandbox.record.entries.findLast((entry) => entry.kind === "message")?.chatId,
+    );
+    await call(sandbox, bot, "sendPoll", {
+      chat_id: group,
+      question: "When?",
+      options: [{ text: "Today" }, { text: "Tomorrow" }],
+    });
+    const poll = page.getByRole("group", { name: "Poll: When?" });
+    await poll.getByRole("button", { name: /Tomorrow/ }).click();
+    await poll.getByText("1 vote").waitFor();
+    expect(sandbox.messages({ chatId: group }).at(-1)?.poll?.options[1]?.voter_count).toBe(1);
+  });
+
+  test("one leaves a group, and blocks a bot and takes that back", async () => {
+    await page.getByRole("button", { name: "Details and members" }).click();
+    await page.getByRole("button", { name: "Leave" }).click();
+    await page.getByText("Choose a chat to start talking.").waitFor();
+    await page.getByLabel("You are").selectOption("Ada");
+    await page.getByRole("button", { name: /^Helio/ }).click();
+    await page.getByRole("button", { name: "Details and members" }).click();
+    await page.getByRole("button", { name: "Block", exact: true }).click();
+    await page.getByRole("button", { name: "Done", exact: true }).click();
+    await page.getByRole("button", { name: "Unblock Helio" }).click();
+    await box().waitFor();
+    const changes = sandbox.record.updates.filter((each) => each.updateKind === "my_chat_member");
+    expect(changes.length).toBeGreaterThanOrEqual(2);
   });
 
   test("a webhook that fails is told of, in words", async () => {

@@ -5,12 +5,18 @@ describe("the sandbox's arguments", () => {
   test("have defaults, and become options", () => {
     expect(readArguments([])).toEqual({ port: 8081, host: "127.0.0.1" });
     expect(
-      readArguments(["--port", "0", "--state", "s.json", "--no-limits", "--record-limit=5"]),
+      readArguments(
+        "--port 0 --state s.json --no-limits --record-limit=5 --record-file r.jsonl --local".split(
+          " ",
+        ),
+      ),
     ).toEqual({
       port: 0,
       host: "127.0.0.1",
       stateFile: "s.json",
       recordLimit: 5,
+      recordFile: "r.jsonl",
+      local: true,
       limits: { bot: [], paidBot: [], chat: [], group: [] },
     });
   });

@@ -5,7 +5,7 @@ import type { SandboxOptions } from "./sandbox-types.ts";
 /** The sandbox as a command of its own. */
 
 export const usage =
-  "[--port 8081] [--host 127.0.0.1] [--state file] [--record-limit 100000] [--no-limits]";
+  "[--port 8081] [--host 127.0.0.1] [--state file] [--record-limit 100000] [--record-file file] [--no-limits] [--local]";
 
 /** @throws Error whose message names the argument, what is wrong and an example */
 export function readArguments(args: string[]): SandboxOptions {
@@ -16,6 +16,8 @@ export function readArguments(args: string[]): SandboxOptions {
       host: { type: "string", default: "127.0.0.1" },
       state: { type: "string" },
       "record-limit": { type: "string" },
+      "record-file": { type: "string" },
+      local: { type: "boolean", default: false },
       "no-limits": { type: "boolean", default: false },
     },
   });
@@ -26,6 +28,8 @@ export function readArguments(args: string[]): SandboxOptions {
     ...(values["record-limit"] !== undefined && {
       recordLimit: wholeNumber("record-limit", values["record-limit"], 100_000_000, "100000"),
     }),
+    ...(values["record-file"] !== undefined && { recordFile: values["record-file"] }),
+    ...(values.local && { local: true }),
     ...(values["no-limits"] && { limits: { bot: [], paidBot: [], chat: [], group: [] } }),
   };
 }

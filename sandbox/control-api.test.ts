@@ -134,6 +134,65 @@ describe("the control API", () => {
     });
   });
 
+  test("takes every kind of fault, outages and limits, and shows them", async () => {
+    const bot = sandbox.createBot({ name: "Tried", username: "tried_bot" });
+    const faults = [
+      { answer: "html-after-effect", probability: 0.2, seed: 7, chatId: 5 },
+      { method: "sendMediaGroup", answer: { albumStopsAfter: 1, retryAfterS: 9 } },
+      { answer: { retryAfterS: 30, hold: "bot" }, times: 2 },
+      { latencyMs: 50, answerLatencyMs: 20, forMs: 60_000 },
+      { on: "deliveries", answer: "duplicate", updateKind: "message" },
+    ].map((fault) => ({ botId: bot.id, ...fault }));
+    for (const fault of faults)
+      expect((await api("POST", "/faults", fault)).body).toEqual({ id: expect.any(Number) });
+    const { body: armed } = await api<object[]>("GET", "/faults");
+    expect(armed).toMatchObject(faults);
+    const outage = await api<{ id: number }>("POST", "/outages", { botId: bot.id, calls: "hang" });
+    await api("DELETE", `/outages/${outage.body.id}`);
+    expect((await api<object[]>("GET", "/faults")).body).toHaveLength(faults.length);
+    for (const [bad, words] of [
+      [{ times: 1 }, "answer"],
+      [{ on: "deliveries", answer: "hang" }, "answer"],
+      [{ on: "deliveries", answer: "duplicate", method: "getMe" }, "method"],
+      [{ answer: "hang", probability: 2 }, "probability"],
+    ] as const)
+      expect(await api("POST", "/faults", bad)).toMatchObject({
+        status: 400,
+        body: { error: expect.stringContaining(words) },
+      });
+    await api("DELETE", "/faults");
+    expect((await api("GET", "/faults")).body).toEqual([]);
+
+    const pace = [{ limit: 1, windowMs: 60_000 }];
+    await api("POST", "/limits", { botId: bot.id, chatId: 77, chat: pace });
+    await api("POST", "/limits", { callbackAnswerMs: 20_000 });
+    expect((await api("GET", "/limits")).body).toMatchObject({
+      all: { callbackAnswerMs: 20_000 },
+      overrides: [{ key: `bot ${bot.id}, chat 77`, chat: pace }],
+    });
+    expect(await api("POST", "/limits", { chatId: 77, photoBytes: 1 })).toMatchObject({
+      status: 400,
+      body: { error: expect.stringContaining("photoBytes") },
+    });
+    await api("POST", "/limits", { botId: bot.id, chatId: 77, chat: null });
+    expect((await api("GET", "/limits")).body).toMatchObject({ overrides: [] });
+  });
+
+  test("sends many at once, and says where it stopped", async () => {
+    const user = sandbox.createUser({ firstName: "Busy" });
+    const bot = sandbox.createBot({ name: "Busy", username: "busy_bot" });
+    const place = { from: user.id, chatId: user.id, botId: bot.id };
+    const sends = Array.from({ length: 5_000 }, (_, n) => ({ ...place, text: `message ${n}` }));
+    expect(await api("POST", "/sends", { sends })).toMatchObject({ body: { sent: 5_000 } });
+    expect(sandbox.webhookInfo(bot.id).pending_update_count).toBe(5_000);
+    const bad = [sends[0], { ...place, text: " " }, sends[1]];
+    expect(await api("POST", "/sends", { sends: bad })).toMatchObject({
+      status: 400,
+      body: { error: "sends.1: a message needs text; those before it are sent" },
+    });
+    expect(sandbox.messages(place)).toHaveLength(5_001);
+  });
+
   test("arms faults and clears them", async () => {
     const bot = sandbox.createBot({ name: "Faulty", username: "faulty_bot" });
     await api("POST", "/faults", { botId: bot.id, times: 5, answer: { status: 500 } });
@@ -187,6 +246,75 @@ describe("the control API", () => {
     expect(live).toMatch(/"text":"first"[\s\S]*"text":"second"/);
     const missed = await read({ "last-event-id": String(lastSeq) }, async () => {});
     expect(missed).toMatch(/"text":"first"/);
+  });
+
+  test("does what people do besides writing", async () => {
+    const made = await Promise.all([
+      api<Made>("POST", "/users", { firstName: "Cleo" }),
+      api<Made>("POST", "/users", { firstName: "Dan" }),
+      api<Made>("POST", "/bots", { name: "Asked", username: "asked_bot", inline: true }),
+    ]);
+    const [cleo, dan, bot] = made.map(({ body }) => body.id);
+    const chat = { type: "supergroup", title: "S", memberIds: [cleo, bot] };
+    const { id: chatId } = (await api<Made>("POST", "/chats", chat)).body;
+    const send = (body: object) =>
+      api<{ message_id: number }[]>("POST", "/send", { from: cleo, chatId, ...body });
+    const poll = await send({ poll: { question: "Which?", options: ["This", "That"] } });
+    const about = { from: cleo, chatId, messageId: poll.body[0]?.message_id };
+    const done = [
+      await api("POST", "/vote", { ...about, optionIds: [1] }),
+      await api("POST", "/react", { ...about, emojis: ["🔥"] }),
+      await api("POST", "/pin", about),
+      await api("POST", `/chats/${chatId}/join-requests`, { userId: dan }),
+    ];
+    expect(done.map(({ status }) => status)).toEqual([204, 204, 204, 204]);
+    expect((await api("GET", `/messages?chatId=${chatId}`)).body).toMatchObject([
+      { new_chat_members: [{ id: bot }] },
+      { poll: { options: [{}, { voter_count: 1 }] }, shown_reactions: [{ emoji: "🔥" }] },
+      { pinned_message: { message_id: about.messageId } },
+    ]);
+    const oops = await send({ text: "oops" });
+    const messageIds = [oops.body[0]?.message_id];
+    await api("POST", "/delete", { from: cleo, chatId, messageIds });
+    expect((await api<object[]>("GET", `/messages?chatId=${chatId}`)).body).toHaveLength(3);
+
+    const asked = { from: cleo, chatId, viaBotId: bot, query: "cats" };
+    const { inlineQueryId } = (await api<{ inlineQueryId: string }>("POST", "/inline", asked)).body;
+    const token = { token: made[2].body.token };
+    await call(sandbox, token, "answerInlineQuery", {
+      inline_query_id: inlineQueryId,
+      results: [
+        { type: "article", id: "a", title: "A", input_message_content: { message_text: "Cat" } },
+      ],
+    });
+    expect((await api("GET", `/inline/${inlineQueryId}`)).body).toMatchObject({
+      isAnswered: true,
+      results: [{ id: "a" }],
+    });
+    expect(
+      (await api("POST", `/inline/${inlineQueryId}/choose`, { resultId: "a" })).body,
+    ).toMatchObject({ text: "Cat", via_bot: { id: bot } });
+    expect(await api("GET", "/inline/77")).toMatchObject({ status: 404 });
+
+    const { id: connection } = (
+      await api<{ id: string }>("POST", "/business", { userId: cleo, botId: bot })
+    ).body;
+    const place = { chatId: dan, businessConnectionId: connection };
+    expect(await api("POST", "/send", { ...place, from: dan, text: "hi" })).toMatchObject({
+      status: 200,
+    });
+    expect(await api("DELETE", `/business/${connection}`)).toMatchObject({ status: 204 });
+    const kinds = sandbox.record.updates
+      .filter(({ botId }) => botId === bot)
+      .map(({ updateKind }) => updateKind);
+    expect(kinds.slice(-5)).toEqual([
+      "inline_query",
+      // Privacy mode lets through what was posted via the bot.
+      "message",
+      "business_connection",
+      "business_message",
+      "business_connection",
+    ]);
   });
 
   test("is not for pages of other origins, nor for names that lead here", async () => {

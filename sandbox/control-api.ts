@@ -1,14 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isIP } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import express from "express";
 import * as shapes from "./control-schema.ts";
 import type { Core } from "./core.ts";
 import { BotApiRefusal, SandboxError } from "./errors.ts";
 import { streamEvents } from "./event-stream.ts";
 import type { Faults } from "./faults.ts";
+import type { Outages } from "./outages.ts";
 import { overview } from "./overview.ts";
 import { servePage } from "./page.ts";
 import type { RecordEntry } from "./record.ts";
+import type { RecordFile } from "./record-file.ts";
 import { readFileId } from "./render.ts";
 import { readCall } from "./request-body.ts";
 import type { Sandbox } from "./sandbox-types.ts";
@@ -23,8 +26,9 @@ const uploadLimitBytes = 100 * 1024 * 1024;
 export function controlApi(
   core: Core,
   sandbox: Sandbox,
-  faults: Faults,
+  parts: { faults: Faults; outages: Outages; recordFile: RecordFile | undefined },
 ): (request: IncomingMessage, response: ServerResponse) => void {
+  const { faults, outages, recordFile } = parts;
   const app = express();
   app.disable("x-powered-by");
   app.set("etag", false);
@@ -51,8 +55,20 @@ export function controlApi(
       // Where to go on from, also when nothing of the wanted kinds was among them.
       next: entries.at(-1)?.seq ?? after,
       lastSeq: core.record.lastSeq,
+      // What lies between `after` and this is no longer kept: the reader has missed it.
+      firstSeq: core.record.firstSeq,
+      ...(recordFile?.problem !== undefined && { recordFileProblem: recordFile.problem }),
       counts: core.record.counts,
     });
+  });
+  api.get("/inline/:queryId", (request, response) => {
+    response.json(sandbox.inlineResults(request.params.queryId));
+  });
+  api.get("/faults", (_request, response) => {
+    response.json(faults.list());
+  });
+  api.get("/limits", (_request, response) => {
+    response.json(core.limitRules.view());
   });
   api.get("/events", (request, response) => {
     const { kinds } = shapes.read(shapes.recordRange, request.query);
@@ -109,23 +125,62 @@ export function controlApi(
   post("/deactivate", (body) => sandbox.deactivateUser(shapes.read(shapes.userOnly, body).userId));
   post("/edit", (body) => sandbox.edit(shapes.read(shapes.edit, body)));
   post("/press", (body) => sandbox.pressButton(shapes.read(shapes.press, body)));
+  post("/sends", async (body) => {
+    const { sends } = shapes.read(shapes.manySends, body);
+    for (const [index, each] of sends.entries()) {
+      // Deliveries and calls go on in between.
+      if (index % 250 === 249) await setImmediate();
+      await sandbox.send(each).catch((error: Error) => {
+        throw new SandboxError(`sends.${index}: ${error.message}; those before it are sent`);
+      });
+    }
+    return { sent: sends.length };
+  });
+  post("/delete", (body) => sandbox.deleteMessages(shapes.read(shapes.deletion, body)));
+  post("/react", (body) => sandbox.react(shapes.read(shapes.reaction, body)));
+  post("/vote", (body) => sandbox.vote(shapes.read(shapes.vote, body)));
+  post("/pin", (body) => sandbox.pin(shapes.read(shapes.pin, body)));
+  post("/inline", (body) => sandbox.inlineQuery(shapes.read(shapes.inlineQuestion, body)));
+  post("/inline/:queryId/choose", (body, { queryId = "" }) =>
+    sandbox.chooseInlineResult(queryId, shapes.read(shapes.inlineChoice, body).resultId),
+  );
+  post("/chats/:chatId/join-requests", (body, { chatId }) =>
+    sandbox.requestToJoin(Number(chatId), shapes.read(shapes.userOnly, body).userId),
+  );
+  post("/business", (body) => ({
+    id: sandbox.connectBusiness(shapes.read(shapes.newBusinessConnection, body)),
+  }));
   post("/migrate", (body) => ({ id: sandbox.migrate(shapes.read(shapes.chatOnly, body).chatId) }));
   post("/updates", (body) => {
     const { botId, update } = shapes.read(shapes.rawUpdate, body);
     return { updateId: sandbox.pushUpdate(botId, update) };
   });
-  post("/faults", (body) => ({ id: sandbox.fault(shapes.read(shapes.newFault, body)).id }));
+  post("/faults", (body) => ({ id: sandbox.fault(shapes.readFault(body)).id }));
+  post("/outages", (body) => ({ id: sandbox.outage(shapes.read(shapes.newOutage, body)).id }));
+  post("/limits", (body) => sandbox.setLimits(shapes.read(shapes.newLimits, body)));
   api.post("/send", async (request, response) => {
     const { params, files } = await readCall(request, new URLSearchParams(), uploadLimitBytes);
     const body = typeof params.send === "string" ? parse(params.send) : params;
     response.json(await sandbox.send(shapes.readSend(body, files)));
   });
   api.delete("/faults", (_request, response) => {
-    faults.clear();
+    sandbox.clearFaults();
+    response.status(204).end();
+  });
+  api.delete("/outages", (_request, response) => {
+    outages.clear();
+    response.status(204).end();
+  });
+  api.delete("/outages/:id", (request, response) => {
+    outages.clear(Number(request.params.id));
     response.status(204).end();
   });
   api.delete("/faults/:id", (request, response) => {
     faults.clear(Number(request.params.id));
+    response.status(204).end();
+  });
+  api.delete("/business/:id", (request, response) => {
+    sandbox.disconnectBusiness(request.params.id);
     response.status(204).end();
   });
   api.delete("/chats/:chatId/members/:memberId", (request, response) => {

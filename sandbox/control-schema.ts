@@ -1,13 +1,20 @@
 import { z } from "zod";
 import type { UploadedFile } from "./bot-api-schema.ts";
 import { SandboxError } from "./errors.ts";
-import type { NewFault, Send, Upload } from "./sandbox-types.ts";
+import type { NewFault, NewLimits, NewOutage, Send, Upload } from "./sandbox-types.ts";
 
 /** What `/sandbox/api` takes, with complaints that say where and what. */
 
 const id = z.coerce.number().int();
 const optionalId = id.optional();
 const name = z.string().min(1).max(256);
+
+/** Where something happens, as `Place` has it. */
+const place = {
+  chatId: id,
+  botId: optionalId,
+  businessConnectionId: z.string().optional(),
+};
 
 export const newUser = z.strictObject({
   firstName: name,
@@ -20,6 +27,8 @@ export const newBot = z.strictObject({
   name,
   username: name,
   canReadAllGroupMessages: z.boolean().optional(),
+  inline: z.boolean().optional(),
+  inlineFeedback: z.boolean().optional(),
   token: z.string().optional(),
 });
 
@@ -41,8 +50,7 @@ export const userOnly = z.strictObject({ userId: id });
 export const chatOnly = z.strictObject({ chatId: id });
 /** A chat, or only its last messages. */
 export const chatView = z.object({
-  chatId: id,
-  botId: optionalId,
+  ...place,
   last: z.coerce.number().int().min(1).optional(),
 });
 export const removal = z.object({ how: z.enum(["left", "kicked"]).default("left") });
@@ -52,21 +60,35 @@ export const recordRange = z.object({
   kinds: z.string().optional(),
 });
 
+const byMember = { ...place, from: id };
+const onMessage = { ...byMember, messageId: id };
+
 export const edit = z.strictObject({
-  from: id,
-  chatId: id,
-  botId: optionalId,
-  messageId: id,
+  ...onMessage,
   text: z.string(),
 });
 
 export const press = z.strictObject({
-  from: id,
-  chatId: id,
-  botId: optionalId,
-  messageId: id,
+  ...onMessage,
   data: z.string(),
   forge: z.boolean().optional(),
+});
+
+export const deletion = z.strictObject({ ...byMember, messageIds: z.array(id).min(1) });
+export const reaction = z.strictObject({ ...onMessage, emojis: z.array(z.string()) });
+export const vote = z.strictObject({ ...onMessage, optionIds: z.array(id) });
+export const pin = z.strictObject({ ...onMessage, pinned: z.boolean().optional() });
+export const inlineQuestion = z.strictObject({
+  ...byMember,
+  viaBotId: optionalId,
+  query: z.string(),
+  offset: z.string().optional(),
+});
+export const inlineChoice = z.strictObject({ resultId: z.string() });
+export const newBusinessConnection = z.strictObject({
+  userId: id,
+  botId: id,
+  canReply: z.boolean().optional(),
 });
 
 export const rawUpdate = z.strictObject({
@@ -79,20 +101,99 @@ const parameters = z.strictObject({
   migrate_to_chat_id: z.number().int().optional(),
 });
 
-export const newFault: z.ZodType<NewFault> = z.strictObject({
+const faultAnswer = z.union([
+  z.enum([
+    "hang",
+    "hang-after-effect",
+    "reset-before-effect",
+    "reset-after-effect",
+    "5xx-after-effect",
+    "html",
+    "html-after-effect",
+  ]),
+  z.strictObject({
+    status: z.number().int().min(200).max(599),
+    error_code: z.number().int().optional(),
+    description: z.string().optional(),
+    parameters: parameters.optional(),
+  }),
+  z.strictObject({ retryAfterS: z.number().int().min(1), hold: z.enum(["chat", "bot"]) }),
+  z.strictObject({
+    albumStopsAfter: z.number().int().min(0).max(9),
+    retryAfterS: z.number().int().min(1),
+  }),
+]);
+
+const durationMs = z.number().min(0).max(2_147_483_647);
+
+const anyFault = {
   botId: optionalId,
-  method: z.string().optional(),
   chatId: optionalId,
   times: z.number().int().min(1).optional(),
-  answer: z.union([
-    z.enum(["hang", "reset-before-effect", "reset-after-effect", "5xx-after-effect"]),
-    z.strictObject({
-      status: z.number().int().min(200).max(599),
-      error_code: z.number().int().optional(),
-      description: z.string().optional(),
-      parameters: parameters.optional(),
-    }),
-  ]),
+  probability: z.number().min(0).max(1).optional(),
+  seed: z.number().int().optional(),
+  forMs: durationMs.optional(),
+  latencyMs: durationMs.optional(),
+};
+const callFault = z.strictObject({
+  ...anyFault,
+  on: z.literal("calls").optional(),
+  method: z.string().optional(),
+  answerLatencyMs: durationMs.optional(),
+  answer: faultAnswer.optional(),
+});
+const deliveryFault = z.strictObject({
+  ...anyFault,
+  on: z.literal("deliveries"),
+  updateKind: z.string().optional(),
+  answer: z
+    .enum(["reset-before-effect", "reset-after-effect", "duplicate", "out-of-order"])
+    .optional(),
+});
+
+/** @throws SandboxError 400 */
+export function readFault(value: unknown): NewFault {
+  const isDelivery =
+    typeof value === "object" && value !== null && "on" in value && value.on === "deliveries";
+  const fault: NewFault = isDelivery ? read(deliveryFault, value) : read(callFault, value);
+  if (
+    fault.answer === undefined &&
+    fault.latencyMs === undefined &&
+    fault.answerLatencyMs === undefined
+  )
+    throw new SandboxError("answer: a fault has an answer, a latency or both");
+  return fault;
+}
+
+export const newOutage: z.ZodType<NewOutage> = z.strictObject({
+  botId: optionalId,
+  calls: faultAnswer.nullable().optional(),
+  deliveries: z.boolean().optional(),
+  forMs: durationMs.optional(),
+});
+
+const windows = z
+  .array(z.strictObject({ limit: z.number().int().min(1), windowMs: durationMs.min(1) }))
+  .nullable()
+  .optional();
+const amount = z.number().int().min(0).optional();
+
+export const newLimits: z.ZodType<NewLimits> = z.strictObject({
+  botId: optionalId,
+  chatId: optionalId,
+  bot: windows,
+  paidBot: windows,
+  chat: windows,
+  group: windows,
+  violationPenaltyMs: amount,
+  downloadBytes: amount,
+  uploadBytes: amount,
+  photoBytes: amount,
+  callbackAnswerMs: amount,
+  inlineAnswerMs: amount,
+  webhookTimeoutMs: amount,
+  messagesPerChat: amount,
+  newTokensPerMinute: amount,
 });
 
 /** A file: a part of the same multipart body, or base64. */
@@ -106,9 +207,7 @@ const file = z.union([
 ]);
 
 const sendShape = z.strictObject({
-  from: id,
-  chatId: id,
-  botId: optionalId,
+  ...byMember,
   text: z.string().optional(),
   photo: file.optional(),
   document: file.optional(),
@@ -126,9 +225,26 @@ const sendShape = z.strictObject({
       vcard: z.string().optional(),
     })
     .optional(),
+  poll: z
+    .strictObject({
+      question: z.string().min(1).max(300),
+      options: z.array(z.string().min(1).max(100)),
+      isAnonymous: z.boolean().optional(),
+      allowsMultipleAnswers: z.boolean().optional(),
+    })
+    .optional(),
   caption: z.string().optional(),
   replyTo: optionalId,
   threadId: optionalId,
+});
+
+/** Many at once, of those that carry no file. */
+export const manySends = z.strictObject({
+  sends: z
+    .array(
+      z.strictObject({ ...byMember, text: z.string(), replyTo: optionalId, threadId: optionalId }),
+    )
+    .max(10_000),
 });
 
 /** @throws SandboxError 400 naming each field and what is wrong with it */

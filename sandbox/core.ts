@@ -2,6 +2,8 @@ import type { BotUpdates } from "./bot-updates.ts";
 import type { Clock } from "./clock.ts";
 import { Fifo } from "./fifo.ts";
 import type { FileStore } from "./file-store.ts";
+import type { InlineDesk } from "./inline.ts";
+import type { Limits } from "./limits.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { SandboxRecord } from "./record.ts";
 import type { SandboxLimits } from "./sandbox-types.ts";
@@ -20,11 +22,16 @@ export interface Core {
   world: World;
   record: SandboxRecord;
   clock: Clock;
+  /** Those for all; what is set apart for a bot or chat is asked of `limitRules`. */
   limits: SandboxLimits;
+  limitRules: Limits;
   files: FileStore;
+  /** As a server with `--local`: files are named by where they lie. */
+  isLocal: boolean;
   /** Contents are in `files`; this is what is known of them. */
   fileIndex: Map<string, StoredFile>;
-  callbacks: CallbackQueries;
+  callbacks: OpenQueries<CallbackQuery>;
+  inline: InlineDesk;
   rates: RateLimiter;
   updatesOf(botId: number): BotUpdates;
   /** Something that must survive a restart has changed. */
@@ -37,11 +44,11 @@ export function unixTime(core: Core): number {
 }
 
 /** Queries that may still be answered; the rest is forgotten from the oldest on. */
-export class CallbackQueries {
-  readonly #byId = new Map<string, CallbackQuery>();
-  readonly #order = new Fifo<CallbackQuery>();
+export class OpenQueries<Query extends { id: string; atMs: number }> {
+  readonly #byId = new Map<string, Query>();
+  readonly #order = new Fifo<Query>();
 
-  add(query: CallbackQuery, lifetimeMs: number): void {
+  add(query: Query, lifetimeMs: number): void {
     for (let oldest = this.#order.peek(); oldest !== undefined; oldest = this.#order.peek()) {
       if (oldest.atMs + lifetimeMs > query.atMs) break;
       this.#order.shift();
@@ -51,7 +58,7 @@ export class CallbackQueries {
     this.#order.push(query);
   }
 
-  get(id: string): CallbackQuery | undefined {
+  get(id: string): Query | undefined {
     return this.#byId.get(id);
   }
 }

@@ -38,6 +38,16 @@ export class TooManyRequests extends BotApiRefusal {
   }
 }
 
+/** 400 for a call of which a part was done. The caller is not told which; the record is. */
+export class PartlyDone extends BotApiRefusal {
+  readonly done: unknown;
+
+  constructor(what: string, done: unknown) {
+    super(400, `Bad Request: ${what}`);
+    this.done = done;
+  }
+}
+
 /** An action of the sandbox's own API that makes no sense: names what was wrong and with what. */
 export class SandboxError extends Error {
   readonly status: number;

@@ -15,6 +15,10 @@ export class Fifo<Item> {
     return this.#items[this.#head];
   }
 
+  peekSecond(): Item | undefined {
+    return this.#items[this.#head + 1];
+  }
+
   shift(): Item | undefined {
     if (this.size === 0) return undefined;
     const item = this.#items[this.#head];
@@ -24,6 +28,13 @@ export class Fifo<Item> {
       this.#head = 0;
     }
     return item;
+  }
+
+  /** Lets the second item go before the first. There must be two. */
+  swapFirstTwo(): void {
+    const [first, second] = this.slice(0, 2);
+    this.#items[this.#head] = second;
+    this.#items[this.#head + 1] = first;
   }
 
   /** Up to `count` items from position `from` on (0 is the oldest), as a new array. */

@@ -53,6 +53,20 @@ describe("getUpdates", () => {
     expect(await empty).toEqual([]);
   });
 
+  test("gives a hundred at most, and waits fifty seconds at most", async () => {
+    const { clock, say, poll } = await setUp();
+    for (let count = 0; count < 101; count++) await say(`${count}`);
+    const first = (await poll({ limit: 500 })).result;
+    expect(first).toHaveLength(100);
+    const last = (await poll({ offset: (first.at(-1)?.update_id ?? 0) + 1 })).result;
+    expect(last).toHaveLength(1);
+    const waiting = poll({ offset: (last[0]?.update_id ?? 0) + 1, timeout: 600 });
+    await begun(clock);
+    expect(clock.nextTimerMs()).toBe(50_000);
+    clock.advance(50_000);
+    expect((await waiting).result).toEqual([]);
+  });
+
   test("that its caller gave up on hands out nothing", async () => {
     const { clock, bot, say, texts } = await setUp();
     const controller = new AbortController();
@@ -103,6 +117,24 @@ describe("getUpdates", () => {
     } finally {
       await receiver.close();
     }
+  });
+});
+
+describe("update ids", () => {
+  test("rise by one, and go on from anywhere after a week without an update", async () => {
+    const { clock, say, poll } = await setUp();
+    const ids = async () => (await poll()).result.map(({ update_id }) => update_id);
+    await say("one");
+    clock.advance(6 * 24 * 3_600_000);
+    await say("two");
+    const { updates } = sandbox.record;
+    expect((updates[1]?.updateId ?? 0) - (updates[0]?.updateId ?? 0)).toBe(1);
+    clock.advance(7 * 24 * 3_600_000 + 1);
+    await say("three");
+    await say("four");
+    const [three = 0, four = 0] = await ids();
+    expect(four).toBe(three + 1);
+    expect(three).not.toBe((updates[1]?.updateId ?? 0) + 1);
   });
 });
 

@@ -206,13 +206,17 @@ describe("people", () => {
       botId: shy.id,
       text: "one",
     });
-    sandbox.edit({
-      from: ada.id,
-      chatId: ada.id,
-      botId: shy.id,
-      messageId: message?.message_id ?? 0,
-      text: "two",
-    });
+    // The second time nothing is to be seen of it, and it is told all the same.
+    const before = (await updatesOf(sandbox, shy)).length;
+    for (const text of ["two", "two"])
+      sandbox.edit({
+        from: ada.id,
+        chatId: ada.id,
+        botId: shy.id,
+        messageId: message?.message_id ?? 0,
+        text,
+      });
+    expect(await updatesOf(sandbox, shy)).toHaveLength(before + 2);
     expect((await updatesOf(sandbox, shy)).at(-1)).toMatchObject({
       edited_message: {
         message_id: message?.message_id,

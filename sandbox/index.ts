@@ -3,13 +3,14 @@
  * benchmarks talk to instead of api.telegram.org. People and groups are moved through the
  * `Sandbox` object (or `/sandbox/api/…` from another process); bots come over HTTP, as they would
  * to Telegram, and are held to its rules: parameters, wording of errors, privacy mode, rate limits,
- * order and repetition of webhook deliveries. What it does not simulate it refuses, and never
+ * order and repetition of webhook deliveries, and, on order, its worst days. What it does not simulate it refuses, and never
  * pretends. It knows nothing of the rest of the project.
  */
 export { type Clock, ManualClock, systemClock } from "./clock.ts";
 export { runSandbox } from "./command.ts";
 export { SandboxError } from "./errors.ts";
-export type { FaultAnswer } from "./faults.ts";
+export type { DeliveryFaultAnswer, FaultAnswer } from "./faults.ts";
+export type * from "./person-actions.ts";
 export type { RateWindow } from "./rate-limit.ts";
 export type {
   CallEntry,
@@ -18,6 +19,7 @@ export type {
   OtherEntry,
   RecordEntry,
   RecordView,
+  UpdateEntry,
 } from "./record.ts";
 export { startSandbox } from "./sandbox.ts";
 export type * from "./sandbox-types.ts";

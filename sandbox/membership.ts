@@ -148,7 +148,7 @@ export function removeMember(
 }
 
 /** A group that has not become a supergroup. */
-function livingGroup(core: Core, chatId: number): Chat {
+export function livingGroup(core: Core, chatId: number): Chat {
   const chat = core.world.group(chatId);
   if (chat.migratedTo !== undefined)
     throw new SandboxError(`group ${chatId} has become supergroup ${chat.migratedTo}`);

@@ -9,7 +9,7 @@ import type {
   TelegramMessage,
   TelegramUser,
 } from "./telegram-objects.ts";
-import { isPresent } from "./world.ts";
+import { type Chat, isPresent } from "./world.ts";
 
 /** All there is, as the chat page needs it: no tokens, and of each chat only its last message. */
 export interface Overview {
@@ -21,6 +21,7 @@ export interface Overview {
     /** By scope: `default`, `all_private_chats`, `all_group_chats`. */
     commands: Record<string, BotCommand[]>;
     blockedBy: number[];
+    inline: boolean;
   })[];
   chats: {
     key: string;
@@ -30,6 +31,9 @@ export interface Overview {
     botId?: number;
     members: { id: number; status: MemberStatus }[];
     topics: { id: number; name: string }[];
+    /** Message ids, newest last. */
+    pinned?: number[];
+    joinRequests: number[];
     migratedTo?: number;
     lastMessage?: TelegramMessage;
   }[];
@@ -54,9 +58,11 @@ export function overview(core: Core): Overview {
           return commands === undefined ? [] : [[scope, commands]];
         }),
       ),
+      inline: bot.inline ?? false,
       blockedBy: [...bot.contacts].filter(([, is]) => is === "blocked").map(([id]) => id),
     })),
-    chats: [...world.chats.values()].map((chat) => {
+    // Of an account that a bot looks after, the page shows nothing: it is one bot's and one person's.
+    chats: [...world.chats.values()].filter(isShown).map((chat) => {
       const last = [...chat.messages.keys()].at(-1);
       const lastMessage = last === undefined ? undefined : chat.messages.get(last);
       return {
@@ -69,6 +75,8 @@ export function overview(core: Core): Overview {
           .filter(([, status]) => isPresent(status))
           .map(([id, status]) => ({ id, status })),
         topics: [...chat.topics].map(([id, name]) => ({ id, name })),
+        ...(chat.pinned !== undefined && { pinned: chat.pinned }),
+        joinRequests: [...(chat.joinRequests?.keys() ?? [])],
         ...(chat.migratedTo !== undefined && { migratedTo: chat.migratedTo }),
         ...(lastMessage !== undefined && {
           lastMessage: renderMessage(world, chat, lastMessage, 0),
@@ -77,4 +85,8 @@ export function overview(core: Core): Overview {
     }),
     lastSeq: core.record.lastSeq,
   };
+}
+
+function isShown(chat: Chat): boolean {
+  return chat.businessUserId === undefined;
 }

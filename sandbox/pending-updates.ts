@@ -57,6 +57,13 @@ export class PendingUpdates {
     this.#trim(lifetimeMs(entry.kind));
   }
 
+  /** Gives up on one before its time: its next try would come too late. */
+  giveUp(entry: PendingUpdate): void {
+    if (entry.done) return;
+    this.confirm(entry);
+    this.#onExpired(entry);
+  }
+
   /** Confirms all with ids below `offset` (Bot API: getUpdates). */
   confirmBefore(offset: number): void {
     for (const entry of this.#byId.values()) {

@@ -1,50 +1,26 @@
-import { randomInt } from "node:crypto";
+import { connectionIdFor } from "./business.ts";
 import { type Core, unixTime } from "./core.ts";
 import { detectEntities } from "./entities.ts";
 import { SandboxError } from "./errors.ts";
 import { readImage } from "./image-size.ts";
-import { type Draft, post, postEdit } from "./post.ts";
+import { inlineMessageId } from "./inline.ts";
+import type { Deletion } from "./person-actions.ts";
+import { chatAt, memberChat, messageIn } from "./places.ts";
+import { newPoll } from "./polls.ts";
+import { type Draft, post, postEdit, remove } from "./post.ts";
 import { renderMessage, renderPerson } from "./render.ts";
 import type { Edit, Place, PressButton, Send, Upload } from "./sandbox-types.ts";
 import type { InlineKeyboardButton, TelegramMessage } from "./telegram-objects.ts";
-import { type Chat, isPresent, type StoredFile, type StoredMessage } from "./world.ts";
+import { type Chat, isPresent, newId, type StoredFile, type StoredMessage } from "./world.ts";
 
 /** What people do with their apps. Everything here fails with a `SandboxError` that says why. */
 
 const textLimit = 4096;
 const captionLimit = 1024;
 
-/** The chat that a place means to somebody; a private chat is opened by the first message. */
-export function chatAt(core: Core, place: Place, userId?: number): Chat {
-  const { world } = core;
-  if (place.chatId < 0) return world.group(place.chatId);
-  const asBot = world.bots.get(place.chatId);
-  const personId = asBot === undefined ? place.chatId : userId;
-  if (personId === undefined)
-    throw new SandboxError(`whose private chat with bot ${place.chatId}?`);
-  const botId = asBot?.id ?? place.botId ?? onlyBot(core);
-  world.bot(botId);
-  world.person(personId);
-  return world.openPrivateChat(personId, botId);
-}
-
-function onlyBot(core: Core): number {
-  const [only, another] = core.world.bots.keys();
-  if (only === undefined) throw new SandboxError("there is no bot to write to");
-  if (another !== undefined)
-    throw new SandboxError("there is more than one bot: say which with botId");
-  return only;
-}
-
 function chatOfWriter(core: Core, place: Place, from: number): Chat {
-  const person = core.world.person(from);
-  if (person.deactivated) throw new SandboxError(`user ${from} is deactivated`);
-  const chat = chatAt(core, place, from);
-  if (chat.migratedTo !== undefined)
-    throw new SandboxError(`group ${chat.id} has become supergroup ${chat.migratedTo}`);
-  const status = chat.members.get(from);
-  if (!isPresent(status)) throw new SandboxError(`user ${from} is not a member of chat ${chat.id}`);
-  if (chat.type === "channel" && status === "member")
+  const chat = memberChat(core, place, from);
+  if (chat.type === "channel" && chat.members.get(from) === "member")
     throw new SandboxError(`user ${from} may read channel ${chat.id}, not post in it`);
   return chat;
 }
@@ -82,11 +58,17 @@ function draftsOf(core: Core, chat: Chat, what: Send): PlannedMessage[] {
     ...(what.threadId !== undefined && { threadId: what.threadId }),
     ...(what.replyTo !== undefined && { replyTo: what.replyTo }),
   };
-  const kinds = [what.text, what.photo, what.document, what.album, what.contact].filter(
-    (part) => part !== undefined,
-  );
+  if (what.threadId !== undefined && chat.closedTopics?.includes(what.threadId))
+    throw new SandboxError(`topic ${what.threadId} of chat ${chat.id} is closed`);
+  const { text, photo, document, album, contact, poll } = what;
+  const kinds = [text, photo, document, album, contact, poll].filter((part) => part !== undefined);
   if (kinds.length !== 1)
-    throw new SandboxError("a message is one of: text, photo, document, album, contact");
+    throw new SandboxError("a message is one of: text, photo, document, album, contact, poll");
+  if (poll !== undefined) {
+    if (poll.options.length < 2 || poll.options.length > 12)
+      throw new SandboxError("a poll has 2 to 12 options");
+    return [{ message: { ...common, poll: newPoll(poll) } }];
+  }
   if (what.text !== undefined) return [{ message: { ...common, ...written(what.text) } }];
   if (what.contact !== undefined) return [{ message: { ...common, contact: what.contact } }];
   if (what.album !== undefined) {
@@ -168,7 +150,7 @@ export function pressButton(core: Core, press: PressButton): { callbackQueryId: 
   if (!isPresent(chat.members.get(press.from)))
     throw new SandboxError(`user ${press.from} is not a member of chat ${chat.id}`);
   const message = messageIn(chat, press.messageId);
-  const botId = message.from ?? firstBotOf(core, chat);
+  const botId = message.viaBot ?? message.businessBot ?? message.from ?? firstBotOf(core, chat);
   if (botId === undefined || !world.bots.has(botId))
     throw new SandboxError(`message ${message.id} is not a bot's`);
   const size = Buffer.byteLength(press.data);
@@ -184,12 +166,38 @@ export function pressButton(core: Core, press: PressButton): { callbackQueryId: 
     callback_query: {
       id,
       from: renderPerson(person),
-      message: renderMessage(world, chat, message, botId),
+      // A message posted by a person via a bot is not the bot's to see: only its name is.
+      ...(message.viaBot !== undefined
+        ? { inline_message_id: inlineMessageId(chat, message) }
+        : { message: messageFor(core, chat, message, botId) }),
       chat_instance: chatInstance(chat, botId),
       data: press.data,
     },
   });
   return { callbackQueryId: id };
+}
+
+function messageFor(core: Core, chat: Chat, message: StoredMessage, botId: number) {
+  const connectionId = connectionIdFor(core, chat, botId);
+  return {
+    ...renderMessage(core.world, chat, message, botId),
+    ...(connectionId !== undefined && { business_connection_id: connectionId }),
+  };
+}
+
+/** Deletes one's own messages; in a private chat, the other's too. */
+export function deleteMessages(core: Core, deletion: Deletion): void {
+  const chat = memberChat(core, deletion, deletion.from);
+  const messages = deletion.messageIds.map((id) => messageIn(chat, id));
+  const foreign = messages.find(({ from }) => from !== deletion.from);
+  if (foreign !== undefined && chat.type !== "private" && !administers(chat, deletion.from))
+    throw new SandboxError(`message ${foreign.id} is not user ${deletion.from}'s own`);
+  remove(core, chat, ...messages);
+}
+
+function administers(chat: Chat, userId: number): boolean {
+  const status = chat.members.get(userId);
+  return status === "creator" || status === "administrator";
 }
 
 function findButton(message: StoredMessage, data: string): InlineKeyboardButton | undefined {
@@ -208,16 +216,4 @@ function firstBotOf(core: Core, chat: Chat): number | undefined {
 /** Bot API: CallbackQuery.chat_instance, the same for one chat and bot. */
 function chatInstance(chat: Chat, botId: number): string {
   return String(BigInt.asUintN(63, BigInt(chat.id) * 1_000_003n + BigInt(botId)));
-}
-
-function messageIn(chat: Chat, messageId: number): StoredMessage {
-  const message = chat.messages.get(messageId);
-  if (message === undefined)
-    throw new SandboxError(`chat ${chat.id} has no message ${messageId}`, 404);
-  return message;
-}
-
-/** A 64-bit number as a string, as callback queries and albums carry it. */
-function newId(): string {
-  return `${randomInt(1, 2 ** 47)}${randomInt(10_000, 99_999)}`;
 }

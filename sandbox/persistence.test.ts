@@ -42,7 +42,22 @@ describe("a state file", () => {
     });
     await call(first, bot, "setMyCommands", { commands: [{ command: "go", description: "Go" }] });
     await call(first, bot, "setWebhook", { url: receiver.url, secret_token: "kept" });
+    const [talk] = await first.send({ from: ada.id, chatId: group.id, text: "talk" });
+    const about = { from: ada.id, chatId: group.id, messageId: talk?.message_id ?? 0 };
+    first.react({ ...about, emojis: ["🔥"] });
+    first.pin(about);
+    const [poll] = await first.send({
+      from: ada.id,
+      chatId: group.id,
+      poll: { question: "Kept?", options: ["Yes", "No"] },
+    });
+    first.vote({ ...about, messageId: poll?.message_id ?? 0, optionIds: [0] });
+    const eve = first.createUser({ firstName: "Eve" });
+    const businessConnectionId = first.connectBusiness({ userId: ada.id, botId: bot.id });
+    const business = { chatId: eve.id, businessConnectionId };
+    await first.send({ ...business, from: eve.id, text: "to the account" });
     const chatBefore = first.messages({ chatId: ada.id });
+    const accountBefore = first.messages(business);
     const groupBefore = first.messages({ chatId: group.id });
     await first.close();
     await receiver.close();
@@ -50,6 +65,9 @@ describe("a state file", () => {
     const second = await start(stateFile);
     expect(second.messages({ chatId: ada.id })).toEqual(chatBefore);
     expect(second.messages({ chatId: group.id })).toEqual(groupBefore);
+    expect(groupBefore.some((each) => each.shown_reactions !== undefined)).toBe(true);
+    expect(second.messages(business)).toEqual(accountBefore);
+    expect(accountBefore).toHaveLength(1);
     expect(second.webhookInfo(bot.id)).toMatchObject({ url: receiver.url });
     expect(second.webhookInfo(bot.id).pending_update_count).toBeGreaterThan(0);
     expect((await call(second, bot, "getMyCommands")).result).toMatchObject([{ command: "go" }]);

@@ -19,6 +19,7 @@ export function takeSnapshot(
     bots: [...world.bots.values()],
     chats: [...world.chats.values()],
     files: [...core.fileIndex.values()],
+    businessConnections: [...world.businessConnections.values()],
     pending: [...updates].flatMap(([botId, own]) =>
       [...own.pending.values()].map(({ update, expiresAtMs }) => ({ botId, update, expiresAtMs })),
     ),
@@ -31,6 +32,8 @@ export function restore(core: Core, snapshot: Snapshot, addBot: (bot: Bot) => vo
   for (const person of snapshot.people) world.people.set(person.id, person);
   for (const bot of snapshot.bots) addBot(bot);
   for (const chat of snapshot.chats) world.chats.set(chat.key, chat);
+  for (const connection of snapshot.businessConnections ?? [])
+    world.businessConnections.set(connection.id, connection);
   for (const file of snapshot.files) core.fileIndex.set(file.key, file);
   for (const { botId, update, expiresAtMs } of snapshot.pending)
     core.updatesOf(botId).pending.add(update, core.clock.now(), expiresAtMs);

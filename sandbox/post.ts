@@ -1,5 +1,7 @@
+import { tellBusinessBots } from "./business.ts";
 import { type Core, unixTime } from "./core.ts";
-import { renderMessage } from "./render.ts";
+import type { MessageEntry } from "./record.ts";
+import { renderChat, renderMessage } from "./render.ts";
 import { seesMessage } from "./visibility.ts";
 import type { Chat, StoredMessage } from "./world.ts";
 
@@ -26,17 +28,28 @@ export function postEdit(core: Core, chat: Chat, message: StoredMessage): void {
   publish(core, chat, message, chat.type === "channel" ? "edited_channel_post" : "edited_message");
 }
 
-/** Takes a message away. Telegram tells bots nothing of that. */
-export function remove(core: Core, chat: Chat, message: StoredMessage): void {
-  chat.messages.delete(message.id);
-  announce(core, chat, message, "deleted");
+/** Takes messages away. Telegram tells bots nothing of that, but in business accounts. */
+export function remove(core: Core, chat: Chat, ...messages: StoredMessage[]): void {
+  for (const message of messages) {
+    chat.messages.delete(message.id);
+    announce(core, chat, message, "deleted");
+  }
+  if (chat.businessUserId === undefined) return;
+  tellBusinessBots(core, chat, (connection) => ({
+    deleted_business_messages: {
+      business_connection_id: connection.id,
+      chat: renderChat(core.world, chat),
+      message_ids: messages.map(({ id }) => id),
+    },
+  }));
 }
 
-function announce(
+/** Tells the record, and with it the chat page, but no bot. */
+export function announce(
   core: Core,
   chat: Chat,
   message: StoredMessage,
-  what: "new" | "edited" | "deleted",
+  what: MessageEntry["what"],
 ): void {
   core.changed();
   core.record.add({
@@ -44,12 +57,28 @@ function announce(
     what,
     chatId: chat.id,
     ...(chat.botId !== undefined && { botId: chat.botId }),
+    ...(chat.businessUserId !== undefined && { businessUserId: chat.businessUserId }),
     message: renderMessage(core.world, chat, message, 0),
   });
 }
 
 function publish(core: Core, chat: Chat, message: StoredMessage, kind: string): void {
   const { bots } = core.world;
+  if (chat.businessUserId !== undefined) {
+    const businessKind = kind === "message" ? "business_message" : "edited_business_message";
+    tellBusinessBots(
+      core,
+      chat,
+      (connection) => ({
+        [businessKind]: {
+          business_connection_id: connection.id,
+          ...renderMessage(core.world, chat, message, connection.botId),
+        },
+      }),
+      message.businessBot,
+    );
+    return;
+  }
   const fromBot = message.from !== undefined && bots.has(message.from);
   for (const memberId of chat.members.keys()) {
     const bot = bots.get(memberId);

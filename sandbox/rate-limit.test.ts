@@ -78,7 +78,7 @@ describe("sliding windows", () => {
   });
 
   test("count a call in no scope when one of them refuses", () => {
-    const limiter = new RateLimiter(0);
+    const limiter = new RateLimiter(() => 0);
     const bot = { key: "bot", windows: [{ limit: 2, windowMs: 1_000 }] };
     const chat = (name: string) => ({ key: name, windows: [{ limit: 1, windowMs: 10_000 }] });
     expect(limiter.take(0, 1, [bot, chat("a")]).allowed).toBe(true);

@@ -4,6 +4,7 @@ import type { TelegramMessage } from "./telegram-objects.ts";
 /** A call of a bot, as it was answered. File contents stand as name and size, tokens not at all. */
 export interface CallEntry {
   seq: number;
+  /** When it was done, or would have been. */
   at: number;
   kind: "call";
   /** Undefined when the token was nobody's. */
@@ -15,8 +16,10 @@ export interface CallEntry {
   /** HTTP status; 0 when the caller never got an answer (hang, reset). */
   status: number;
   ok: boolean;
-  /** What was asked for was done; with a fault, whatever the caller was told. */
+  /** What was asked for was done (an album: some of it); with a fault, whatever the caller was told. */
   tookEffect: boolean;
+  /** From the last byte of the request to the answer's being ready. */
+  durationMs: number;
   result?: unknown;
   description?: string;
   parameters?: { retry_after?: number; migrate_to_chat_id?: number };
@@ -35,23 +38,47 @@ export interface DeliveryEntry {
   updateId: number;
   updateKind: string;
   via: "webhook" | "getUpdates";
+  /** Chat, user or poll whose updates come one after the other. */
+  queue: string;
   /** 1 for the first. */
   attempt: number;
   /** HTTP status; 0 when there was none (refused, reset, timed out). */
   status: number;
   error?: string;
   durationMs: number;
+  /** The fault that struck, if one did. */
+  fault?: string;
+  /** What the receiver answered, where the fault kept that from arriving. */
+  answered?: number;
 }
 
-/** A message that appeared, changed or went. */
+/** An update that came to be, whatever becomes of it. */
+export interface UpdateEntry {
+  seq: number;
+  at: number;
+  kind: "update";
+  botId: number;
+  updateId: number;
+  updateKind: string;
+  queue: string;
+  expiresAtMs: number;
+  /** Where it happened and who did it, where its kind says so. */
+  chatId?: number;
+  messageId?: number;
+  userId?: number;
+}
+
+/** A message that appeared, changed or went, or what people showed of it: reactions, votes. */
 export interface MessageEntry {
   seq: number;
   at: number;
   kind: "message";
-  what: "new" | "edited" | "deleted";
+  what: "new" | "edited" | "deleted" | "reacted" | "voted";
   chatId: number;
   /** The bot of a private chat. */
   botId?: number;
+  /** Whose account it is in, of a chat between two people. */
+  businessUserId?: number;
   message: TelegramMessage;
 }
 
@@ -59,14 +86,24 @@ export interface MessageEntry {
 export interface OtherEntry {
   seq: number;
   at: number;
-  kind: "callbackAnswer" | "chatAction" | "changed" | "expired" | "webhookRemoved";
+  kind:
+    | "callbackAnswer"
+    | "inlineAnswer"
+    | "chatAction"
+    | "changed"
+    | "expired"
+    | "dropped"
+    | "fault"
+    | "webhookRemoved";
   [detail: string]: unknown;
 }
 
-export type RecordEntry = CallEntry | DeliveryEntry | MessageEntry | OtherEntry;
+export type RecordEntry = CallEntry | DeliveryEntry | UpdateEntry | MessageEntry | OtherEntry;
 
 type WithoutHead<Entry> = Entry extends unknown ? Omit<Entry, "seq" | "at"> : never;
-export type NewEntry = WithoutHead<CallEntry | DeliveryEntry | MessageEntry> | NewOther;
+export type NewEntry =
+  | WithoutHead<CallEntry | DeliveryEntry | UpdateEntry | MessageEntry>
+  | NewOther;
 interface NewOther {
   kind: OtherEntry["kind"];
   [detail: string]: unknown;
@@ -77,6 +114,7 @@ export interface RecordView {
   readonly entries: RecordEntry[];
   readonly calls: CallEntry[];
   readonly deliveries: DeliveryEntry[];
+  readonly updates: UpdateEntry[];
   /** Calls answered 429. */
   readonly limited: CallEntry[];
   /** Calls made during a hold. */
@@ -87,6 +125,8 @@ export interface RecordView {
   after(seq: number, limit?: number): RecordEntry[];
   /** Sequence number of the newest entry; 0 when there was none. */
   readonly lastSeq: number;
+  /** Sequence number of the oldest entry still kept; `lastSeq + 1` when none is. */
+  readonly firstSeq: number;
   /** How many of each kind there ever were, also those no longer kept. */
   readonly counts: Readonly<Record<RecordEntry["kind"], number>>;
 }
@@ -100,11 +140,15 @@ export class SandboxRecord implements RecordView {
   readonly counts: Record<RecordEntry["kind"], number> = {
     call: 0,
     delivery: 0,
+    update: 0,
     message: 0,
     callbackAnswer: 0,
+    inlineAnswer: 0,
     chatAction: 0,
     changed: 0,
     expired: 0,
+    dropped: 0,
+    fault: 0,
     webhookRemoved: 0,
   };
 
@@ -131,6 +175,10 @@ export class SandboxRecord implements RecordView {
     return this.#lastSeq;
   }
 
+  get firstSeq(): number {
+    return this.#lastSeq - this.#entries.size + 1;
+  }
+
   get entries(): RecordEntry[] {
     return this.#entries.slice(0);
   }
@@ -141,6 +189,10 @@ export class SandboxRecord implements RecordView {
 
   get deliveries(): DeliveryEntry[] {
     return this.entries.filter((entry): entry is DeliveryEntry => entry.kind === "delivery");
+  }
+
+  get updates(): UpdateEntry[] {
+    return this.entries.filter((entry): entry is UpdateEntry => entry.kind === "update");
   }
 
   get limited(): CallEntry[] {
@@ -158,8 +210,7 @@ export class SandboxRecord implements RecordView {
   }
 
   after(seq: number, limit = Number.POSITIVE_INFINITY): RecordEntry[] {
-    const oldestSeq = this.#lastSeq - this.#entries.size + 1;
-    return this.#entries.slice(Math.max(0, seq + 1 - oldestSeq), limit);
+    return this.#entries.slice(Math.max(0, seq + 1 - this.firstSeq), limit);
   }
 
   /**

@@ -5,9 +5,10 @@ import type {
   ReplyMarkup,
   TelegramChat,
   TelegramMessage,
+  TelegramPoll,
   TelegramUser,
 } from "./telegram-objects.ts";
-import type { Bot, Chat, Person, StoredFile, StoredMessage, World } from "./world.ts";
+import type { Bot, Chat, Person, StoredFile, StoredMessage, StoredPoll, World } from "./world.ts";
 
 /**
  * Stored things as the Bot API shows them to one viewer. A `file_id` belongs to the bot that sees
@@ -137,16 +138,56 @@ export function renderMessage(
   if (message.captionEntities !== undefined && message.captionEntities.length > 0)
     rendered.caption_entities = message.captionEntities;
   if (message.contact !== undefined) rendered.contact = message.contact;
+  if (message.poll !== undefined) rendered.poll = renderPoll(message.poll);
+  if (message.viaBot !== undefined) rendered.via_bot = renderMember(world, message.viaBot);
+  if (message.businessBot !== undefined)
+    rendered.sender_business_bot = renderMember(world, message.businessBot);
+  if (viewerId === 0 && message.reactions !== undefined && message.reactions.size > 0)
+    rendered.shown_reactions = renderReactions(message.reactions);
   const markup = markupFor(message.replyMarkup, viewerId);
   if (markup !== undefined) rendered.reply_markup = markup;
-  if (message.service !== undefined) renderService(world, message.service, rendered);
+  if (message.service !== undefined)
+    renderService(world, chat, message.service, rendered, viewerId);
   return rendered;
+}
+
+/** Bot API: Poll. */
+export function renderPoll(poll: StoredPoll): TelegramPoll {
+  const votes = [...poll.votes.values()];
+  return {
+    id: poll.id,
+    question: poll.question,
+    options: poll.options.map(({ id, text }, index) => ({
+      persistent_id: id,
+      text,
+      voter_count: votes.filter((chosen) => chosen.includes(index)).length,
+    })),
+    total_voter_count: votes.length,
+    is_closed: poll.isClosed,
+    is_anonymous: poll.isAnonymous,
+    type: poll.correctOptionIds === undefined ? "regular" : "quiz",
+    allows_multiple_answers: poll.allowsMultipleAnswers,
+    allows_revoting: poll.correctOptionIds === undefined,
+    members_only: false,
+    // Telegram tells the answer only once it can no longer help.
+    ...(poll.correctOptionIds !== undefined &&
+      poll.isClosed && { correct_option_ids: poll.correctOptionIds }),
+  };
+}
+
+function renderReactions(reactions: Map<number, string[]>): { emoji: string; userIds: number[] }[] {
+  const byEmoji = new Map<string, number[]>();
+  for (const [userId, emojis] of reactions)
+    for (const emoji of emojis) byEmoji.set(emoji, [...(byEmoji.get(emoji) ?? []), userId]);
+  return [...byEmoji].map(([emoji, userIds]) => ({ emoji, userIds }));
 }
 
 function renderService(
   world: World,
+  chat: Chat,
   service: NonNullable<StoredMessage["service"]>,
   rendered: TelegramMessage,
+  viewerId: number,
 ): void {
   switch (service.kind) {
     case "joined":
@@ -167,6 +208,21 @@ function renderService(
     case "topic":
       rendered.forum_topic_created = { name: service.name, icon_color: 7322096 };
       break;
+    case "topicEdited":
+      rendered.forum_topic_edited = { name: service.name };
+      break;
+    case "topicClosed":
+      rendered.forum_topic_closed = {};
+      break;
+    case "topicReopened":
+      rendered.forum_topic_reopened = {};
+      break;
+    case "pinned": {
+      const pinned = chat.messages.get(service.messageId);
+      if (pinned !== undefined)
+        rendered.pinned_message = renderMessage(world, chat, pinned, viewerId, false);
+      break;
+    }
   }
 }
 

@@ -1,5 +1,15 @@
 import type { Clock } from "./clock.ts";
-import type { FaultAnswer } from "./faults.ts";
+import type { DeliveryFaultAnswer, FaultAnswer } from "./faults.ts";
+import type {
+  Deletion,
+  InlineQuestion,
+  InlineResults,
+  NewBusinessConnection,
+  NewPoll,
+  Pin,
+  Reaction,
+  Vote,
+} from "./person-actions.ts";
 import type { RateWindow } from "./rate-limit.ts";
 import type { RecordView } from "./record.ts";
 import type {
@@ -10,8 +20,8 @@ import type {
   TelegramUser,
 } from "./telegram-objects.ts";
 
-/** What the sandbox allows and for how long. Documented starting values; all settable. */
-export interface SandboxLimits {
+/** How many messages in how long; an empty list means no limit. */
+export interface PaceLimits {
   /** Messages of one bot, all chats together. */
   bot: RateWindow[];
   /** The same for calls with `allow_paid_broadcast`. */
@@ -20,6 +30,10 @@ export interface SandboxLimits {
   chat: RateWindow[];
   /** Messages of one bot to one group, supergroup or channel, besides `chat`. */
   group: RateWindow[];
+}
+
+/** What the sandbox allows and for how long. Documented starting values; all settable. */
+export interface SandboxLimits extends PaceLimits {
   /** A call made during a hold moves its end by this much: sending on makes it longer. */
   violationPenaltyMs: number;
   /** Bot API: getFile refuses larger files. */
@@ -30,11 +44,23 @@ export interface SandboxLimits {
   photoBytes: number;
   /** A callback query must be answered within this time. */
   callbackAnswerMs: number;
+  /** An inline query must be answered within this time. */
+  inlineAnswerMs: number;
   /** A webhook request without an answer is a failure after this time. */
   webhookTimeoutMs: number;
   /** Messages kept of each chat; the oldest go first. */
   messagesPerChat: number;
+  /** Tokens first seen from one address in a minute before the next gets a 429; 0 is off. */
+  newTokensPerMinute: number;
 }
+
+/**
+ * Limits to change while the sandbox runs. With `botId` or `chatId` only paces, for that bot, that
+ * chat, or that bot in that chat; null goes back to what is for all.
+ */
+export type NewLimits = Partial<Omit<SandboxLimits, keyof PaceLimits>> & {
+  [Pace in keyof PaceLimits]?: RateWindow[] | null;
+} & { botId?: number; chatId?: number };
 
 export interface SandboxOptions {
   /** 0 (the default) takes any free port. */
@@ -44,9 +70,16 @@ export interface SandboxOptions {
   /** Where to keep everything between runs; files go to the folder `<stateFile>.files`. */
   stateFile?: string;
   limits?: Partial<SandboxLimits>;
+  /**
+   * As a Bot API server of one's own with `--local`: downloads without a limit, uploads to 2000 MB,
+   * and `file_path` is where the file lies on this machine.
+   */
+  local?: boolean;
   clock?: Clock;
   /** Entries the record keeps; the oldest go first. Default 100 000. */
   recordLimit?: number;
+  /** Every entry of the record is also appended here, as a line of JSON. */
+  recordFile?: string;
 }
 
 export interface NewUser {
@@ -62,6 +95,10 @@ export interface NewBot {
   username: string;
   /** False (the default) is privacy mode. */
   canReadAllGroupMessages?: boolean;
+  /** People can ask it `@username query` in any chat. Default false. */
+  inline?: boolean;
+  /** It hears which of its inline results was chosen. Default false. */
+  inlineFeedback?: boolean;
   /** `<bot id>:<secret>`; made up when left out. */
   token?: string;
 }
@@ -93,11 +130,13 @@ export interface ChatInfo {
 
 /**
  * Where something happens. A group, supergroup or channel goes by its id; a private chat by the
- * user's id and, when there is more than one bot, `botId` (a bot's id as `chatId` will do too).
+ * user's id and, when there is more than one bot, `botId` (a bot's id as `chatId` will do too); a
+ * chat of an account that a bot looks after by its connection and the customer's id.
  */
 export interface Place {
   chatId: number;
   botId?: number;
+  businessConnectionId?: string;
 }
 
 /** A file that a user sends. */
@@ -116,6 +155,7 @@ export interface Send extends Place {
   /** Two to ten; arrive as messages of their own with one `media_group_id`. */
   album?: { kind: "photo" | "document"; file: Upload; caption?: string }[];
   contact?: Contact;
+  poll?: NewPoll;
   caption?: string;
   /** Message id in the same chat. */
   replyTo?: number;
@@ -137,13 +177,56 @@ export interface PressButton extends Place {
   forge?: boolean;
 }
 
-export interface NewFault {
+/** What all faults share. */
+interface FaultCommon {
   botId?: number;
-  method?: string;
   chatId?: number;
-  /** How many calls it strikes. Default 1. */
+  /** How many it strikes. Default 1, or without end when `probability` or `forMs` is given. */
   times?: number;
-  answer: FaultAnswer;
+  /** Chance, 0 to 1, that it strikes what it matches. Default 1. */
+  probability?: number;
+  /** Draws that chance; the same seed strikes the same calls of the same sequence. */
+  seed?: number;
+  /** Ends by itself after this time. */
+  forMs?: number;
+  /** What is struck waits this long before anything is done. */
+  latencyMs?: number;
+}
+
+/** Strikes calls of bots. Downloads of files are calls of a method named `file`. */
+export interface CallFault extends FaultCommon {
+  on?: "calls";
+  method?: string;
+  /** It is done at once, and answered this much later. */
+  answerLatencyMs?: number;
+  /** Left out: latency alone. */
+  answer?: FaultAnswer;
+}
+
+/** Strikes tries to deliver an update to a webhook. */
+export interface DeliveryFault extends FaultCommon {
+  on: "deliveries";
+  updateKind?: string;
+  answerLatencyMs?: undefined;
+  answer?: DeliveryFaultAnswer;
+}
+
+export type NewFault = CallFault | DeliveryFault;
+
+/** Telegram out of reach, for one bot or for all. */
+export interface NewOutage {
+  botId?: number;
+  /** What calls meet meanwhile; null leaves them alone. Default `reset-before-effect`. */
+  calls?: FaultAnswer | null;
+  /** Whether updates are held back, to be delivered all at once afterwards. Default true. */
+  deliveries?: boolean;
+  /** Ends by itself after this time; otherwise by `clear`. */
+  forMs?: number;
+}
+
+export interface Outage {
+  id: number;
+  clear(): void;
 }
 
 export interface Fault {
@@ -159,6 +242,8 @@ export interface WebhookInfo {
   pending_update_count: number;
   last_error_date?: number;
   last_error_message?: string;
+  /** Where the webhook was last reached. */
+  ip_address?: string;
   max_connections?: number;
   allowed_updates?: string[];
 }
@@ -188,6 +273,21 @@ export interface Sandbox {
   send(send: Send): Promise<TelegramMessage[]>;
   edit(edit: Edit): TelegramMessage;
   pressButton(press: PressButton): { callbackQueryId: string };
+  /** Deletes a person's own messages; of that bots hear only in a business account. */
+  deleteMessages(deletion: Deletion): void;
+  react(reaction: Reaction): void;
+  vote(vote: Vote): void;
+  pin(pin: Pin): void;
+  /** Asks a bot; what it answered before, and said may be kept, comes at once. */
+  inlineQuery(question: InlineQuestion): InlineResults;
+  inlineResults(inlineQueryId: string): InlineResults;
+  /** Posts the result in the chat that was asked in, in the person's name, via the bot. */
+  chooseInlineResult(inlineQueryId: string, resultId: string): TelegramMessage;
+  /** Asks to be let into a group or channel; its administrators hear of it. */
+  requestToJoin(chatId: number, userId: number): void;
+  /** Lets a bot look after a user's account; gives the connection's id. */
+  connectBusiness(connection: NewBusinessConnection): string;
+  disconnectBusiness(connectionId: string): void;
   /** Upgrades a group to a supergroup: both service messages, and the new id. */
   migrate(chatId: number): number;
   /** Queues an update of a kind that has no action here; gives its `update_id`. */
@@ -197,7 +297,10 @@ export interface Sandbox {
   messages(place: Place): TelegramMessage[];
   webhookInfo(botId: number): WebhookInfo;
   fault(fault: NewFault): Fault;
+  /** Ends all faults and outages. */
   clearFaults(): void;
+  outage(outage?: NewOutage): Outage;
+  setLimits(limits: NewLimits): void;
   /** Resolves when `predicate` holds, looked at after each entry; rejects after `timeoutMs`. */
   waitFor(predicate: (record: RecordView) => boolean, timeoutMs?: number): Promise<void>;
   /** Stops deliveries, answers nobody any more, and writes the state file. */

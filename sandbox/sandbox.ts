@@ -1,27 +1,29 @@
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import type { AddressInfo } from "node:net";
-import { account, createBot, createUser } from "./accounts.ts";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { BotApiServer } from "./bot-api-server.ts";
 import { BotUpdates } from "./bot-updates.ts";
 import { systemClock } from "./clock.ts";
 import { controlApi } from "./control-api.ts";
-import { CallbackQueries, type Core } from "./core.ts";
+import { type Core, OpenQueries } from "./core.ts";
 import { SandboxError } from "./errors.ts";
 import { Faults } from "./faults.ts";
 import { folderFiles, memoryFiles } from "./file-store.ts";
-import { defaultLimits } from "./limits.ts";
-import * as membership from "./membership.ts";
-import { webhookInfo } from "./methods/index.ts";
-import * as people from "./people.ts";
+import { InlineDesk } from "./inline.ts";
+import { defaultLimits, Limits, localServerLimits } from "./limits.ts";
+import { Outages } from "./outages.ts";
 import { restore, takeSnapshot } from "./persistence.ts";
 import { RateLimiter } from "./rate-limit.ts";
 import { SandboxRecord } from "./record.ts";
-import { renderMessage } from "./render.ts";
+import { keepRecordFile } from "./record-file.ts";
+import { actionsOf } from "./sandbox-actions.ts";
 import type { Sandbox, SandboxOptions } from "./sandbox-types.ts";
 import { readSnapshot, StateKeeper } from "./snapshot.ts";
-import { kindOf } from "./update-kinds.ts";
-import { type Bot, newTokenSecret, World } from "./world.ts";
+import { aboutUpdate } from "./update-kinds.ts";
+import { type Bot, World } from "./world.ts";
 
 /**
  * Starts a local Telegram. Resolves once it listens.
@@ -35,20 +37,44 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     https: new HttpsAgent({ keepAlive: true, maxFreeSockets: 256 }),
   };
   const world = new World();
-  const limits = { ...defaultLimits, ...options.limits };
+  const isLocal = options.local ?? false;
+  const limitRules = new Limits({
+    ...defaultLimits,
+    ...(isLocal && localServerLimits),
+    ...options.limits,
+  });
+  const limits = limitRules.all;
   const updates = new Map<number, BotUpdates>();
-  const faults = new Faults();
+  const record = new SandboxRecord(options.recordLimit ?? 100_000, () => clock.now());
+  const tell = (what: string, id: number, fault: object) =>
+    record.add({ kind: "fault", what, id, fault });
+  const faults = new Faults(clock, tell);
+  const outages = new Outages({
+    faults,
+    clock,
+    onChange: tell,
+    resume() {
+      for (const own of updates.values()) own.resume();
+    },
+  });
   let keeper: StateKeeper | undefined;
+  const ownFolder =
+    isLocal && options.stateFile === undefined
+      ? await mkdtemp(join(tmpdir(), "sandbox-files-"))
+      : undefined;
+  const fileFolder = options.stateFile === undefined ? ownFolder : `${options.stateFile}.files`;
   const core: Core = {
     world,
-    record: new SandboxRecord(options.recordLimit ?? 100_000, () => clock.now()),
+    record,
     clock,
     limits,
-    files:
-      options.stateFile === undefined ? memoryFiles() : folderFiles(`${options.stateFile}.files`),
+    limitRules,
+    files: fileFolder === undefined ? memoryFiles() : folderFiles(fileFolder),
+    isLocal,
     fileIndex: new Map(),
-    callbacks: new CallbackQueries(),
-    rates: new RateLimiter(limits.violationPenaltyMs),
+    callbacks: new OpenQueries(),
+    inline: new InlineDesk(),
+    rates: new RateLimiter(() => limits.violationPenaltyMs),
     updatesOf(botId) {
       const found = updates.get(botId);
       if (found === undefined) throw new SandboxError(`no bot ${botId}`, 404);
@@ -61,9 +87,17 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     world.addBot(bot);
     const own = new BotUpdates(bot, {
       clock,
-      record: core.record,
+      record,
       agent,
-      webhookTimeoutMs: limits.webhookTimeoutMs,
+      webhookTimeoutMs: () => limits.webhookTimeoutMs,
+      strike: (entry, hasNext) =>
+        faults.strikeDelivery({
+          botId: bot.id,
+          updateKind: entry.kind,
+          chatId: aboutUpdate(entry.update).chatId,
+          hasNext,
+        }),
+      isCutOff: (botId) => outages.isCutOff(botId),
       changed: core.changed,
       runCall: (caller, method, params) => void botApi.runWebhookCall(caller, method, params),
     });
@@ -78,52 +112,22 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     await keeper.begin();
   }
 
+  const recordFile =
+    options.recordFile === undefined ? undefined : await keepRecordFile(record, options.recordFile);
   let baseUrl = "";
   let closing: Promise<void> | undefined;
   const sandbox: Sandbox = {
+    ...actionsOf(core, { addBot, faults, outages, newTokens: botApi.newTokens }),
     get url() {
       return baseUrl;
     },
-    record: core.record,
-    createUser: (user) => createUser(core, user),
-    createBot: (bot) => createBot(core, bot, addBot),
-    revokeToken(botId) {
-      const bot = world.bot(botId);
-      world.replaceToken(bot, `${bot.id}:${newTokenSecret()}`);
-      core.changed();
-      return account(bot);
-    },
-    createChat: (chat) => membership.createChat(core, chat),
-    addMember: (chatId, memberId, status) => membership.addMember(core, chatId, memberId, status),
-    removeMember: (chatId, memberId, how = "left") =>
-      membership.removeMember(core, chatId, memberId, how),
-    memberStatus: (chatId, memberId) => world.group(chatId).members.get(memberId) ?? "left",
-    block: (userId, botId) => membership.setBlocked(core, userId, botId, true),
-    unblock: (userId, botId) => membership.setBlocked(core, userId, botId, false),
-    deactivateUser(userId) {
-      world.person(userId).deactivated = true;
-      core.changed();
-    },
-    send: (what) => people.send(core, what),
-    edit: (what) => people.edit(core, what),
-    pressButton: (press) => people.pressButton(core, press),
-    migrate: (chatId) => membership.migrate(core, chatId),
-    pushUpdate: (botId, update) => pushUpdate(core, botId, update),
-    messages(place) {
-      const chat = people.chatAt(core, place);
-      return [...chat.messages.values()].map((message) => renderMessage(world, chat, message, 0));
-    },
-    webhookInfo: (botId) => webhookInfo(world.bot(botId), core.updatesOf(botId)),
-    fault: (fault) => faults.add(fault),
-    clearFaults: () => faults.clear(),
-    waitFor: (predicate, timeoutMs = 10_000) => core.record.waitFor(predicate, timeoutMs),
     close() {
       closing ??= close();
       return closing;
     },
   };
 
-  const others = controlApi(core, sandbox, faults);
+  const others = controlApi(core, sandbox, { faults, outages, recordFile });
   const server = createServer((request, response) => {
     if (!botApi.handle(request, response)) others(request, response);
   });
@@ -138,6 +142,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     agent.http.destroy();
     agent.https.destroy();
     await keeper?.close();
+    await recordFile?.close();
+    if (ownFolder !== undefined) await rm(ownFolder, { recursive: true, force: true });
   }
 
   await new Promise<void>((resolve, reject) => {
@@ -153,14 +159,4 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
   for (const bot of world.bots.values())
     if (bot.webhook !== null) core.updatesOf(bot.id).startWebhook(bot.webhook);
   return sandbox;
-}
-
-function pushUpdate(core: Core, botId: number, update: Record<string, unknown>): number {
-  const kinds = Object.keys(update).filter((key) => key !== "update_id");
-  if (kinds.length !== 1) throw new SandboxError("an update has exactly one kind");
-  const { update_id: _given, ...body } = update;
-  const id = core.updatesOf(botId).push(body);
-  if (id === undefined)
-    throw new SandboxError(`bot ${botId} did not ask for ${kindOf(body)} (allowed_updates)`);
-  return id;
 }

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { TelegramUpdate } from "./telegram-objects.ts";
-import type { Bot, Chat, Person, StoredFile, World } from "./world.ts";
+import type { Bot, BusinessConnection, Chat, Person, StoredFile, World } from "./world.ts";
 
 /** All that outlives a run. */
 export interface Snapshot {
@@ -14,6 +14,8 @@ export interface Snapshot {
   bots: Bot[];
   chats: Chat[];
   files: StoredFile[];
+  /** Absent in older files. */
+  businessConnections?: BusinessConnection[];
   pending: { botId: number; update: TelegramUpdate; expiresAtMs: number }[];
 }
 

@@ -92,6 +92,10 @@ export interface TelegramMessage {
   photo?: PhotoSize[];
   document?: DocumentFile;
   contact?: Contact;
+  poll?: TelegramPoll;
+  via_bot?: TelegramUser;
+  business_connection_id?: string;
+  sender_business_bot?: TelegramUser;
   media_group_id?: string;
   reply_to_message?: TelegramMessage;
   reply_markup?: ReplyMarkup;
@@ -102,6 +106,26 @@ export interface TelegramMessage {
   migrate_to_chat_id?: number;
   migrate_from_chat_id?: number;
   forum_topic_created?: { name: string; icon_color: number };
+  forum_topic_edited?: { name: string };
+  forum_topic_closed?: Record<string, never>;
+  forum_topic_reopened?: Record<string, never>;
+  pinned_message?: TelegramMessage;
+  /** Not in the Bot API: for the record and the chat page, who shows which emoji. */
+  shown_reactions?: { emoji: string; userIds: number[] }[];
+}
+
+export interface TelegramPoll {
+  id: string;
+  question: string;
+  options: { persistent_id: string; text: string; voter_count: number }[];
+  total_voter_count: number;
+  is_closed: boolean;
+  is_anonymous: boolean;
+  type: "regular" | "quiz";
+  allows_multiple_answers: boolean;
+  allows_revoting: boolean;
+  members_only: boolean;
+  correct_option_ids?: number[];
 }
 
 export interface BotCommand {

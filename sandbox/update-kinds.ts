@@ -33,46 +33,82 @@ export function lifetimeMs(kind: string): number {
   }
 }
 
+interface Body {
+  chat?: { id?: number };
+  from?: { id?: number };
+  user?: { id?: number };
+  message?: { chat?: { id?: number }; message_id?: number };
+  new_chat_member?: { user?: { id?: number } };
+  message_id?: number;
+  poll_id?: string;
+  id?: string | number;
+}
+
 /**
  * The internal queue: one update of a queue is in flight at a time. Messages and their edits go by
- * chat, queries by user; membership, reactions and business messages have queues of their own.
+ * chat, queries by user, polls by poll; a bot's own membership goes by chat and everybody else's by
+ * member, reactions and their counts each by chat, business messages by chat and apart from the
+ * chat's others. What has no rule shares a queue with nothing (telegram-bot-api, Client).
  */
 export function queueOf(update: TelegramUpdate): string {
   const kind = kindOf(update);
-  const body = update[kind] as {
-    chat?: { id?: number };
-    from?: { id?: number };
-    user?: { id?: number };
-    business_connection_id?: string;
-  } | null;
+  const body = (update[kind] ?? {}) as Body;
   switch (kind) {
     case "message":
     case "edited_message":
     case "channel_post":
     case "edited_channel_post":
-      return `chat:${body?.chat?.id}`;
+      return `chat:${body.chat?.id}`;
     case "callback_query":
-      return `callback:${body?.from?.id}`;
+      return `callback:${body.from?.id}`;
     case "inline_query":
     case "chosen_inline_result":
+      return `${kind}:${body.from?.id}`;
     case "shipping_query":
     case "pre_checkout_query":
-      return `query:${body?.from?.id}`;
+      return `payment:${body.from?.id}`;
+    case "poll":
+      return `poll:${body.id}`;
+    case "poll_answer":
+      return `poll:${body.poll_id}`;
     case "my_chat_member":
-      return `my_chat_member:${body?.chat?.id}`;
+      return `my_chat_member:${body.chat?.id}`;
     case "chat_member":
+      return `member:${body.new_chat_member?.user?.id}`;
     case "chat_join_request":
-      return `chat_member:${body?.chat?.id}`;
+      return `member:${body.from?.id}`;
+    case "chat_boost":
+    case "removed_chat_boost":
+      return `boost:${body.chat?.id}`;
     case "message_reaction":
     case "message_reaction_count":
-      return `reaction:${body?.chat?.id}`;
+      return `${kind}:${body.chat?.id}`;
+    case "business_connection":
+      return `business_connection:${body.user?.id}`;
     case "business_message":
     case "edited_business_message":
     case "deleted_business_messages":
-      return `business:${body?.business_connection_id}:${body?.chat?.id}`;
+      return `business:${body.chat?.id}`;
     default:
-      return `${kind}:${body?.chat?.id ?? body?.from?.id ?? body?.user?.id ?? 0}`;
+      return `alone:${update.update_id}`;
   }
+}
+
+/** Where an update happened and who did it, as far as its kind says so. */
+export function aboutUpdate(update: TelegramUpdate): {
+  chatId?: number;
+  messageId?: number;
+  userId?: number;
+} {
+  const body = (update[kindOf(update)] ?? {}) as Body;
+  const chatId = body.chat?.id ?? body.message?.chat?.id;
+  const messageId = body.message_id ?? body.message?.message_id;
+  const userId = body.from?.id ?? body.user?.id;
+  return {
+    ...(chatId !== undefined && { chatId }),
+    ...(messageId !== undefined && { messageId }),
+    ...(userId !== undefined && { userId }),
+  };
 }
 
 /** Whether a bot that asked for `allowed` gets this kind. Null is a bot that never said. */

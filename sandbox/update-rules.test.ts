@@ -23,32 +23,56 @@ describe("redelivery", () => {
     );
   });
 
-  test("follows Retry-After from 0 to 3600 s and nothing else", () => {
+  test("follows Retry-After up to an hour and nothing else", () => {
     expect(redeliveryDelayMs(1, 30, 0)).toBe(30_000);
-    expect(redeliveryDelayMs(9, 0, 0)).toBe(0);
+    expect(redeliveryDelayMs(3, 0, 0)).toBe(4_000);
     expect(retryAfterSeconds("3600")).toBe(3_600);
-    for (const bad of [undefined, "3601", "-1", "1.5", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"])
+    expect(retryAfterSeconds("86400")).toBe(3_600);
+    for (const bad of [undefined, "-1", "1.5", "soon", "Wed, 21 Oct 2026 07:28:00 GMT"])
       expect(retryAfterSeconds(bad)).toBeUndefined();
   });
 });
 
 describe("kinds of updates", () => {
-  test("messages and edits of a chat share a queue; queries go by user; membership is apart", () => {
+  test("share a queue exactly where Telegram has it so", () => {
     const chat = { id: -5 };
-    const of = (kind: string, body: object) => queueOf({ update_id: 1, [kind]: body });
-    expect(of("message", { chat })).toBe(of("edited_message", { chat }));
-    expect(of("message", { chat })).not.toBe(of("message", { chat: { id: -6 } }));
-    expect(of("callback_query", { from: { id: 9 }, message: { chat } })).not.toBe(
-      of("message", { chat }),
-    );
-    expect(of("my_chat_member", { chat })).not.toBe(of("message", { chat }));
-    expect(of("chat_member", { chat })).not.toBe(of("my_chat_member", { chat }));
-    expect(of("message_reaction", { chat })).not.toBe(of("message", { chat }));
+    const from = { id: 9 };
+    let updateId = 0;
+    const of = (kind: string, body: object) => queueOf({ update_id: ++updateId, [kind]: body });
+    const member = (id: number) => ({ chat, from, new_chat_member: { user: { id } } });
+    const queues = [
+      ["message", "edited_message", "channel_post", "edited_channel_post"].map((kind) =>
+        of(kind, { chat, from }),
+      ),
+      [of("message", { chat: { id: -6 }, from })],
+      [of("callback_query", { from, message: { chat } }), of("callback_query", { from })],
+      [of("callback_query", { from: { id: 8 }, message: { chat } })],
+      [of("inline_query", { from })],
+      [of("chosen_inline_result", { from })],
+      [of("shipping_query", { from }), of("pre_checkout_query", { from })],
+      [of("poll", { id: "77" }), of("poll_answer", { poll_id: "77", user: from })],
+      [of("my_chat_member", member(1)), of("my_chat_member", { chat, from: { id: 2 } })],
+      [of("chat_member", member(9)), of("chat_join_request", { chat: { id: -6 }, from })],
+      [of("chat_member", member(10))],
+      [of("chat_boost", { chat }), of("removed_chat_boost", { chat })],
+      [of("message_reaction", { chat, user: from })],
+      [of("message_reaction_count", { chat })],
+      [of("business_connection", { id: "b", user: from })],
+      ["business_message", "edited_business_message", "deleted_business_messages"].map((kind) =>
+        of(kind, { chat, business_connection_id: "b" }),
+      ),
+      [of("some_kind_of_tomorrow", { chat })],
+      [of("some_kind_of_tomorrow", { chat })],
+    ];
+    for (const shared of queues) expect(new Set(shared).size).toBe(1);
+    expect(new Set(queues.flat()).size).toBe(queues.length);
   });
 
   test("live as long as Telegram keeps them", () => {
     expect(lifetimeMs("message")).toBe(24 * 3_600_000);
-    expect(lifetimeMs("callback_query")).toBe(150_000);
+    expect(lifetimeMs("edited_message")).toBe(24 * 3_600_000);
+    for (const query of ["callback_query", "shipping_query", "pre_checkout_query"])
+      expect(lifetimeMs(query)).toBe(150_000);
     expect(lifetimeMs("inline_query")).toBe(30_000);
     expect(lifetimeMs("chosen_inline_result")).toBe(600_000);
   });

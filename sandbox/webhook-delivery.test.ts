@@ -34,7 +34,7 @@ const attempts = (sandbox: Sandbox, count: number) =>
 
 describe("webhook delivery", () => {
   test("carries the secret, with ids that rise by one, in order within a chat", async () => {
-    const { sandbox, receiver, say } = await setUp(undefined, { secret_token: "s3cret_-" });
+    const { sandbox, receiver, bot, say } = await setUp(undefined, { secret_token: "s3cret_-" });
     for (let number = 0; number < 50; number++) await say(number % 3, `${number % 3}:${number}`);
     await attempts(sandbox, 50);
     const ids = receiver.received.map(({ update }) => update.update_id).sort((a, b) => a - b);
@@ -44,6 +44,10 @@ describe("webhook delivery", () => {
       expect(texts).toEqual([...texts].sort((a, b) => Number(a?.slice(2)) - Number(b?.slice(2))));
     }
     expect(new Set(receiver.received.map(({ secret }) => secret))).toEqual(new Set(["s3cret_-"]));
+    expect(sandbox.webhookInfo(bot.id)).toMatchObject({
+      ip_address: "127.0.0.1",
+      max_connections: 40,
+    });
   });
 
   test("a failing head is tried again at once, then after 2 and 4 s, and holds only its own chat", async () => {
@@ -202,6 +206,62 @@ describe("webhook delivery", () => {
     expect(texts).toEqual(["hello", "from the answer"]);
   });
 
+  test("an answer that asks for what gives a result, or for the webhook's end, is not executed", async () => {
+    const methods = ["getMe", "setWebhook", "deleteWebhook", "close", "logOut", "sendMessage"];
+    const { sandbox, users, say } = await setUp(({ update, answer }) =>
+      answer(
+        200,
+        { "content-type": "application/json" },
+        JSON.stringify({
+          method: (update.message as { text: string }).text,
+          chat_id: users[0]?.id,
+          text: "done",
+        }),
+      ),
+    );
+    const before = sandbox.record.counts.call;
+    for (const method of methods) await say(0, method);
+    await sandbox.waitFor((record) => record.callsOf("sendMessage").length === 1);
+    expect(sandbox.record.counts.call).toBe(before + 1);
+  });
+
+  test("an update whose next try would come after its end is dropped at once, and the next goes", async () => {
+    const { clock, sandbox, receiver, bot, users } = await setUp(({ update, answer }) =>
+      answer((update.inline_query as { query: string }).query === "first" ? 503 : 200, {
+        "retry-after": "31",
+      }),
+    );
+    for (const query of ["first", "second"])
+      sandbox.pushUpdate(bot.id, { inline_query: { from: { id: users[0]?.id }, query } });
+    await attempts(sandbox, 2);
+    expect(clock.nextTimerMs()).toBeUndefined();
+    expect(receiver.received).toHaveLength(2);
+    expect(sandbox.record.counts.expired).toBe(1);
+  });
+
+  test.each([
+    ["message", 86_400],
+    ["edited_message", 86_400],
+    ["callback_query", 150],
+    ["shipping_query", 150],
+    ["pre_checkout_query", 150],
+    ["inline_query", 30],
+    ["chosen_inline_result", 600],
+    ["my_chat_member", 86_400],
+  ])("an undelivered %s waits %i s and not a moment longer", async (kind, seconds) => {
+    const { clock, sandbox, receiver, bot } = await setUp();
+    const outage = sandbox.outage({ calls: null });
+    const push = () => sandbox.pushUpdate(bot.id, { [kind]: { from: { id: 1 }, chat: { id: 1 } } });
+    push();
+    clock.advance(1);
+    const inTime = push();
+    clock.advance(seconds * 1_000 - 1);
+    outage.clear();
+    await attempts(sandbox, 1);
+    expect(receiver.received.map(({ update }) => update.update_id)).toEqual([inTime]);
+    expect(sandbox.record.counts.expired).toBe(1);
+  });
+
   test("after 23 hours of nothing but 410 the webhook is gone", async () => {
     const { clock, sandbox, bot, say } = await setUp(({ answer }) =>
       answer(410, { "retry-after": "3600" }),
@@ -254,6 +314,10 @@ describe("setWebhook", () => {
     await say(0, "waiting");
     await attempts(sandbox, 2);
     expect(() => sandbox.pushUpdate(bot.id, { poll: { id: "1" } })).toThrow(/did not ask for poll/);
+    clock.advance(1_000);
+    const names = ["Message", "nothing_known"];
+    await call(sandbox, bot, "setWebhook", { url: receiver.url, allowed_updates: names });
+    expect(sandbox.webhookInfo(bot.id).allowed_updates).toEqual(["message"]);
     clock.advance(1_000);
     await call(sandbox, bot, "setWebhook", { url: receiver.url, drop_pending_updates: true });
     expect(sandbox.webhookInfo(bot.id)).toMatchObject({

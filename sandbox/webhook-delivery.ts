@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { DeliveryFaultAnswer, Strike } from "./faults.ts";
 import { Fifo } from "./fifo.ts";
 import type { PendingUpdate, PendingUpdates } from "./pending-updates.ts";
 import { redeliveryDelayMs, retryAfterSeconds } from "./redelivery.ts";
@@ -11,14 +12,36 @@ export interface WebhookSettings {
   maxConnections: number;
 }
 
+/** One try, as it went. */
+export interface DeliveryTry {
+  entry: PendingUpdate;
+  /** 1 for the update's first. */
+  attempt: number;
+  result: PostResult;
+  durationMs: number;
+  fault?: string;
+  /** What the receiver answered, where the fault kept that from arriving. */
+  answered?: number;
+  /** False when the webhook was set anew or taken away meanwhile. */
+  isCurrent: boolean;
+}
+
 export interface DeliveryHooks {
-  /** After each try; `attempt` is 1 for an update's first. */
-  delivered(entry: PendingUpdate, attempt: number, result: PostResult, durationMs: number): void;
+  /** After each try. */
+  delivered(made: DeliveryTry): void;
   /** A 2xx answer whose JSON body names a method. */
   answeredWithCall(method: string, params: Record<string, unknown>): void;
   /** The receiver said 410 and nothing else for 23 hours. */
   gone(): void;
+  /** The fault that this try meets, if any; `hasNext`: another update waits behind it. */
+  strike(entry: PendingUpdate, hasNext: boolean): Strike<DeliveryFaultAnswer> | undefined;
+  /** Whether an outage holds everything back. */
+  isCutOff(): boolean;
+  /** A request without an answer is a failure after this time. */
+  timeoutMs(): number;
 }
+
+const connectionReset: PostResult = { status: 0, error: "Connection reset by peer" };
 
 const goneAfterMs = 23 * 60 * 60 * 1000;
 
@@ -41,7 +64,6 @@ export class WebhookDelivery {
   readonly #pending: PendingUpdates;
   readonly #clock: Clock;
   readonly #agent: WebhookAgent;
-  readonly #timeoutMs: number;
   readonly #hooks: DeliveryHooks;
   readonly #queues = new Map<string, Queue>();
   readonly #ready = new Fifo<Queue>();
@@ -56,14 +78,12 @@ export class WebhookDelivery {
     pending: PendingUpdates;
     clock: Clock;
     agent: WebhookAgent;
-    timeoutMs: number;
     hooks: DeliveryHooks;
   }) {
     this.#settings = options.settings;
     this.#pending = options.pending;
     this.#clock = options.clock;
     this.#agent = options.agent;
-    this.#timeoutMs = options.timeoutMs;
     this.#hooks = options.hooks;
     for (const entry of this.#pending.values()) this.enqueue(entry);
   }
@@ -87,6 +107,11 @@ export class WebhookDelivery {
     this.#timers.clear();
   }
 
+  /** An outage is over: everything that was held back goes at once. */
+  resume(): void {
+    this.#pump();
+  }
+
   /** A busy queue is in the ready list, in flight or waiting; so it is never in two places. */
   #makeReady(queue: Queue): void {
     queue.busy = true;
@@ -94,69 +119,111 @@ export class WebhookDelivery {
   }
 
   #pump(): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#hooks.isCutOff()) return;
     this.#pending.expire(this.#clock.now());
     while (this.#inFlight < this.#settings.maxConnections) {
       const queue = this.#ready.shift();
       if (queue === undefined) return;
-      while (queue.waiting.peek()?.done) {
-        queue.waiting.shift();
-        queue.failures = 0;
-      }
-      const head = queue.waiting.peek();
-      if (head === undefined) {
+      const first = headOf(queue);
+      if (first === undefined) {
         this.#queues.delete(queue.key);
         continue;
       }
+      const next = queue.waiting.peekSecond();
+      const strike = this.#hooks.strike(first, next !== undefined && !next.done);
+      if (strike?.answer === "out-of-order") queue.waiting.swapFirstTwo();
       this.#inFlight++;
-      void this.#deliver(queue, head);
+      void this.#deliver(queue, queue.waiting.peek() ?? first, strike);
     }
   }
 
-  async #deliver(queue: Queue, head: PendingUpdate): Promise<void> {
-    const attempt = ++head.attempts;
-    const startedMs = performance.now();
-    const post = postUpdate({
-      url: this.#settings.url,
-      secretToken: this.#settings.secretToken,
-      body: JSON.stringify(head.update),
-      agent: this.#agent,
-      clock: this.#clock,
-      timeoutMs: this.#timeoutMs,
-    });
-    this.#posts.add(post);
-    const result = await post.result;
-    this.#posts.delete(post);
+  async #deliver(
+    queue: Queue,
+    head: PendingUpdate,
+    strike: Strike<DeliveryFaultAnswer> | undefined,
+  ): Promise<void> {
+    if (strike !== undefined && strike.latencyMs > 0) await this.#wait(strike.latencyMs);
+    if (this.#stopped) return;
+    const tries = [this.#try(head, strike)];
+    if (strike?.answer === "duplicate") tries.push(this.#try(head, strike));
+    const results = await Promise.all(tries);
     this.#inFlight--;
     if (this.#stopped) return;
-    const succeeded = result.status >= 200 && result.status <= 299;
-    this.#hooks.delivered(head, attempt, result, performance.now() - startedMs);
-    if (succeeded) {
+    const result = results.find(isSuccess) ?? results[0] ?? connectionReset;
+    if (isSuccess(result)) {
       this.#goneSinceMs = undefined;
       this.#pending.confirm(head);
       queue.waiting.shift();
       queue.failures = 0;
-      if (result.call !== undefined)
-        this.#hooks.answeredWithCall(result.call.method, result.call.params);
+      for (const { call } of results)
+        if (call !== undefined) this.#hooks.answeredWithCall(call.method, call.params);
       this.#ready.push(queue);
     } else {
       if (this.#isGone(result.status)) {
         this.#hooks.gone();
         return;
       }
-      this.#retryLater(queue, result);
+      this.#retryLater(queue, head, result);
     }
     this.#pump();
   }
 
-  #retryLater(queue: Queue, result: PostResult): void {
+  /** Posts the update once, tells of it, and gives what Telegram gets to see of it. */
+  async #try(
+    entry: PendingUpdate,
+    strike: Strike<DeliveryFaultAnswer> | undefined,
+  ): Promise<PostResult> {
+    const attempt = ++entry.attempts;
+    const startedMs = performance.now();
+    const arrived = strike?.answer === "reset-before-effect" ? undefined : await this.#post(entry);
+    const isLost = arrived === undefined || strike?.answer === "reset-after-effect";
+    const result = isLost ? connectionReset : arrived;
+    this.#hooks.delivered({
+      entry,
+      attempt,
+      result,
+      durationMs: performance.now() - startedMs,
+      ...(strike !== undefined && { fault: strike.label }),
+      ...(isLost && arrived !== undefined && { answered: arrived.status }),
+      isCurrent: !this.#stopped,
+    });
+    return result;
+  }
+
+  async #post(entry: PendingUpdate): Promise<PostResult> {
+    const post = postUpdate({
+      url: this.#settings.url,
+      secretToken: this.#settings.secretToken,
+      body: JSON.stringify(entry.update),
+      agent: this.#agent,
+      clock: this.#clock,
+      timeoutMs: this.#hooks.timeoutMs(),
+    });
+    this.#posts.add(post);
+    const result = await post.result;
+    this.#posts.delete(post);
+    return result;
+  }
+
+  #wait(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(delayMs, () => {
+        this.#timers.delete(cancel);
+        resolve();
+      });
+      this.#timers.add(cancel);
+    });
+  }
+
+  #retryLater(queue: Queue, head: PendingUpdate, result: PostResult): void {
     queue.failures++;
     const delayMs = redeliveryDelayMs(
       queue.failures,
       retryAfterSeconds(result.retryAfter),
       Math.random(),
     );
-    if (delayMs === 0) {
+    if (this.#clock.now() + delayMs > head.expiresAtMs) this.#pending.giveUp(head);
+    if (delayMs === 0 || head.done) {
       this.#ready.push(queue);
       return;
     }
@@ -176,4 +243,17 @@ export class WebhookDelivery {
     this.#goneSinceMs ??= this.#clock.now();
     return this.#clock.now() - this.#goneSinceMs >= goneAfterMs;
   }
+}
+
+/** The first update that still waits, after letting go of those that do not. */
+function headOf(queue: Queue): PendingUpdate | undefined {
+  while (queue.waiting.peek()?.done) {
+    queue.waiting.shift();
+    queue.failures = 0;
+  }
+  return queue.waiting.peek();
+}
+
+function isSuccess({ status }: PostResult): boolean {
+  return status >= 200 && status <= 299;
 }

@@ -14,6 +14,8 @@ export interface PostResult {
   /** In the words of getWebhookInfo's `last_error_message`; undefined for 2xx. */
   error?: string;
   retryAfter?: string;
+  /** Of the machine that answered. */
+  address?: string;
   /** The call that a 2xx JSON body asked for (Bot API: Making requests when getting updates). */
   call?: { method: string; params: Record<string, unknown> };
 }
@@ -68,6 +70,8 @@ export function postUpdate(post: {
     request.on("error", (error: NodeJS.ErrnoException) => fail(connectionError(error)));
     request.on("response", (response) => {
       const status = response.statusCode ?? 0;
+      // Told here: when the answer ends, the socket may have been let go.
+      const address = response.socket.remoteAddress;
       const isJson = /^application\/json\b/i.test(response.headers["content-type"] ?? "");
       const chunks: Buffer[] = [];
       let sizeBytes = 0;
@@ -83,10 +87,11 @@ export function postUpdate(post: {
             error:
               `Wrong response from the webhook: ${status} ${response.statusMessage ?? ""}`.trim(),
             retryAfter: response.headers["retry-after"],
+            address,
           });
           return;
         }
-        settle({ status, call: callIn(chunks) });
+        settle({ status, address, call: callIn(chunks) });
       });
     });
     request.end(post.body);
@@ -94,13 +99,16 @@ export function postUpdate(post: {
   return { result, cancel: () => cancel() };
 }
 
+/** Nobody would hear what these give, or they would pull the webhook from under their own answer. */
+const notExecuted = /^(get.*|setwebhook|deletewebhook|logout|close)$/i;
+
 function callIn(chunks: Buffer[]): PostResult["call"] {
   if (chunks.length === 0) return undefined;
   try {
     const body: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
     if (typeof body !== "object" || body === null || !("method" in body)) return undefined;
     const { method, ...params } = body as Record<string, unknown>;
-    return typeof method === "string" ? { method, params } : undefined;
+    return typeof method === "string" && !notExecuted.test(method) ? { method, params } : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomInt } from "node:crypto";
 import { SandboxError } from "./errors.ts";
 import type {
   BotCommand,
@@ -29,14 +29,22 @@ export interface Bot {
   name: string;
   username: string;
   canReadAllGroupMessages: boolean;
+  /** Whether people can ask it `@username query` in any chat. */
+  inline?: boolean;
+  /** Whether it hears which of its results was chosen. */
+  inlineFeedback?: boolean;
   /** Users who have written to the bot, and what became of it. */
   contacts: Map<number, "started" | "blocked">;
   nextUpdateId: number;
+  /** When the last update came to be. */
+  lastUpdateAtMs?: number;
   /** A bot's private chats share one sequence of message ids, as its account's do. */
   nextMessageId: number;
   webhook: WebhookSettings | null;
   /** Null until the bot first says what it wants. */
   allowedUpdates: string[] | null;
+  /** Where the webhook was last reached. */
+  webhookAddress?: string;
   lastErrorAt?: number;
   lastErrorMessage?: string;
   /** Commands by scope and language, descriptions and names by field and language. */
@@ -55,6 +63,30 @@ export interface StoredFile {
   height?: number;
 }
 
+/** A poll as it stands. */
+export interface StoredPoll {
+  id: string;
+  question: string;
+  options: { id: string; text: string }[];
+  isAnonymous: boolean;
+  allowsMultipleAnswers: boolean;
+  /** Set in a quiz. */
+  correctOptionIds?: number[];
+  isClosed: boolean;
+  /** Who voted for which positions. */
+  votes: Map<number, number[]>;
+}
+
+/** A user's account that a bot looks after (Bot API: BusinessConnection). */
+export interface BusinessConnection {
+  id: string;
+  userId: number;
+  botId: number;
+  date: number;
+  isEnabled: boolean;
+  canReply: boolean;
+}
+
 export interface StoredMessage {
   id: number;
   /** Seconds since 1970. */
@@ -68,10 +100,17 @@ export interface StoredMessage {
   captionEntities?: MessageEntity[];
   media?: { kind: "photo" | "document"; file: StoredFile };
   contact?: Contact;
+  poll?: StoredPoll;
   albumId?: string;
   threadId?: number;
   replyTo?: number;
   replyMarkup?: ReplyMarkup;
+  /** The bot whose inline result this is. */
+  viaBot?: number;
+  /** The bot that wrote it in a business account's name. */
+  businessBot?: number;
+  /** Emojis by who shows them. */
+  reactions?: Map<number, string[]>;
   forwardedFrom?: { userId?: number; chatId?: number; messageId: number; date: number };
   service?:
     | { kind: "joined"; memberIds: number[] }
@@ -79,7 +118,11 @@ export interface StoredMessage {
     | { kind: "created" }
     | { kind: "migratedTo"; chatId: number }
     | { kind: "migratedFrom"; chatId: number }
-    | { kind: "topic"; name: string };
+    | { kind: "topic"; name: string }
+    | { kind: "topicEdited"; name: string }
+    | { kind: "topicClosed" }
+    | { kind: "topicReopened" }
+    | { kind: "pinned"; messageId: number };
 }
 
 export interface Chat {
@@ -97,6 +140,13 @@ export interface Chat {
   nextMessageId: number;
   /** Thread id → name; a chat with topics is a forum. */
   topics: Map<number, string>;
+  closedTopics?: number[];
+  /** Newest last. */
+  pinned?: number[];
+  /** Who asks to be let in, and since when. */
+  joinRequests?: Map<number, number>;
+  /** Of a private chat between two people: whose account a bot may look after. */
+  businessUserId?: number;
   migratedTo?: number;
 }
 
@@ -110,6 +160,7 @@ export class World {
   readonly people = new Map<number, Person>();
   readonly bots = new Map<number, Bot>();
   readonly chats = new Map<string, Chat>();
+  readonly businessConnections = new Map<string, BusinessConnection>();
   readonly #botsByToken = new Map<string, Bot>();
   next = {
     user: firstUserId,
@@ -205,7 +256,17 @@ export function isPresent(status: MemberStatus | undefined): boolean {
   return status === "creator" || status === "administrator" || status === "member";
 }
 
+/** Where a bot's update ids begin, and begin again after a week of silence. */
+export function firstUpdateId(): number {
+  return randomInt(100_000_000, 900_000_000);
+}
+
 /** A bot token's second half, in Telegram's form: 35 characters. */
 export function newTokenSecret(): string {
   return `AA${randomBytes(25).toString("base64url").slice(0, 33)}`;
+}
+
+/** A 64-bit number as a string, as callback queries and albums carry it. */
+export function newId(): string {
+  return `${randomInt(1, 2 ** 47)}${randomInt(10_000, 99_999)}`;
 }

@@ -17,7 +17,7 @@ import path from "node:path";
  * made from. It is made in a folder beside it and renamed into place, so that `dist/` is whole
  * whenever it is there. Types are not checked here; `npm run typecheck` and the gate do that.
  */
-const SOURCES = ["src", "workers", "sandbox", "migrations", "bench"];
+const SOURCES = ["src", "workers", "sandbox", "migrations", "bench", "chaos"];
 const SETTINGS = ["tsconfig.json", "tsconfig.build.json", "package.json"];
 const STAMP = ".stamp";
 

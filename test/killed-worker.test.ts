@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { startSandbox } from "../sandbox/index.ts";
-import type { TransactionalHandler } from "../src/jobs/index.ts";
+import { getJob, type TransactionalHandler } from "../src/jobs/index.ts";
 import { createOutboundHandler, getMessage, submitMessages } from "../src/outbound/index.ts";
 import { createMetrics, silentLogger } from "../src/platform/index.ts";
 import { createBotApiFactory } from "../src/telegram/index.ts";
@@ -89,65 +89,98 @@ describe.each(backends)("a worker killed in any phase, on $name", (backend) => {
     expect(effects.map((effect) => effect.value)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  test("by a job, again and again: that job is discarded, its lane and the others go on", async () => {
-    const lanes = [randomUUID(), randomUUID(), randomUUID()];
-    const { db } = fixture.database;
-    const sender = fixture.engine();
-    const poison = 102;
-    for (let value = 0; value < 5; value++) {
-      for (const [n, lane] of lanes.entries()) {
-        await sender.enqueue({
-          queue: "ingest",
-          lane,
-          workspaceId: fixture.workspaceId,
-          kind: "test",
-          payload: { value: n * 100 + value },
-        });
+  test.each([
+    ["crashes over", "crash"],
+    ["never comes back from", "hang"],
+  ])(
+    "a worker %s a job, again and again: it is discarded, its lane and the others go on",
+    async (_what, poisonedBy) => {
+      const lanes = [randomUUID(), randomUUID(), randomUUID()];
+      const { db } = fixture.database;
+      const sender = fixture.engine();
+      const poison = 102;
+      for (let value = 0; value < 5; value++) {
+        for (const [n, lane] of lanes.entries()) {
+          await sender.enqueue({
+            queue: "ingest",
+            lane,
+            workspaceId: fixture.workspaceId,
+            kind: "test",
+            payload: { value: n * 100 + value },
+          });
+        }
       }
-    }
-    const open = () =>
-      db.query(
-        "SELECT 1 FROM jobs WHERE lane = ANY ($1) AND state NOT IN ('completed', 'discarded')",
+      const open = () =>
+        db.query(
+          "SELECT 1 FROM jobs WHERE lane = ANY ($1) AND state NOT IN ('completed', 'discarded')",
+          [lanes],
+        );
+      let killed = 0;
+      for (; (await open()).length > 0 && killed < 10; killed++) {
+        const args = { databaseUrl: fixture.database.url, redisUrl: backend.redisUrl };
+        const script = startScript(worker, {
+          args: [
+            JSON.stringify({
+              ...args,
+              queue: "ingest",
+              markers: [],
+              when: "after",
+              poison,
+              poisonedBy,
+            }),
+          ],
+        });
+        let ended = false;
+        void script.exited.then(() => {
+          ended = true;
+        });
+        await waitFor(async () => ended || (await open()).length === 0, { timeoutMs: 20_000 });
+        const diedByItself = ended;
+        script.child.kill("SIGKILL");
+        await script.exited;
+        if (!diedByItself) break;
+      }
+      // One death that nobody can be blamed for, one with the whole claim marked, one alone.
+      expect(killed).toBe(3);
+      const jobs = await db.query<{
+        value: number;
+        state: string;
+        attempts: number;
+        deaths: number;
+      }>(
+        `SELECT (payload->>'value')::int AS value, state, attempts, deaths FROM jobs
+       WHERE lane = ANY ($1) ORDER BY 1`,
         [lanes],
       );
-    let killed = 0;
-    for (; (await open()).length > 0 && killed < 10; killed++) {
-      const args = { databaseUrl: fixture.database.url, redisUrl: backend.redisUrl };
-      const script = startScript(worker, {
-        args: [JSON.stringify({ ...args, queue: "ingest", markers: [], when: "after", poison })],
-      });
-      let ended = false;
-      void script.exited.then(() => {
-        ended = true;
-      });
-      await waitFor(async () => ended || (await open()).length === 0, { timeoutMs: 20_000 });
-      const diedByItself = ended;
-      script.child.kill("SIGKILL");
-      await script.exited;
-      if (!diedByItself) break;
-    }
-    // One death that nobody can be blamed for, one with the whole claim marked, two alone.
-    expect(killed).toBe(4);
-    const jobs = await db.query<{ value: number; state: string; attempts: number; deaths: number }>(
-      `SELECT (payload->>'value')::int AS value, state, attempts, deaths FROM jobs
-       WHERE lane = ANY ($1) ORDER BY 1`,
-      [lanes],
-    );
-    for (const { value, state, attempts } of jobs) {
-      const expected =
-        value === poison ? { state: "discarded" } : { state: "completed", attempts: 1 };
-      expect({ value, state, attempts }).toMatchObject({ value, ...expected });
-    }
-    expect(jobs.find(({ value }) => value === poison)?.deaths).toBe(3);
-    for (const [n, lane] of lanes.entries()) {
-      const effects = await db.query<{ value: number }>(
-        "SELECT value FROM effects WHERE lane = $1 ORDER BY n",
-        [lane],
+      for (const { value, state, attempts } of jobs) {
+        const expected =
+          value === poison ? { state: "discarded" } : { state: "completed", attempts: 1 };
+        expect({ value, state, attempts }).toMatchObject({ value, ...expected });
+      }
+      expect(jobs.find(({ value }) => value === poison)?.deaths).toBe(3);
+      const [dead] = await db.query<{ id: string }>(
+        "SELECT id FROM jobs WHERE lane = ANY ($1) AND state = 'discarded'",
+        [lanes],
       );
-      const values = [0, 1, 2, 3, 4].map((value) => n * 100 + value);
-      expect(effects.map(({ value }) => value)).toEqual(values.filter((one) => one !== poison));
-    }
-  });
+      const job = await getJob(db, { id: dead?.id ?? "" });
+      expect(job).toMatchObject({ errorClass: "WorkerDied", error: /3 workers died/ });
+      const deaths = job?.attemptLog.filter(({ outcome }) => outcome === "died") ?? [];
+      expect(deaths).toHaveLength(2);
+      // A crash leaves no word; the watchdog says what the worker was at.
+      const known =
+        poisonedBy === "hang" ? new RegExp(`event loop was blocked.*${dead?.id}`) : /died/;
+      for (const { error } of deaths) expect(error).toMatch(known);
+      for (const [n, lane] of lanes.entries()) {
+        const effects = await db.query<{ value: number }>(
+          "SELECT value FROM effects WHERE lane = $1 ORDER BY n",
+          [lane],
+        );
+        const values = [0, 1, 2, 3, 4].map((value) => n * 100 + value);
+        expect(effects.map(({ value }) => value)).toEqual(values.filter((one) => one !== poison));
+      }
+    },
+    90_000,
+  );
 
   test.each([
     ["before the request left", ["outbound.attempt */", "COMMIT"], "after" as const, 0],

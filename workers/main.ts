@@ -5,7 +5,7 @@ import { startIngest } from "./ingest.ts";
 import { jobsCommand, queuesCommand } from "./jobs-command.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
-import { stopOnSignal } from "./process.ts";
+import { stopOnSignal, watch } from "./process.ts";
 import { start } from "./start.ts";
 import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
@@ -28,6 +28,8 @@ const USAGE = `heliograph <command>
   queues pause|resume NAME stops a queue everywhere, lets it go on
   sandbox [--port N] [--state FILE]   the local Telegram by itself
   bench [NAME …]           measures the figures, as JSON lines
+  chaos [--minutes M] [--seed N] [--backend redis|postgres] [--keep]
+                           load and faults at random; what was lost, doubled, out of order
 `;
 
 const print = (value: unknown) =>
@@ -48,6 +50,7 @@ async function once(config: Config, run: (system: System) => Promise<void>): Pro
 async function web(config: Config): Promise<void> {
   const system = openSystem(config, "web", 10);
   await checkWakes(system);
+  await watch(system);
   const server = webServer(system);
   const port = await server.listen(config.port);
   const background = startBackground(system);
@@ -68,6 +71,7 @@ async function worker(
 ): Promise<void> {
   const system = openSystem(config, name, connections);
   await checkWakes(system);
+  await watch(system);
   await startPool(system);
   const background = startBackground(system);
   system.log.info({}, "working");
@@ -85,6 +89,11 @@ async function main([command, ...rest]: string[]): Promise<void> {
   if (command === "bench") {
     const { bench } = await import("../bench/index.ts");
     return bench(rest);
+  }
+  if (command === "chaos") {
+    const { chaos, readOptions } = await import("../chaos/index.ts");
+    process.exitCode = (await chaos(readOptions(rest))) ? 0 : 1;
+    return;
   }
   if (command === undefined || command === "help" || command === "--help") return print(USAGE);
   const config = loadConfig();

@@ -1,4 +1,5 @@
-import type { Logger } from "../src/platform/index.ts";
+import { type Logger, startWatchdog } from "../src/platform/index.ts";
+import type { System } from "./system.ts";
 
 /** A process has this long to stop; then it ends as it is, and the next one recovers. */
 const STOP_WITHIN_MS = 9_500;
@@ -27,4 +28,11 @@ export function stopOnSignal(log: Logger, stop: () => Promise<void>): void {
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
+}
+
+/** Ends this process when its event loop does not come back; says then which jobs it was at. */
+export async function watch({ config, jobs }: System): Promise<void> {
+  if (config.databaseUrl === undefined) return;
+  const watchdog = await startWatchdog({ worker: jobs.worker, databaseUrl: config.databaseUrl });
+  jobs.onWork((text) => watchdog.note(text));
 }

@@ -15,7 +15,7 @@ import { setUpDemo } from "./demo.ts";
 import { startIngest } from "./ingest.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
-import { stopOnSignal } from "./process.ts";
+import { stopOnSignal, watch } from "./process.ts";
 import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
 
@@ -75,6 +75,7 @@ async function serve(
   sandbox: Sandbox | undefined,
   folder: string,
 ): Promise<void> {
+  await watch(system);
   const server = webServer(system);
   const port = await server.listen(system.config.port);
   closers.push(() => server.close(3_000));

@@ -1,12 +1,22 @@
 import { createWebServer, type WebServer } from "../src/api/index.ts";
-import { createWebhookDirectory } from "../src/connectors/index.ts";
+import {
+  createSeenUpdates,
+  createWebhookDirectory,
+  defineConnectorMetrics,
+  startConnectorWatch,
+} from "../src/connectors/index.ts";
 import { linkedChats, moveChatLink } from "../src/conversations/index.ts";
 import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
 import type { System } from "./system.ts";
 
-/** The web process: the receiver, the API, health and metrics. */
-export function webServer(system: System, options: { requestTimeoutMs?: number } = {}): WebServer {
-  const { db, jobs, metrics, log, connectors, config } = system;
+/** The web process: the receiver, the API, health and metrics, and the watch over the bots. */
+export function webServer(
+  system: System,
+  { watch = true, ...options }: { requestTimeoutMs?: number; watch?: boolean } = {},
+): WebServer {
+  const { db, jobs, metrics, log, connectors, config, botApis } = system;
+  const seen = createSeenUpdates(db, log);
+  defineConnectorMetrics(db, metrics);
   const receiver = createReceiver({
     db,
     directory: createWebhookDirectory(db),
@@ -15,10 +25,20 @@ export function webServer(system: System, options: { requestTimeoutMs?: number }
         (await linkedChats(db, [chat])).has(`${chat.connectorId}/${chat.chatId}`),
       move: async (tx, move) => void (await moveChatLink(tx, move)),
     }),
+    seen,
     jobs,
     metrics,
     log,
   });
   const services = { db, connectors, jobs, metrics, log, adminToken: config.adminToken };
-  return createWebServer({ services, receiver, ...options });
+  const server = createWebServer({ services, receiver, ...options });
+  const tickMs = watch ? undefined : 0;
+  const watching = startConnectorWatch({ db, botApis, log, tickMs });
+  return {
+    listen: server.listen,
+    close: async (graceMs) => {
+      await server.close(graceMs);
+      await Promise.all([watching.stop(), seen.stop()]);
+    },
+  };
 }

@@ -1,6 +1,8 @@
 import type { UploadedFile } from "../bot-api-schema.ts";
 import type { Core } from "../core.ts";
 import { TooManyRequests } from "../errors.ts";
+import { scopeKey } from "../rate-limit.ts";
+import type { PaceLimits } from "../sandbox-types.ts";
 import type { Bot, Chat } from "../world.ts";
 
 /** One Bot API call whose parameters have been checked against the schema. */
@@ -11,6 +13,8 @@ export interface MethodCall {
   files: Map<string, UploadedFile>;
   /** Runs when the caller goes away before it was answered. */
   onGone(run: () => void): void;
+  /** A fault lets an album go wrong after this many items. */
+  albumFault?: { albumStopsAfter: number; retryAfterS: number };
 }
 
 /** Gives the answer's `result`, or throws a `BotApiRefusal`. */
@@ -49,16 +53,15 @@ export function objectParam<Shape extends object>(
  */
 export function meter(call: MethodCall, chat: Chat, cost = 1): void {
   const { core, bot } = call;
-  const { limits } = core;
-  const paid = flagParam(call, "allow_paid_broadcast");
+  const windows = (pace: keyof PaceLimits) => core.limitRules.windows(pace, bot.id, chat);
   const scopes = [
-    paid
-      ? { key: `paid:${bot.id}`, windows: limits.paidBot }
-      : { key: `bot:${bot.id}`, windows: limits.bot },
-    { key: `chat:${bot.id}:${chat.key}`, windows: limits.chat },
+    flagParam(call, "allow_paid_broadcast")
+      ? { key: scopeKey.paidBot(bot.id), windows: windows("paidBot") }
+      : { key: scopeKey.bot(bot.id), windows: windows("bot") },
+    { key: scopeKey.chat(bot.id, chat.key), windows: windows("chat") },
   ];
   if (chat.type !== "private")
-    scopes.push({ key: `group:${bot.id}:${chat.key}`, windows: limits.group });
+    scopes.push({ key: scopeKey.group(bot.id, chat.key), windows: windows("group") });
   const decision = core.rates.take(core.clock.now(), cost, scopes);
   if (!decision.allowed) throw new TooManyRequests(decision.retryAfterS, decision.violation);
 }

@@ -1,6 +1,6 @@
 import { badRequest } from "../errors.ts";
 import { removeMember, renderChatMember } from "../membership.ts";
-import { renderChat } from "../render.ts";
+import { renderChat, renderMessage } from "../render.ts";
 import { type Chat, isPresent } from "../world.ts";
 import { type Method, type MethodCall, numberParam } from "./call.ts";
 import { chatFor } from "./target.ts";
@@ -20,6 +20,7 @@ function groupFor(call: MethodCall): Chat {
 /** Bot API: ChatFullInfo, with the fields that every chat has. */
 export const getChat: Method = (call) => {
   const chat = chatFor(call.core, call.bot, call.params.chat_id);
+  const pinned = chat.messages.get(chat.pinned?.at(-1) ?? -1);
   return {
     ...renderChat(call.core.world, chat),
     accent_color_id: 0,
@@ -31,6 +32,9 @@ export const getChat: Method = (call) => {
       premium_subscription: false,
       gifts_from_channels: false,
     },
+    ...(pinned !== undefined && {
+      pinned_message: renderMessage(call.core.world, chat, pinned, call.bot.id, false),
+    }),
     ...(chat.type !== "private" && {
       permissions: { can_send_messages: true, can_invite_users: true },
     }),

@@ -28,6 +28,13 @@ export const getFile: Method = (call) => {
   if (read?.viewerId !== bot.id)
     throw badRequest("wrong file_id or the file is temporarily unavailable");
   if (file.sizeBytes > core.limits.downloadBytes) throw badRequest("file is too big");
+  if (core.isLocal)
+    return {
+      file_id: stringParam(call, "file_id"),
+      file_unique_id: file.uniqueId,
+      file_size: file.sizeBytes,
+      file_path: core.files.pathOf(file.key),
+    };
   const path = pathOf(file);
   const nowMs = core.clock.now();
   const known = linksOf(core);

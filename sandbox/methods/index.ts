@@ -4,13 +4,20 @@
  * none.
  */
 import { badRequest } from "../errors.ts";
+import * as business from "./business.ts";
 import type { Method } from "./call.ts";
 import * as chats from "./chats.ts";
 import * as edits from "./edits.ts";
 import { getFile } from "./files.ts";
+import { answerInlineQuery } from "./inline.ts";
+import * as members from "./members.ts";
 import * as messages from "./messages.ts";
+import * as pins from "./pins.ts";
+import { sendPoll, stopPoll } from "./polls.ts";
 import * as profile from "./profile.ts";
 import * as queries from "./queries.ts";
+import { setMessageReaction } from "./reactions.ts";
+import * as topics from "./topics.ts";
 import { deleteWebhook, getUpdates, getWebhookInfo, setWebhook } from "./updates.ts";
 
 export type { Method, MethodCall } from "./call.ts";
@@ -19,11 +26,19 @@ export { webhookInfo } from "./updates.ts";
 
 const methods = new Map<string, Method>(
   Object.entries({
+    ...business,
     ...chats,
     ...edits,
+    ...members,
     ...messages,
+    ...pins,
     ...profile,
     ...queries,
+    ...topics,
+    answerInlineQuery,
+    sendPoll,
+    stopPoll,
+    setMessageReaction,
     getFile,
     getUpdates,
     setWebhook,

@@ -1,7 +1,7 @@
-import { badRequest } from "../errors.ts";
+import { badRequest, PartlyDone } from "../errors.ts";
+import { copyOfPoll } from "../polls.ts";
 import { type Draft, post } from "../post.ts";
-import { renderMessage } from "../render.ts";
-import type { MessageEntity, ReplyMarkup } from "../telegram-objects.ts";
+import type { MessageEntity } from "../telegram-objects.ts";
 import type { Chat, StoredMessage } from "../world.ts";
 import {
   type Method,
@@ -13,35 +13,10 @@ import {
 } from "./call.ts";
 import { captionText, messageText } from "./format.ts";
 import { inputFile, inputMedia } from "./input-file.ts";
-import { checkMarkup } from "./reply-markup.ts";
+import { common, deliver } from "./new-message.ts";
 import { chatFor, chatToSendTo } from "./target.ts";
 
 /** Methods that make messages appear. */
-
-/** What all of them share: the thread, the reply and the buttons. */
-function common(call: MethodCall, chat: Chat): Draft {
-  const threadId = numberParam(call, "message_thread_id");
-  if (threadId !== undefined && !chat.topics.has(threadId) && threadId !== 1)
-    throw badRequest("message thread not found");
-  const reply = objectParam<{ message_id: number; allow_sending_without_reply?: boolean }>(
-    call,
-    "reply_parameters",
-  );
-  let replyTo: number | undefined;
-  if (reply !== undefined) {
-    const target = Number(reply.message_id);
-    if (chat.messages.has(target)) replyTo = target;
-    else if (reply.allow_sending_without_reply !== true)
-      throw badRequest("message to be replied not found");
-  }
-  const replyMarkup = checkMarkup(objectParam<ReplyMarkup>(call, "reply_markup"), chat);
-  return {
-    ...(chat.type !== "channel" && { from: call.bot.id }),
-    ...(threadId !== undefined && chat.topics.has(threadId) && { threadId }),
-    ...(replyTo !== undefined && { replyTo }),
-    ...(replyMarkup !== undefined && { replyMarkup }),
-  };
-}
 
 function caption(call: MethodCall): Pick<Draft, "caption" | "captionEntities"> {
   const formatted = captionText(
@@ -54,12 +29,8 @@ function caption(call: MethodCall): Pick<Draft, "caption" | "captionEntities"> {
     : { caption: formatted.text, captionEntities: formatted.entities };
 }
 
-function deliver(call: MethodCall, chat: Chat, draft: Draft) {
-  return renderMessage(call.core.world, chat, post(call.core, chat, draft), call.bot.id);
-}
-
 export const sendMessage: Method = (call) => {
-  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const chat = chatToSendTo(call);
   const { text, entities } = messageText(
     stringParam(call, "text") ?? "",
     stringParam(call, "parse_mode"),
@@ -72,7 +43,7 @@ export const sendMessage: Method = (call) => {
 
 function sendFile(kind: "photo" | "document"): Method {
   return async (call) => {
-    const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+    const chat = chatToSendTo(call);
     const draft = { ...common(call, chat), ...caption(call) };
     const file = await inputFile(call, kind, stringParam(call, kind) ?? "");
     meter(call, chat);
@@ -85,12 +56,13 @@ export const sendDocument = sendFile("document");
 
 /** Counts as many messages as it has items, since that is how many appear. */
 export const sendMediaGroup: Method = async (call) => {
-  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const chat = chatToSendTo(call);
   const draft = common(call, chat);
   const items = await inputMedia(call);
   meter(call, chat, items.length);
   const albumId = `${call.core.clock.now()}${String(items[0]?.file.key ?? 0).padStart(6, "0")}`;
-  return items.map(({ kind, file, formatted }) =>
+  const { albumFault } = call;
+  const sent = items.slice(0, albumFault?.albumStopsAfter).map(({ kind, file, formatted }) =>
     deliver(call, chat, {
       ...draft,
       albumId,
@@ -101,6 +73,13 @@ export const sendMediaGroup: Method = async (call) => {
       }),
     }),
   );
+  // Seen in the wild: part of the album is there, and the bot is not told which.
+  if (albumFault !== undefined && sent.length < items.length)
+    throw new PartlyDone(
+      `failed to send message #${sent.length + 1} with the error message "Too Many Requests: retry after ${albumFault.retryAfterS}"`,
+      sent,
+    );
+  return sent;
 };
 
 /** The message that is to be copied or forwarded. */
@@ -113,7 +92,7 @@ function source(call: MethodCall): { chat: Chat; message: StoredMessage } {
 }
 
 export const copyMessage: Method = (call) => {
-  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const chat = chatToSendTo(call);
   const { message } = source(call);
   const newCaption = call.params.caption === undefined ? undefined : caption(call);
   const copied: Draft = {
@@ -121,6 +100,7 @@ export const copyMessage: Method = (call) => {
     ...(message.text !== undefined && { text: message.text, entities: message.entities }),
     ...(message.media !== undefined && { media: message.media }),
     ...(message.contact !== undefined && { contact: message.contact }),
+    ...(message.poll !== undefined && { poll: copyOfPoll(message.poll) }),
     ...(newCaption ?? {
       ...(message.caption !== undefined && {
         caption: message.caption,
@@ -133,7 +113,7 @@ export const copyMessage: Method = (call) => {
 };
 
 export const forwardMessage: Method = (call) => {
-  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const chat = chatToSendTo(call);
   const { chat: fromChat, message } = source(call);
   const {
     id,
@@ -142,6 +122,7 @@ export const forwardMessage: Method = (call) => {
     replyTo: _reply,
     threadId: _thread,
     albumId: _album,
+    reactions: _reactions,
     ...content
   } = message;
   const origin = message.forwardedFrom ?? {
@@ -161,7 +142,7 @@ const chatActions = new Set(
 
 /** Shown on the chat page; nothing is kept of it. */
 export const sendChatAction: Method = (call) => {
-  const chat = chatToSendTo(call.core, call.bot, call.params.chat_id);
+  const chat = chatToSendTo(call);
   const action = stringParam(call, "action") ?? "";
   if (!chatActions.has(action)) throw badRequest("wrong parameter action in request");
   call.core.record.add({

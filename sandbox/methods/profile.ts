@@ -9,8 +9,8 @@ export const getMe: Method = ({ bot }) => ({
   ...renderBot(bot),
   can_join_groups: true,
   can_read_all_group_messages: bot.canReadAllGroupMessages,
-  supports_inline_queries: false,
-  can_connect_to_business: false,
+  supports_inline_queries: bot.inline ?? false,
+  can_connect_to_business: true,
   has_main_web_app: false,
 });
 

@@ -23,17 +23,20 @@ const actions = [
  */
 export function checkMarkup(markup: ReplyMarkup | undefined, chat: Chat): ReplyMarkup | undefined {
   if (markup === undefined) return undefined;
-  if (markup.inline_keyboard !== undefined) {
-    const rows = markup.inline_keyboard.filter((row) => row.length > 0);
-    for (const button of rows.flat()) checkButton(button);
-    return rows.length === 0 ? undefined : { inline_keyboard: rows };
-  }
+  if (markup.inline_keyboard !== undefined) return checkButtons(markup);
   if (chat.type === "channel") throw badRequest("only inline keyboards are allowed in channels");
   for (const button of markup.keyboard?.flat() ?? []) {
     const text = typeof button === "string" ? button : button.text;
     if (text.trim() === "") throw badRequest("keyboard button text must be non-empty");
   }
   return markup;
+}
+
+/** The inline keyboard of a markup, checked; undefined when it has no buttons. */
+export function checkButtons(markup: ReplyMarkup | undefined): ReplyMarkup | undefined {
+  const rows = (markup?.inline_keyboard ?? []).filter((row) => row.length > 0);
+  for (const button of rows.flat()) checkButton(button);
+  return rows.length === 0 ? undefined : { inline_keyboard: rows };
 }
 
 function checkButton(button: InlineKeyboardButton): void {

@@ -1,7 +1,8 @@
 import type { Core } from "../core.ts";
 import { badRequest, forbidden } from "../errors.ts";
 import { chatWords } from "../render.ts";
-import { type Bot, type Chat, isPresent } from "../world.ts";
+import { type Bot, type BusinessConnection, type Chat, isPresent } from "../world.ts";
+import type { MethodCall } from "./call.ts";
 
 /**
  * The chat that a `chat_id` means to a bot, with Telegram's answers for those it may not use.
@@ -23,8 +24,11 @@ export function chatFor(core: Core, bot: Bot, chatId: unknown): Chat {
   return chat;
 }
 
-/** The same, for a message that is to be sent. */
-export function chatToSendTo(core: Core, bot: Bot, chatId: unknown): Chat {
+/** The same, for a message that is to be sent, perhaps in the name of an account. */
+export function chatToSendTo(call: MethodCall): Chat {
+  const { core, bot } = call;
+  if (call.params.business_connection_id !== undefined) return businessTarget(call);
+  const chatId = call.params.chat_id;
   const id = Number(chatId);
   if (core.world.bots.has(id)) throw forbidden("bots can't send messages to bots");
   const person = core.world.people.get(id);
@@ -37,6 +41,32 @@ export function chatToSendTo(core: Core, bot: Bot, chatId: unknown): Chat {
   const chat = chatFor(core, bot, chatId);
   if (chat.type === "channel" && chat.members.get(bot.id) !== "administrator")
     throw badRequest("need administrator rights in the channel chat");
+  return chat;
+}
+
+/** @throws BotApiRefusal 400 with these words when the bot does not administer the chat */
+export function administered(bot: Bot, chat: Chat, otherwise: string): void {
+  if (chat.members.get(bot.id) !== "administrator") throw badRequest(otherwise);
+}
+
+/** The connection that a call names: its own, and still there. */
+export function connectionFor({ core, bot, params }: MethodCall): BusinessConnection {
+  const connection = core.world.businessConnections.get(String(params.business_connection_id));
+  if (connection?.botId !== bot.id) throw badRequest("business connection not found");
+  return connection;
+}
+
+/** The chat of a connected account in which the bot may write for its user. */
+export function businessTarget(call: MethodCall): Chat {
+  const connection = connectionFor(call);
+  if (!connection.isEnabled || !connection.canReply)
+    throw forbidden("not enough rights to send messages in the business account");
+  const { core, params } = call;
+  const customerId = Number(params.chat_id);
+  // A bot may go on with what the customer began, never begin itself.
+  const chat = core.world.chats.get(`business:${connection.userId}:${customerId}`);
+  if (chat === undefined) throw badRequest("BUSINESS_PEER_INVALID");
+  if (core.world.person(customerId).deactivated) throw forbidden("user is deactivated");
   return chat;
 }
 

@@ -1,3 +1,4 @@
+import { isUpdateKind } from "../bot-api-schema.ts";
 import type { BotUpdates } from "../bot-updates.ts";
 import { badRequest, TooManyRequests } from "../errors.ts";
 import type { WebhookInfo } from "../sandbox-types.ts";
@@ -17,7 +18,9 @@ import {
 function chooseUpdates(call: MethodCall): void {
   const allowed = objectParam<string[]>(call, "allowed_updates");
   if (allowed === undefined) return;
-  call.bot.allowedUpdates = [...new Set(allowed.map(String))];
+  // Names that no kind has are ignored, whatever their case; a list of nothing else means the default.
+  const names = allowed.map((name) => String(name).toLowerCase());
+  call.bot.allowedUpdates = [...new Set(names.filter(isUpdateKind))];
   call.core.changed();
 }
 
@@ -58,10 +61,11 @@ export const setWebhook: Method = (call) => {
     maxConnections: Math.min(100, Math.max(1, numberParam(call, "max_connections") ?? 40)),
     ...(secretToken !== undefined && { secretToken }),
   };
+  delete bot.webhookAddress;
   delete bot.lastErrorAt;
   delete bot.lastErrorMessage;
   const updates = core.updatesOf(bot.id);
-  if (flagParam(call, "drop_pending_updates")) updates.pending.clear();
+  if (flagParam(call, "drop_pending_updates")) updates.dropPending();
   updates.startWebhook(bot.webhook);
   core.changed();
   core.record.add({ kind: "changed", what: "bots", botId: bot.id });
@@ -104,6 +108,8 @@ export function webhookInfo(bot: Bot, updates: BotUpdates): WebhookInfo {
         last_error_date: bot.lastErrorAt,
         last_error_message: bot.lastErrorMessage ?? "",
       }),
+    ...(bot.webhook !== null &&
+      bot.webhookAddress !== undefined && { ip_address: bot.webhookAddress }),
     ...(bot.webhook !== null && { max_connections: bot.webhook.maxConnections }),
     ...(bot.allowedUpdates !== null &&
       bot.allowedUpdates.length > 0 && {

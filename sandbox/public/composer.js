@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { post, sendFiles } from "./api.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
+import { InlineResults, useInlineQuery } from "./inline-query.js";
 import { describe } from "./message.js";
 import { attempt, botOf, me, placeOf, state } from "./store.js";
 
@@ -14,6 +15,7 @@ export function Composer({ chat, messages, threadId, replyTo, onReplyEnd, editin
   const [sending, setSending] = useState(false);
   const input = useRef();
   const picker = useRef();
+  const { asking, answer } = useInlineQuery(chat, editing ? "" : text);
 
   // Before the next key can be pressed: a later effect would overwrite what was typed meanwhile.
   useLayoutEffect(() => {
@@ -117,6 +119,7 @@ export function Composer({ chat, messages, threadId, replyTo, onReplyEnd, editin
         event.preventDefault();
         add(event.dataTransfer.files);
       }}>
+      ${asking && html`<${InlineResults} asking=${asking} answer=${answer} onChosen=${stop} />`}
       ${suggestions.length > 0 && html`<${Suggestions} list=${suggestions} chosen=${chosen} onChoose=${complete} />`}
       ${
         (replyTo || editing) &&

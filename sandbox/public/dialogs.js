@@ -95,6 +95,7 @@ function NewBot({ onClose }) {
         name: filled(form, "name") ?? "",
         username: filled(form, "username") ?? "",
         canReadAllGroupMessages: form.get("all") === "on",
+        ...(form.get("inline") === "on" && { inline: true, inlineFeedback: true }),
       }),
     );
     if (bot !== undefined) setMade(bot);
@@ -111,6 +112,7 @@ function NewBot({ onClose }) {
       <label>Name<input name="name" required autofocus /></label>
       <label>Username<input name="username" required pattern="[A-Za-z]\\w*[Bb][Oo][Tt]" title="letters, digits and _, ending in bot" placeholder="something_bot" /></label>
       <label class="check"><input type="checkbox" name="all" />Reads all messages in groups (privacy mode off)</label>
+      <label class="check"><input type="checkbox" name="inline" />Takes inline queries in any chat</label>
     <//>
   `;
 }
@@ -177,6 +179,13 @@ function GroupDetails({ chat, onClose }) {
     onClose();
     openChat(keyOf(made.id));
   };
+  const own = chat.members.find((member) => member.id === state.userId);
+  const leave = async () => {
+    const left = await attempt(() => remove(`/chats/${chat.id}/members/${state.userId}?how=left`));
+    if (left === undefined) return;
+    onClose();
+    openChat(undefined);
+  };
   const words = { creator: "creator", administrator: "administrator", member: "member" };
   return html`
     <h2>${chat.name}</h2>
@@ -200,6 +209,7 @@ function GroupDetails({ chat, onClose }) {
       </form>`
     }
     <div class="buttons">
+      ${own && own.status !== "creator" && html`<button type="button" onClick=${leave}>Leave</button>`}
       ${chat.type === "group" && chat.migratedTo === undefined && html`<button type="button" onClick=${migrate}>Make it a supergroup</button>`}
       <button type="button" class="primary" onClick=${onClose}>Done</button>
     </div>
@@ -213,6 +223,7 @@ function BotDetails({ bot, onClose }) {
     <p class="hint">@${bot.username}, id <code>${bot.id}</code></p>
     <dl>
       <dt>Groups</dt><dd>${bot.privacy ? "privacy mode: hears commands, replies and mentions" : "hears every message"}</dd>
+      ${bot.inline && html`<dt>Inline</dt><dd>answers @${bot.username} in any chat</dd>`}
       <dt>Webhook</dt><dd>${bot.webhook.url || "none"}</dd>
       <dt>Waiting</dt><dd>${bot.webhook.pending_update_count} updates</dd>
       ${bot.webhook.last_error_message && html`<dt>Last error</dt><dd>${bot.webhook.last_error_message}</dd>`}

@@ -1,6 +1,8 @@
 import { fileUrl, post } from "./api.js";
 import { html } from "./html.js";
 import { Avatar, Icon } from "./icons.js";
+import { Poll } from "./poll.js";
+import { ReactButton, Reactions } from "./reactions.js";
 import { RichText } from "./rich-text.js";
 import { attempt, nameOf, placeOf, state } from "./store.js";
 
@@ -23,6 +25,11 @@ export function describe(message) {
   if (message.migrate_to_chat_id) return "This group became a supergroup";
   if (message.migrate_from_chat_id) return "The supergroup began as a group";
   if (message.forum_topic_created) return `Topic “${message.forum_topic_created.name}” opened`;
+  if (message.forum_topic_edited) return `Topic renamed to “${message.forum_topic_edited.name}”`;
+  if (message.forum_topic_closed) return "Topic closed";
+  if (message.forum_topic_reopened) return "Topic opened again";
+  if (message.pinned_message) return `${who} pinned “${describe(message.pinned_message)}”`;
+  if (message.poll) return `Poll: ${message.poll.question}`;
   if (message.text) return message.text;
   if (message.photo) return `Photo${message.caption ? `: ${message.caption}` : ""}`;
   if (message.document) return `File: ${message.document.file_name ?? "document"}`;
@@ -31,7 +38,11 @@ export function describe(message) {
 }
 
 export const isService = (message) =>
-  message.text === undefined && !message.photo && !message.document && !message.contact;
+  message.text === undefined &&
+  !message.photo &&
+  !message.document &&
+  !message.contact &&
+  !message.poll;
 
 function sizeOf(bytes) {
   if (bytes < 1024) return `${bytes} B`;
@@ -46,7 +57,8 @@ export function Message({ chat, message, first, onReply, onEdit, onCommand }) {
   const own = message.from?.id === state.userId;
   const inGroup = chat.type !== "private";
   const author = message.from ?? message.sender_chat;
-  const editable = own && (message.text !== undefined || message.photo || message.document);
+  const editable =
+    own && !message.via_bot && (message.text !== undefined || message.photo || message.document);
   return html`
     <article class=${`message ${own ? "own" : ""} ${first ? "first" : ""}`} data-message=${message.message_id}>
       ${
@@ -57,9 +69,11 @@ export function Message({ chat, message, first, onReply, onEdit, onCommand }) {
       <div class="stack">
         <div class="bubble">
           ${inGroup && !own && first && html`<div class=${`author hue-${Math.abs(author?.id ?? 0) % 6}`}>${author?.title ?? nameOf(message.from)}${message.from?.is_bot && html`<span class="tag">bot</span>`}</div>`}
+          ${message.via_bot && html`<div class="forwarded">via @${message.via_bot.username}</div>`}
           ${message.forward_origin && html`<div class="forwarded">Forwarded from ${nameOf(message.forward_origin.sender_user) || message.forward_origin.chat?.title}</div>`}
           ${message.reply_to_message && html`<${Quote} message=${message.reply_to_message} />`}
           <${Media} message=${message} />
+          ${message.poll && html`<${Poll} chat=${chat} message=${message} />`}
           ${message.text && html`<div class="text"><${RichText} text=${message.text} entities=${message.entities} onCommand=${onCommand} /></div>`}
           ${message.caption && html`<div class="text"><${RichText} text=${message.caption} entities=${message.caption_entities} onCommand=${onCommand} /></div>`}
           <div class="meta">
@@ -67,10 +81,12 @@ export function Message({ chat, message, first, onReply, onEdit, onCommand }) {
             <time>${timeOf(message.date)}</time>
           </div>
         </div>
+        <${Reactions} chat=${chat} message=${message} />
         ${message.reply_markup?.inline_keyboard && html`<${InlineKeyboard} chat=${chat} message=${message} />`}
       </div>
       <div class="tools">
         <button type="button" onClick=${() => onReply(message)} title="Reply" aria-label=${`Reply to: ${describe(message).slice(0, 60)}`}><${Icon} name="reply" /></button>
+        <${ReactButton} chat=${chat} message=${message} about=${describe(message).slice(0, 60)} />
         ${editable && html`<button type="button" onClick=${() => onEdit(message)} title="Edit" aria-label=${`Edit: ${describe(message).slice(0, 60)}`}><${Icon} name="edit" /></button>`}
       </div>
     </article>

@@ -19,6 +19,8 @@ export const state = {
   unread: new Map(),
   /** Chat key → { botId, action, timer }. */
   actions: new Map(),
+  /** Ids of inline queries that have been answered and not yet looked at. */
+  inlineAnswers: new Set(),
   toasts: [],
   alert: undefined,
   userId: undefined,
@@ -208,9 +210,14 @@ function onCallbackAnswer(entry) {
   else toast(entry.text);
 }
 
+function onInlineAnswer(entry) {
+  if (entry.userId === state.userId) state.inlineAnswers.add(entry.inlineQueryId);
+}
+
 const kinds = [
   "message",
   "callbackAnswer",
+  "inlineAnswer",
   "chatAction",
   "changed",
   "delivery",
@@ -229,6 +236,7 @@ export async function start() {
       if (entry.kind === "message") onMessage(entry);
       else if (entry.kind === "chatAction") onAction(entry);
       else if (entry.kind === "callbackAnswer") onCallbackAnswer(entry);
+      else if (entry.kind === "inlineAnswer") onInlineAnswer(entry);
       else refresh(entry.kind === "delivery" ? 400 : 120);
       notify();
     },

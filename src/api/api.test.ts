@@ -458,6 +458,11 @@ describe("Idempotency-Key", () => {
     expect(theirs.status).toBe(200);
   });
 
+  test("more calls at once than the process has connections: all are answered", async () => {
+    const calls = Array.from({ length: 60 }, (_, n) => send(randomUUID(), `at once ${n}`));
+    expect((await Promise.all(calls)).map(({ status }) => status)).toEqual(calls.map(() => 202));
+  });
+
   test("a connector is connected once, however often the call is repeated at once", async () => {
     const account = world.sandbox.createBot({ name: "Twin", username: `t${Date.now()}_bot` });
     const key = randomUUID();

@@ -1,4 +1,5 @@
 import { type Request, type Response, Router } from "express";
+import { type ConnectorHealth, healthOfConnectors } from "../connectors/index.ts";
 import { createAuthentication } from "./authentication.ts";
 import type { Services } from "./services.ts";
 
@@ -19,6 +20,15 @@ async function checked(work: Promise<unknown>): Promise<Checks[string]> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** How updates come in, of a connector that was looked at; `lastError` only when there is one. */
+function connectorHealth(health: ConnectorHealth | undefined) {
+  if (health === undefined) {
+    return { pendingUpdates: null, gaps: { missing: 0, since: null, ranges: [] }, reasons: [] };
+  }
+  const { connectorId: _id, lastError, lastErrorAt, ...rest } = health;
+  return { ...rest, ...(lastError === null ? {} : { lastError, lastErrorAt }) };
 }
 
 /** Alive, able to take work, figures for Prometheus, and the health of the integration. */
@@ -57,11 +67,19 @@ export function healthRoutes(services: Services): Router {
       response.json({ status });
       return;
     }
-    const connectors = await services.connectors.list(principal.workspaceId, { limit: 200 });
+    const { workspaceId } = principal;
+    const connectors = await services.connectors.list(workspaceId, { limit: 200 });
+    const ids = connectors.map(({ id }) => id);
+    const health = await healthOfConnectors(db, workspaceId, ids);
+    const isUnwell = [...health.values()].some(({ reasons }) => reasons.length > 0);
     response.json({
-      status,
+      status: status === "ok" && isUnwell ? "degraded" : status,
       checks: found,
-      connectors: connectors.map(({ id, status: state }) => ({ id, status: state })),
+      connectors: connectors.map(({ id, status: state }) => ({
+        id,
+        status: state,
+        ...connectorHealth(health.get(id)),
+      })),
     });
   });
   return router;

@@ -4,6 +4,7 @@ import {
   type Keyring,
   type Logger,
   Problem,
+  type Queryable,
   randomToken,
   sha256,
 } from "../platform/index.ts";
@@ -54,7 +55,8 @@ export interface Connectors {
    * could not be reached or did not take the webhook; nothing is left behind then.
    */
   connect(workspaceId: string, connector: NewConnector): Promise<ConnectorView>;
-  get(workspaceId: string, id: string): Promise<ConnectorView | null>;
+  /** `on`: the caller's transaction, which must not wait for a second connection. */
+  get(workspaceId: string, id: string, on?: Queryable): Promise<ConnectorView | null>;
   list(workspaceId: string, page: { limit: number; afterId?: string }): Promise<ConnectorView[]>;
   /** Null when there is none. */
   update(
@@ -121,8 +123,12 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     };
   }
 
-  async function find(workspaceId: string, id: string): Promise<ConnectorRow | undefined> {
-    const rows = await db.query<ConnectorRow>(
+  async function find(
+    workspaceId: string,
+    id: string,
+    on: Queryable = db,
+  ): Promise<ConnectorRow | undefined> {
+    const rows = await on.query<ConnectorRow>(
       `SELECT ${COLUMNS} FROM connectors
        WHERE workspace_id = $1 AND id = $2 AND status <> 'removed'`,
       [workspaceId, id],
@@ -213,8 +219,8 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       }
     },
 
-    get: async (workspaceId, id) => {
-      const row = await find(workspaceId, id);
+    get: async (workspaceId, id, on) => {
+      const row = await find(workspaceId, id, on);
       return row === undefined ? null : view(row);
     },
 

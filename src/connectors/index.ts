@@ -1,8 +1,19 @@
 /**
  * connectors: workspaces and their API keys, bots with their credentials and webhooks. The only
- * room that opens a bot's token, and the one that says whose a webhook request is.
+ * room that opens a bot's token, and the one that says whose a webhook request is. It also looks
+ * after the bots: which updates did not arrive, and what waits at Telegram.
  */
 export { type BotApis, ConnectorRemoved, createBotApis } from "./bot-apis.ts";
+export {
+  type ConnectorHealth,
+  defineConnectorMetrics,
+  healthOfConnectors,
+} from "./connector-health.ts";
+export {
+  type ConnectorWatch,
+  type ConnectorWatchOptions,
+  startConnectorWatch,
+} from "./connector-watch.ts";
 export {
   type Connectors,
   type ConnectorsOptions,
@@ -11,6 +22,7 @@ export {
   type NewConnector,
   type RemovedConnector,
 } from "./connectors.ts";
+export { createSeenUpdates, type SeenUpdates } from "./seen-updates.ts";
 export {
   createWebhookDirectory,
   type WebhookDirectory,

@@ -9,6 +9,9 @@ import type {
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
 import type { Reply } from "./reply.ts";
 import type { MemberStatus, TelegramChat, TelegramUser } from "./telegram-types.ts";
+import { type TopicFacts, withChange } from "./topics.ts";
+
+type Of<Type extends Effect["type"]> = Extract<Effect, { type: Type }>;
 
 export interface ChatChange {
   scope: Scope;
@@ -46,6 +49,13 @@ export interface Changes {
   /** Versions for the history, of messages old and new. */
   history: Array<{ key: MessageKey; version: MessageVersion }>;
   members: MemberChange[];
+  deletions: Array<Of<"message-deleted">>;
+  pins: Array<Of<"message-pinned">>;
+  reactions: Array<Of<"reactions-changed">>;
+  topics: TopicFacts[];
+  polls: Array<Of<"poll-counted">>;
+  pollAnswers: Array<Of<"poll-answered">>;
+  businessConnections: Array<Of<"business-connection-changed">>;
   replies: Reply[];
 }
 
@@ -76,6 +86,13 @@ export function compact(effects: readonly Effect[]): Changes {
   const messages = new Map<string, StoredMessage>();
   const edits = new Map<string, Changes["edits"][number]>();
   const members = new Map<string, MemberChange>();
+  const deletions = new Map<string, Of<"message-deleted">>();
+  const pins = new Map<string, Of<"message-pinned">>();
+  const reactions = new Map<string, Of<"reactions-changed">>();
+  const topics = new Map<string, TopicFacts>();
+  const polls = new Map<string, Of<"poll-counted">>();
+  const pollAnswers = new Map<string, Of<"poll-answered">>();
+  const businessConnections = new Map<string, Of<"business-connection-changed">>();
   const history: Changes["history"] = [];
   const replies: Reply[] = [];
 
@@ -134,6 +151,42 @@ export function compact(effects: readonly Effect[]): Changes {
       case "version-kept":
         history.push(effect);
         break;
+      case "message-deleted": {
+        const key = messageKeyOf(effect.key);
+        if (!deletions.has(key)) deletions.set(key, effect);
+        break;
+      }
+      case "message-pinned":
+        keepLatest(pins, messageKeyOf(effect.key), effect, effect.atS, (pin) => pin.atS);
+        break;
+      case "reactions-changed": {
+        const key = `${messageKeyOf(effect.key)}/${effect.actorId}`;
+        keepLatest(reactions, key, effect, effect.atS, (known) => known.atS);
+        break;
+      }
+      case "topic-changed": {
+        const { scope, threadId } = effect;
+        const chatId = finalChatId(scope, effect.chatId);
+        const key = `${chatKeyOf(scope, chatId)}/${threadId}`;
+        const unknown = { scope, chatId, threadId, name: null, closed: null, hidden: null };
+        topics.set(key, withChange(topics.get(key) ?? unknown, effect.change));
+        break;
+      }
+      case "poll-counted": {
+        const key = chatKeyOf(effect.scope, effect.pollId);
+        polls.set(key, withCounts(polls.get(key), effect));
+        break;
+      }
+      case "poll-answered": {
+        const key = `${chatKeyOf(effect.scope, effect.pollId)}/${effect.voterId}`;
+        keepLatest(pollAnswers, key, effect, effect.atMs, (known) => known.atMs);
+        break;
+      }
+      case "business-connection-changed": {
+        const key = chatKeyOf(effect.scope, effect.connectionId);
+        keepLatest(businessConnections, key, effect, effect.atMs, (known) => known.atMs);
+        break;
+      }
       case "conversation-acknowledged": {
         const known = conversations.get(conversationKeyOf(inFinalChat(effect.conversation)));
         if (known) known.acknowledgedAtMs ??= effect.atMs;
@@ -153,6 +206,36 @@ export function compact(effects: readonly Effect[]): Changes {
     edits: [...edits.values()],
     history,
     members: [...members.values()],
+    deletions: [...deletions.values()],
+    pins: [...pins.values()],
+    reactions: [...reactions.values()],
+    topics: [...topics.values()],
+    polls: [...polls.values()],
+    pollAnswers: [...pollAnswers.values()],
+    businessConnections: [...businessConnections.values()],
     replies,
   };
+}
+
+/** Of the same time, what came later. */
+function keepLatest<Value>(
+  kept: Map<string, Value>,
+  key: string,
+  value: Value,
+  at: number,
+  atOf: (known: Value) => number,
+): void {
+  const known = kept.get(key);
+  if (known === undefined || atOf(known) <= at) kept.set(key, value);
+}
+
+function withCounts(
+  known: Of<"poll-counted"> | undefined,
+  news: Of<"poll-counted">,
+): Of<"poll-counted"> {
+  if (known === undefined) return news;
+  const isNewer = known.live === news.live ? known.atMs <= news.atMs : news.live;
+  const newest = isNewer ? news : known;
+  const closed = known.counts.closed || news.counts.closed;
+  return { ...newest, asked: news.asked ?? known.asked, counts: { ...newest.counts, closed } };
 }

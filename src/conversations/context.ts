@@ -142,6 +142,14 @@ function advanceBy(context: Context, effect: Effect): void {
     case "conversation-acknowledged":
       context.acknowledged.add(conversationKeyOf(effect.conversation));
       return;
+    // Nothing is decided by these: the later word counts, by its time, where they are written.
+    case "message-deleted":
+    case "message-pinned":
+    case "reactions-changed":
+    case "topic-changed":
+    case "poll-counted":
+    case "poll-answered":
+    case "business-connection-changed":
     case "reply":
       return;
   }

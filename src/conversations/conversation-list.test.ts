@@ -3,8 +3,9 @@ import fc from "fast-check";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
 import { message, privateChat, user } from "../../test/support/telegram-updates.ts";
 import { listChats } from "./chat-list.ts";
-import { listConversations, listMessages } from "./conversation-list.ts";
+import { listConversations } from "./conversation-list.ts";
 import type { Scope } from "./effects.ts";
+import { listMessages } from "./message-list.ts";
 import { InvalidCursor, isBigint, keyAfter, type Page, pageOf } from "./paging.ts";
 
 let world: World;

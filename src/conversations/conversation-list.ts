@@ -1,6 +1,5 @@
 import type { Queryable } from "../platform/index.ts";
 import { isBigint, keyAfter, limitOf, type Page, type PageRequest, pageOf } from "./paging.ts";
-import type { Media } from "./telegram-types.ts";
 
 export interface ConversationView {
   id: string;
@@ -8,26 +7,19 @@ export interface ConversationView {
   chatId: string;
   /** A forum's topic. */
   threadId?: string;
+  topic?: TopicView;
+  /** A business account's conversation: the account's connection to the bot. */
+  businessConnectionId?: string;
   contactId: string | null;
   status: "open" | "closed";
   lastMessageAt: string;
 }
 
-export interface MessageView {
-  id: string;
-  direction: "in" | "out";
-  telegramMessageId: string;
-  /** `text`, a kind of file, or what Telegram reports, e.g. `new_chat_members`. */
-  kind: string;
-  contactId: string | null;
-  text?: string;
-  editedAt?: string;
-  media?: Media;
-  mediaGroupId?: string;
-  threadId?: string;
-  replyToMessageId?: string;
-  sentAt: string;
-  receivedAt: string;
+/** What Telegram told of a topic; what it did not is absent. */
+export interface TopicView {
+  name?: string;
+  closed?: boolean;
+  hidden?: boolean;
 }
 
 interface ConversationRow {
@@ -35,6 +27,10 @@ interface ConversationRow {
   connector_id: string;
   chat_id: string;
   thread_id: string;
+  business_connection_id: string;
+  topic_name: string | null;
+  topic_closed: boolean | null;
+  topic_hidden: boolean | null;
   contact_id: string | null;
   status: "open" | "closed";
   last_message_at: Date;
@@ -45,13 +41,19 @@ interface ConversationRow {
  * `$4` is a group's id from before it became a supergroup as well as its present one.
  */
 const LIST_CONVERSATIONS = `/* conversations.list */
-SELECT id, connector_id, chat_id, thread_id, contact_id, status, last_message_at
-FROM conversations
-WHERE workspace_id = $1 AND ($2::bigint IS NULL OR id < $2)
-  AND ($3::uuid IS NULL OR connector_id = $3)
-  AND ($4::bigint IS NULL OR chat_id = $4 OR (connector_id, chat_id) IN (
-    SELECT connector_id, migrated_to FROM chats WHERE workspace_id = $1 AND chat_id = $4))
-ORDER BY id DESC LIMIT $5`;
+SELECT c.*, t.name AS topic_name, t.closed AS topic_closed, t.hidden AS topic_hidden
+FROM (
+  SELECT workspace_id, id, connector_id, chat_id, thread_id, business_connection_id, contact_id,
+    status, last_message_at
+  FROM conversations
+  WHERE workspace_id = $1 AND ($2::bigint IS NULL OR id < $2)
+    AND ($3::uuid IS NULL OR connector_id = $3)
+    AND ($4::bigint IS NULL OR chat_id = $4 OR (connector_id, chat_id) IN (
+      SELECT connector_id, migrated_to FROM chats WHERE workspace_id = $1 AND chat_id = $4))
+  ORDER BY id DESC LIMIT $5
+) c
+LEFT JOIN topics t USING (workspace_id, connector_id, chat_id, thread_id)
+ORDER BY c.id DESC`;
 
 /**
  * A workspace's conversations, newest first. A filter that is not an id matches nothing. Throws
@@ -83,76 +85,23 @@ function conversationView(row: ConversationRow): ConversationView {
     connectorId: row.connector_id,
     chatId: row.chat_id,
     ...(row.thread_id === "0" ? {} : { threadId: row.thread_id }),
+    ...topicView(row),
+    ...(row.business_connection_id === ""
+      ? {}
+      : { businessConnectionId: row.business_connection_id }),
     contactId: row.contact_id,
     status: row.status,
     lastMessageAt: row.last_message_at.toISOString(),
   };
 }
 
-interface MessageRow {
-  id: string;
-  direction: "in" | "out";
-  telegram_message_id: string;
-  kind: string;
-  contact_id: string | null;
-  text: string | null;
-  media: Media | null;
-  media_group_id: string | null;
-  thread_id: string | null;
-  reply_to_message_id: string | null;
-  sent_at: Date;
-  received_at: Date;
-  edited_at: Date | null;
-}
-
-const CONVERSATION_EXISTS = `/* conversations.exists */
-SELECT 1 FROM conversations WHERE workspace_id = $1 AND id = $2`;
-const LIST_MESSAGES = `/* conversations.list-messages */
-SELECT id, direction, telegram_message_id, kind, contact_id, text, media, media_group_id, thread_id,
-  reply_to_message_id, sent_at, received_at, edited_at
-FROM messages
-WHERE workspace_id = $1 AND conversation_id = $2 AND ($3::bigint IS NULL OR id > $3)
-ORDER BY id LIMIT $4`;
-
-/**
- * A conversation's messages in the order their effects took place; null when the workspace has no
- * such conversation. Throws `InvalidCursor`.
- */
-export async function listMessages(
-  db: Queryable,
-  request: PageRequest & { workspaceId: string; conversationId: string },
-): Promise<Page<MessageView> | null> {
-  const limit = limitOf(request);
-  const { workspaceId, conversationId } = request;
-  if (!isBigint(conversationId)) return null;
-  const after = keyAfter("messages", request);
-  const found = await db.query(CONVERSATION_EXISTS, [workspaceId, conversationId]);
-  if (found.length === 0) return null;
-  const rows = await db.query<MessageRow>(LIST_MESSAGES, [
-    workspaceId,
-    conversationId,
-    after,
-    limit + 1,
-  ]);
-  return pageOf("messages", rows, limit, messageView, (row) => row.id);
-}
-
-function messageView(row: MessageRow): MessageView {
-  return {
-    id: row.id,
-    direction: row.direction,
-    telegramMessageId: row.telegram_message_id,
-    kind: row.kind,
-    contactId: row.contact_id,
-    ...(row.text === null ? {} : { text: row.text }),
-    ...(row.edited_at === null ? {} : { editedAt: row.edited_at.toISOString() }),
-    ...(row.media === null ? {} : { media: row.media }),
-    ...(row.media_group_id === null ? {} : { mediaGroupId: row.media_group_id }),
-    ...(row.thread_id === null ? {} : { threadId: row.thread_id }),
-    ...(row.reply_to_message_id === null ? {} : { replyToMessageId: row.reply_to_message_id }),
-    sentAt: row.sent_at.toISOString(),
-    receivedAt: row.received_at.toISOString(),
+function topicView(row: ConversationRow): { topic?: TopicView } {
+  const topic = {
+    ...(row.topic_name === null ? {} : { name: row.topic_name }),
+    ...(row.topic_closed === null ? {} : { closed: row.topic_closed }),
+    ...(row.topic_hidden === null ? {} : { hidden: row.topic_hidden }),
   };
+  return Object.keys(topic).length === 0 ? {} : { topic };
 }
 
 function isUuid(text: string): boolean {

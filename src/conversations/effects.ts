@@ -1,5 +1,14 @@
 import type { Reply } from "./reply.ts";
-import type { MemberStatus, MessageContent, TelegramChat, TelegramUser } from "./telegram-types.ts";
+import type {
+  MemberStatus,
+  MessageContent,
+  PollCounts,
+  Reaction,
+  Service,
+  TelegramChat,
+  TelegramUser,
+  TopicChange,
+} from "./telegram-types.ts";
 
 /** Whose update it is: from the job's own row and payload, never from what the update says. */
 export interface Scope {
@@ -38,6 +47,8 @@ export interface StoredMessage {
   fromUserId: string | null;
   threadId: string | null;
   version: MessageVersion;
+  service: Service | null;
+  pollId: string | null;
   mediaGroupId: string | null;
   replyToMessageId: string | null;
   sentAtS: number;
@@ -73,5 +84,46 @@ export type Effect =
     }
   /** An older version that came late: history only. */
   | { type: "version-kept"; key: MessageKey; version: MessageVersion }
+  /** `atMs` is when we heard of it: Telegram gives no time. */
+  | { type: "message-deleted"; key: MessageKey; atMs: number }
+  | { type: "message-pinned"; key: MessageKey; atS: number }
+  /** All reactions of one actor to a message, in place of those before. */
+  | {
+      type: "reactions-changed";
+      key: MessageKey;
+      actorId: string;
+      reactions: Reaction[];
+      atS: number;
+    }
+  | { type: "topic-changed"; scope: Scope; chatId: string; threadId: string; change: TopicChange }
+  /** `asked` is null where only the counts are known; `live` where they came alone. */
+  | {
+      type: "poll-counted";
+      scope: Scope;
+      pollId: string;
+      asked: { question: string; options: string[] } | null;
+      counts: PollCounts;
+      live: boolean;
+      atMs: number;
+    }
+  | {
+      type: "poll-answered";
+      scope: Scope;
+      pollId: string;
+      voterId: string;
+      options: number[];
+      atMs: number;
+    }
+  | {
+      type: "business-connection-changed";
+      scope: Scope;
+      connectionId: string;
+      userId: string;
+      userChatId: string;
+      enabled: boolean;
+      canReply: boolean;
+      connectedAtS: number;
+      atMs: number;
+    }
   | { type: "conversation-acknowledged"; conversation: ConversationKey; atMs: number }
   | { type: "reply"; reply: Reply };

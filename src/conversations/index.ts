@@ -17,18 +17,14 @@ export {
 } from "./chat-links.ts";
 export { type ChatView, listChats } from "./chat-list.ts";
 export { needsLink } from "./context.ts";
-export {
-  type ConversationView,
-  listConversations,
-  listMessages,
-  type MessageView,
-} from "./conversation-list.ts";
+export { type ConversationView, listConversations, type TopicView } from "./conversation-list.ts";
 export type { Scope } from "./effects.ts";
 export { createIngestHandler, type IngestOptions } from "./ingest-handler.ts";
 export { isMigration } from "./keys.ts";
+export { listMessages, type MessageView, type PollView } from "./message-list.ts";
 export { recordOutgoing, type SentMessage } from "./outgoing.ts";
 export { InvalidCursor, type Page, type PageRequest } from "./paging.ts";
 export { UPDATE_KINDS } from "./parse-update.ts";
 export { type ChatMove, moveChatLink, rekeyChat } from "./rekey-chat.ts";
 export type { Reply, ReplyButton, ReplySink } from "./reply.ts";
-export type { ChatType, Media } from "./telegram-types.ts";
+export type { ChatType, Media, Reaction, Service } from "./telegram-types.ts";

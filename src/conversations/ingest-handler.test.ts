@@ -18,8 +18,9 @@ import {
 } from "../../test/support/telegram-updates.ts";
 import { Discard } from "../jobs/index.ts";
 import { setChatLink } from "./chat-links.ts";
-import { listConversations, listMessages } from "./conversation-list.ts";
+import { listConversations } from "./conversation-list.ts";
 import type { Scope } from "./effects.ts";
+import { listMessages } from "./message-list.ts";
 
 let world: World;
 let scope: Scope;

@@ -9,8 +9,12 @@ import { mentionsOf } from "./mentions.ts";
 import { parseUpdate } from "./parse-update.ts";
 import { rekeyChat } from "./rekey-chat.ts";
 import type { ReplySink } from "./reply.ts";
+import { writeBusinessConnections } from "./write-business.ts";
 import { writeChats, writeContacts, writeMembers } from "./write-chats.ts";
+import { writeMarks } from "./write-marks.ts";
 import { writeMessages, writeVersions } from "./write-messages.ts";
+import { writePolls } from "./write-polls.ts";
+import { writeTopics } from "./write-topics.ts";
 
 export interface IngestOptions {
   replies: ReplySink;
@@ -23,7 +27,7 @@ export interface IngestOptions {
  * the other, write what that comes to.
  *
  * Rows are taken in one order by everybody: lanes (the engine's), chats, contacts, conversations,
- * messages, members, and last, through `replies`, the lanes of the bots, which are hot.
+ * messages, members, topics, polls, business connections, and last, through `replies`, the lanes of the bots, which are hot.
  *
  * A job carries the update's bytes as its body and `connectorId` in its payload.
  */
@@ -43,7 +47,11 @@ export function createIngestHandler({ replies, log }: IngestOptions): Transactio
         await writeContacts(tx, changes.contacts);
         await writeMessages(tx, changes.conversations, changes.messages);
         await writeVersions(tx, changes);
+        await writeMarks(tx, changes);
         await writeMembers(tx, changes.members);
+        await writeTopics(tx, changes.topics);
+        await writePolls(tx, changes);
+        await writeBusinessConnections(tx, changes.businessConnections);
       } catch (error) {
         throw isOrphaned(error) ? new Discard("The connector of this update was removed.") : error;
       }
@@ -93,7 +101,13 @@ function parseJson(body: Buffer): unknown {
   }
 }
 
-const OWNERS: ReadonlySet<unknown> = new Set(["chats_connector", "contacts_workspace"]);
+const OWNERS: ReadonlySet<unknown> = new Set([
+  "chats_connector",
+  "contacts_workspace",
+  "polls_connector",
+  "poll_answers_connector",
+  "business_connections_connector",
+]);
 
 /** True when a row's connector or workspace no longer exists. */
 function isOrphaned(error: unknown): boolean {

@@ -1,14 +1,17 @@
 import { answerCallback, answerMessage } from "./answers.ts";
-import { type ChatState, type Context, currentChatId, detailsOf, needsLink } from "./context.ts";
+import { type Context, currentChatId, needsLink } from "./context.ts";
 import type { ConversationKey, Effect, MessageKey, MessageVersion, Scope } from "./effects.ts";
-import { chatKeyOf, contactKeyOf, isMigration, memberKeyOf, messageKeyOf } from "./keys.ts";
-import type {
-  MemberStatus,
-  TelegramChat,
-  TelegramMessage,
-  TelegramUser,
-  Update,
-} from "./telegram-types.ts";
+import {
+  ofBusinessConnection,
+  ofDeletion,
+  ofJoinRequest,
+  ofPoll,
+  ofPollAnswer,
+  ofReaction,
+} from "./interpret-events.ts";
+import { chatKeyOf, isMigration, messageKeyOf } from "./keys.ts";
+import { chatSeen, contactsSeen, memberChange } from "./seen.ts";
+import type { TelegramMessage, Update } from "./telegram-types.ts";
 import { versionKeyOf } from "./version.ts";
 
 /** An update with what the engine knows about it. */
@@ -37,6 +40,18 @@ export function interpret(incoming: Incoming, context: Context): Effect[] {
       return ofMembership(incoming, update, context);
     case "callback":
       return ofCallback(incoming, update, context);
+    case "join-request":
+      return ofJoinRequest(incoming, update, context);
+    case "reaction":
+      return ofReaction(incoming, update, context);
+    case "deletion":
+      return ofDeletion(incoming, update, context);
+    case "poll":
+      return ofPoll(incoming, update);
+    case "poll-answer":
+      return ofPollAnswer(incoming, update);
+    case "business-connection":
+      return ofBusinessConnection(incoming, update, context);
     case "other":
       return [];
   }
@@ -73,8 +88,32 @@ function ofMessage(incoming: Incoming, update: MessageUpdate, context: Context):
   };
   const written = writeMessage(incoming, update, conversation, context);
   effects.push(...written);
-  if (!update.edited && written.some((effect) => effect.type === "message-stored")) {
-    effects.push(...answerMessage(incoming, message, conversation, context));
+  if (!written.some((effect) => effect.type === "message-stored")) return effects;
+  effects.push(...tellings(incoming, message, conversation, context));
+  if (!update.edited) effects.push(...answerMessage(incoming, message, conversation, context));
+  return effects;
+}
+
+/** What a message that is stored for the first time tells of other things. */
+function tellings(
+  { scope, receivedAtMs }: Incoming,
+  { chat, poll, topic, pinnedMessageId, businessConnectionId, sentAtS }: TelegramMessage,
+  { chatId, threadId }: ConversationKey,
+  context: Context,
+): Effect[] {
+  const effects: Effect[] = [];
+  if (topic) effects.push({ type: "topic-changed", scope, chatId, threadId, change: topic });
+  if (poll) {
+    const { id: pollId, question, options, counts } = poll;
+    const asked = { question, options };
+    const [live, atMs] = [false, receivedAtMs];
+    effects.push({ type: "poll-counted", scope, pollId, asked, counts, live, atMs });
+  }
+  if (pinnedMessageId !== null) {
+    const key = { scope, chatId: chat.id, messageId: pinnedMessageId, businessConnectionId };
+    if (context.messages.has(messageKeyOf(key))) {
+      effects.push({ type: "message-pinned", key, atS: sentAtS });
+    }
   }
   return effects;
 }
@@ -115,7 +154,8 @@ function writeMessage(
   const version = versionOf(message, edited);
   const known = context.messages.get(messageKeyOf(key));
   if (known === undefined) {
-    const stored = storedMessage(message, version, { key, conversation, direction: "in" });
+    const direction = isOfAccount(message) ? "out" : "in";
+    const stored = storedMessage(message, version, { key, conversation, direction });
     return [
       {
         type: "message-stored",
@@ -156,10 +196,22 @@ export function storedMessage(
     fromUserId: message.from?.id ?? null,
     threadId: message.threadId,
     version,
+    service: message.service,
+    pollId: message.poll?.id ?? null,
     mediaGroupId: message.mediaGroupId,
     replyToMessageId: message.replyToMessageId,
     sentAtS: message.sentAtS,
   };
+}
+
+/**
+ * A business account's own messages come as updates too, whoever wrote them: the chat is named after
+ * the customer, so who else writes there is the account (Bot API: business_message).
+ */
+function isOfAccount({ businessConnectionId, chat, from }: TelegramMessage): boolean {
+  return (
+    businessConnectionId !== "" && chat.type === "private" && from !== null && from.id !== chat.id
+  );
 }
 
 /** Whom a conversation is with: in a private chat the chat's id is the person's. */
@@ -197,58 +249,4 @@ function ofCallback(incoming: Incoming, update: CallbackUpdate, context: Context
     ...contactsSeen(incoming, [update.user], context),
     ...answerCallback(incoming, update, homeId),
   ];
-}
-
-function chatSeen(scope: Scope, chat: TelegramChat, context: Context): Effect[] {
-  const known = context.chats.get(chatKeyOf(scope, chat.id));
-  return known && hasDetails(known, chat) ? [] : [{ type: "chat-seen", scope, chat }];
-}
-
-function hasDetails(known: ChatState, chat: TelegramChat): boolean {
-  const { type, title, username, isForum } = detailsOf(chat);
-  return (
-    known.type === type &&
-    known.title === title &&
-    known.username === username &&
-    known.isForum === isForum
-  );
-}
-
-/** Details of people, where they are newer than what is known. */
-function contactsSeen(incoming: Incoming, users: TelegramUser[], context: Context): Effect[] {
-  const { scope, receivedAtMs } = incoming;
-  const effects: Effect[] = [];
-  const seen = new Set<string>();
-  for (const user of users) {
-    const known = context.contacts.get(contactKeyOf(scope, user.id));
-    if (seen.has(user.id) || (known && known.updatedAtMs > receivedAtMs)) continue;
-    seen.add(user.id);
-    if (known && isSameUser(known.user, user)) continue;
-    effects.push({ type: "contact-seen", scope, user, atMs: receivedAtMs });
-  }
-  return effects;
-}
-
-function isSameUser(a: TelegramUser, b: TelegramUser): boolean {
-  return (
-    a.firstName === b.firstName &&
-    a.lastName === b.lastName &&
-    a.username === b.username &&
-    a.languageCode === b.languageCode &&
-    a.isBot === b.isBot
-  );
-}
-
-function memberChange(
-  scope: Scope,
-  chatId: string,
-  user: TelegramUser,
-  status: MemberStatus,
-  sinceS: number,
-  context: Context,
-): Effect[] {
-  const known = context.members.get(memberKeyOf(scope, chatId, user.id));
-  if (known && known.sinceS > sinceS) return [];
-  if (known && known.sinceS === sinceS && known.status === status) return [];
-  return [{ type: "member-changed", scope, chatId, userId: user.id, status, sinceS }];
 }

@@ -60,6 +60,14 @@ function add(mentions: Mentions, { scope, update }: Incoming): void {
     mentions.members.set(memberKeyOf(scope, chatId, userId), { scope, chatId, userId });
   };
 
+  const addMessage = (chatId: string, messageId: string, businessConnectionId: string) => {
+    const key: MessageKey = { scope, chatId, messageId, businessConnectionId };
+    const name = messageKeyOf(key);
+    const mention = mentions.messages.get(name) ?? { key, versionsAtS: new Set() };
+    mentions.messages.set(name, mention);
+    return mention;
+  };
+
   switch (update.kind) {
     case "message": {
       const { message, edited } = update;
@@ -70,16 +78,12 @@ function add(mentions: Mentions, { scope, update }: Incoming): void {
       if (message.from) addPerson(message.from.id);
       for (const user of message.joined) addMember(message.chat.id, user.id);
       if (message.left) addMember(message.chat.id, message.left.id);
-      const key: MessageKey = {
-        scope,
-        chatId: message.chat.id,
-        messageId: message.messageId,
-        businessConnectionId: message.businessConnectionId,
-      };
-      const name = messageKeyOf(key);
-      const mention = mentions.messages.get(name) ?? { key, versionsAtS: new Set() };
+      const { businessConnectionId, pinnedMessageId } = message;
+      const mention = addMessage(message.chat.id, message.messageId, businessConnectionId);
       mention.versionsAtS.add(versionOf(message, edited).versionAtS);
-      mentions.messages.set(name, mention);
+      if (pinnedMessageId !== null) {
+        addMessage(message.chat.id, pinnedMessageId, businessConnectionId);
+      }
       if (!held && !edited && message.businessConnectionId === "") {
         const conversation: ConversationKey = {
           scope,
@@ -99,6 +103,25 @@ function add(mentions: Mentions, { scope, update }: Incoming): void {
       if (update.chat) addChat(update.chat.id, needsLink(update.chat.type));
       addPerson(update.user.id);
       return;
+    case "join-request":
+      addChat(update.chat.id, needsLink(update.chat.type));
+      addMember(update.chat.id, update.user.id);
+      return;
+    case "reaction":
+      addChat(update.chat.id, needsLink(update.chat.type));
+      if (update.user) addPerson(update.user.id);
+      return;
+    case "deletion":
+      addChat(update.chat.id, needsLink(update.chat.type));
+      for (const id of update.messageIds) {
+        addMessage(update.chat.id, id, update.businessConnectionId);
+      }
+      return;
+    case "business-connection":
+      addPerson(update.user.id);
+      return;
+    case "poll":
+    case "poll-answer":
     case "other":
       return;
   }

@@ -12,8 +12,9 @@ import {
   type Wire,
 } from "../../test/support/telegram-updates.ts";
 import { setChatLink } from "./chat-links.ts";
-import { listConversations, listMessages } from "./conversation-list.ts";
+import { listConversations } from "./conversation-list.ts";
 import type { Scope } from "./effects.ts";
+import { listMessages } from "./message-list.ts";
 import { recordOutgoing } from "./outgoing.ts";
 import { rekeyChat } from "./rekey-chat.ts";
 

@@ -1,4 +1,6 @@
 import { asCount, asFields, asFilledText, asList, asText, type Fields } from "./fields.ts";
+import { parseService } from "./parse-service.ts";
+import { textOfChecklist, textOfRichMessage } from "./rich-message.ts";
 import type { Media, MessageContent, MessageEntity } from "./telegram-types.ts";
 
 /**
@@ -32,57 +34,9 @@ const OTHER_CONTENT = [
   "giveaway",
 ] as const;
 
-/** What Telegram reports in the form of a message. */
-const SERVICE_KINDS = [
-  "new_chat_members",
-  "left_chat_member",
-  "chat_owner_left",
-  "chat_owner_changed",
-  "new_chat_title",
-  "new_chat_photo",
-  "delete_chat_photo",
-  "group_chat_created",
-  "supergroup_chat_created",
-  "channel_chat_created",
-  "message_auto_delete_timer_changed",
-  "migrate_to_chat_id",
-  "migrate_from_chat_id",
-  "pinned_message",
-  "successful_payment",
-  "refunded_payment",
-  "users_shared",
-  "chat_shared",
-  "gift",
-  "connected_website",
-  "write_access_allowed",
-  "passport_data",
-  "proximity_alert_triggered",
-  "boost_added",
-  "chat_background_set",
-  "checklist_tasks_done",
-  "checklist_tasks_added",
-  "forum_topic_created",
-  "forum_topic_edited",
-  "forum_topic_closed",
-  "forum_topic_reopened",
-  "general_forum_topic_hidden",
-  "general_forum_topic_unhidden",
-  "giveaway_created",
-  "giveaway_winners",
-  "giveaway_completed",
-  "video_chat_scheduled",
-  "video_chat_started",
-  "video_chat_ended",
-  "video_chat_participants_invited",
-  "web_app_data",
-] as const;
-
-const SAID_BY_PEOPLE: ReadonlySet<string> = new Set<string>([
-  "text",
-  "photo",
-  ...FILE_KINDS,
-  ...OTHER_CONTENT,
-]);
+/** In the order in which they tell what a message is. */
+const CONTENT_KINDS = [...FILE_KINDS, "photo", ...OTHER_CONTENT];
+const SAID_BY_PEOPLE: ReadonlySet<string> = new Set(["text", ...CONTENT_KINDS]);
 
 /** True when somebody wrote or sent this, rather than Telegram reporting something. */
 export function isSaidByPeople(kind: string): boolean {
@@ -98,7 +52,7 @@ export function parseContent(message: Fields): MessageContent {
   const text = asText(message.text);
   return {
     kind: media?.kind ?? (text !== undefined ? "text" : kindOfRest(message)),
-    text: text ?? asText(message.caption) ?? null,
+    text: text ?? asText(message.caption) ?? textOfRest(message),
     entities: parseEntities(text !== undefined ? message.entities : message.caption_entities),
     media,
   };
@@ -106,7 +60,11 @@ export function parseContent(message: Fields): MessageContent {
 
 function kindOfRest(message: Fields): string {
   const isThere = (name: string) => message[name] !== undefined && message[name] !== null;
-  return OTHER_CONTENT.find(isThere) ?? SERVICE_KINDS.find(isThere) ?? "other";
+  return CONTENT_KINDS.find(isThere) ?? (parseService(message) === null ? "other" : "service");
+}
+
+function textOfRest(message: Fields): string | null {
+  return textOfRichMessage(message.rich_message) ?? textOfChecklist(message.checklist);
 }
 
 function parseMedia(message: Fields): Media | null {

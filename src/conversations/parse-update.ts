@@ -1,27 +1,26 @@
-import {
-  asFields,
-  asFilledText,
-  asId,
-  asInteger,
-  asList,
-  asText,
-  asTimeS,
-  type Fields,
-} from "./fields.ts";
+import { asCount, asFields, asFilledText, asId, asList, asText, asTimeS } from "./fields.ts";
 import { parseContent } from "./parse-content.ts";
 import {
-  CHAT_TYPES,
-  MEMBER_STATUSES,
-  type TelegramChat,
-  type TelegramMessage,
-  type TelegramUser,
-  type Update,
-} from "./telegram-types.ts";
+  asKey,
+  parseBusinessConnection,
+  parseDeletion,
+  parseJoinRequest,
+  parsePoll,
+  parsePollAnswer,
+  parsePollCounts,
+  parseReaction,
+  parseReactionCount,
+  parseTopic,
+} from "./parse-events.ts";
+import { parseChat, parseUser } from "./parse-people.ts";
+import { parseService } from "./parse-service.ts";
+import { MEMBER_STATUSES, type TelegramMessage, type Update } from "./telegram-types.ts";
 
 /**
  * The update kinds a bot of ours asks Telegram for (`allowed_updates` of setWebhook and
- * getUpdates), in the order in which `parseUpdate` looks for them. Those without a meaning yet are
- * kept raw; `chat_member` and the reactions come only when they are named.
+ * getUpdates), in the order in which `parseUpdate` looks for them: all there are, because what is
+ * not asked for is lost. Those without a meaning yet are kept raw; `chat_member` and the reactions
+ * come only when they are named.
  */
 export const UPDATE_KINDS = [
   "message",
@@ -37,6 +36,18 @@ export const UPDATE_KINDS = [
   "chat_member",
   "message_reaction",
   "message_reaction_count",
+  "chat_join_request",
+  "poll",
+  "poll_answer",
+  "inline_query",
+  "chosen_inline_result",
+  "shipping_query",
+  "pre_checkout_query",
+  "purchased_paid_media",
+  "chat_boost",
+  "removed_chat_boost",
+  "guest_message",
+  "managed_bot",
 ] as const;
 
 const MESSAGE_KINDS: ReadonlyArray<{ name: string; edited: boolean }> = [
@@ -49,8 +60,19 @@ const MESSAGE_KINDS: ReadonlyArray<{ name: string; edited: boolean }> = [
 ];
 
 const OTHER: Update = { kind: "other" };
-/** Part of a key of an index; Telegram's are a few dozen characters. */
-const MAX_BUSINESS_ID = 256;
+
+const EVENT_KINDS: ReadonlyArray<[name: string, parse: (json: unknown) => Update | null]> = [
+  ["business_connection", parseBusinessConnection],
+  ["deleted_business_messages", parseDeletion],
+  ["callback_query", parseCallback],
+  ["my_chat_member", (json) => parseMembership(json, true)],
+  ["chat_member", (json) => parseMembership(json, false)],
+  ["message_reaction", parseReaction],
+  ["message_reaction_count", parseReactionCount],
+  ["chat_join_request", parseJoinRequest],
+  ["poll", parsePollCounts],
+  ["poll_answer", parsePollAnswer],
+];
 
 /** Reads an update (Bot API: Update). Total: what it does not understand is `other`. */
 export function parseUpdate(json: unknown): Update {
@@ -61,9 +83,9 @@ export function parseUpdate(json: unknown): Update {
     const message = parseMessage(update[name]);
     return message ? { kind: "message", edited, message } : OTHER;
   }
-  if (update.callback_query !== undefined) return parseCallback(update.callback_query);
-  if (update.my_chat_member !== undefined) return parseMembership(update.my_chat_member, true);
-  if (update.chat_member !== undefined) return parseMembership(update.chat_member, false);
+  for (const [name, parse] of EVENT_KINDS) {
+    if (update[name] !== undefined) return parse(update[name]) ?? OTHER;
+  }
   return OTHER;
 }
 
@@ -72,13 +94,14 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
   const message = asFields(json);
   if (message === undefined) return undefined;
   const chat = parseChat(message.chat);
-  const messageId = asInteger(message.message_id);
+  const messageId = asCount(message.message_id);
   const sentAtS = asTimeS(message.date);
-  if (chat === undefined || messageId === undefined || messageId < 0 || sentAtS === undefined) {
-    return undefined;
-  }
-  const businessConnectionId = asText(message.business_connection_id) ?? "";
-  if (businessConnectionId.length > MAX_BUSINESS_ID) return undefined;
+  if (chat === undefined || messageId === undefined || sentAtS === undefined) return undefined;
+  const businessConnectionId = asKey(message.business_connection_id) ?? "";
+  const isOfBusiness = (message.business_connection_id ?? "") !== "";
+  // In a conversation it cannot be told apart from, it would be somebody else's message.
+  if (isOfBusiness && businessConnectionId === "") return undefined;
+  const content = parseContent(message);
   return {
     chat,
     messageId: String(messageId),
@@ -90,7 +113,11 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
     isTopicMessage: message.is_topic_message === true,
     mediaGroupId: asFilledText(message.media_group_id) ?? null,
     replyToMessageId: asId(asFields(message.reply_to_message)?.message_id) ?? null,
-    content: parseContent(message),
+    content,
+    service: content.kind === "service" ? parseService(message) : null,
+    poll: parsePoll(message.poll),
+    topic: parseTopic(message),
+    pinnedMessageId: asId(asFields(message.pinned_message)?.message_id) ?? null,
     joined: asList(message.new_chat_members).flatMap((user) => parseUser(user) ?? []),
     left: parseUser(message.left_chat_member) ?? null,
     migrateToChatId: asId(message.migrate_to_chat_id) ?? null,
@@ -98,41 +125,12 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
   };
 }
 
-function parseChat(json: unknown): TelegramChat | undefined {
-  const chat = asFields(json);
-  const id = asId(chat?.id);
-  const type = CHAT_TYPES.find((known) => known === chat?.type);
-  if (chat === undefined || id === undefined || type === undefined) return undefined;
-  const title = type === "private" ? fullName(chat) : (asFilledText(chat.title) ?? null);
-  const username = asFilledText(chat.username) ?? null;
-  return { id, type, title, username, isForum: chat.is_forum === true };
-}
-
-function fullName(person: Fields): string | null {
-  const names = [asFilledText(person.first_name), asFilledText(person.last_name)];
-  return names.filter((name) => name !== undefined).join(" ") || null;
-}
-
-function parseUser(json: unknown): TelegramUser | undefined {
-  const user = asFields(json);
-  const id = asId(user?.id);
-  if (user === undefined || id === undefined) return undefined;
-  return {
-    id,
-    isBot: user.is_bot === true,
-    firstName: asText(user.first_name) ?? "",
-    lastName: asFilledText(user.last_name) ?? null,
-    username: asFilledText(user.username) ?? null,
-    languageCode: asFilledText(user.language_code) ?? null,
-  };
-}
-
 /** Bot API: CallbackQuery. The message may be one the bot cannot see any more (date 0). */
-function parseCallback(json: unknown): Update {
+function parseCallback(json: unknown): Update | null {
   const query = asFields(json);
   const queryId = asFilledText(query?.id);
   const user = parseUser(query?.from);
-  if (query === undefined || queryId === undefined || user === undefined) return OTHER;
+  if (query === undefined || queryId === undefined || user === undefined) return null;
   const message = asFields(query.message);
   const inTopic = message?.is_topic_message === true;
   return {
@@ -146,14 +144,14 @@ function parseCallback(json: unknown): Update {
 }
 
 /** Bot API: ChatMemberUpdated. */
-function parseMembership(json: unknown, own: boolean): Update {
+function parseMembership(json: unknown, own: boolean): Update | null {
   const change = asFields(json);
   const chat = parseChat(change?.chat);
   const atS = asTimeS(change?.date);
   const member = asFields(change?.new_chat_member);
   const user = parseUser(member?.user);
   const status = MEMBER_STATUSES.find((known) => known === member?.status);
-  if (!chat || atS === undefined || !user || status === undefined) return OTHER;
+  if (!chat || atS === undefined || !user || status === undefined) return null;
   const isOutside = status === "left" || status === "kicked" || member?.is_member === false;
   return { kind: "membership", own, chat, user, status, isInside: !isOutside, atS };
 }

@@ -1,5 +1,6 @@
 import type { Transaction } from "../platform/index.ts";
 import type { Scope } from "./effects.ts";
+import { LATER_FACTS } from "./write-topics.ts";
 
 /** Makes sure both rows exist and holds them, in the order in which everybody takes chats. */
 const HOLD_CHATS = `/* conversations.hold-chats */
@@ -102,6 +103,17 @@ SELECT $1, $2, $4, telegram_user_id, status, since FROM moved ORDER BY telegram_
 ON CONFLICT (workspace_id, connector_id, chat_id, telegram_user_id) DO UPDATE
   SET status = excluded.status, since = excluded.since WHERE m.since < excluded.since`;
 
+/** A basic group has none, but what Telegram told is kept, whatever it was. */
+const MOVE_TOPICS = `/* conversations.move-topics */
+WITH moved AS (
+  DELETE FROM topics WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3
+  RETURNING thread_id, name, named_at, closed, closed_at, hidden, hidden_at
+)
+INSERT INTO topics AS t (workspace_id, connector_id, chat_id, thread_id, name, named_at, closed,
+  closed_at, hidden, hidden_at)
+SELECT $1, $2, $4, * FROM moved ORDER BY thread_id
+ON CONFLICT (workspace_id, connector_id, chat_id, thread_id) DO UPDATE SET ${LATER_FACTS}`;
+
 /**
  * A group goes on as a supergroup: link, conversations and members are found under the new id from
  * now on. Messages keep the id they were sent under, which is their identity at Telegram.
@@ -124,4 +136,5 @@ export async function rekeyChat(
     await tx.query(REKEY_CONVERSATIONS, params);
   }
   await tx.query(MOVE_MEMBERS, params);
+  await tx.query(MOVE_TOPICS, params);
 }

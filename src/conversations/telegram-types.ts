@@ -14,7 +14,8 @@ export const MEMBER_STATUSES = [
   "left",
   "kicked",
 ] as const;
-export type MemberStatus = (typeof MEMBER_STATUSES)[number];
+/** `requested` is ours: the person asked to join, and nobody has answered yet. */
+export type MemberStatus = (typeof MEMBER_STATUSES)[number] | "requested";
 
 export interface TelegramUser {
   id: string;
@@ -50,11 +51,53 @@ export interface Media {
 /** `type`, `offset`, `length` in UTF-16 units, and what belongs to the type; users by id. */
 export type MessageEntity = { [field: string]: string | number | boolean };
 
+/** Plain values of what Telegram reports; people, chats and messages by their ids. */
+export type ServiceFact = string | number | boolean | Array<string | number | boolean>;
+
+/** What Telegram reports in the form of a message, e.g. `{type: "new_chat_title", title: "Audit"}`. */
+export interface Service {
+  type: string;
+  [fact: string]: ServiceFact;
+}
+
+/** One kind of reaction; `count` where Telegram tells totals only. */
+export interface Reaction {
+  type: "emoji" | "custom_emoji" | "paid";
+  emoji?: string;
+  customEmojiId?: string;
+  count?: number;
+}
+
+export interface PollCounts {
+  /** How many chose each option, in order. */
+  votes: number[];
+  voters: number;
+  closed: boolean;
+}
+
+export interface Poll {
+  id: string;
+  question: string;
+  options: string[];
+  counts: PollCounts;
+}
+
+/** What a service message says about its forum topic; null: nothing. */
+export interface TopicChange {
+  name: string | null;
+  closed: boolean | null;
+  hidden: boolean | null;
+  atS: number;
+}
+
 /** What an edit can change. */
 export interface MessageContent {
-  /** `text`, the kind of the file, or the name of the field that makes the message what it is. */
+  /**
+   * `text`, the kind of the file, or the name of the field that makes the message what it is;
+   * `service` for what Telegram reports.
+   */
   kind: string;
-  /** Text or caption. */
+  /** Text or caption; of a rich message and a checklist what they say, as plain text. */
   text: string | null;
   entities: MessageEntity[] | null;
   media: Media | null;
@@ -74,6 +117,11 @@ export interface TelegramMessage {
   mediaGroupId: string | null;
   replyToMessageId: string | null;
   content: MessageContent;
+  service: Service | null;
+  poll: Poll | null;
+  /** What it tells of its topic: itself, or by the message that its topic began with. */
+  topic: TopicChange | null;
+  pinnedMessageId: string | null;
   joined: TelegramUser[];
   left: TelegramUser | null;
   migrateToChatId: string | null;
@@ -100,6 +148,37 @@ export type Update =
       status: MemberStatus;
       isInside: boolean;
       atS: number;
+    }
+  /** `chat_join_request`. */
+  | { kind: "join-request"; chat: TelegramChat; user: TelegramUser; atS: number }
+  | {
+      kind: "reaction";
+      chat: TelegramChat;
+      messageId: string;
+      /** Absent when a chat reacts, and for totals. */
+      user: TelegramUser | null;
+      /** The user's or the chat's id; "0": totals of anonymous reactions. */
+      actorId: string;
+      reactions: Reaction[];
+      atS: number;
+    }
+  /** `poll`: the counts alone, as its question may be of a chat that nobody linked. */
+  | { kind: "poll"; pollId: string; counts: PollCounts }
+  | { kind: "poll-answer"; pollId: string; voterId: string; options: number[] }
+  | {
+      kind: "business-connection";
+      connectionId: string;
+      user: TelegramUser;
+      userChatId: string;
+      enabled: boolean;
+      canReply: boolean;
+      connectedAtS: number;
+    }
+  | {
+      kind: "deletion";
+      chat: TelegramChat;
+      businessConnectionId: string;
+      messageIds: string[];
     }
   /** Unknown or without meaning for this room yet, or malformed: kept raw, acknowledged. */
   | { kind: "other" };

@@ -41,18 +41,20 @@ interface ConversationRow {
 const INSERT_MESSAGES = `/* conversations.insert-messages */
 INSERT INTO messages (workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
   business_connection_id, direction, kind, contact_id, thread_id, text, entities, media,
-  media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id)
+  media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id, service, poll_id)
 SELECT i.workspace_id, i.conversation_id, i.connector_id, i.chat_id, i.telegram_message_id,
   i.business_connection_id, i.direction, i.kind, p.id, i.thread_id, i.text, i.entities, i.media,
-  i.media_group_id, i.reply_to_message_id, i.sent_at, i.received_at, i.edited_at, i.job_id
+  i.media_group_id, i.reply_to_message_id, i.sent_at, i.received_at, i.edited_at, i.job_id,
+  i.service, i.poll_id
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
       $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::jsonb[], $13::jsonb[],
       $14::text[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
-      $19::bigint[]) WITH ORDINALITY
+      $19::bigint[], $20::jsonb[], $21::text[]) WITH ORDINALITY
     AS i(workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
       business_connection_id, direction, kind, from_user_id, thread_id, text, entities, media,
-      media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id, n)
+      media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id,
+      service, poll_id, n)
   ${fewRows("$1")}
 ) i
 LEFT JOIN LATERAL (
@@ -117,6 +119,8 @@ export async function writeMessages(
     messages.map(({ receivedAtMs }) => new Date(receivedAtMs).toISOString()),
     messages.map(({ version }) => (version.versionAtS > 0 ? isoOfS(version.versionAtS) : null)),
     messages.map(({ jobId }) => jobId),
+    messages.map(({ service }) => jsonOrNull(service)),
+    messages.map(({ pollId }) => pollId),
   ]);
   return rows.length;
 }

@@ -127,8 +127,13 @@ export async function claimInOrder(
   return requests.map((request) => claims.get(request.lease.lane) ?? NO_LANE);
 }
 
-/** What holds its key: everything unfinished but a job that waits for its own time. */
-const HOLDS_KEY = `${LIVE} AND NOT (j.state = 'available' AND j.run_at > now())`;
+/**
+ * What holds its key: everything unfinished but a job that waits for a time of its own. A job that
+ * was due when it came still holds it after the clock went back.
+ */
+const HOLDS_KEY = `${LIVE} AND NOT (
+  j.state = 'available' AND j.run_at > now() AND j.run_at > j.created_at
+)`;
 
 const IS_EMPTY = `NOT EXISTS (
   SELECT FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE}

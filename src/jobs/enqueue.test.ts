@@ -93,7 +93,9 @@ describe("enqueue", () => {
 
   test("inside a caller's transaction: wakes leave after the commit, never after a rollback", async () => {
     const woken: string[] = [];
-    const enqueuer = createEnqueuer(database.db, (_queue, lanes) => void woken.push(...lanes));
+    const enqueuer = createEnqueuer(database.db, (_queue, lanes) => {
+      for (const { lane } of lanes) woken.push(lane);
+    });
     await database.db.transaction(async (tx) => {
       await enqueuer.enqueueIn(tx, [job("tx/a", 1)]);
       expect(woken).toEqual([]);

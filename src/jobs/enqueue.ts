@@ -1,13 +1,9 @@
-import {
-  Batcher,
-  type Database,
-  isUnavailable,
-  type Queryable,
-  type Transaction,
-} from "../platform/index.ts";
+import type { Database, Queryable, Transaction } from "../platform/index.ts";
+import { InsertQueue } from "./insert-queue.ts";
 import { LOCK_ORDER } from "./lock-order.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import type { Enqueued, NewJob, QueueName } from "./types.ts";
+import type { Wake, WokenLane } from "./wakes.ts";
 
 /**
  * Enqueue, in one statement: unique keys first, then the lane rows in lock order with
@@ -58,7 +54,7 @@ WITH input AS MATERIALIZED (
   INSERT INTO jobs (workspace_id, id, queue, lane, kind, ordering_key, priority, payload, run_at,
     max_attempts, cause_id, created_at)
   SELECT workspace_id, id, queue, lane, kind, ordering_key, priority, payload,
-    coalesce(run_at, now()), max_attempts, cause_id, clock_timestamp()
+    coalesce(run_at, least(now(), clock_timestamp())), max_attempts, cause_id, clock_timestamp()
   FROM numbered
 )
 SELECT n, id, became_due FROM numbered`;
@@ -68,7 +64,7 @@ const DEFAULT_PRIORITY = 5;
 interface Inserted {
   results: Enqueued[];
   /** Lanes that were not due before. */
-  toWake: Map<QueueName, Set<string>>;
+  toWake: Map<QueueName, Map<string, WokenLane>>;
 }
 
 async function insert(on: Queryable, jobs: NewJob[]): Promise<Inserted> {
@@ -95,8 +91,8 @@ async function insert(on: Queryable, jobs: NewJob[]): Promise<Inserted> {
     results[n] = { id, duplicate: false };
     const job = jobs[n];
     if (!became_due || job === undefined) continue;
-    const lanes = toWake.get(job.queue) ?? new Set();
-    toWake.set(job.queue, lanes.add(job.lane));
+    const lanes = toWake.get(job.queue) ?? new Map<string, WokenLane>();
+    toWake.set(job.queue, lanes.set(job.lane, job));
   }
   return { results, toWake };
 }
@@ -110,9 +106,6 @@ export async function insertJobs(on: Queryable, jobs: NewJob[]): Promise<Enqueue
   return (await insert(on, jobs)).results;
 }
 
-/** Says that lanes have something to do. Must not throw and must not wait. */
-export type Wake = (queue: NewJob["queue"], lanes: Iterable<string>) => void;
-
 export interface Enqueuer {
   /**
    * Commits one job, together with whatever else this process enqueues at the moment, and wakes
@@ -123,29 +116,14 @@ export interface Enqueuer {
   enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
 }
 
-const MAX_BATCH_JOBS = 300;
-const MAX_BATCH_BYTES = 4_000_000;
-/** Bodies are at most 1 MB, and mostly 1 kB: this bounds what waits in memory. */
-const MAX_QUEUED_JOBS = 2_000;
-
 export function createEnqueuer(db: Database, wake: Wake): Enqueuer {
   const wakeAll = (toWake: Inserted["toWake"]) => {
-    for (const [queue, lanes] of toWake) wake(queue, lanes);
+    for (const [queue, lanes] of toWake) wake(queue, lanes.values());
   };
-
-  // One insert under way a process, so a lane's jobs arrive in order; two would halve the batches,
-  // and were slower (docs/figures.md).
-  const inserts = new Batcher<NewJob, Enqueued>({
-    maxItems: MAX_BATCH_JOBS,
-    maxWeight: MAX_BATCH_BYTES,
-    weigh: (job) => job.body?.length ?? 0,
-    maxQueued: MAX_QUEUED_JOBS,
-    isShared: isUnavailable,
-    run: async (jobs) => {
-      const { results, toWake } = await insert(db, jobs);
-      wakeAll(toWake);
-      return results;
-    },
+  const inserts = new InsertQueue(async (jobs, lockTimeoutMs) => {
+    const { results, toWake } = await db.transaction((tx) => insert(tx, jobs), { lockTimeoutMs });
+    wakeAll(toWake);
+    return results;
   });
 
   return {

@@ -14,7 +14,7 @@ import {
   type AttemptEnd,
   beginAttempt,
   countDeaths,
-  KILLED_WORKERS,
+  killedWorkers,
   MAX_DEATHS,
   recordOutcomes,
   verdictOf,
@@ -39,6 +39,8 @@ export interface ExternalDrainOptions {
   /** Jobs of one lane that may be in flight at once; 1 in a strict queue. */
   concurrency: number;
   worker: string;
+  /** Told what is about to run: see JobsOptions. */
+  note: (text: string) => void;
   log: Logger;
 }
 
@@ -93,7 +95,9 @@ export class ExternalDrain {
       this.news = false;
       await this.settleOrphans(runner);
       const over = this.turn.isOver();
-      const started = over ? null : await this.startReady(runner);
+      // With no room there is nothing to claim, and what ends meanwhile may change what goes first.
+      const isFull = this.inFlight.size >= this.options.concurrency;
+      const started = over || isFull ? null : await this.startReady(runner);
       if (this.inFlight.size > 0) {
         await this.waitForNews(POLL_MS);
         continue;
@@ -178,7 +182,7 @@ export class ExternalDrain {
   }
 
   private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
-    const { db, worker, log } = this.options;
+    const { db, worker, log, note } = this.options;
     let attempt: number | null;
     try {
       attempt = await db.transaction(async (tx) => {
@@ -193,6 +197,7 @@ export class ExternalDrain {
       return;
     }
     if (attempt === null) return;
+    note(`${job.queue} job ${job.id}`);
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
@@ -270,8 +275,8 @@ export class ExternalDrain {
       }
       await this.options.db.transaction(async (tx) => {
         await this.mustHold(tx);
-        const deaths = (await countDeaths(tx, [job])).get(job.id) ?? 0;
-        if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = KILLED_WORKERS;
+        const deaths = (await countDeaths(tx, [job], { asAttempts: false })).get(job.id) ?? 0;
+        if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = killedWorkers(job.worker);
         const end = { job, attempt: job.attempts, outcome, runMs: 0 };
         await this.recordIn(tx, runner, end, { wasRunning: true });
       });

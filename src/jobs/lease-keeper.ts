@@ -6,6 +6,8 @@ import type { QueueName } from "./types.ts";
 /** A lane in this process's hands. */
 export interface HeldLane {
   readonly lease: Lease;
+  /** Its statements travel with those of other lanes that asked for little: see wake-priority.ts. */
+  readonly express: boolean;
   /** True once a heartbeat found the lease gone, or could not renew it in time. */
   lost: boolean;
   /** Something may be new in this lane: a drain that waits looks again. */
@@ -27,8 +29,8 @@ export class LeaseKeeper {
   readonly leaseMs: number;
   private readonly log: Logger;
   private readonly held = new Map<string, HeldLane>();
-  private readonly takers = new Map<QueueName, Batcher<string, Lease | null>>();
-  private readonly releasers = new Map<QueueName, Batcher<Release, boolean>>();
+  private readonly takers = new Map<string, Batcher<string, Lease | null>>();
+  private readonly releasers = new Map<string, Batcher<Release, boolean>>();
   private heartbeat: NodeJS.Timeout | undefined;
   private beating: Promise<void> | undefined;
 
@@ -39,10 +41,11 @@ export class LeaseKeeper {
   }
 
   /** Null when the lane is not due, or somebody holds it. */
-  async take(queue: QueueName, lane: string): Promise<HeldLane | null> {
-    const lease = await this.taker(queue).add(lane);
+  async take(queue: QueueName, lane: string, express: boolean): Promise<HeldLane | null> {
+    const lease = await this.taker(queue, express).add(lane);
     if (lease === null) return null;
-    const held: HeldLane = { lease, lost: false, nudge: () => {}, renewedAtMs: monotonicMs() };
+    const renewedAtMs = monotonicMs();
+    const held: HeldLane = { lease, express, lost: false, nudge: () => {}, renewedAtMs };
     this.held.set(`${queue} ${lane}`, held);
     this.startHeartbeat();
     return held;
@@ -59,7 +62,8 @@ export class LeaseKeeper {
   /** True when released; false when the lane has news (claim again) or was lost. */
   async release(held: HeldLane, seq: string, dueInMs: Release["dueInMs"]): Promise<boolean> {
     const { lease } = held;
-    const released = await this.releaser(lease.queue).add({ lease, seq, dueInMs });
+    const releaser = this.releaser(lease.queue, held.express);
+    const released = await releaser.add({ lease, seq, dueInMs });
     if (released) this.forget(held);
     return released;
   }
@@ -77,8 +81,9 @@ export class LeaseKeeper {
     await this.beating;
   }
 
-  private taker(queue: QueueName): Batcher<string, Lease | null> {
-    let taker = this.takers.get(queue);
+  private taker(queue: QueueName, express: boolean): Batcher<string, Lease | null> {
+    const key = `${queue} ${express}`;
+    let taker = this.takers.get(key);
     if (taker === undefined) {
       const options = { owner: this.owner, leaseMs: this.leaseMs };
       taker = new Batcher({
@@ -94,13 +99,14 @@ export class LeaseKeeper {
           });
         },
       });
-      this.takers.set(queue, taker);
+      this.takers.set(key, taker);
     }
     return taker;
   }
 
-  private releaser(queue: QueueName): Batcher<Release, boolean> {
-    let releaser = this.releasers.get(queue);
+  private releaser(queue: QueueName, express: boolean): Batcher<Release, boolean> {
+    const key = `${queue} ${express}`;
+    let releaser = this.releasers.get(key);
     if (releaser === undefined) {
       releaser = new Batcher({
         maxItems: 300,
@@ -110,7 +116,7 @@ export class LeaseKeeper {
           return releases.map((release) => released.has(release.lease.lane));
         },
       });
-      this.releasers.set(queue, releaser);
+      this.releasers.set(key, releaser);
     }
     return releaser;
   }
@@ -131,20 +137,23 @@ export class LeaseKeeper {
     const sentAtMs = monotonicMs();
     try {
       const leases = old.map((held) => held.lease);
-      const renewed = await renewLeases(this.db, leases, {
+      const { renewed, busy } = await renewLeases(this.db, leases, {
         owner: this.owner,
         leaseMs: this.leaseMs,
       });
       for (const held of old) {
         if (renewed.has(held.lease)) held.renewedAtMs = sentAtMs;
+        else if (busy.has(held.lease)) this.loseIfOld(held);
         else this.lose(held, "its row has another holder");
       }
     } catch (error) {
       this.log.warn({ err: error, lanes: old.length }, "leases could not be renewed");
-      for (const held of old) {
-        if (monotonicMs() - held.renewedAtMs > this.leaseMs) this.lose(held, "not renewed in time");
-      }
+      for (const held of old) this.loseIfOld(held);
     }
+  }
+
+  private loseIfOld(held: HeldLane): void {
+    if (monotonicMs() - held.renewedAtMs > this.leaseMs) this.lose(held, "not renewed in time");
   }
 
   private lose(held: HeldLane, reason: string): void {

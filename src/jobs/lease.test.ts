@@ -28,12 +28,14 @@ beforeEach(() => {
   lane = randomUUID();
 });
 
-const enqueue = (count = 1) =>
+const NONE = { renewed: new Set(), busy: new Set() };
+
+const enqueue = (count = 1, into = lane) =>
   insertJobs(
     database.db,
     Array.from({ length: count }, (_, n) => ({
       queue: "ingest" as const,
-      lane,
+      lane: into,
       workspaceId,
       kind: "test",
       payload: { n },
@@ -153,11 +155,26 @@ describe("the lease", () => {
   test("is renewed only for the one who holds it", async () => {
     await enqueue();
     const first = await mustTake(older);
-    expect(await renewLeases(database.db, [first], older)).toEqual(new Set([first]));
+    expect((await renewLeases(database.db, [first], older)).renewed).toEqual(new Set([first]));
     await expire();
     const second = await mustTake(newer);
-    expect(await renewLeases(database.db, [first], older)).toEqual(new Set());
-    expect(await renewLeases(database.db, [second], newer)).toEqual(new Set([second]));
+    expect(await renewLeases(database.db, [first], older)).toEqual(NONE);
+    expect((await renewLeases(database.db, [second], newer)).renewed).toEqual(new Set([second]));
+  });
+
+  test("a lane that somebody has locked does not keep the others from being renewed", async () => {
+    await enqueue();
+    const first = await mustTake(older);
+    await enqueue(1, `${lane}/other`);
+    const taken = await takeLeases(database.db, "ingest", [`${lane}/other`], older);
+    const other = taken.get(`${lane}/other`) as Lease;
+    await database.db.transaction(async (tx) => {
+      await tx.query("SELECT FROM lanes WHERE lane = $1 FOR NO KEY UPDATE", [lane]);
+      const renewal = await renewLeases(database.db, [first, other], older);
+      expect(renewal).toEqual({ renewed: new Set([other]), busy: new Set([first]) });
+    });
+    const renewal = await renewLeases(database.db, [first, other], older);
+    expect(renewal.renewed).toEqual(new Set([first, other]));
   });
 
   test("a clock that went back makes none immortal", async () => {
@@ -328,7 +345,7 @@ describe("two workers that both believe they hold a lane", () => {
     const winner = await mustTake(newer);
     const { seq } = await claim(winner);
     expect(await release(lease, seq)).toBe(false);
-    expect(await renewLeases(database.db, [winner], newer)).toEqual(new Set([winner]));
+    expect((await renewLeases(database.db, [winner], newer)).renewed).toEqual(new Set([winner]));
   });
 
   test("the same epoch handed out twice (Postgres lost it in a crash) still tells owners apart", async () => {

@@ -90,34 +90,55 @@ export async function takeLeases(
 
 const RENEW = `/* jobs.renew */
 WITH names AS MATERIALIZED (
-  SELECT queue, lane, epoch
-  FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n(queue, lane, epoch) ${fewRows("$1")}
-), held AS (
-  SELECT l.queue, l.lane FROM names n
+  SELECT n, queue, lane, epoch
+  FROM unnest($1::int[], $2::text[], $3::text[], $4::bigint[]) AS n(n, queue, lane, epoch)
+  ${fewRows("$1")}
+), own AS MATERIALIZED (
+  SELECT n.n, l.queue, l.lane, l.epoch FROM names n
   JOIN lanes l ON l.queue = n.queue AND l.lane = n.lane AND l.epoch = n.epoch
-  WHERE l.owner = $4
-  ORDER BY l.queue, l.lane
-  FOR NO KEY UPDATE OF l
+  WHERE l.owner = $5
+), free AS (
+  SELECT l.queue, l.lane, l.epoch FROM own o
+  JOIN lanes l ON l.queue = o.queue AND l.lane = o.lane AND l.epoch = o.epoch
+  WHERE l.owner = $5
+  FOR NO KEY UPDATE OF l SKIP LOCKED
+), renewed AS (
+  UPDATE lanes l SET lease_until = now() + $6 * interval '1 ms'
+  FROM free
+  WHERE l.queue = free.queue AND l.lane = free.lane AND l.epoch = free.epoch AND l.owner = $5
+  RETURNING l.queue, l.lane
 )
-UPDATE lanes l SET lease_until = now() + $5 * interval '1 ms'
-FROM held WHERE l.queue = held.queue AND l.lane = held.lane
-RETURNING l.queue, l.lane, l.epoch`;
+SELECT o.n, EXISTS (
+  SELECT FROM renewed r WHERE r.queue = o.queue AND r.lane = o.lane
+) AS renewed FROM own o`;
 
-/** Renews leases; answers those that are still held. */
+/** What a heartbeat came to. */
+export interface Renewal {
+  renewed: Set<Lease>;
+  /** Still held, but somebody has the row locked at the moment: to be renewed by the next heartbeat. */
+  busy: Set<Lease>;
+}
+
+/**
+ * Renews leases; what is in neither set is lost. A row that is locked is left out: one enqueue that
+ * takes its time would else have every lease of this process run out.
+ */
 export async function renewLeases(
   on: Queryable,
   leases: Lease[],
   { owner, leaseMs }: LeaseOptions,
-): Promise<Set<Lease>> {
-  const rows = await on.query<{ queue: string; lane: string; epoch: string }>(RENEW, [
+): Promise<Renewal> {
+  const rows = await on.query<{ n: number; renewed: boolean }>(RENEW, [
+    leases.map((_, n) => n),
     leases.map((lease) => lease.queue),
     leases.map((lease) => lease.lane),
     leases.map((lease) => lease.epoch),
     owner,
     leaseMs,
   ]);
-  const held = new Set(rows.map((row) => `${row.queue} ${row.lane} ${row.epoch}`));
-  return new Set(leases.filter((lease) => held.has(`${lease.queue} ${lease.lane} ${lease.epoch}`)));
+  const ofRows = (renewed: boolean) =>
+    new Set(rows.filter((row) => row.renewed === renewed).flatMap((row) => leases[row.n] ?? []));
+  return { renewed: ofRows(true), busy: ofRows(false) };
 }
 
 const FENCE = `/* jobs.fence */

@@ -1,12 +1,12 @@
 import { type Database, fewRows, type Transaction } from "../platform/index.ts";
 import { claimedJob, JOB_COLUMNS, type JobRow } from "./claim.ts";
-import type { Wake } from "./enqueue.ts";
 import type { WhichJobs } from "./filter.ts";
 import { LOCK_ORDER } from "./lock-order.ts";
 import { pausedQueues, pauseQueue, resumeQueue } from "./paused-queues.ts";
 import { type Count, countJobs, type FoundJob, findJobs } from "./search.ts";
 import { SHOWN_STATES, type Standing } from "./shelf.ts";
 import type { Job, JobHooks, QueueName } from "./types.ts";
+import type { Wake } from "./wakes.ts";
 
 /** What people do to jobs by hand. Running ones are always left alone. */
 export const LEDGER_ACTIONS = ["retry", "discard", "cancel", "runNow"] as const;
@@ -203,7 +203,8 @@ export class Ledger {
       const changed: Job[] = rows.map(claimedJob);
       for (const [queue, ofQueue] of groupBy(changed, (job) => job.queue)) {
         await hooks[queue]?.[rule.hook]?.(tx, ofQueue);
-        tx.afterCommit(() => wake(queue, new Set(ofQueue.map((job) => job.lane))));
+        const byLane = new Map(ofQueue.map((job) => [job.lane, job]));
+        tx.afterCommit(() => wake(queue, byLane.values()));
       }
       return changed.length;
     });

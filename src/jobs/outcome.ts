@@ -177,15 +177,28 @@ export async function beginAttempt(
 }
 
 const MARK = `/* jobs.mark */
-UPDATE jobs j SET state = 'running', worker = $3, started_at = clock_timestamp()
+UPDATE jobs j SET state = 'running', worker = $3, started_at = clock_timestamp(),
+  deaths = greatest(j.deaths, $4)
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
 ) d
 WHERE j.workspace_id = d.workspace_id AND j.id = d.id AND j.state IN ('available', 'retryable')`;
 
-/** Notes that this worker has the jobs in hand; no attempt is counted yet. */
-export async function markRunning(tx: Transaction, jobs: Job[], worker: string): Promise<void> {
-  await tx.query(MARK, [jobs.map((job) => job.workspaceId), jobs.map((job) => job.id), worker]);
+/**
+ * Notes that this worker has the jobs in hand; no attempt is counted yet. `deaths` is how many
+ * workers may have died with them in hand before, at least.
+ */
+export async function markRunning(
+  tx: Transaction,
+  jobs: Job[],
+  { worker, deaths }: { worker: string; deaths: number },
+): Promise<void> {
+  await tx.query(MARK, [
+    jobs.map((job) => job.workspaceId),
+    jobs.map((job) => job.id),
+    worker,
+    deaths,
+  ]);
 }
 
 const UNMARK = `/* jobs.unmark */
@@ -200,25 +213,44 @@ export async function unmarkRunning(tx: Transaction, jobs: Job[]): Promise<void>
   await tx.query(UNMARK, [jobs.map((job) => job.workspaceId), jobs.map((job) => job.id)]);
 }
 
+/** A death stays visible as an attempt that nobody ended, with the worker that died. */
 const COUNT_DEATHS = `/* jobs.count-deaths */
-UPDATE jobs j SET deaths = j.deaths + 1
-FROM (
-  SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
-) d
-WHERE j.workspace_id = d.workspace_id AND j.id = d.id RETURNING j.id, j.deaths`;
+WITH died AS (
+  UPDATE jobs j SET deaths = j.deaths + 1
+  FROM (
+    SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
+  ) d
+  WHERE j.workspace_id = d.workspace_id AND j.id = d.id
+  RETURNING j.workspace_id, j.id, j.deaths, j.attempts, j.worker, j.started_at
+), kept AS (
+  INSERT INTO job_attempts
+    (workspace_id, job_id, attempt, worker, started_at, outcome, error_class, error)
+  SELECT workspace_id, id, attempts + 1, worker, started_at, 'died', 'WorkerDied',
+    'the worker died with this job in hand'
+  FROM died WHERE $3
+)
+SELECT id, deaths FROM died`;
 
-/** Notes that a worker died with these jobs in hand; answers how many have, by job. */
-export async function countDeaths(tx: Transaction, jobs: Job[]): Promise<Map<JobId, number>> {
+/**
+ * Notes that a worker died with these jobs in hand; answers how many have, by job. `asAttempts`:
+ * leaves a row for each, which an attempt that was counted at its begin does not need.
+ */
+export async function countDeaths(
+  tx: Transaction,
+  jobs: Job[],
+  { asAttempts }: { asAttempts: boolean },
+): Promise<Map<JobId, number>> {
   const rows = await tx.query<{ id: JobId; deaths: number }>(COUNT_DEATHS, [
     jobs.map((job) => job.workspaceId),
     jobs.map((job) => job.id),
+    asAttempts,
   ]);
   return new Map(rows.map((row) => [row.id, row.deaths]));
 }
 
 /** The outcome of a job in whose hands `MAX_DEATHS` workers died. */
-export const KILLED_WORKERS: Outcome = {
+export const killedWorkers = (lastWorker: string | null): Outcome => ({
   type: "discard",
   errorClass: "WorkerDied",
-  error: `${MAX_DEATHS} workers died with this job in hand`,
-};
+  error: `${MAX_DEATHS} workers died with this job in hand, the last of them ${lastWorker}`,
+});

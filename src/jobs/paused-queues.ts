@@ -1,5 +1,6 @@
 import type { Database, Logger, Queryable } from "../platform/index.ts";
 import { QUEUES, type QueueName } from "./types.ts";
+import type { WokenLane } from "./wakes.ts";
 
 /**
  * Paused queues. The pause is a row, so it outlives an emptied Redis and every process. Nobody can
@@ -26,13 +27,14 @@ DELETE FROM paused_queues WHERE queue = $1 RETURNING queue`;
 const MAX_WOKEN = 10_000;
 
 const OVERDUE = `/* jobs.overdue */
-SELECT lane FROM lanes WHERE queue = $1 AND due_at <= now() AND owner IS NULL
+SELECT lane, workspace_id FROM lanes WHERE queue = $1 AND due_at <= now() AND owner IS NULL
 ORDER BY due_at LIMIT ${MAX_WOKEN}`;
 
 /** Lets a queue go on; answers the lanes to wake, or null when it was not paused. */
-export async function resumeQueue(on: Queryable, queue: QueueName): Promise<string[] | null> {
+export async function resumeQueue(on: Queryable, queue: QueueName): Promise<WokenLane[] | null> {
   if ((await on.query(RESUME, [queue])).length === 0) return null;
-  return (await on.query<{ lane: string }>(OVERDUE, [queue])).map(({ lane }) => lane);
+  const lanes = await on.query<{ lane: string; workspace_id: string }>(OVERDUE, [queue]);
+  return lanes.map(({ lane, workspace_id }) => ({ lane, workspaceId: workspace_id }));
 }
 
 const PAUSED = "/* jobs.paused */ SELECT queue FROM paused_queues";

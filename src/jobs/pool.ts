@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
@@ -10,6 +9,8 @@ import { dueLanes } from "./sweep.ts";
 import { TransactionalDrains } from "./transactional-drain.ts";
 import type { WakeListener, WakeTransport } from "./transport.ts";
 import type { Handler, QueueName } from "./types.ts";
+import { isExpress, LAST_PRIORITY, type WakePriority } from "./wake-priority.ts";
+import type { Wake } from "./wakes.ts";
 
 /** How a drain ended. */
 export type DrainEnd =
@@ -17,6 +18,8 @@ export type DrainEnd =
   | { handedBack: true; dueInMs: number | null }
   /** The lease was lost. */
   | { handedBack: false };
+
+type HandedBack = Extract<DrainEnd, { handedBack: true }> & { workspaceId: string };
 
 /** A drain's turn: when it must end by itself, and when it must stop at once. */
 export interface TurnControl {
@@ -32,8 +35,12 @@ export interface PoolOptions {
   db: Database;
   keeper: LeaseKeeper;
   transport: WakeTransport;
+  wake: Wake;
   queue: QueueName;
   handler: Handler;
+  /** Name of this process in the ledger. */
+  worker: string;
+  note: (text: string) => void;
   log: Logger;
   /** While an operator has stopped this queue, drains end their turn. */
   pauses: PauseWatch;
@@ -46,8 +53,13 @@ export interface PoolOptions {
   turnMs: number;
 }
 
-/** Wakes taken from the transport at a time: enough to see that lanes wait for a slot. */
-const WAKES_IN_HAND = 4;
+/**
+ * Wakes taken from the transport at a time: enough to see that lanes wait for a slot, few enough
+ * that a wake with a better priority is not kept behind them.
+ */
+const WAKES_IN_HAND = 2;
+/** The sweep looks at so many lanes for each slot, to know whether there is more. */
+const SWEPT_A_SLOT = 4;
 /** Lanes that are due soon are drained by a timer of this process; the rest is the sweep's. */
 const ALARM_WITHIN_MS = 60_000;
 const MAX_ALARMS = 10_000;
@@ -59,15 +71,16 @@ const MAX_ALARMS = 10_000;
 export class WorkerPool {
   private readonly options: PoolOptions;
   private readonly transactional: TransactionalDrains | null;
-  private readonly worker: string;
   private readonly draining = new Map<string, Promise<void>>();
   /** Lanes that were woken while this pool was draining them. */
-  private readonly wokenAgain = new Set<string>();
+  private readonly wokenAgain = new Map<string, WakePriority>();
   private readonly alarms = new Map<string, NodeJS.Timeout>();
   private readonly stopNow = new AbortController();
   private stopping = false;
   /** The last sweep found due lanes and no free slot: seen also while no wakes arrive. */
   private lanesWait = false;
+  /** The last sweep found more due lanes than it had slots for. */
+  private moreIsDue = false;
   private readonly slots: Slots;
   private sweepTimer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> | undefined;
@@ -76,22 +89,17 @@ export class WorkerPool {
   constructor(options: PoolOptions) {
     this.options = options;
     this.slots = new Slots(options.slots);
-    this.worker = `${hostname()}/${process.pid}/${options.keeper.owner.slice(0, 8)}`;
     const { handler } = options;
     this.transactional =
-      handler.mode === "transactional"
-        ? new TransactionalDrains({ ...options, handler, worker: this.worker })
-        : null;
+      handler.mode === "transactional" ? new TransactionalDrains({ ...options, handler }) : null;
   }
 
   async start(): Promise<void> {
     const { transport, queue, sweepMs } = this.options;
-    this.listener = await transport.listen(queue, WAKES_IN_HAND, (lanes) => this.onWake(lanes));
-    this.sweepTimer = setInterval(() => {
-      this.sweeping ??= this.sweep().finally(() => {
-        this.sweeping = undefined;
-      });
-    }, sweepMs);
+    this.listener = await transport.listen(queue, WAKES_IN_HAND, (lanes, priority) =>
+      this.onWake(lanes, priority),
+    );
+    this.sweepTimer = setInterval(() => this.startSweep(), sweepMs);
   }
 
   /** Lanes being drained now. */
@@ -124,58 +132,63 @@ export class WorkerPool {
    * A wake is answered once its lanes have their slots, not once they are drained: while one waits
    * for a slot, the wakes behind it stay with the transport, for other workers.
    */
-  private async onWake(lanes: string[]): Promise<void> {
+  private async onWake(lanes: string[], priority: WakePriority): Promise<void> {
     const { keeper, queue, transport } = this.options;
     for (const [n, lane] of lanes.entries()) {
       // The holder may be this process: it only needs to look again.
       keeper.find(queue, lane)?.nudge();
-      if (await this.begin(lane)) continue;
-      transport.wake(queue, lanes.slice(n));
+      if (await this.begin(lane, priority)) continue;
+      transport.wake(queue, lanes.slice(n), priority);
       return;
     }
   }
 
   /** Begins to drain a lane as soon as it has a slot; false when this pool stops. */
-  private async begin(lane: string): Promise<boolean> {
-    if (!this.isDraining(lane)) {
-      if (!(await this.slots.take())) return false;
+  private async begin(lane: string, priority: WakePriority): Promise<boolean> {
+    if (!this.isDraining(lane, priority)) {
+      if (!(await this.slots.take(priority))) return false;
       // Another wake of this lane may have been faster while this one waited.
-      if (this.isDraining(lane)) this.slots.give();
-      else void this.drain(lane);
+      if (this.isDraining(lane, priority)) this.slots.give();
+      else void this.drain(lane, priority);
     }
     return true;
   }
 
   /** True when the lane is being drained here; it will be looked at again after that. */
-  private isDraining(lane: string): boolean {
+  private isDraining(lane: string, priority: WakePriority): boolean {
     if (!this.draining.has(lane)) return false;
-    this.wokenAgain.add(lane);
+    this.wokenAgain.set(lane, priority);
     return true;
   }
 
   /** Drains a lane in a slot that the caller took; gives the slot back. Never throws. */
-  private drain(lane: string): Promise<void> {
+  private drain(lane: string, priority: WakePriority): Promise<void> {
     clearTimeout(this.alarms.get(lane));
     this.alarms.delete(lane);
-    const drained = this.drainOnce(lane).then((end) => {
+    const drained = this.drainOnce(lane, isExpress(priority)).then((end) => {
       this.draining.delete(lane);
       this.slots.give();
+      this.sweepOn();
       // The news may have come after the drain's last look, which nobody else would notice.
-      if (this.wokenAgain.delete(lane)) void this.begin(lane);
-      else if (end?.handedBack && end.dueInMs !== null) this.comeBack(lane, end.dueInMs);
+      const again = this.wokenAgain.get(lane);
+      this.wokenAgain.delete(lane);
+      if (again !== undefined) void this.begin(lane, again);
+      else if (end !== null) this.comeBack(lane, end, priority);
     });
     this.draining.set(lane, drained);
     return drained;
   }
 
-  private async drainOnce(lane: string): Promise<DrainEnd | null> {
+  /** Null when there was nothing to drain, or the lane is no longer held. */
+  private async drainOnce(lane: string, express: boolean): Promise<HandedBack | null> {
     const { keeper, queue, log } = this.options;
     let held: HeldLane | null = null;
     try {
-      held = await keeper.take(queue, lane);
+      held = await keeper.take(queue, lane, express);
       if (held === null) return null;
       this.options.pauses.sawRunning(queue);
-      return await this.drainHeld(held);
+      const end = await this.drainHeld(held);
+      return end.handedBack ? { ...end, workspaceId: held.lease.workspaceId } : null;
     } catch (error) {
       // The lease runs out by itself, and the sweep finds the lane: nothing to undo here.
       if (!(error instanceof LeaseLost)) {
@@ -195,7 +208,7 @@ export class WorkerPool {
     if (this.transactional !== null) return this.transactional.drain(held, turn);
     if (handler.mode !== "external") throw new Error(`queue ${queue} has no handler`);
     const concurrency = order === "strict" ? 1 : laneConcurrency;
-    const options = { ...this.options, handler, order, concurrency, worker: this.worker };
+    const options = { ...this.options, handler, order, concurrency };
     return new ExternalDrain(options, held, turn).run();
   }
 
@@ -216,19 +229,39 @@ export class WorkerPool {
   }
 
   /** A lane that was handed back with something to do: to the end of the queue, or at its time. */
-  private comeBack(lane: string, dueInMs: number): void {
-    const { transport, queue } = this.options;
+  private comeBack(
+    lane: string,
+    { dueInMs, workspaceId }: HandedBack,
+    priority: WakePriority,
+  ): void {
+    const { wake, queue } = this.options;
+    if (dueInMs === null) return;
     if (this.stopping || dueInMs <= 0) {
-      transport.wake(queue, [lane]);
+      wake(queue, [{ lane, workspaceId }]);
       return;
     }
     if (dueInMs > ALARM_WITHIN_MS || this.alarms.size >= MAX_ALARMS) return;
     clearTimeout(this.alarms.get(lane));
     const alarm = setTimeout(() => {
       this.alarms.delete(lane);
-      void this.begin(lane);
+      void this.begin(lane, priority);
     }, Math.ceil(dueInMs));
     this.alarms.set(lane, alarm);
+  }
+
+  private startSweep(): void {
+    this.sweeping ??= this.sweep().finally(() => {
+      this.sweeping = undefined;
+    });
+  }
+
+  /**
+   * Goes on sweeping while it finds more than it can take and no wakes come: after an outage of the
+   * transport thousands of lanes are due, and nobody will be told of them.
+   */
+  private sweepOn(): void {
+    const mayTake = this.slots.waiting === 0 && this.slots.available >= this.options.slots / 2;
+    if (this.moreIsDue && mayTake) this.startSweep();
   }
 
   private async sweep(): Promise<void> {
@@ -236,12 +269,16 @@ export class WorkerPool {
     if (this.stopping) return;
     try {
       const free = this.slots.available;
-      const lanes = await dueLanes(db, queue, Math.max(1, free), keeper.leaseMs);
+      const limit = Math.max(1, free * SWEPT_A_SLOT);
+      const lanes = await dueLanes(db, queue, limit, keeper.leaseMs);
       this.lanesWait = free === 0 && lanes.length > 0;
+      this.moreIsDue = free > 0 && lanes.length > free;
+      // Other processes see the same lanes: whoever begins at the same one only finds it taken.
+      if (this.moreIsDue) lanes.push(...lanes.splice(0, Math.floor(Math.random() * lanes.length)));
       for (const lane of lanes) {
         if (this.draining.has(lane)) continue;
         if (!this.slots.tryTake()) break;
-        void this.drain(lane);
+        void this.drain(lane, LAST_PRIORITY);
       }
     } catch (error) {
       log.warn({ err: error, queue }, "sweep failed");

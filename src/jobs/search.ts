@@ -53,7 +53,7 @@ const VIEW = `j.id, j.workspace_id AS "workspaceId", j.queue, j.lane, j.kind,
 
 /**
  * Runs a search, with `sqlOf` around what it finds. The cost of a page is that of what it shows,
- * whatever else the ledger holds (docs/decisions/0007), because each source has one index to walk
+ * whatever else the ledger holds (docs/decisions/0009), because each source has one index to walk
  * in order, and the planner is not asked whether it would rather do something else.
  */
 async function search<Row extends object>(
@@ -105,8 +105,10 @@ export async function getJob(
   if (job === undefined) return null;
   const attemptLog = await db.query<AttemptView>(
     `SELECT attempt, outcome, worker, started_at AS "startedAt", finished_at AS "finishedAt",
-       run_ms AS "runMs", error_class AS "errorClass", error
-     FROM job_attempts WHERE workspace_id = $1 AND job_id = $2 ORDER BY id LIMIT 200`,
+       run_ms AS "runMs", error_class AS "errorClass",
+       error || CASE WHEN outcome = 'died' THEN coalesce(': ' || reason, '') ELSE '' END AS error
+     FROM job_attempts LEFT JOIN worker_deaths USING (worker)
+     WHERE workspace_id = $1 AND job_id = $2 ORDER BY id LIMIT 200`,
     [job.workspaceId, id],
   );
   return { ...job, attemptLog };

@@ -1,4 +1,10 @@
-import { Batcher, type Database, isUnavailable, type Transaction } from "../platform/index.ts";
+import {
+  Batcher,
+  type Database,
+  isLockTimeout,
+  isUnavailable,
+  type Transaction,
+} from "../platform/index.ts";
 import { type Claim, type ClaimedJob, claimInOrder } from "./claim.ts";
 import { ClaimStale, LeaseLost, outcomeOfError } from "./errors.ts";
 import { finishLanes, type LaneWork } from "./finish-lanes.ts";
@@ -7,7 +13,7 @@ import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import {
   type AttemptEnd,
   countDeaths,
-  KILLED_WORKERS,
+  killedWorkers,
   MAX_DEATHS,
   markRunning,
   recordOutcomes,
@@ -19,15 +25,33 @@ import type { Outcome, QueueName, TransactionalHandler } from "./types.ts";
 /** Jobs of one lane in one transaction: bounds what a failure repeats and how long rows are locked. */
 const CLAIM_LIMIT = 64;
 const MAX_COMMIT_JOBS = 400;
-/** A combined commit waits this long for a row somebody else has locked, then lanes go alone. */
-const COMBINED_LOCK_TIMEOUT_MS = 1_000;
-const ALONE_LOCK_TIMEOUT_MS = 5_000;
+/**
+ * A commit waits this long for a row that somebody else has locked. Then its lanes go alone, a few at
+ * once, so that one lock somewhere holds two hundred lanes for half a second, not for as long as it
+ * is held; and the lane that needs the row stays out of the combined commits until it got it.
+ */
+const LOCK_TIMEOUT_MS = 250;
+const ALONE_AT_ONCE = 3;
+/** A lane that waits for a lock tries again after this time; that costs it no attempt. */
+const BLOCKED_PAUSE_MS = 500;
+const MAX_BLOCKED = 10_000;
+/** Jobs named to the watchdog: those that killed before run alone. */
+const MAX_NOTED = 20;
 
 interface CommitItem extends LaneWork {
   jobs: ClaimedJob[];
 }
 
 type CommitResult = "done" | "released" | "lost";
+
+/**
+ * What meets travels together; two of them, so that lanes of those who ask for little do not wait
+ * for the batches of a flood (wake-priority.ts).
+ */
+interface Batchers {
+  claims: Batcher<Lease, Claim>;
+  commits: Batcher<CommitItem, CommitResult>;
+}
 
 /** Lanes whose leases were gone at the end of a transaction: it is rolled back. */
 class LanesLost extends Error {
@@ -51,17 +75,24 @@ class LanesLost extends Error {
  * alone goes job by job (`runAlone`), so a poisoned job hurts only itself.
  *
  * A holder that died (`lease.inherited`) may have been killed by a job it had in hand. What it can
- * have had in hand, one claim, is marked `running` and committed lane by lane; if this worker dies
- * too, its successor finds the marks, counts a death for each of those jobs, and runs each alone,
- * marked again, so the next death has one job's name on it.
+ * have had in hand, one claim, is marked `running`, with that one death, and committed lane by lane;
+ * if this worker dies too, its successor finds the marks, counts a death for each of those jobs, and
+ * runs each alone, marked again, one at a time in the whole process: what happens to run beside the
+ * culprit must not be blamed for it. So the third death has one job's name on it.
  */
 export class TransactionalDrains {
-  private readonly claims: Batcher<Lease, Claim>;
-  private readonly commits: Batcher<CommitItem, CommitResult>;
+  private readonly express: Batchers;
+  private readonly bulk: Batchers;
+  /** Lanes that found a row locked: they commit by themselves, one after the other. */
+  private readonly blocked = new Set<string>();
+  private readonly blockedCommits: Batcher<CommitItem, CommitResult>;
+  /** One at a time in this process, so that its death has one job's name on it. */
+  private readonly suspects: Batcher<{ lease: Lease; job: ClaimedJob }, boolean>;
   private readonly db: Database;
   private readonly keeper: LeaseKeeper;
   private readonly handler: TransactionalHandler;
   private readonly worker: string;
+  private readonly note: (text: string) => void;
 
   constructor(options: {
     db: Database;
@@ -69,37 +100,54 @@ export class TransactionalDrains {
     queue: QueueName;
     handler: TransactionalHandler;
     worker: string;
+    /** Told what is about to run: see JobsOptions. */
+    note: (text: string) => void;
   }) {
     this.db = options.db;
     this.keeper = options.keeper;
     this.handler = options.handler;
     this.worker = options.worker;
-    this.claims = new Batcher({
-      maxItems: 200,
-      isShared: isUnavailable,
-      run: (leases) =>
-        claimInOrder(
-          this.db,
-          options.queue,
-          leases.map((lease) => ({ lease, limit: CLAIM_LIMIT })),
-        ),
-    });
-    this.commits = new Batcher({
-      maxItems: 200,
-      maxWeight: MAX_COMMIT_JOBS,
-      weigh: (item) => item.jobs.length,
-      isShared: isUnavailable,
+    this.note = options.note;
+    this.express = this.createBatchers(options.queue);
+    this.bulk = this.createBatchers(options.queue);
+    this.blockedCommits = new Batcher({ maxItems: 1, run: (items) => this.commit(items) });
+    this.suspects = new Batcher({
+      maxItems: 1,
       run: (items) =>
-        this.commit(items, items.length > 1 ? COMBINED_LOCK_TIMEOUT_MS : ALONE_LOCK_TIMEOUT_MS),
+        Promise.all(items.map(({ lease, job }) => this.runAlone(lease, job, { marked: true }))),
     });
+  }
+
+  private createBatchers(queue: QueueName): Batchers {
+    return {
+      claims: new Batcher({
+        maxItems: 200,
+        isShared: isUnavailable,
+        run: (leases) =>
+          claimInOrder(
+            this.db,
+            queue,
+            leases.map((lease) => ({ lease, limit: CLAIM_LIMIT })),
+          ),
+      }),
+      commits: new Batcher({
+        maxItems: 200,
+        maxWeight: MAX_COMMIT_JOBS,
+        weigh: (item) => item.jobs.length,
+        isShared: isUnavailable,
+        aloneAtOnce: ALONE_AT_ONCE,
+        run: (items) => this.commit(items),
+      }),
+    };
   }
 
   async drain(held: HeldLane, turn: TurnControl): Promise<DrainEnd> {
     const { lease } = held;
+    const { claims, commits } = held.express ? this.express : this.bulk;
     let suspect = lease.inherited;
     for (;;) {
       if (held.lost) return { handedBack: false };
-      const claim = await this.claims.add(lease);
+      const claim = await claims.add(lease);
       const left = claim.jobs.filter((job) => job.state === "running");
       if (left.length > 0) {
         await this.settleLeft(lease, left);
@@ -120,11 +168,13 @@ export class TransactionalDrains {
         return released ? { handedBack: true, dueInMs: 0 } : { handedBack: false };
       }
       if (head.deaths > 0) {
-        await this.runAlone(lease, head, { marked: true });
+        await this.suspects.add({ lease, job: head });
         continue;
       }
       const jobs = firstUnharmed(due);
-      const result = await this.commitOrNull(lease, claim, jobs, { marked: suspect });
+      const isAll = claim.jobs.length === jobs.length && claim.jobs.length < CLAIM_LIMIT;
+      const item = { lease, jobs, releaseSeq: isAll ? claim.seq : null };
+      const result = await this.commitOrNull(item, commits, { marked: suspect });
       suspect = false;
       if (result === "lost") return { handedBack: false };
       if (result === "released") {
@@ -137,22 +187,37 @@ export class TransactionalDrains {
 
   /** Null when the lane failed even alone: its jobs must be tried one by one. */
   private async commitOrNull(
-    lease: Lease,
-    claim: Claim,
-    jobs: ClaimedJob[],
+    item: CommitItem,
+    commits: Batchers["commits"],
     { marked }: { marked: boolean },
   ): Promise<CommitResult | null> {
-    const isAll = claim.jobs.length === jobs.length && claim.jobs.length < CLAIM_LIMIT;
-    const item = { lease, jobs, releaseSeq: isAll ? claim.seq : null };
+    const { lease, jobs } = item;
     try {
-      if (!marked) return await this.commits.add(item);
-      await this.mark(lease, jobs);
-      const [result] = await this.commit([item], ALONE_LOCK_TIMEOUT_MS);
-      return result ?? null;
+      if (marked) {
+        // The holder before may have died of one of them.
+        await this.mark(lease, jobs, 1);
+        return (await this.commit([item]))[0] ?? null;
+      }
+      const isBlocked = this.blocked.has(lease.lane);
+      const result = await (isBlocked ? this.blockedCommits : commits).add(item);
+      if (isBlocked) this.blocked.delete(lease.lane);
+      return result;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
-      return error instanceof ClaimStale ? "done" : null;
+      if (error instanceof ClaimStale) return "done";
+      if (!isLockTimeout(error)) return null;
+      if (this.blocked.size < MAX_BLOCKED) this.blocked.add(lease.lane);
+      const [head] = jobs;
+      if (head !== undefined) await this.pauseForLock(lease, head);
+      return "done";
     }
+  }
+
+  /** Nothing is wrong with a job that needs a row which somebody else has locked. */
+  private async pauseForLock(lease: Lease, job: ClaimedJob): Promise<void> {
+    const untilMs = Date.now() + BLOCKED_PAUSE_MS;
+    const outcome: Outcome = { type: "pause", untilMs, reason: "a row it writes is locked" };
+    await this.record(lease, [{ job, attempt: job.attempts + 1, outcome, runMs: LOCK_TIMEOUT_MS }]);
   }
 
   private async runOneByOne(lease: Lease, jobs: ClaimedJob[]): Promise<void> {
@@ -172,14 +237,17 @@ export class TransactionalDrains {
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
-      if (marked) await this.mark(lease, [job]);
-      const item = { lease, jobs: [job], releaseSeq: null };
-      const [result] = await this.commit([item], ALONE_LOCK_TIMEOUT_MS);
+      if (marked) await this.mark(lease, [job], job.deaths);
+      const [result] = await this.commit([{ lease, jobs: [job], releaseSeq: null }]);
       if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
       return true;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
       if (error instanceof ClaimStale) return false;
+      if (isLockTimeout(error)) {
+        await this.pauseForLock(lease, job);
+        return false;
+      }
       outcome = outcomeOfError(error);
     }
     const runMs = performance.now() - startedMs;
@@ -196,10 +264,10 @@ export class TransactionalDrains {
   }
 
   /** Commits that this worker has these jobs in hand, so that its death would tell. */
-  private async mark(lease: Lease, jobs: ClaimedJob[]): Promise<void> {
+  private async mark(lease: Lease, jobs: ClaimedJob[], deaths: number): Promise<void> {
     await this.db.transaction(async (tx) => {
       await this.mustHold(tx, lease);
-      await markRunning(tx, jobs, this.worker);
+      await markRunning(tx, jobs, { worker: this.worker, deaths });
     });
   }
 
@@ -214,13 +282,14 @@ export class TransactionalDrains {
       const deaths = await countDeaths(
         tx,
         left.filter((job) => job.worker !== this.worker),
+        { asAttempts: true },
       );
       await unmarkRunning(tx, left);
       const killers = left.filter((job) => (deaths.get(job.id) ?? 0) >= MAX_DEATHS);
       const ends = killers.map((job) => ({
         job,
         attempt: job.attempts + 1,
-        outcome: KILLED_WORKERS,
+        outcome: killedWorkers(job.worker),
         runMs: 0,
       }));
       const options = { worker: this.worker, nowMs: Date.now(), wasRunning: false };
@@ -241,13 +310,13 @@ export class TransactionalDrains {
   }
 
   /** Lanes that turn out to be lost are left out, and the rest is tried again. */
-  private async commit(items: CommitItem[], lockTimeoutMs: number): Promise<CommitResult[]> {
+  private async commit(items: CommitItem[]): Promise<CommitResult[]> {
     const lost = new Set<string>();
     for (;;) {
       const rest = items.filter((item) => !lost.has(item.lease.lane));
       if (rest.length === 0) return items.map(() => "lost");
       try {
-        const released = await this.commitAll(rest, lockTimeoutMs);
+        const released = await this.commitAll(rest);
         return items.map(({ lease: { lane } }) =>
           lost.has(lane) ? "lost" : released.has(lane) ? "released" : "done",
         );
@@ -259,8 +328,10 @@ export class TransactionalDrains {
   }
 
   /** All or nothing; answers the lanes that were handed back. */
-  private async commitAll(items: CommitItem[], lockTimeoutMs: number): Promise<Set<string>> {
+  private async commitAll(items: CommitItem[]): Promise<Set<string>> {
     const startedMs = performance.now();
+    const ids = items.flatMap(({ jobs }) => jobs.map((job) => job.id));
+    this.note(`${items[0]?.lease.queue} jobs ${ids.slice(0, MAX_NOTED).join(", ")}`);
     return this.db.transaction(
       async (tx) => {
         await this.handler.run(
@@ -279,7 +350,7 @@ export class TransactionalDrains {
         if (completed !== expected) throw new ClaimStale("a job was changed by hand");
         return released;
       },
-      { lockTimeoutMs },
+      { lockTimeoutMs: LOCK_TIMEOUT_MS },
     );
   }
 }

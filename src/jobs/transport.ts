@@ -3,6 +3,7 @@ import pg from "pg";
 import type { Database, Logger, RedisConfig } from "../platform/index.ts";
 import { assertNoEviction, connectRedis, type RedisClient } from "./redis-connection.ts";
 import type { QueueName } from "./types.ts";
+import type { WakePriority } from "./wake-priority.ts";
 
 /**
  * The transport carries wakes: which lanes to look at, now. BullMQ on Redis or on Postgres; this is
@@ -11,19 +12,17 @@ import type { QueueName } from "./types.ts";
  */
 export interface WakeTransport {
   /** Says that lanes have something to do. Returns at once; never throws. */
-  wake(queue: QueueName, lanes: Iterable<string>): void;
-  /** Hands wakes to `onWake`, at most `concurrency` at a time. */
-  listen(
-    queue: QueueName,
-    concurrency: number,
-    onWake: (lanes: string[]) => Promise<void>,
-  ): Promise<WakeListener>;
+  wake(queue: QueueName, lanes: Iterable<string>, priority: WakePriority): void;
+  /** Hands wakes to `onWake`, lowest priority number first, at most `concurrency` at a time. */
+  listen(queue: QueueName, concurrency: number, onWake: OnWake): Promise<WakeListener>;
   /** Resolves when wakes can travel now; throws with the reason otherwise. */
   check(): Promise<void>;
   /** Wakes given up since the start, for metrics: the sweep carried those lanes. */
   readonly dropped: number;
   close(): Promise<void>;
 }
+
+export type OnWake = (lanes: string[], priority: WakePriority) => Promise<void>;
 
 export interface WakeListener {
   /** Takes no more wakes, and waits at most `timeoutMs` for those that are being answered. */
@@ -47,7 +46,10 @@ const CONNECT_TIMEOUT_MS = 1_000;
 const MAX_BULK = 50;
 /** Lanes named by one wake: few enough that several workers share a burst. */
 const LANES_A_WAKE = 16;
-/** Lanes remembered while the transport is slow or away; the sweep carries what is dropped. */
+/**
+ * Lanes of one priority remembered while the transport is slow or away; the sweep carries what is
+ * dropped. Of one priority, so that a flood does not have others' wakes dropped.
+ */
 const MAX_PENDING_LANES = 20_000;
 /**
  * A wake's lock. Only a safety net of BullMQ's: recovery goes by leases and the sweep. Long, so
@@ -73,11 +75,7 @@ type WakeWorker = Closable;
 
 interface Backend {
   openQueue(name: QueueName): WakeQueue;
-  openWorker(
-    name: QueueName,
-    concurrency: number,
-    onWake: (lanes: string[]) => Promise<void>,
-  ): WakeWorker;
+  openWorker(name: QueueName, concurrency: number, onWake: OnWake): WakeWorker;
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -97,7 +95,7 @@ export function createTransport(options: TransportOptions): WakeTransport {
   const backend =
     options.redis === undefined ? postgresBackend(options) : redisBackend(options.redis, log);
   const queues = new Map<QueueName, WakeQueue>();
-  const pending = new Map<QueueName, Set<string>>();
+  const pending = new Map<QueueName, Map<WakePriority, Set<string>>>();
   const flushing = new Set<QueueName>();
   let dropped = 0;
   let closed = false;
@@ -112,18 +110,20 @@ export function createTransport(options: TransportOptions): WakeTransport {
     return queue;
   };
 
-  /** One bulk add under way a queue; lanes named meanwhile gather, each once. */
+  /** One bulk add under way a queue; lanes named meanwhile gather, each once a priority. */
   const flush = async (name: QueueName): Promise<void> => {
-    const lanes = pending.get(name);
-    while (lanes !== undefined && lanes.size > 0 && !closed) {
-      const bulk = [...lanes].slice(0, MAX_BULK * LANES_A_WAKE);
-      for (const lane of bulk) lanes.delete(lane);
+    const byPriority = pending.get(name);
+    while (byPriority !== undefined && byPriority.size > 0 && !closed) {
+      const priority = Math.min(...byPriority.keys());
+      const lanes = byPriority.get(priority) ?? new Set();
+      const bulk = take(lanes, MAX_BULK * LANES_A_WAKE);
+      if (lanes.size === 0) byPriority.delete(priority);
       try {
         await queueOf(name).addBulk(
           chunks(bulk, LANES_A_WAKE).map((some) => ({
             name: "wake",
             data: { lanes: some },
-            opts: { removeOnComplete: true, removeOnFail: true },
+            opts: { removeOnComplete: true, removeOnFail: true, priority },
           })),
         );
       } catch (error) {
@@ -134,10 +134,12 @@ export function createTransport(options: TransportOptions): WakeTransport {
   };
 
   return {
-    wake: (name, lanes) => {
+    wake: (name, lanes, priority) => {
       if (closed) return;
-      const set = pending.get(name) ?? new Set();
-      pending.set(name, set);
+      const byPriority = pending.get(name) ?? new Map<WakePriority, Set<string>>();
+      pending.set(name, byPriority);
+      const set = byPriority.get(priority) ?? new Set();
+      byPriority.set(priority, set);
       for (const lane of lanes) {
         if (set.size < MAX_PENDING_LANES) set.add(lane);
         else dropped++;
@@ -181,7 +183,7 @@ function redisBackend(settings: RedisConfig, log: Logger): Backend {
         skipMetasUpdate: true,
       }),
     openWorker: (name, concurrency, onWake) =>
-      new Worker<Wake>(name, (job) => onWake(job.data.lanes), {
+      new Worker<Wake>(name, (job) => onWake(job.data.lanes, job.priority), {
         connection: open("consumer"),
         prefix: PREFIX,
         concurrency,
@@ -216,7 +218,7 @@ function postgresBackend({ db, postgresConnections, log }: TransportOptions): Ba
     openWorker: (name, concurrency, onWake) =>
       new Worker(
         name,
-        (job) => onWake((job.data as Wake).lanes),
+        (job) => onWake((job.data as Wake).lanes, job.priority),
         {
           connection: pool,
           concurrency,
@@ -231,6 +233,17 @@ function postgresBackend({ db, postgresConnections, log }: TransportOptions): Ba
     },
     close: () => within(CLOSE_TIMEOUT_MS, pool.end()),
   };
+}
+
+/** Removes at most `count` items from a set and answers them. */
+function take<Item>(items: Set<Item>, count: number): Item[] {
+  const taken: Item[] = [];
+  for (const item of items) {
+    if (taken.length === count) break;
+    taken.push(item);
+    items.delete(item);
+  }
+  return taken;
 }
 
 function chunks<Item>(items: Item[], size: number): Item[][] {

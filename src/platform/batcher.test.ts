@@ -108,4 +108,49 @@ describe("group commit", () => {
     first.open();
     await Promise.all([running, waiting]);
   });
+
+  test("while more wait than a batch takes, groups take turns, each in its own order", async () => {
+    const batches: string[][] = [];
+    const first = gate();
+    const batcher = new Batcher<string, string>({
+      maxItems: 4,
+      groupOf: (item) => item.charAt(0),
+      run: async (items) => {
+        batches.push(items);
+        if (batches.length === 1) await first.opened;
+        return items;
+      },
+    });
+    const items = ["x", "a1", "a2", "a3", "a4", "a5", "a6", "b1", "b2", "c1"];
+    const added = [batcher.add("x")];
+    await new Promise((resolve) => setImmediate(resolve));
+    added.push(...items.slice(1).map((item) => batcher.add(item)));
+    first.open();
+    expect(await Promise.all(added)).toEqual(items);
+    expect(batches).toEqual([["x"], ["a1", "b1", "c1", "a2"], ["b2", "a3", "a4", "a5"], ["a6"]]);
+  });
+
+  test("a group that has too much waiting is refused, others are not", async () => {
+    const first = gate();
+    const batcher = new Batcher<string, string>({
+      maxItems: 10,
+      maxQueued: 5,
+      maxQueuedOfGroup: 3,
+      groupOf: (item) => item.charAt(0),
+      run: async (items) => {
+        await first.opened;
+        return items;
+      },
+    });
+    const running = batcher.add("x");
+    await new Promise((resolve) => setImmediate(resolve));
+    const waiting = ["a1", "a2", "a3"].map((item) => batcher.add(item));
+    await expect(batcher.add("a4")).rejects.toThrow(Overloaded);
+    const others = [batcher.add("b1"), batcher.add("b2")];
+    await expect(batcher.add("c1")).rejects.toThrow(Overloaded);
+    first.open();
+    await Promise.all([running, ...waiting, ...others]);
+    // What was taken makes room again.
+    expect(await batcher.add("a5")).toBe("a5");
+  });
 });

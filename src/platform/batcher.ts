@@ -7,10 +7,13 @@
  *
  * A batch that fails is tried again item by item, so that one bad item hurts only its caller. An
  * error that `isShared` recognises (the database is away) is everybody's and is not tried again.
+ *
+ * Items of one group (`groupOf`) keep their order. While more wait than a batch takes, the groups
+ * take turns, so that one with a thousand items does not make the others wait for all of them.
  */
 export interface BatcherOptions<Item, Result> {
-  /** Runs a batch; must answer one result an item, in the same order. */
-  run(items: Item[]): Promise<Result[]>;
+  /** Runs a batch; must answer one result an item, in the same order, or a promise of one. */
+  run(items: Item[]): Promise<Array<Result | Promise<Result>>>;
   /** Most items in a batch. */
   maxItems: number;
   /** Most of what `weigh` counts in a batch (bytes); a single item may weigh more. */
@@ -18,6 +21,12 @@ export interface BatcherOptions<Item, Result> {
   weigh?(item: Item): number;
   /** Items that may wait; more are refused with `Overloaded`. */
   maxQueued?: number;
+  /** Items of one group that may wait: below `maxQueued`, so that others still find room. */
+  maxQueuedOfGroup?: number;
+  /** Default: all items are of one group. */
+  groupOf?(item: Item): string;
+  /** Items of a failed batch that are tried alone at once; only where their order is free. Default 1. */
+  aloneAtOnce?: number;
   /** True for errors that no item caused. */
   isShared?(error: unknown): boolean;
 }
@@ -29,12 +38,14 @@ export class Overloaded extends Error {
 
 interface Waiting<Item, Result> {
   item: Item;
-  resolve(result: Result): void;
+  resolve(result: Result | Promise<Result>): void;
   reject(error: unknown): void;
 }
 
 export class Batcher<Item, Result> {
   private queued: Waiting<Item, Result>[] = [];
+  /** How many of `queued` each group has. */
+  private readonly groups = new Map<string, number>();
   private scheduled = false;
   private running = false;
   private readonly options: BatcherOptions<Item, Result>;
@@ -49,9 +60,16 @@ export class Batcher<Item, Result> {
 
   /** Resolves with this item's result once its batch is done. Throws `Overloaded`, or what `run` threw. */
   add(item: Item): Promise<Result> {
-    if (this.queued.length >= (this.options.maxQueued ?? Number.POSITIVE_INFINITY)) {
+    const { maxQueued, maxQueuedOfGroup } = this.options;
+    const group = this.groupOf(item);
+    const ofGroup = this.groups.get(group) ?? 0;
+    if (
+      this.queued.length >= (maxQueued ?? Number.POSITIVE_INFINITY) ||
+      ofGroup >= (maxQueuedOfGroup ?? Number.POSITIVE_INFINITY)
+    ) {
       return Promise.reject(new Overloaded(`${this.queued.length} items are waiting already`));
     }
+    this.groups.set(group, ofGroup + 1);
     return new Promise((resolve, reject) => {
       this.queued.push({ item, resolve, reject });
       this.schedule();
@@ -77,8 +95,15 @@ export class Batcher<Item, Result> {
     this.running = false;
   }
 
+  private groupOf(item: Item): string {
+    return this.options.groupOf?.(item) ?? "";
+  }
+
   private takeBatch(): Waiting<Item, Result>[] {
     const { maxItems, maxWeight, weigh } = this.options;
+    if (this.queued.length > maxItems && this.groups.size > 1) {
+      this.queued = inTurn(this.queued, (waiting) => this.groupOf(waiting.item));
+    }
     let count = Math.min(maxItems, this.queued.length);
     if (maxWeight !== undefined && weigh !== undefined) {
       let weight = 0;
@@ -90,19 +115,46 @@ export class Batcher<Item, Result> {
         }
       }
     }
-    return this.queued.splice(0, count);
+    const batch = this.queued.splice(0, count);
+    for (const { item } of batch) {
+      const group = this.groupOf(item);
+      const left = (this.groups.get(group) ?? 1) - 1;
+      if (left === 0) this.groups.delete(group);
+      else this.groups.set(group, left);
+    }
+    return batch;
   }
 
   private async runBatch(batch: Waiting<Item, Result>[]): Promise<void> {
     try {
       const results = await this.options.run(batch.map((waiting) => waiting.item));
-      for (const [index, waiting] of batch.entries()) waiting.resolve(results[index] as Result);
+      for (const [index, waiting] of batch.entries())
+        waiting.resolve(results[index] as Result | Promise<Result>);
     } catch (error) {
       if (batch.length === 1 || this.options.isShared?.(error)) {
         for (const waiting of batch) waiting.reject(error);
         return;
       }
-      for (const waiting of batch) await this.runBatch([waiting]);
+      const rest = batch.values();
+      const runRest = async () => {
+        for (const waiting of rest) await this.runBatch([waiting]);
+      };
+      await Promise.all(Array.from({ length: this.options.aloneAtOnce ?? 1 }, runRest));
     }
   }
+}
+
+/** The first of each group, then the second of each, and so on; each group in its own order. */
+function inTurn<Item>(items: Item[], groupOf: (item: Item) => string): Item[] {
+  const turns: Item[][] = [];
+  const taken = new Map<string, number>();
+  for (const item of items) {
+    const group = groupOf(item);
+    const turn = taken.get(group) ?? 0;
+    taken.set(group, turn + 1);
+    const ofTurn = turns[turn];
+    if (ofTurn === undefined) turns.push([item]);
+    else ofTurn.push(item);
+  }
+  return turns.flat();
 }

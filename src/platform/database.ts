@@ -87,6 +87,9 @@ export function isUnavailable(error: unknown): boolean {
   );
 }
 
+/** True when a statement waited longer for a lock than it may (`lockTimeoutMs`). */
+export const isLockTimeout = (error: unknown): boolean => sqlState(error) === "55P03";
+
 /** Statements that are prepared: a bound, should somebody build tagged SQL from values. */
 const MAX_PREPARED = 500;
 const preparedNames = new Map<string, string>();

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { sqlState } from "./database.ts";
+import { freePort } from "./free-port.ts";
 import { type ClusterTools, lastLines, SUPERUSER } from "./postgres-tools.ts";
 import { SYSTEM_ENVIRONMENT } from "./system-environment.ts";
 
@@ -54,7 +55,7 @@ export async function launchCluster(
   options: LaunchOptions,
 ): Promise<RunningCluster> {
   for (let attempt = 1; ; attempt++) {
-    const port = options.port ?? (await freeLoopbackPort());
+    const port = options.port ?? (await freePort());
     const sizeBefore = await logSize(options.logFile);
     const cluster = spawnCluster(tools, options, port);
     try {
@@ -213,19 +214,6 @@ async function untilItAnswers(
       cause: lastError,
     },
   );
-}
-
-function freeLoopbackPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      server.close(() =>
-        resolve(typeof address === "object" && address !== null ? address.port : 0),
-      );
-    });
-  });
 }
 
 async function logSize(file: string): Promise<number> {

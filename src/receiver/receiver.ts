@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { type Request, type Response, Router } from "express";
-import type { WebhookDirectory, WebhookOwner } from "../connectors/index.ts";
+import type { SeenUpdates, WebhookDirectory, WebhookOwner } from "../connectors/index.ts";
 import type { Enqueued, NewJob } from "../jobs/index.ts";
 import {
   type Database,
@@ -24,6 +24,8 @@ export interface ReceiverOptions {
   db: Database;
   directory: WebhookDirectory;
   links: ChatLinks<Transaction>;
+  /** Told the number of every update that is answered 200. */
+  seen: Pick<SeenUpdates, "note" | "record">;
   jobs: {
     enqueue(job: NewJob): Promise<Enqueued>;
     enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
@@ -60,7 +62,7 @@ class Refusal extends Error {
  * is answered otherwise.
  */
 export function createReceiver(options: ReceiverOptions): Router {
-  const { directory, metrics, log } = options;
+  const { directory, metrics, log, seen } = options;
   const received = metrics.counter({
     name: "heliograph_webhook_requests_total",
     help: "Webhook requests by what became of them.",
@@ -90,7 +92,12 @@ export function createReceiver(options: ReceiverOptions): Router {
     checkHeaders(request);
     const body = await readBody(request, BODY_LIMIT_BYTES);
     const update = parseUpdate(body);
-    return store(owner, update, routeUpdate(update, owner.connectorId), body);
+    const { connectorId } = owner;
+    const result = await store(owner, update, routeUpdate(update, connectorId), body);
+    // What is not stored leaves its number and nothing else: without it a gap would be seen there.
+    if (result === "unlinked") await seen.record(connectorId, update.update_id);
+    else seen.note(connectorId, update.update_id);
+    return result;
   }
 
   async function store(

@@ -62,8 +62,12 @@ describe("the lane of an update", () => {
     expect(lane(7)).toBe(`${CONNECTOR}/c5`);
   });
 
+  test("of a poll's counts is the poll's", () => {
+    expect(route({ update_id: 1, poll: { id: "5:1" } }).lane).toBe(`${CONNECTOR}/p5_1`);
+  });
+
   test("of what has neither chat nor user is one for all", () => {
-    expect(route({ update_id: 1, poll: { id: "1" } }).lane).toBe(`${CONNECTOR}/x`);
+    expect(route({ update_id: 1, poll: {} }).lane).toBe(`${CONNECTOR}/x`);
     expect(route({ update_id: 1 }).lane).toBe(`${CONNECTOR}/x`);
   });
 });

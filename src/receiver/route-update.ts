@@ -41,14 +41,15 @@ export function routeUpdate(update: Fields, connectorId: string): RoutedUpdate {
   const businessId =
     typeof body.business_connection_id === "string" ? body.business_connection_id : null;
 
-  // A type that is not known yet is rather a group than somebody's own chat with the bot.
-  const isGroup = chatId !== null && chat.type !== "private";
+  // A type that is not known yet is rather a group than somebody's own chat with the bot, and so is
+  // what has a group's id.
+  const isGroup = chatId !== null && (chat.type !== "private" || chatId.startsWith("-"));
   const migration = isGroup ? migrationOf(body, chatId) : null;
   const isLinkCommand = typeof body.text === "string" && LINK_COMMAND.test(body.text);
   const kind = field !== undefined && KIND_SHAPE.test(field) ? field : "unknown";
   return {
     kind,
-    lane: `${connectorId}/${lanePart(kind, chatId, userId, businessId)}`,
+    lane: `${connectorId}/${lanePart(kind, chatId, userId, businessId, pollIdOf(kind, body))}`,
     groupId: isGroup ? chatId : null,
     neededForLinking: kind === "my_chat_member" || isLinkCommand || migration !== null,
     migration,
@@ -99,13 +100,25 @@ function lanePart(
   chatId: string | null,
   userId: string | null,
   businessId: string | null,
+  pollId: string | null,
 ): string {
+  if (pollId !== null) return `p${keyPart(pollId)}`;
   if (kind === "callback_query" || kind === "inline_query") return `u${userId ?? "-"}`;
   if (businessId !== null && chatId !== null) {
-    return `b${businessId.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64)}/${chatId}`;
+    return `b${keyPart(businessId)}/${chatId}`;
   }
   if (chatId !== null) return `c${chatId}`;
   return userId === null ? "x" : `u${userId}`;
+}
+
+/** A name that Telegram gave, as part of a lane's. */
+function keyPart(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9_-]/g, "_").slice(0, 64);
+}
+
+/** Bot API: Poll, as an update of its own: it has neither chat nor user. */
+function pollIdOf(kind: string, body: Fields): string | null {
+  return kind === "poll" && typeof body.id === "string" ? body.id : null;
 }
 
 /** Bot API: Message, `migrate_to_chat_id` in the old group, `migrate_from_chat_id` in the new one. */

@@ -1,8 +1,9 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { setChatLink } from "../../src/conversations/chat-links.ts";
-import { listConversations, listMessages } from "../../src/conversations/conversation-list.ts";
+import { listConversations } from "../../src/conversations/conversation-list.ts";
 import type { Scope } from "../../src/conversations/effects.ts";
 import { createIngestHandler } from "../../src/conversations/ingest-handler.ts";
+import { listMessages } from "../../src/conversations/message-list.ts";
 import type { Reply } from "../../src/conversations/reply.ts";
 import type { Job, LaneBatch } from "../../src/jobs/index.ts";
 import { type Database, silentLogger, type Transaction } from "../../src/platform/index.ts";

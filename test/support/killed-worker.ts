@@ -6,6 +6,7 @@ import {
   openDatabase,
   parseRedisUrl,
   silentLogger,
+  startWatchdog,
 } from "../../src/platform/index.ts";
 import { createBotApiFactory } from "../../src/telegram/index.ts";
 
@@ -20,8 +21,9 @@ const settings = JSON.parse(process.argv[2] ?? "{}") as {
   /** Statements in this order; the last one is the end. */
   markers: string[];
   when: "before" | "after";
-  /** A job with this value kills its worker. */
+  /** A job with this value kills its worker, or is an endless loop, which its watchdog ends. */
   poison?: number;
+  poisonedBy?: "crash" | "hang";
   apiRoot?: string;
   token?: string;
 };
@@ -54,6 +56,18 @@ const jobs = createJobs({
   sweepMs: 100,
 });
 
+const watchdog = await startWatchdog({
+  worker: jobs.worker,
+  databaseUrl: settings.databaseUrl,
+  blockedMs: 3_000,
+});
+jobs.onWork((text) => watchdog.note(text));
+
+function poisoned(): void {
+  if (settings.poisonedBy !== "hang") return void die();
+  for (;;);
+}
+
 if (settings.queue === "ingest") {
   await jobs.startPool(
     "ingest",
@@ -62,7 +76,7 @@ if (settings.queue === "ingest") {
       run: async (tx, lanes) => {
         for (const { lane, jobs: claimed } of lanes) {
           for (const { payload } of claimed) {
-            if (payload.value === settings.poison) die();
+            if (payload.value === settings.poison) poisoned();
             await tx.query("INSERT INTO effects (lane, value) VALUES ($1, $2)", [
               lane,
               payload.value,

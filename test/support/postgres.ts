@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { freePort } from "../../src/platform/free-port.ts";
 import { createCluster } from "../../src/platform/postgres-initdb.ts";
 import {
   launchCluster,
@@ -12,7 +13,6 @@ import {
   clusterUrl,
   findClusterTools,
 } from "../../src/platform/postgres-tools.ts";
-import { freePort } from "./free-port.ts";
 
 export interface OwnPostgres {
   /** Connection string of a superuser; the same after every restart. */

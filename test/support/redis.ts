@@ -4,8 +4,8 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { freePort } from "../../src/platform/free-port.ts";
 import { findRedisServer } from "./executable.ts";
-import { freePort } from "./free-port.ts";
 import { waitFor } from "./wait-for.ts";
 
 export interface OwnRedis {

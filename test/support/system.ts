@@ -3,13 +3,13 @@ import http from "node:http";
 import { type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/index.ts";
 import { createWorkspace } from "../../src/connectors/index.ts";
 import { migrateTransport } from "../../src/jobs/index.ts";
+import { freePort } from "../../src/platform/free-port.ts";
 import { type Config, parseRedisUrl, sha256 } from "../../src/platform/index.ts";
 import { startIngest } from "../../workers/ingest.ts";
 import { startOutbound } from "../../workers/outbound.ts";
 import { openSystem, type System } from "../../workers/system.ts";
 import { webServer } from "../../workers/web.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
-import { freePort } from "./free-port.ts";
 
 /** The whole system in one process, on a database of its own, with the sandbox as Telegram. */
 export interface TestSystem {
@@ -43,6 +43,8 @@ export interface TestSystemOptions {
   sandbox?: SandboxOptions;
   /** How long a client may take to send a request. */
   requestTimeoutMs?: number;
+  /** Whether the web process asks Telegram about its bots by itself. Default: it does not. */
+  watch?: boolean;
 }
 
 export async function startTestSystem(options: TestSystemOptions = {}): Promise<TestSystem> {
@@ -62,7 +64,10 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
   };
   const system = openSystem(config, "test", 20);
   await migrateTransport(system.db);
-  const server = webServer(system, { requestTimeoutMs: options.requestTimeoutMs });
+  const server = webServer(system, {
+    requestTimeoutMs: options.requestTimeoutMs,
+    watch: options.watch ?? false,
+  });
   await server.listen(port, "127.0.0.1");
   if (options.pools !== false) {
     await startIngest(system);

@@ -23,6 +23,14 @@ export const conversationRoutes = [
           connectorId: z.string(),
           chatId: z.string(),
           threadId: z.string().optional(),
+          topic: z
+            .object({
+              name: z.string().optional(),
+              closed: z.boolean().optional(),
+              hidden: z.boolean().optional(),
+            })
+            .optional(),
+          businessConnectionId: z.string().optional(),
           contactId: z.string().nullable(),
           status: z.string(),
           lastMessageAt: z.string().nullable(),
@@ -48,9 +56,39 @@ export const conversationRoutes = [
           id: z.string(),
           direction: z.enum(["in", "out"]),
           telegramMessageId: z.string(),
+          kind: z.string(),
+          contactId: z.string().nullable(),
           text: z.string().optional(),
           editedAt: z.string().optional(),
           media: z.unknown().optional(),
+          service: z
+            .looseObject({ type: z.string() })
+            .optional()
+            .describe("What Telegram reports, where kind is `service`."),
+          poll: z
+            .object({
+              id: z.string(),
+              question: z.string(),
+              options: z.array(z.object({ text: z.string(), votes: z.number() })),
+              voters: z.number(),
+              closed: z.boolean(),
+            })
+            .optional(),
+          reactions: z
+            .array(
+              z.object({
+                type: z.enum(["emoji", "custom_emoji", "paid"]),
+                emoji: z.string().optional(),
+                customEmojiId: z.string().optional(),
+                count: z.number(),
+              }),
+            )
+            .optional(),
+          pinnedAt: z.string().optional(),
+          deletedAt: z.string().optional(),
+          mediaGroupId: z.string().optional(),
+          threadId: z.string().optional(),
+          replyToMessageId: z.string().optional(),
           sentAt: z.string(),
           receivedAt: z.string(),
         }),

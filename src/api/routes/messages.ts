@@ -73,7 +73,7 @@ export const messageRoutes = [
         const key = idempotency && { workspaceId, ...idempotency };
         const known = key && (await claimKey(tx, key));
         if (known) return known;
-        const connector = await connectors.get(workspaceId, body.connectorId);
+        const connector = await connectors.get(workspaceId, body.connectorId, tx);
         if (connector === null) throw noConnector();
         const [submitted] = await submitMessages(tx, jobs, [message]);
         const answer = { status: 202, body: submitted };

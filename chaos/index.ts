@@ -1,0 +1,167 @@
+/**
+ * chaos: the whole installation under load, and whatever may go wrong at random: processes killed
+ * and stopped, Postgres and Redis restarted and gone, a hostile Telegram. In the end everything that
+ * was put in is held against the tables and against what arrived, row by row.
+ *
+ * `npm run chaos -- --minutes M --seed N [--backend redis|postgres] [--keep]`; a line for each fault,
+ * and one in the end: sent, lost, doubled, out of order.
+ */
+import { parseArgs } from "node:util";
+import { chooseFault } from "./faults.ts";
+import { type Installation, openInstallation } from "./installation.ts";
+import { type ChaosBot, populate, startLoad } from "./load.ts";
+import { Prober } from "./probe.ts";
+import { createRandom } from "./random.ts";
+import { readRun } from "./read-run.ts";
+import { hasRedis } from "./servers.ts";
+import { judgeAnswers, judgeInbound, judgeOutbound } from "./verdict.ts";
+
+export interface ChaosOptions {
+  minutes: number;
+  seed: number;
+  backend: "redis" | "postgres";
+  /** Leaves the folder with logs and record behind. */
+  keep: boolean;
+}
+
+/** A fault waits for the one before to be over for good, but not longer than this. */
+const NORMAL_DEADLINE_MS = 30_000;
+const NORMAL_TARGET_MS = 10_000;
+const SETTLE_DEADLINE_MS = 240_000;
+const SHOWN = 10;
+
+/** @throws Error that says which argument is wrong */
+export function readOptions(args: string[]): ChaosOptions {
+  const { values } = parseArgs({
+    args,
+    options: {
+      minutes: { type: "string", default: "2" },
+      seed: { type: "string", default: "1" },
+      backend: { type: "string", default: hasRedis() ? "redis" : "postgres" },
+      keep: { type: "boolean", default: false },
+    },
+  });
+  const minutes = Number(values.minutes);
+  const seed = Number(values.seed);
+  if (!(minutes > 0 && minutes <= 1_440)) {
+    throw new Error(`--minutes is a number up to 1440, not "${values.minutes}"; e.g. 20`);
+  }
+  if (!Number.isInteger(seed)) {
+    throw new Error(`--seed is a whole number, not "${values.seed}"; e.g. 1`);
+  }
+  const { backend } = values;
+  if (backend !== "redis" && backend !== "postgres") {
+    throw new Error(`--backend is redis or postgres, not "${backend}"`);
+  }
+  return { minutes, seed, backend, keep: values.keep };
+}
+
+/** Runs it and prints; answers whether nothing was lost, doubled or out of order. */
+export async function chaos(options: ChaosOptions): Promise<boolean> {
+  const installation = await openInstallation(options.backend);
+  let passed = false;
+  try {
+    passed = await run(installation, options);
+  } finally {
+    const keepFolder = options.keep || !passed;
+    await installation.close({ keepFolder });
+    if (keepFolder) say({ kept: installation.folder });
+  }
+  return passed;
+}
+
+async function run(installation: Installation, options: ChaosOptions): Promise<boolean> {
+  const random = createRandom(options.seed);
+  const bots = await populate(installation);
+  const probed = bots.pop();
+  if (probed === undefined) throw new Error("no bots");
+  const load = startLoad(installation, bots, random);
+  const prober = new Prober(installation.telegram, probed.id);
+  const endsAtMs = Date.now() + options.minutes * 60_000;
+  const slow: string[] = [];
+  let slowestMs = 0;
+  let faults = 0;
+  while (Date.now() < endsAtMs) {
+    await sleep(random.between(1_000, 4_000));
+    const names = await strike(installation, random);
+    faults += names.length;
+    const normalMs = await untilNormal(prober);
+    slowestMs = Math.max(slowestMs, normalMs);
+    if (normalMs > NORMAL_TARGET_MS) slow.push(names.join(" + "));
+    say({ fault: names.join(" + "), normalAfterMs: normalMs });
+  }
+  await prober.stop();
+  await load.stop();
+  const settled = await settle(installation, [...bots, probed]);
+  const read = await readRun(installation, [...bots, probed]);
+  const inbound = judgeInbound(read.said, read.kept);
+  const outbound = judgeOutbound(load.asked, read.ended, read.arrived);
+  const answers = judgeAnswers(read.said, read.arrived, read.unknownAnswers);
+  const lost = [...inbound.lost, ...outbound.lost, ...answers.lost];
+  const doubled = [...inbound.doubled, ...outbound.doubled, ...answers.doubled];
+  const outOfOrder = [...inbound.outOfOrder, ...outbound.outOfOrder];
+  for (const [kind, rows] of Object.entries({ lost, doubled, outOfOrder, slow })) {
+    if (rows.length > 0) say({ [kind]: rows.slice(0, SHOWN) });
+  }
+  say({
+    seed: options.seed,
+    minutes: options.minutes,
+    backend: options.backend,
+    faults,
+    received: read.said.length,
+    sent: read.arrived.length,
+    lost: lost.length,
+    doubled: doubled.length,
+    outOfOrder: outOfOrder.length,
+    unknown: read.ended.filter((message) => message.wasUnknown).length,
+    settled,
+    slowestNormalMs: slowestMs,
+    ownDeaths: installation.processes.reduce((sum, one) => sum + one.ownDeaths, 0),
+  });
+  return settled && lost.length + doubled.length + outOfOrder.length === 0;
+}
+
+/** One fault, or now and then two at once. */
+async function strike(
+  installation: Installation,
+  random: ReturnType<typeof createRandom>,
+): Promise<string[]> {
+  const faults = [chooseFault(installation, random)];
+  if (random.next() < 0.2) faults.push(chooseFault(installation, random));
+  await Promise.all(
+    faults.map((fault) =>
+      fault.strike().catch((error: Error) => say({ fault: fault.name, failed: error.message })),
+    ),
+  );
+  return faults.map((fault) => fault.name);
+}
+
+async function untilNormal(prober: Prober): Promise<number> {
+  const sinceMs = Date.now();
+  for (;;) {
+    const normalMs = prober.normalAfterMs(sinceMs);
+    if (normalMs !== null) return normalMs;
+    if (Date.now() - sinceMs > NORMAL_DEADLINE_MS) return Date.now() - sinceMs;
+    await sleep(100);
+  }
+}
+
+/** Waits until Telegram has delivered everything and no job is left to do; false when that never comes. */
+async function settle(installation: Installation, bots: ChaosBot[]): Promise<boolean> {
+  const { telegram, db } = installation;
+  await telegram.endFaults();
+  for (const one of installation.processes) one.resume();
+  const deadline = Date.now() + SETTLE_DEADLINE_MS;
+  while (Date.now() < deadline) {
+    const pending = await telegram.pendingUpdates(bots.map((bot) => bot.id));
+    const left = await db
+      .query("SELECT FROM jobs WHERE state IN ('available', 'running', 'retryable') LIMIT 1")
+      .catch(() => [{}]);
+    if (pending === 0 && left.length === 0) return true;
+    await sleep(500);
+  }
+  return false;
+}
+
+const say = (line: object) => void process.stdout.write(`${JSON.stringify(line)}\n`);
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,65 @@
+/**
+ * Fairness of wakes: a queue of wakes is first in, first out, so one workspace's 20,000 lanes would
+ * make everybody else's wait for all of them. Each wake therefore carries a priority, which falls as
+ * its workspace has more wakes outstanding.
+ *
+ * What is outstanding is not known to whoever sends a wake, but what it sent lately is: a count a
+ * workspace that halves every second. A workspace that asks for little is always first, one that
+ * floods goes behind all that ask for less, and nobody needs to be told how large a tenant is.
+ */
+
+/** BullMQ: 0 goes first, then 1, 2, … */
+export type WakePriority = number;
+
+/** Last of all: the sweep's own finds, and what has asked for the most. */
+export const LAST_PRIORITY = 15;
+/**
+ * Lanes of these priorities (at most 350 a second of one workspace) take their leases and commit
+ * in batches of their own, so that they do not wait for the large batches of a flood.
+ */
+export const EXPRESS_BELOW = 4;
+
+/** So many lanes within a second or so go first. */
+const FIRST_LANES = 64;
+const HALF_LIFE_MS = 1_000;
+/** Workspaces remembered: far more than one process wakes within a few seconds. */
+const MAX_WORKSPACES = 10_000;
+
+export const isExpress = (priority: WakePriority): boolean => priority < EXPRESS_BELOW;
+
+interface Count {
+  lanes: number;
+  atMs: number;
+}
+
+export class WakePriorities {
+  private readonly counts = new Map<string, Count>();
+
+  /** Workspaces remembered. */
+  get size(): number {
+    return this.counts.size;
+  }
+
+  /** Counts a lane of a workspace and answers the priority of its wake. `nowMs` is monotonic. */
+  next(workspaceId: string, nowMs: number): WakePriority {
+    const count = this.counts.get(workspaceId) ?? { lanes: 0, atMs: nowMs };
+    count.lanes = remaining(count, nowMs) + 1;
+    count.atMs = nowMs;
+    if (this.counts.size >= MAX_WORKSPACES && !this.counts.has(workspaceId)) this.forget(nowMs);
+    this.counts.set(workspaceId, count);
+    if (count.lanes <= FIRST_LANES) return 0;
+    return Math.min(LAST_PRIORITY, 1 + Math.floor(Math.log2(count.lanes / FIRST_LANES)));
+  }
+
+  /** Workspaces that asked for nothing lately; all of them, should none be quiet. */
+  private forget(nowMs: number): void {
+    for (const [workspaceId, count] of this.counts) {
+      if (remaining(count, nowMs) < 1) this.counts.delete(workspaceId);
+    }
+    if (this.counts.size >= MAX_WORKSPACES) this.counts.clear();
+  }
+}
+
+function remaining({ lanes, atMs }: Count, nowMs: number): number {
+  return lanes * 0.5 ** ((nowMs - atMs) / HALF_LIFE_MS);
+}
