@@ -214,7 +214,6 @@ function mayEndAs({ plan, errorClass, deaths, state }: FinalJob, mode: Claims["m
   if (errorClass === "WorkerDied") return deaths >= 3;
   if (plan.does === "refuse") return true;
   if (plan.does !== "fail" && plan.does !== "spoil") return false;
-  // A lock that could not be had, and a call whose outcome is unknown, spend an attempt too.
-  if (errorClass === "postgres 55P03") return true;
+  // A call whose outcome is unknown spends an attempt too.
   return mode === "external" || (plan.times ?? 0) >= FEW_ATTEMPTS;
 }

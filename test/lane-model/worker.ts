@@ -12,6 +12,7 @@ export const LEASE_MS = 5_000;
 /** Jobs of one lane in flight at once, where order allows it. */
 const CONCURRENCY = 3;
 const SWEEP_LIMIT = 10;
+const note = () => {};
 
 /**
  * A worker process: the engine's own keeper and drains, without a pool's slots and alarms. When a
@@ -36,7 +37,7 @@ export class ModelWorker {
     const { keeper, handler } = this;
     this.transactional =
       handler.mode === "transactional"
-        ? new TransactionalDrains({ db, keeper, queue, handler, worker: keeper.owner })
+        ? new TransactionalDrains({ db, keeper, queue, handler, worker: keeper.owner, note })
         : null;
   }
 
@@ -71,7 +72,9 @@ export class ModelWorker {
 
   private async drain(lane: string, flag: { turnIsOver: boolean }): Promise<DrainEnd | null> {
     const { db, keeper, queue, handler } = this;
-    const held = await keeper.take(queue, lane);
+    // Both ways through the batchers, side by side.
+    const express = lane.charCodeAt(lane.length - 1) % 2 === 0;
+    const held = await keeper.take(queue, lane, express);
     if (held === null) return null;
     const turn: TurnControl = {
       isOver: () => flag.turnIsOver,
@@ -86,7 +89,7 @@ export class ModelWorker {
       const { order } = QUEUE_POLICIES[queue];
       const concurrency = order === "strict" ? 1 : CONCURRENCY;
       const worker = keeper.owner;
-      const options = { db, keeper, handler, order, concurrency, worker, log: silentLogger };
+      const options = { db, keeper, handler, order, concurrency, worker, note, log: silentLogger };
       return await new ExternalDrain(options, held, turn).run();
     } finally {
       keeper.forget(held);
