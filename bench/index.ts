@@ -8,6 +8,7 @@ import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
 import { recovery } from "./figures/recovery.ts";
 import { secondStart } from "./figures/second-start.ts";
+import { LEDGER_FIGURES } from "./ledger.ts";
 
 const FIGURES: Record<string, () => Promise<Figure>> = {
   accepted,
@@ -19,6 +20,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   "open-loop": openLoopLatency,
   backlog,
   "million-jobs": millionJobs,
+  ...LEDGER_FIGURES,
 };
 
 /**

@@ -64,9 +64,6 @@ export const migration: Migration = {
         WHERE state IN ('available', 'running', 'retryable') AND ordering_key IS NOT NULL;
       CREATE INDEX jobs_live_key ON jobs (queue, lane, ordering_key, id)
         WHERE state IN ('available', 'running', 'retryable') AND ordering_key IS NOT NULL;
-      CREATE INDEX jobs_dead ON jobs (queue, id) WHERE state = 'discarded';
-      -- What finished lately, for rates and latencies: cheap to keep, good enough to find by time.
-      CREATE INDEX jobs_created ON jobs USING brin (created_at) WITH (pages_per_range = 16);
 
       -- The bytes a job was made from (ingest: the raw update, which jsonb might refuse).
       CREATE TABLE job_bodies (
@@ -84,7 +81,7 @@ export const migration: Migration = {
         created_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (queue, key)
       );
-      CREATE INDEX job_keys_created ON job_keys USING brin (created_at);
+      CREATE INDEX job_keys_created ON job_keys (created_at);
 
       -- What is known of workers that did not end by themselves, beyond that they are gone.
       CREATE TABLE worker_deaths (
@@ -108,6 +105,7 @@ export const migration: Migration = {
         error        text,
         PRIMARY KEY (workspace_id, job_id, id)
       );
+      CREATE INDEX job_attempts_finished ON job_attempts (finished_at);
     `);
   },
 };

@@ -4,6 +4,14 @@ import { migration as workspaces } from "./0001_workspaces.ts";
 import { migration as jobs } from "./0002_jobs.ts";
 import { migration as conversations } from "./0003_conversations.ts";
 import { migration as outbound } from "./0004_outbound.ts";
+import { migration as ledger } from "./0005_ledger.ts";
 import { migration as updateWatch } from "./0007_update_watch.ts";
 
-export const migrations: Migration[] = [workspaces, jobs, conversations, outbound, updateWatch];
+export const migrations: Migration[] = [
+  workspaces,
+  jobs,
+  conversations,
+  outbound,
+  ledger,
+  updateWatch,
+];

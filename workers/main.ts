@@ -1,7 +1,8 @@
 import { createWorkspace } from "../src/connectors/index.ts";
-import { getJob, listJobs } from "../src/jobs/index.ts";
 import { type Config, fail, loadConfig, missingSetting } from "../src/platform/index.ts";
+import { startBackground } from "./background.ts";
 import { startIngest } from "./ingest.ts";
+import { jobsCommand, queuesCommand } from "./jobs-command.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
 import { stopOnSignal, watch } from "./process.ts";
@@ -15,10 +16,16 @@ const USAGE = `heliograph <command>
   migrate                  bring the database's schema up to date
   web | ingest | outbound  one process of an installation (see Procfile)
   workspace create NAME    a new workspace; prints its API key, once
-  jobs list                the newest jobs
-  jobs show ID             one job
-  jobs retry ID            gives a dead letter its attempts back
-  jobs discard ID          makes a waiting job a dead letter
+  jobs list [FILTER]       the newest jobs that match
+  jobs show ID             one job, with its failed attempts
+  jobs retry ID|FILTER     gives dead letters their attempts back
+  jobs discard ID|FILTER   makes waiting jobs dead letters
+  jobs cancel ID|FILTER    cancels waiting jobs
+  jobs run-now ID|FILTER   makes jobs due that wait for their time or their retry
+      FILTER: --queue --state --lane --connector --chat --update --error-class --q
+              --from --to --workspace, or --all; with --dry-run only says how many
+  queues [list]            what each queue holds
+  queues pause|resume NAME stops a queue everywhere, lets it go on
   sandbox [--port N] [--state FILE]   the local Telegram by itself
   bench [NAME …]           measures the figures, as JSON lines
   chaos [--minutes M] [--seed N] [--backend redis|postgres] [--keep]
@@ -46,9 +53,11 @@ async function web(config: Config): Promise<void> {
   await watch(system);
   const server = webServer(system);
   const port = await server.listen(config.port);
+  const background = startBackground(system);
   system.log.info({ port }, "listening");
   stopOnSignal(system.log, async () => {
     await server.close(5_000);
+    await background.stop();
     await system.close();
   });
   await system.connectors.repointWebhooks();
@@ -64,35 +73,11 @@ async function worker(
   await checkWakes(system);
   await watch(system);
   await startPool(system);
+  const background = startBackground(system);
   system.log.info({}, "working");
-  stopOnSignal(system.log, () => system.close());
-}
-
-async function jobs(config: Config, action: string | undefined, id = ""): Promise<void> {
-  await once(config, async (system) => {
-    const show = async () => {
-      const job = await getJob(system.db, { id });
-      if (job === null) throw new Error(`there is no job ${JSON.stringify(id)}`);
-      return job;
-    };
-    switch (action) {
-      case "list":
-        for (const job of await listJobs(system.db, {}, { limit: 50 })) {
-          print(`${job.id}  ${job.state.padEnd(10)} ${job.queue} ${job.lane}  ${job.error ?? ""}`);
-        }
-        return;
-      case "show":
-        return print(await show());
-      case "retry":
-      case "discard": {
-        await show();
-        const changed = await system.jobs.ledger[action]({ id });
-        if (changed === 0) throw new Error(`job ${id} is not in a state to ${action}`);
-        return print(`job ${id}: ${action === "retry" ? "will run again" : "discarded"}`);
-      }
-      default:
-        throw new Error("jobs takes list, show ID, retry ID or discard ID");
-    }
+  stopOnSignal(system.log, async () => {
+    await background.stop();
+    await system.close();
   });
 }
 
@@ -132,7 +117,9 @@ async function main([command, ...rest]: string[]): Promise<void> {
       return once(config, async (system) => print(await createWorkspace(system.db, name)));
     }
     case "jobs":
-      return jobs(config, rest[0], rest[1]);
+      return once(config, (system) => jobsCommand(system, rest, print));
+    case "queues":
+      return once(config, (system) => queuesCommand(system, rest, print));
     default:
       throw new Error(`there is no command ${JSON.stringify(command)}; see: heliograph help`);
   }

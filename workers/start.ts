@@ -10,6 +10,7 @@ import {
   projectFile,
   startEmbeddedPostgres,
 } from "../src/platform/index.ts";
+import { startBackground } from "./background.ts";
 import { setUpDemo } from "./demo.ts";
 import { startIngest } from "./ingest.ts";
 import { migrateAll } from "./migrate.ts";
@@ -80,6 +81,7 @@ async function serve(
   closers.push(() => server.close(3_000));
   await startIngest(system);
   await startOutbound(system);
+  closers.push(startBackground(system).stop);
   await system.connectors.repointWebhooks();
   say(`Heliograph is ready: http://127.0.0.1:${port}/docs`);
   if (sandbox !== undefined) {

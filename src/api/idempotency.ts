@@ -1,4 +1,4 @@
-import { type Database, Problem, type Queryable } from "../platform/index.ts";
+import { type Database, Problem, type Queryable, type RetentionRule } from "../platform/index.ts";
 import type { Answer } from "./route.ts";
 
 /**
@@ -81,3 +81,18 @@ export async function withStoredAnswer(
     throw error;
   }
 }
+
+const DROP_OLD = `/* api.drop-idempotency-keys */
+DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+  SELECT ctid FROM idempotency_keys WHERE created_at < now() - interval '24 h'
+  ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+RETURNING 1`;
+
+/** Lets go of keys that are no longer honoured, whether somebody asks for them or not. */
+export const idempotencyRetention: RetentionRule = {
+  name: "idempotency keys",
+  dropBatch: async (tx, limit) => {
+    const rows = (await tx.query(DROP_OLD, [limit])).length;
+    return { rows, place: rows === limit ? "more" : null };
+  },
+};

@@ -11,6 +11,7 @@ import { connectorRoutes } from "./routes/connectors.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { queueRoutes } from "./routes/queues.ts";
 import { workspaceRoutes } from "./routes/workspaces.ts";
 import type { Services } from "./services.ts";
 
@@ -37,6 +38,7 @@ const routes = [
   ...messageRoutes,
   ...conversationRoutes,
   ...jobRoutes,
+  ...queueRoutes,
 ];
 
 export function createWebServer({

@@ -10,6 +10,7 @@ import type { Database, Logger, RedisConfig } from "../platform/index.ts";
 import { createEnqueuer, type Enqueuer } from "./enqueue.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { Ledger } from "./ledger.ts";
+import { PauseWatch } from "./paused-queues.ts";
 import { WorkerPool } from "./pool.ts";
 import { createTransport } from "./transport.ts";
 import type { Handler, JobHooks, QueueName } from "./types.ts";
@@ -17,9 +18,14 @@ import { createWake } from "./wakes.ts";
 
 export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";
-export { type AttemptView, getJob, type JobFilter, type JobView, listJobs } from "./ledger.ts";
-export { type QueueStats, queueStats } from "./queue-stats.ts";
+export type { JobFilter, WhichJobs } from "./filter.ts";
+export { type CountKeeper, createCountKeeper } from "./job-counts.ts";
+export { type Changed, LEDGER_ACTIONS, Ledger, type LedgerAction } from "./ledger.ts";
+export { type Percentiles, type QueueStats, queueStats } from "./queue-stats.ts";
 export { UnsafeRedis } from "./redis-connection.ts";
+export { DEFAULT_JOB_RETENTION, type JobRetention, jobRetentionRules } from "./retention.ts";
+export { type AttemptView, type Count, getJob, type JobView, listJobs } from "./search.ts";
+export { SHOWN_STATES, type Standing } from "./shelf.ts";
 export { migrateTransport } from "./transport.ts";
 export * from "./types.ts";
 
@@ -28,7 +34,7 @@ export interface JobsOptions {
   log: Logger;
   /** Undefined: BullMQ on Postgres. */
   redis?: RedisConfig;
-  /** Told when people retry or discard jobs of a queue. */
+  /** Told when people change jobs of a queue by hand. */
   hooks?: Partial<Record<QueueName, JobHooks>>;
   /** How long a lease lasts without a heartbeat. Default 5 000. */
   leaseMs?: number;
@@ -48,7 +54,7 @@ export interface PoolSize {
 export interface Jobs extends Enqueuer {
   /** Starts taking work of a queue; resolves when it listens. */
   startPool(queue: QueueName, handler: Handler, size: PoolSize): Promise<WorkerPool>;
-  /** Retries or discards jobs by hand. */
+  /** Changes of jobs and queues by hand. */
   readonly ledger: Ledger;
   /** Name under which this process stands in the ledger: host, pid, and an id of this run. */
   readonly worker: string;
@@ -79,6 +85,7 @@ export function createJobs(options: JobsOptions): Jobs {
   const transport = createTransport(options);
   const wake = createWake(transport);
   const keeper = new LeaseKeeper(db, options.leaseMs ?? 5_000, log);
+  const pauses = new PauseWatch(db, log);
   const worker = `${hostname()}/${process.pid}/${keeper.owner.slice(0, 8)}`;
   const pools: WorkerPool[] = [];
   let note: (text: string) => void = () => {};
@@ -96,11 +103,13 @@ export function createJobs(options: JobsOptions): Jobs {
         worker,
         note: (text) => note(text),
         log,
+        pauses,
         slots: size.slots,
         laneConcurrency: size.laneConcurrency ?? 8,
         sweepMs: options.sweepMs ?? 1_000,
         turnMs: options.turnMs ?? TURN_MS[handler.mode],
       });
+      pauses.start();
       await pool.start();
       pools.push(pool);
       return pool;
@@ -118,6 +127,7 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     stop: async (graceMs = DEFAULT_GRACE_MS) => {
       await Promise.all(pools.map((pool) => pool.stop(graceMs)));
+      await pauses.close();
       await keeper.close();
       await transport.close();
     },

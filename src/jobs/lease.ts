@@ -1,4 +1,5 @@
 import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
+import { NOT_PAUSED } from "./paused-queues.ts";
 import type { QueueName } from "./types.ts";
 
 /**
@@ -49,6 +50,7 @@ WITH names AS MATERIALIZED (
   WHERE l.due_at <= clock_timestamp()
     AND (l.lease_until IS NULL OR l.lease_until < now()
       OR l.lease_until > now() + 2 * $4 * interval '1 ms')
+    AND ${NOT_PAUSED("$1")}
   ORDER BY l.lane
   FOR NO KEY UPDATE OF l
 )

@@ -1,150 +1,96 @@
-import createKnex, { type Knex } from "knex";
-import { type Database, fewRows, type Queryable, type Transaction } from "../platform/index.ts";
+import { type Database, fewRows, type Transaction } from "../platform/index.ts";
 import { claimedJob, JOB_COLUMNS, type JobRow } from "./claim.ts";
+import type { WhichJobs } from "./filter.ts";
 import { LOCK_ORDER } from "./lock-order.ts";
-import type { Job, JobHooks, JobId, JobState, QueueName } from "./types.ts";
+import { pausedQueues, pauseQueue, resumeQueue } from "./paused-queues.ts";
+import { type Count, countJobs, type FoundJob, findJobs } from "./search.ts";
+import { SHOWN_STATES, type Standing } from "./shelf.ts";
+import type { Job, JobHooks, QueueName } from "./types.ts";
 import type { Wake } from "./wakes.ts";
 
-/** The ledger as people read and mend it. Only builds statements: the pool of `Database` runs them. */
-const sql = createKnex({ client: "pg" });
+/** What people do to jobs by hand. Running ones are always left alone. */
+export const LEDGER_ACTIONS = ["retry", "discard", "cancel", "runNow"] as const;
+export type LedgerAction = (typeof LEDGER_ACTIONS)[number];
 
-/** What may be looked for. A tenant's calls always name their workspace. */
-export interface JobFilter {
-  workspaceId?: string;
-  queue?: QueueName;
-  /** `scheduled` is `available` with a time in the future. */
-  state?: JobState | "scheduled";
-  lane?: string;
-  /** Id, or part of kind, lane, error class or error text. */
-  text?: string;
+interface ActionRule {
+  /** Which jobs it is for, as people see their states. */
+  from: readonly Standing[];
+  hook: keyof JobHooks;
+  update: string;
 }
 
-export interface JobView {
-  id: JobId;
-  workspaceId: string;
-  queue: QueueName;
-  lane: string;
-  kind: string;
-  state: JobState | "scheduled";
-  priority: number;
-  attempts: number;
-  maxAttempts: number;
-  runAt: string;
-  createdAt: string;
-  startedAt: string | null;
-  finishedAt: string | null;
-  runMs: number | null;
-  worker: string | null;
-  errorClass: string | null;
-  error: string | null;
-  causeId: JobId | null;
-}
+/** Sets columns of the jobs $1, $2 (workspaces, ids) that are still as the action wants them. */
+const update = (tag: string, set: string, still: string) => `/* jobs.${tag} */
+UPDATE jobs j SET ${set}
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id) ${fewRows("$1")}
+) t
+WHERE j.workspace_id = t.workspace_id AND j.id = t.id AND ${still}
+RETURNING ${JOB_COLUMNS}, NULL AS body`;
 
-export interface AttemptView {
-  attempt: number;
-  outcome: string;
-  worker: string | null;
-  startedAt: string | null;
-  finishedAt: string;
-  runMs: number | null;
-  errorClass: string | null;
-  error: string | null;
-}
+const WAITING = ["available", "scheduled", "retryable"] as const;
 
-const VIEW = `id, workspace_id AS "workspaceId", queue, lane, kind,
-  CASE WHEN state = 'available' AND run_at > now() THEN 'scheduled' ELSE state END AS state,
-  priority, attempts, max_attempts AS "maxAttempts", run_at AS "runAt", created_at AS "createdAt",
-  started_at AS "startedAt", finished_at AS "finishedAt", run_ms AS "runMs", worker,
-  error_class AS "errorClass", error, cause_id AS "causeId"`;
+const RULES: Record<LedgerAction, ActionRule> = {
+  retry: {
+    from: ["discarded", "cancelled"],
+    hook: "retried",
+    update: update(
+      "retry",
+      "state = 'available', attempts = 0, deaths = 0, run_at = now(), finished_at = NULL",
+      "j.state IN ('discarded', 'cancelled')",
+    ),
+  },
+  discard: {
+    from: WAITING,
+    hook: "discarded",
+    update: update(
+      "discard",
+      `state = 'discarded', finished_at = now(), error_class = 'DiscardedByHand',
+       error = 'discarded by hand'`,
+      "j.state IN ('available', 'retryable')",
+    ),
+  },
+  cancel: {
+    from: WAITING,
+    hook: "cancelled",
+    update: update(
+      "cancel",
+      "state = 'cancelled', finished_at = now()",
+      "j.state IN ('available', 'retryable')",
+    ),
+  },
+  runNow: {
+    from: ["scheduled", "retryable"],
+    hook: "ranNow",
+    update: update(
+      "run-now",
+      "run_at = now()",
+      "j.state IN ('available', 'retryable') AND j.run_at > now()",
+    ),
+  },
+};
 
-function filtered(filter: JobFilter): Knex.QueryBuilder {
-  const query = sql("jobs");
-  if (filter.workspaceId !== undefined) query.where("workspace_id", filter.workspaceId);
-  if (filter.queue !== undefined) query.where("queue", filter.queue);
-  if (filter.lane !== undefined) query.where("lane", filter.lane);
-  if (filter.state === "scheduled") {
-    query.where("state", "available").whereRaw("run_at > now()");
-  } else if (filter.state === "available") {
-    query.where("state", "available").whereRaw("run_at <= now()");
-  } else if (filter.state !== undefined) {
-    query.where("state", filter.state);
-  }
-  const text = filter.text?.trim();
-  if (text !== undefined && text !== "") {
-    const pattern = `%${text.replace(/[\\%_]/g, "\\$&")}%`;
-    query.where((either) => {
-      for (const column of ["kind", "lane", "error_class", "error"]) {
-        either.orWhere(column, "ilike", pattern);
-      }
-      if (isJobId(text)) either.orWhere("id", text);
-    });
-  }
-  return query;
-}
+/** Lanes are held while a batch is written: small batches, so that drains and inserts don't feel it. */
+const BATCH_JOBS = 250;
+const DEFAULT_LIMIT = 10_000;
+/** One call ends after this time, whatever is left: its caller waits. */
+const CALL_MS = 5_000;
 
-const MAX_BIGINT = 2n ** 63n - 1n;
-
-/** True for a decimal id that fits the column; anything else names no job. */
-export function isJobId(text: string): boolean {
-  return /^[0-9]{1,19}$/.test(text) && BigInt(text) <= MAX_BIGINT;
-}
-
-async function run<Row extends object>(on: Queryable, query: Knex.QueryBuilder): Promise<Row[]> {
-  const { sql: text, bindings } = query.toSQL().toNative();
-  return on.query<Row>(text, bindings);
-}
-
-function asView(row: JobView): JobView {
-  const iso = (value: unknown) => (value instanceof Date ? value.toISOString() : null);
-  return {
-    ...row,
-    runAt: iso(row.runAt) ?? "",
-    createdAt: iso(row.createdAt) ?? "",
-    startedAt: iso(row.startedAt),
-    finishedAt: iso(row.finishedAt),
-  };
-}
-
-/** Newest first; `beforeId` continues after the last id of the page before. */
-export async function listJobs(
-  db: Queryable,
-  filter: JobFilter,
-  page: { limit: number; beforeId?: JobId },
-): Promise<JobView[]> {
-  const query = filtered(filter).select(sql.raw(VIEW)).orderBy("id", "desc").limit(page.limit);
-  if (page.beforeId !== undefined) query.where("id", "<", page.beforeId);
-  return (await run<JobView>(db, query)).map(asView);
-}
-
-/** A job with its failed attempts, oldest first; null when there is none (for this workspace). */
-export async function getJob(
-  db: Queryable,
-  { id, workspaceId }: { id: JobId; workspaceId?: string },
-): Promise<(JobView & { attemptLog: AttemptView[] }) | null> {
-  if (!isJobId(id)) return null;
-  const query = filtered({ workspaceId }).select(sql.raw(VIEW)).where("id", id);
-  const [job] = (await run<JobView>(db, query)).map(asView);
-  if (job === undefined) return null;
-  const attemptLog = await db.query<AttemptView>(
-    `SELECT attempt, outcome, worker, started_at AS "startedAt", finished_at AS "finishedAt",
-       run_ms AS "runMs", error_class AS "errorClass",
-       error || CASE WHEN outcome = 'died' THEN coalesce(': ' || reason, '') ELSE '' END AS error
-     FROM job_attempts LEFT JOIN worker_deaths USING (worker)
-     WHERE workspace_id = $1 AND job_id = $2 ORDER BY id LIMIT 200`,
-    [job.workspaceId, id],
-  );
-  return { ...job, attemptLog };
-}
-
-/** Most jobs one call changes; the answer says how many, and the call can be repeated. */
-const MAX_CHANGED = 1_000;
-
-const LOCK_LANES = `/* jobs.touch-lanes */
+const TOUCH_LANES = `/* jobs.touch-lanes */
 INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at)
 SELECT queue, lane, workspace_id, 1, now()
 FROM unnest($1::text[], $2::text[], $3::uuid[]) AS t(queue, lane, workspace_id)
 ORDER BY array_position($4::text[], queue), lane
 ON CONFLICT (queue, lane) DO UPDATE SET seq = l.seq + 1, due_at = least(l.due_at, now())`;
+
+/** What a change by hand came to. */
+export interface Changed {
+  changed: number;
+  /** Matching jobs that run now and were left alone. */
+  running: Count;
+  /** Jobs that match and could be changed by another call. */
+  left: Count;
+}
 
 export interface LedgerOptions {
   db: Database;
@@ -152,7 +98,15 @@ export interface LedgerOptions {
   hooks: Partial<Record<QueueName, JobHooks>>;
 }
 
-/** Changes of jobs by hand. The lane's row is locked first, as by everybody who writes in a lane. */
+/**
+ * Changes by hand: of jobs, one or all that match, and of whole queues.
+ *
+ * A job is changed under its lane's row, as by everybody who writes in a lane. `seq` is raised and
+ * `due_at` lowered, so a drain that holds the lane looks again before it hands it back, a strict
+ * lane whose head was taken away goes on at once, and a commit that had counted on a job that is
+ * cancelled meanwhile rolls back. What a room keeps beside its jobs changes in the same transaction
+ * (`JobHooks`).
+ */
 export class Ledger {
   private readonly options: LedgerOptions;
 
@@ -160,75 +114,122 @@ export class Ledger {
     this.options = options;
   }
 
-  /** Gives dead letters their attempts back and makes them due; answers how many were changed. */
-  async retry(filter: JobFilter & { id?: JobId }): Promise<number> {
-    return this.change(filter, ["discarded", "cancelled"], "retried", (tx, jobs) =>
-      tx.query<JobRow>(
-        `/* jobs.retry */
-         UPDATE jobs j SET state = 'available', attempts = 0, deaths = 0, run_at = now(),
-           finished_at = NULL
-         FROM (
-           SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id) ${fewRows("$1")}
-         ) t
-         WHERE j.workspace_id = t.workspace_id AND j.id = t.id
-           AND j.state IN ('discarded', 'cancelled')
-         RETURNING ${JOB_COLUMNS}, NULL AS body`,
-        [jobs.map((job) => job.workspace_id), jobs.map((job) => job.id)],
-      ),
-    );
+  /** Gives dead and cancelled jobs their attempts back and makes them due. Answers how many. */
+  async retry(which: WhichJobs): Promise<number> {
+    return (await this.change("retry", which)).changed;
   }
 
-  /** Makes waiting jobs dead letters; one that is running is left alone. Answers how many. */
-  async discard(filter: JobFilter & { id?: JobId }): Promise<number> {
-    return this.change(filter, ["available", "retryable"], "discarded", (tx, jobs) =>
-      tx.query<JobRow>(
-        `/* jobs.discard */
-         UPDATE jobs j SET state = 'discarded', finished_at = now(),
-           error_class = 'DiscardedByHand', error = 'discarded by hand'
-         FROM (
-           SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id) ${fewRows("$1")}
-         ) t
-         WHERE j.workspace_id = t.workspace_id AND j.id = t.id
-           AND j.state IN ('available', 'retryable')
-         RETURNING ${JOB_COLUMNS}, NULL AS body`,
-        [jobs.map((job) => job.workspace_id), jobs.map((job) => job.id)],
-      ),
-    );
+  /** Makes waiting jobs dead letters. Answers how many. */
+  async discard(which: WhichJobs): Promise<number> {
+    return (await this.change("discard", which)).changed;
   }
 
-  private async change(
-    filter: JobFilter & { id?: JobId },
-    from: JobState[],
-    hook: keyof JobHooks,
-    update: (tx: Transaction, jobs: JobRow[]) => Promise<JobRow[]>,
-  ): Promise<number> {
-    if (filter.id !== undefined && !isJobId(filter.id)) return 0;
+  /** Cancels waiting jobs. Answers how many. */
+  async cancel(which: WhichJobs): Promise<number> {
+    return (await this.change("cancel", which)).changed;
+  }
+
+  /** Makes scheduled and retryable jobs due now; no attempt is given or taken. Answers how many. */
+  async runNow(which: WhichJobs): Promise<number> {
+    return (await this.change("runNow", which)).changed;
+  }
+
+  /**
+   * Changes what matches, oldest first, in batches that each commit by themselves, until `limit`
+   * (default 10 000) are changed or five seconds have gone by: what is left is in the answer, and
+   * the call can be repeated.
+   */
+  async change(
+    action: LedgerAction,
+    which: WhichJobs,
+    { limit = DEFAULT_LIMIT }: { limit?: number } = {},
+  ): Promise<Changed> {
+    const { db } = this.options;
+    const endsAtMs = performance.now() + CALL_MS;
+    const wanted = changeable(action, which);
+    let changed = 0;
+    let afterId: string | undefined;
+    while (changed < limit && performance.now() < endsAtMs) {
+      const size = Math.min(BATCH_JOBS, limit - changed);
+      const jobs = await findJobs(db, wanted, { limit: size, order: "oldest", afterId });
+      if (jobs.length === 0) break;
+      changed += await this.changeBatch(RULES[action], jobs);
+      afterId = jobs.at(-1)?.id;
+      if (jobs.length < size) break;
+    }
+    const isOne = which.id !== undefined;
+    return {
+      changed,
+      running: await this.countRunning(which),
+      left: isOne ? { count: 0, capped: false } : await this.countMatching(which, action),
+    };
+  }
+
+  /** How many jobs an action would change; see `countJobs` for how far it counts. */
+  async countMatching(which: WhichJobs, action: LedgerAction): Promise<Count> {
+    return countJobs(this.options.db, changeable(action, which));
+  }
+
+  /** How many matching jobs run now, which no action touches. */
+  async countRunning(which: WhichJobs): Promise<Count> {
+    return countJobs(this.options.db, only(which, ["running"]));
+  }
+
+  /** Stops a queue everywhere within a second: see paused-queues.ts. False: it was paused already. */
+  async pauseQueue(name: QueueName): Promise<boolean> {
+    return pauseQueue(this.options.db, name);
+  }
+
+  /** Lets a queue go on, and wakes its waiting lanes. False: it was not paused. */
+  async resumeQueue(name: QueueName): Promise<boolean> {
+    const lanes = await resumeQueue(this.options.db, name);
+    if (lanes === null) return false;
+    this.options.wake(name, lanes);
+    return true;
+  }
+
+  async pausedQueues(): Promise<QueueName[]> {
+    return pausedQueues(this.options.db);
+  }
+
+  private async changeBatch(rule: ActionRule, found: FoundJob[]): Promise<number> {
     const { db, hooks, wake } = this.options;
     return db.transaction(async (tx) => {
-      const query = filtered(filter)
-        .select("workspace_id", "id", "queue", "lane")
-        .whereIn("state", from)
-        .orderBy("id")
-        .limit(MAX_CHANGED);
-      if (filter.id !== undefined) query.where("id", filter.id);
-      const matching = await run<JobRow>(tx, query);
-      if (matching.length === 0) return 0;
-      const lanes = [...new Map(matching.map((job) => [`${job.queue} ${job.lane}`, job])).values()];
-      await tx.query(LOCK_LANES, [
-        lanes.map((lane) => lane.queue),
-        lanes.map((lane) => lane.lane),
-        lanes.map((lane) => lane.workspace_id),
-        LOCK_ORDER,
+      await touchLanes(tx, found);
+      const rows = await tx.query<JobRow>(rule.update, [
+        found.map((job) => job.workspace_id),
+        found.map((job) => job.id),
       ]);
-      const changed: Job[] = (await update(tx, matching)).map(claimedJob);
+      const changed: Job[] = rows.map(claimedJob);
       for (const [queue, ofQueue] of groupBy(changed, (job) => job.queue)) {
-        await hooks[queue]?.[hook]?.(tx, ofQueue);
+        await hooks[queue]?.[rule.hook]?.(tx, ofQueue);
         const byLane = new Map(ofQueue.map((job) => [job.lane, job]));
         tx.afterCommit(() => wake(queue, byLane.values()));
       }
       return changed.length;
     });
   }
+}
+
+/** The part of what is asked for that an action is for. */
+function changeable(action: LedgerAction, which: WhichJobs): WhichJobs {
+  return only(which, RULES[action].from);
+}
+
+function only(which: WhichJobs, states: readonly Standing[]): WhichJobs {
+  const asked = new Set(which.states ?? SHOWN_STATES);
+  return { ...which, states: states.filter((state) => asked.has(state)) };
+}
+
+/** Locks the lanes' rows, in the one order, with news for whoever holds them. */
+async function touchLanes(tx: Transaction, jobs: FoundJob[]): Promise<void> {
+  const lanes = [...new Map(jobs.map((job) => [`${job.queue} ${job.lane}`, job])).values()];
+  await tx.query(TOUCH_LANES, [
+    lanes.map((lane) => lane.queue),
+    lanes.map((lane) => lane.lane),
+    lanes.map((lane) => lane.workspace_id),
+    LOCK_ORDER,
+  ]);
 }
 
 function groupBy<Key, Item>(items: Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {

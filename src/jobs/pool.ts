@@ -2,6 +2,7 @@ import { type Database, isUnavailable, type Logger } from "../platform/index.ts"
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
+import type { PauseWatch } from "./paused-queues.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import { Slots } from "./slots.ts";
 import { dueLanes } from "./sweep.ts";
@@ -41,6 +42,8 @@ export interface PoolOptions {
   worker: string;
   note: (text: string) => void;
   log: Logger;
+  /** While an operator has stopped this queue, drains end their turn. */
+  pauses: PauseWatch;
   /** Lanes drained at once. */
   slots: number;
   /** Jobs of one lane in flight at once (external handlers). */
@@ -183,6 +186,7 @@ export class WorkerPool {
     try {
       held = await keeper.take(queue, lane, express);
       if (held === null) return null;
+      this.options.pauses.sawRunning(queue);
       const end = await this.drainHeld(held);
       return end.handedBack ? { ...end, workspaceId: held.lease.workspaceId } : null;
     } catch (error) {
@@ -215,6 +219,7 @@ export class WorkerPool {
       isOver: () =>
         ended ||
         this.stopping ||
+        this.options.pauses.isPaused(this.options.queue) ||
         ((this.slots.waiting > 0 || this.lanesWait) && performance.now() >= endsAtMs),
       end: () => {
         ended = true;

@@ -1,5 +1,9 @@
-import type { Queryable } from "../platform/index.ts";
-import { JOB_STATES, type JobState, QUEUES, type QueueName } from "./types.ts";
+import type { Database } from "../platform/index.ts";
+import { pausedQueues } from "./paused-queues.ts";
+import { queueCounts } from "./queue-counts.ts";
+import { placeOf, type Standing, shelfOf } from "./shelf.ts";
+import { QUEUES, type QueueName } from "./types.ts";
+import { walkInOrder } from "./walk-in-order.ts";
 
 export interface Percentiles {
   p50: number | null;
@@ -9,63 +13,111 @@ export interface Percentiles {
 
 export interface QueueStats {
   name: QueueName;
-  counts: Record<JobState | "scheduled", number>;
+  /** An operator has stopped it: jobs are accepted and wait. */
+  paused: boolean;
+  counts: Record<Standing, number>;
   /** Age of the oldest job that is due and not finished: grows when the queue stalls. */
   oldestWaitingMs: number | null;
   /** Jobs completed a second, over the last minute. */
   perSecond: number;
-  /** From due to begun, of what finished in the last minute. */
+  /** From due to begun, of the newest thousand that were completed in the last minute. */
   waitMs: Percentiles;
   runMs: Percentiles;
 }
 
-const COUNTS = `/* jobs.counts */
-SELECT queue,
-  CASE WHEN state = 'available' AND run_at > now() THEN 'scheduled' ELSE state END AS state,
-  count(*)::int AS count,
-  max(extract(epoch FROM now() - run_at) * 1000)
-    FILTER (WHERE state IN ('available', 'running', 'retryable') AND run_at <= now())
-    ::double precision AS oldest_ms
-FROM jobs WHERE $1::uuid IS NULL OR workspace_id = $1
-GROUP BY 1, 2`;
+/**
+ * Each statement reads what it shows: counts are kept (queue-counts.ts), the oldest and the newest
+ * stand at the ends of indexes. `$1` is a workspace, or null for all.
+ */
+const ofWorkspace = (workspaceId: string | undefined) =>
+  workspaceId === undefined ? "$1::uuid IS NULL" : "j.workspace_id = $1";
 
-/** What waited longer than ten minutes is left out: `created_at` finds the rest cheaply. */
-const LATENCIES = `/* jobs.latencies */
-SELECT queue, count(*)::int AS finished,
-  percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP
-    (ORDER BY greatest(0, extract(epoch FROM started_at - run_at) * 1000)) AS wait_ms,
-  percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY run_ms) AS run_ms
-FROM jobs
-WHERE state = 'completed' AND finished_at > now() - interval '60 s'
-  AND created_at > now() - interval '10 min' AND ($1::uuid IS NULL OR workspace_id = $1)
-GROUP BY queue`;
+/** As the index that leads there has it (migrations/0005_ledger.ts). */
+const onShelf = (workspaceId: string | undefined, shelf: string) =>
+  `${workspaceId === undefined ? "(j.shelf + 0)" : "j.shelf"} = ${shelf} AND ${ofWorkspace(workspaceId)}`;
 
-const WINDOW_S = 60;
+/**
+ * The oldest of each standing that waits. What is to run at once is due in the order of ids; what
+ * has a time of its own has an index by time. Of what runs or was retried, the first few hundred.
+ */
+const oldest = (workspaceId: string | undefined) => {
+  const first = (shelf: string, take: number) => `
+    SELECT j.run_at FROM jobs j WHERE ${onShelf(workspaceId, shelf)}
+    ORDER BY j.id LIMIT ${take}`;
+  return `SELECT q.queue, (extract(epoch FROM now() - min(w.run_at)) * 1000)::double precision AS ms
+    FROM unnest($2::text[], $3::smallint[], $4::smallint[], $5::smallint[])
+      AS q(queue, available, running, retryable)
+    CROSS JOIN LATERAL (
+      (${first("q.available", 1)})
+      UNION ALL (${first("q.running", 500)})
+      UNION ALL (${first("q.retryable", 500)})
+      UNION ALL (SELECT j.run_at FROM jobs j
+        WHERE j.queue = q.queue AND j.state = 'available' AND j.run_at > j.created_at
+          AND ${ofWorkspace(workspaceId)} ORDER BY j.run_at LIMIT 1)
+    ) w
+    WHERE w.run_at <= now() GROUP BY q.queue`;
+};
+
+const RATES = `SELECT shelf, sum(completed)::int AS completed FROM (
+  SELECT shelf, completed FROM job_rates
+  WHERE slice > now() - interval '60 s' AND ($1::uuid IS NULL OR workspace_id = $1)
+  UNION ALL
+  SELECT shelf, change FROM job_count_changes
+  WHERE change > 0 AND changed_at > now() - interval '60 s' AND ($1::uuid IS NULL OR workspace_id = $1)
+) r WHERE shelf = ANY ($2::smallint[]) GROUP BY shelf`;
+const RATE_WINDOW_S = 60;
+
+const latencies = (workspaceId: string | undefined) => `SELECT q.queue,
+    percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP
+      (ORDER BY greatest(0, extract(epoch FROM j.started_at - j.run_at) * 1000)) AS wait_ms,
+    percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY j.run_ms) AS run_ms
+  FROM unnest($2::text[], $3::smallint[]) AS q(queue, completed)
+  CROSS JOIN LATERAL (
+    SELECT j.started_at, j.run_at, j.run_ms, j.finished_at FROM jobs j
+    WHERE ${onShelf(workspaceId, "q.completed")} ORDER BY j.id DESC LIMIT 1000
+  ) j
+  WHERE j.finished_at > now() - interval '60 s'
+  GROUP BY q.queue`;
 
 /** Every queue's figures; of one workspace, or of all of them. */
-export async function queueStats(db: Queryable, workspaceId?: string): Promise<QueueStats[]> {
-  const [counts, latencies] = await Promise.all([
-    db.query<{ queue: string; state: JobState; count: number; oldest_ms: number | null }>(COUNTS, [
-      workspaceId ?? null,
-    ]),
-    db.query<{ queue: string; finished: number; wait_ms: number[]; run_ms: number[] }>(LATENCIES, [
-      workspaceId ?? null,
-    ]),
-  ]);
+export async function queueStats(db: Database, workspaceId?: string): Promise<QueueStats[]> {
+  const tenant = workspaceId ?? null;
+  const shelves = (standing: Standing) => QUEUES.map((queue) => shelfOf(queue, standing));
+  const completedShelves = shelves("completed");
+  const { counts, ages, rates, delays, paused } = await db.transaction(async (tx) => {
+    await walkInOrder(tx);
+    return {
+      counts: await queueCounts(tx, workspaceId),
+      ages: await tx.query<{ queue: string; ms: number }>(oldest(workspaceId), [
+        tenant,
+        QUEUES,
+        shelves("available"),
+        shelves("running"),
+        shelves("retryable"),
+      ]),
+      rates: await tx.query<{ shelf: number; completed: number }>(RATES, [
+        tenant,
+        completedShelves,
+      ]),
+      delays: await tx.query<{ queue: string; wait_ms: number[]; run_ms: number[] }>(
+        latencies(workspaceId),
+        [tenant, QUEUES, completedShelves],
+      ),
+      paused: await pausedQueues(tx),
+    };
+  });
   return QUEUES.map((name) => {
-    const own = counts.filter((row) => row.queue === name);
-    const latency = latencies.find((row) => row.queue === name);
-    const states = [...JOB_STATES, "scheduled" as const];
-    const waits = own.flatMap((row) => row.oldest_ms ?? []);
+    const age = ages.find((row) => row.queue === name)?.ms;
+    const completed = rates.find((row) => placeOf(row.shelf).queue === name)?.completed ?? 0;
+    const delay = delays.find((row) => row.queue === name);
     return {
       name,
-      counts: Object.fromEntries(
-        states.map((state) => [state, own.find((row) => row.state === state)?.count ?? 0]),
-      ) as QueueStats["counts"],
-      oldestWaitingMs: waits.length === 0 ? null : Math.round(Math.max(...waits)),
-      perSecond: Math.round(((latency?.finished ?? 0) / WINDOW_S) * 100) / 100,
-      waitMs: percentiles(latency?.wait_ms),
-      runMs: percentiles(latency?.run_ms),
+      paused: paused.includes(name),
+      counts: counts[name],
+      oldestWaitingMs: age === undefined ? null : Math.round(Math.max(0, age)),
+      perSecond: Math.round((completed / RATE_WINDOW_S) * 100) / 100,
+      waitMs: percentiles(delay?.wait_ms),
+      runMs: percentiles(delay?.run_ms),
     };
   });
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from "../platform/index.ts";
+import { NOT_PAUSED } from "./paused-queues.ts";
 import type { QueueName } from "./types.ts";
 
 /**
@@ -25,7 +26,8 @@ WITH RECURSIVE waiting AS (
     ORDER BY workspace_id, due_at LIMIT 1
   ) next
 ), due AS MATERIALIZED (
-  SELECT workspace_id, due_at FROM waiting WHERE due_at <= now() ORDER BY due_at LIMIT $2
+  SELECT workspace_id, due_at FROM waiting
+  WHERE due_at <= now() AND ${NOT_PAUSED("$1")} ORDER BY due_at LIMIT $2
 )
 SELECT l.lane FROM due d CROSS JOIN LATERAL (
   SELECT lane, row_number() OVER (ORDER BY due_at) AS turn FROM (

@@ -177,6 +177,9 @@ export interface LaneRunner {
 export interface JobHooks {
   discarded?(tx: Transaction, jobs: Job[]): Promise<void>;
   retried?(tx: Transaction, jobs: Job[]): Promise<void>;
+  cancelled?(tx: Transaction, jobs: Job[]): Promise<void>;
+  /** Jobs that waited for a later time are due now: what keeps that time elsewhere must follow. */
+  ranNow?(tx: Transaction, jobs: Job[]): Promise<void>;
 }
 
 export type Handler = TransactionalHandler | ExternalHandler;

@@ -1,7 +1,10 @@
 import type { Job, JobHooks } from "../jobs/index.ts";
 import type { Transaction } from "../platform/index.ts";
 
-/** When people discard or retry a send by hand, its message says so. */
+/**
+ * When people change a send by hand, its message says so. The time of a send is its job's alone, so
+ * a send that is run now leaves nothing to move here.
+ */
 export function createOutboundHooks(): JobHooks {
   const change = (state: string, error: string | null) => async (tx: Transaction, jobs: Job[]) => {
     await tx.query(
@@ -19,6 +22,7 @@ export function createOutboundHooks(): JobHooks {
   };
   return {
     discarded: change("cancelled", "discarded by hand"),
+    cancelled: change("cancelled", "cancelled by hand"),
     retried: change("queued", null),
   };
 }

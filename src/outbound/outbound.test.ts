@@ -374,17 +374,29 @@ describe.each(backends)("sending, on $name", (backend) => {
     await stop();
   });
 
-  test("discarded by hand: cancelled, and not sent", async () => {
-    const { db, submit, ended, engine, received, stop } = await world();
-    const sendAt = new Date(Date.now() + 3_600_000);
-    const [id] = await submit({ text: "never", sendAt });
-    const [job] = await db.query<{ id: string }>(
-      "SELECT id FROM jobs WHERE payload->>'messageId' = $1",
-      [id],
-    );
-    expect(await engine.ledger.discard({ id: job?.id ?? "" })).toBe(1);
-    await ended(id, "cancelled");
-    expect(received()).toEqual([]);
+  test.each(["discard", "cancel"] as const)(
+    "%s by hand: cancelled, and not sent",
+    async (action) => {
+      const { db, submit, ended, engine, received, stop } = await world();
+      const sendAt = new Date(Date.now() + 3_600_000);
+      const [id] = await submit({ text: "never", sendAt });
+      const [job] = await db.query<{ id: string }>(
+        "SELECT id FROM jobs WHERE payload->>'messageId' = $1",
+        [id],
+      );
+      expect(await engine.ledger[action]({ id: job?.id ?? "" })).toBe(1);
+      await ended(id, "cancelled");
+      expect(received()).toEqual([]);
+      await stop();
+    },
+  );
+
+  test("run now by hand: sent before its time", async () => {
+    const { submit, ended, engine, received, stop } = await world();
+    const [id] = await submit({ text: "early", sendAt: new Date(Date.now() + 3_600_000) });
+    expect(await engine.ledger.runNow({ queue: "outbound", states: ["scheduled"] })).toBe(1);
+    await ended(id, "sent");
+    expect(received()).toHaveLength(1);
     await stop();
   });
 });

@@ -29,6 +29,11 @@ export const EXAMPLES = {
   ENCRYPTION_KEYS: "v1:$(node -p \"crypto.randomBytes(32).toString('base64')\")",
   ADMIN_TOKEN: "$(node -p \"crypto.randomBytes(32).toString('base64url')\")",
   LOG_LEVEL: "info",
+  RETENTION_FINISHED_DAYS: "7",
+  RETENTION_DISCARDED_DAYS: "30",
+  RETENTION_ATTEMPTS_DAYS: "7",
+  RETENTION_RAW_UPDATES_DAYS: "3",
+  RETENTION_UPDATE_KEYS_HOURS: "72",
 } as const;
 
 /**

@@ -27,6 +27,7 @@ describe("loadConfig", () => {
       telegramApiRoot: "https://api.telegram.org",
       logLevel: "info",
       updatesMode: "webhook",
+      retention: {},
     });
     expect(loadConfig({ PORT: "", DATABASE_URL: " ", REDIS_URL: "" })).toEqual(loadConfig({}));
   });
@@ -42,6 +43,11 @@ describe("loadConfig", () => {
       ADMIN_TOKEN: "let-me-in",
       LOG_LEVEL: "WARN",
       UPDATES_MODE: "webhook",
+      RETENTION_FINISHED_DAYS: "2",
+      RETENTION_DISCARDED_DAYS: "90",
+      RETENTION_ATTEMPTS_DAYS: "3",
+      RETENTION_RAW_UPDATES_DAYS: "1",
+      RETENTION_UPDATE_KEYS_HOURS: "48",
     });
     expect(config).toEqual({
       port: 8080,
@@ -64,10 +70,22 @@ describe("loadConfig", () => {
       adminToken: "let-me-in",
       logLevel: "warn",
       updatesMode: "webhook",
+      retention: {
+        finishedMs: 172_800_000,
+        discardedMs: 7_776_000_000,
+        attemptsMs: 259_200_000,
+        bodiesMs: 86_400_000,
+        updateKeysMs: 172_800_000,
+      },
     });
   });
 
   const wrong: Array<[variable: string, value: string, says: RegExp]> = [
+    // Telegram delivers again for a day, and its ids begin anew after a silent week.
+    ["RETENTION_UPDATE_KEYS_HOURS", "24", /from 48 to 167/],
+    ["RETENTION_UPDATE_KEYS_HOURS", "168", /from 48 to 167/],
+    ["RETENTION_FINISHED_DAYS", "0", /from 1 to 3650/],
+    ["RETENTION_DISCARDED_DAYS", "a month", /whole number/],
     ["PORT", "web", /whole number from 0 to 65535/],
     ["PORT", "65536", /whole number/],
     ["PORT", "-1", /whole number/],

@@ -26,11 +26,21 @@ export interface Config {
   adminToken?: string;
   logLevel: LogLevel;
   updatesMode: "webhook";
+  /** How long what is over is kept, in ms; undefined: each room's own default. */
+  retention?: {
+    finishedMs?: number;
+    discardedMs?: number;
+    attemptsMs?: number;
+    bodiesMs?: number;
+    updateKeysMs?: number;
+  };
 }
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 const DEFAULT_API_ROOT = "https://api.telegram.org";
 /** Bot API: setWebhook, "Ports currently supported for webhooks". */
 const WEBHOOK_PORTS = ["443", "80", "88", "8443"];
@@ -60,6 +70,12 @@ const environment = z.object({
   ADMIN_TOKEN: setting(parseAdminToken),
   LOG_LEVEL: setting(parseLogLevel),
   UPDATES_MODE: setting(parseUpdatesMode),
+  RETENTION_FINISHED_DAYS: setting((text) => parseWhole(text, 1, 3_650) * DAY_MS),
+  RETENTION_DISCARDED_DAYS: setting((text) => parseWhole(text, 1, 3_650) * DAY_MS),
+  RETENTION_ATTEMPTS_DAYS: setting((text) => parseWhole(text, 1, 3_650) * DAY_MS),
+  RETENTION_RAW_UPDATES_DAYS: setting((text) => parseWhole(text, 1, 3_650) * DAY_MS),
+  // Telegram delivers again for a day, and begins its ids anew after a silent week.
+  RETENTION_UPDATE_KEYS_HOURS: setting((text) => parseWhole(text, 48, 167) * HOUR_MS),
 });
 
 /**
@@ -88,6 +104,13 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     adminToken: values.ADMIN_TOKEN,
     logLevel: values.LOG_LEVEL ?? "info",
     updatesMode: values.UPDATES_MODE ?? "webhook",
+    retention: {
+      finishedMs: values.RETENTION_FINISHED_DAYS,
+      discardedMs: values.RETENTION_DISCARDED_DAYS,
+      attemptsMs: values.RETENTION_ATTEMPTS_DAYS,
+      bodiesMs: values.RETENTION_RAW_UPDATES_DAYS,
+      updateKeysMs: values.RETENTION_UPDATE_KEYS_HOURS,
+    },
   };
 }
 
@@ -97,6 +120,14 @@ function parsePort(text: string): number {
     throw new Error(`is ${quote(text)}: must be a whole number from 0 to 65535`);
   }
   return port;
+}
+
+function parseWhole(text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (!/^\d{1,5}$/.test(text) || value < least || value > most) {
+    throw new Error(`is ${quote(text)}: must be a whole number from ${least} to ${most}`);
+  }
+  return value;
 }
 
 function parsePublicUrl(text: string): string {

@@ -20,6 +20,7 @@ export type { Migration } from "./migration.ts";
 export * from "./problem.ts";
 export * from "./project-root.ts";
 export * from "./redis-url.ts";
+export * from "./retention.ts";
 export { scrub } from "./scrub.ts";
 export * from "./secrets.ts";
 export { startWatchdog, type Watchdog } from "./watchdog.ts";

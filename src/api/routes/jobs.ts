@@ -1,22 +1,10 @@
 import { z } from "zod";
-import {
-  getJob,
-  JOB_STATES,
-  type JobFilter,
-  listJobs,
-  QUEUES,
-  queueStats,
-} from "../../jobs/index.ts";
+import { getJob, type LedgerAction, listJobs } from "../../jobs/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { defineRoute, type Principal, pageOf, pageQuery, text } from "../route.ts";
+import { defineRoute, pageOf, pageQuery } from "../route.ts";
+import { filterOf, filterShape, scopeOf } from "./job-filter.ts";
 
-const filterShape = {
-  queue: z.enum(QUEUES).optional(),
-  state: z.enum([...JOB_STATES, "scheduled"]).optional(),
-  lane: text().max(300).optional(),
-  q: text().max(200).optional(),
-};
 /** Fewer digits than a bigint has: a sequence that begins at 1 does not get further. */
 const JOB_ID_SHAPE = /^[0-9]{1,18}$/;
 const idParams = z.object({ id: z.string().max(40) });
@@ -33,22 +21,51 @@ const jobSchema = z.looseObject({
   errorClass: z.string().nullable(),
   error: z.string().nullable(),
 });
-const percentiles = z.object({
-  p50: z.number().nullable(),
-  p95: z.number().nullable(),
-  p99: z.number().nullable(),
-});
 
-/** A workspace sees and changes its own jobs; an administrator those of all. */
-const scopeOf = (principal: Principal): { workspaceId?: string } =>
-  principal.kind === "workspace" ? { workspaceId: principal.workspaceId } : {};
-
-function filterOf(
-  principal: Principal,
-  { queue, state, lane, q }: { [Key in keyof typeof filterShape]?: unknown },
-): JobFilter {
-  return { ...scopeOf(principal), queue, state, lane, text: q } as JobFilter;
+/** What people may do to jobs, as the paths name it. */
+interface Action {
+  action: LedgerAction;
+  /** What is done to one job. */
+  summary: string;
+  /** Which jobs it is for, for whoever tries it on another. */
+  from: string;
+  /** The name of the figure of those that were changed. */
+  done: string;
 }
+
+const ACTIONS: Record<string, Action> = {
+  retry: {
+    action: "retry",
+    summary: "Gives a dead letter its attempts back and makes it due.",
+    from: "discarded or cancelled",
+    done: "retried",
+  },
+  discard: {
+    action: "discard",
+    summary: "Makes a waiting job a dead letter.",
+    from: "waiting",
+    done: "discarded",
+  },
+  cancel: {
+    action: "cancel",
+    summary: "Cancels a waiting job.",
+    from: "waiting",
+    done: "cancelled",
+  },
+  "run-now": {
+    action: "runNow",
+    summary: "Makes a job due now that waits for its time or its retry.",
+    from: "scheduled or retryable",
+    done: "started",
+  },
+};
+
+/** Jobs that one call changes at most; batches commit by themselves. */
+const MAX_CHANGED = 10_000;
+const countSchema = z.object({
+  count: z.number(),
+  capped: z.boolean().describe("true: there are more, and nobody has counted them"),
+});
 
 const noJob = () => new Problem(404, "Not found", "There is no such job.");
 
@@ -57,16 +74,17 @@ export const jobRoutes = [
     method: "get",
     path: "/v1/jobs",
     auth: "either",
-    summary: "Searches the ledger, newest first. `q` is an id, or part of kind, lane or error.",
+    summary: "Searches the ledger, newest first.",
     query: z.strictObject({ ...filterShape, ...pageQuery }),
     success: { status: 200, schema: pageOf(jobSchema) },
     handler: async ({ services, principal, query }) => {
-      const beforeId = decodeCursor(query.cursor, JOB_ID_SHAPE);
-      const page = { limit: query.limit + 1, beforeId };
-      const rows = await listJobs(services.db, filterOf(principal, query), page);
-      const data = rows.slice(0, query.limit);
+      const { limit, cursor, ...filter } = query;
+      const beforeId = decodeCursor(cursor, JOB_ID_SHAPE);
+      const page = { limit: limit + 1, beforeId };
+      const rows = await listJobs(services.db, filterOf(principal, filter), page);
+      const data = rows.slice(0, limit);
       const last = data.at(-1);
-      const more = rows.length > query.limit && last !== undefined;
+      const more = rows.length > limit && last !== undefined;
       return { status: 200, body: { data, nextCursor: more ? encodeCursor(last.id) : null } };
     },
   }),
@@ -83,63 +101,55 @@ export const jobRoutes = [
       return { status: 200, body: job };
     },
   }),
-  ...(["retry", "discard"] as const).map((action) =>
+  ...Object.entries(ACTIONS).flatMap(([name, { action, summary, from, done }]) => [
     defineRoute({
       method: "post",
-      path: `/v1/jobs/:id/${action}`,
+      path: `/v1/jobs/:id/${name}`,
       auth: "either",
-      summary:
-        action === "retry"
-          ? "Gives a dead letter its attempts back and makes it due."
-          : "Makes a waiting job a dead letter.",
+      summary,
       params: idParams,
       success: { status: 200, schema: jobSchema },
       handler: async ({ services, principal, params }) => {
         const which = { id: params.id, ...scopeOf(principal) };
         if ((await getJob(services.db, which)) === null) throw noJob();
         if ((await services.jobs.ledger[action](which)) === 0) {
-          const state = action === "retry" ? "discarded or cancelled" : "waiting";
-          throw new Problem(409, "Not in that state", `Only a ${state} job can be changed so.`);
+          throw new Problem(409, "Not in that state", `Only a ${from} job can be changed so.`);
         }
         return { status: 200, body: await getJob(services.db, which) };
       },
     }),
-  ),
-  defineRoute({
-    method: "post",
-    path: "/v1/jobs/retry",
-    auth: "either",
-    summary: "Retries the dead letters that match, at most 1,000 a call.",
-    body: z.strictObject(filterShape),
-    success: { status: 200, schema: z.object({ retried: z.number() }) },
-    handler: async ({ services, principal, body }) => {
-      const retried = await services.jobs.ledger.retry(filterOf(principal, body));
-      return { status: 200, body: { retried } };
-    },
-  }),
-  defineRoute({
-    method: "get",
-    path: "/v1/queues",
-    auth: "either",
-    summary: "Every queue's counts, the age of its oldest waiting job, rates and latencies.",
-    success: {
-      status: 200,
-      schema: z.object({
-        data: z.array(
-          z.object({
-            name: z.enum(QUEUES),
-            counts: z.record(z.string(), z.number()),
-            oldestWaitingMs: z.number().nullable(),
-            perSecond: z.number(),
-            waitMs: percentiles,
-            runMs: percentiles,
-          }),
-        ),
+    defineRoute({
+      method: "post",
+      path: `/v1/jobs/${name}`,
+      auth: "either",
+      summary: `${summary} All that match, oldest first, up to a limit a call; running ones are left alone. With \`dryRun\` only says how many.`,
+      body: z.strictObject({
+        ...filterShape,
+        dryRun: z.boolean().default(false),
+        limit: z.number().int().min(1).max(MAX_CHANGED).default(MAX_CHANGED),
       }),
-    },
-    handler: async ({ services, principal }) => ({
-      status: 200,
-      body: { data: await queueStats(services.db, scopeOf(principal).workspaceId) },
+      success: {
+        status: 200,
+        schema: z.union([
+          z.object({
+            [done]: z.number(),
+            running: countSchema.describe("matching jobs that run now and were left alone"),
+            left: countSchema.describe("what another call would change"),
+          }),
+          countSchema.extend({ running: countSchema }),
+        ]),
+      },
+      handler: async ({ services, principal, body }) => {
+        const { dryRun, limit, ...input } = body;
+        const { ledger } = services.jobs;
+        const filter = filterOf(principal, input);
+        if (dryRun) {
+          const count = await ledger.countMatching(filter, action);
+          return { status: 200, body: { ...count, running: await ledger.countRunning(filter) } };
+        }
+        const { changed, running, left } = await ledger.change(action, filter, { limit });
+        return { status: 200, body: { [done]: changed, running, left } };
+      },
     }),
-  }),
+  ]),
 ];

@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { type JobFilter, QUEUES, SHOWN_STATES, type Standing } from "../../jobs/index.ts";
+import { Problem } from "../../platform/index.ts";
+import { chatIdText, type Principal, text, uuid } from "../route.ts";
+
+const time = z.iso.datetime({ offset: true });
+
+/** How the ledger is searched, in a query or a body: everything given must hold. */
+export const filterShape = {
+  queue: z.enum(QUEUES).optional(),
+  state: z
+    .string()
+    .max(200)
+    .transform((states) => states.split(","))
+    .pipe(z.array(z.enum(SHOWN_STATES)))
+    .optional()
+    .describe("one or more of the states, with commas between them"),
+  lane: text().max(300).optional().describe("the whole name of a lane"),
+  connectorId: uuid.optional().describe("what a bot got and what it sends"),
+  chatId: chatIdText.optional().describe("what came from a chat and what is sent to it"),
+  updateId: z
+    .string()
+    .regex(/^[0-9]{1,16}$/, "a number")
+    .optional(),
+  errorClass: text().max(100).optional(),
+  q: text()
+    .max(200)
+    .optional()
+    .describe("an id, an update_id, a lane, an error class, or words of an error"),
+  createdFrom: time.optional(),
+  createdTo: time.optional().describe("before this time"),
+  workspaceId: uuid.optional().describe("for the administrator, who sees all workspaces"),
+};
+
+export type FilterInput = z.infer<z.ZodObject<typeof filterShape>>;
+
+/**
+ * A workspace finds and changes its own jobs; the administrator those of all. Throws `Problem` 403
+ * for another workspace's id.
+ */
+export function filterOf(principal: Principal, input: FilterInput): JobFilter {
+  const { workspaceId, state, q, createdFrom, createdTo, ...same } = input;
+  if (
+    principal.kind === "workspace" &&
+    (workspaceId ?? principal.workspaceId) !== principal.workspaceId
+  ) {
+    throw new Problem(403, "Forbidden", "A workspace's key sees that workspace's jobs only.");
+  }
+  return {
+    ...same,
+    workspaceId: principal.kind === "workspace" ? principal.workspaceId : workspaceId,
+    states: state as Standing[] | undefined,
+    text: q,
+    createdFrom: createdFrom === undefined ? undefined : new Date(createdFrom),
+    createdTo: createdTo === undefined ? undefined : new Date(createdTo),
+  };
+}
+
+/** A workspace sees and changes its own; an administrator those of all. */
+export const scopeOf = (principal: Principal): { workspaceId?: string } =>
+  principal.kind === "workspace" ? { workspaceId: principal.workspaceId } : {};
