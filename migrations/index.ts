@@ -5,5 +5,13 @@ import { migration as jobs } from "./0002_jobs.ts";
 import { migration as conversations } from "./0003_conversations.ts";
 import { migration as outbound } from "./0004_outbound.ts";
 import { migration as ledger } from "./0005_ledger.ts";
+import { migration as processes } from "./0006_processes.ts";
 
-export const migrations: Migration[] = [workspaces, jobs, conversations, outbound, ledger];
+export const migrations: Migration[] = [
+  workspaces,
+  jobs,
+  conversations,
+  outbound,
+  ledger,
+  processes,
+];

@@ -1,5 +1,6 @@
 import { createWebServer, type WebServer } from "../src/api/index.ts";
 import { createWebhookDirectory } from "../src/connectors/index.ts";
+import { createConsole } from "../src/console/index.ts";
 import { linkedChats, moveChatLink } from "../src/conversations/index.ts";
 import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
 import type { System } from "./system.ts";
@@ -19,6 +20,7 @@ export function webServer(system: System, options: { requestTimeoutMs?: number }
     metrics,
     log,
   });
+  const console = createConsole({ db, jobs, log, adminToken: config.adminToken });
   const services = { db, connectors, jobs, metrics, log, adminToken: config.adminToken };
-  return createWebServer({ services, receiver, ...options });
+  return createWebServer({ services, receiver, console, ...options });
 }

@@ -3,6 +3,7 @@
  * room that opens a bot's token, and the one that says whose a webhook request is.
  */
 export { type BotApis, ConnectorRemoved, createBotApis } from "./bot-apis.ts";
+export { type DirectoryEntry, listDirectory } from "./connector-directory.ts";
 export {
   type Connectors,
   type ConnectorsOptions,

@@ -11,14 +11,17 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 import { Ledger } from "./ledger.ts";
 import { PauseWatch } from "./paused-queues.ts";
 import { WorkerPool } from "./pool.ts";
+import { ProcessRegistry } from "./process-registry.ts";
 import { createTransport } from "./transport.ts";
 import type { Handler, JobHooks, QueueName } from "./types.ts";
 
 export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";
-export type { JobFilter, WhichJobs } from "./filter.ts";
+export { isJobId, type JobFilter, type WhichJobs } from "./filter.ts";
 export { type CountKeeper, createCountKeeper } from "./job-counts.ts";
+export { type JobTrace, readJobBody, type TracedJob, traceJob } from "./job-trace.ts";
 export { type Changed, LEDGER_ACTIONS, Ledger, type LedgerAction } from "./ledger.ts";
+export { listProcesses, type ProcessView } from "./process-registry.ts";
 export { type Percentiles, type QueueStats, queueStats } from "./queue-stats.ts";
 export { UnsafeRedis } from "./redis-connection.ts";
 export { DEFAULT_JOB_RETENTION, type JobRetention, jobRetentionRules } from "./retention.ts";
@@ -54,6 +57,10 @@ export interface Jobs extends Enqueuer {
   startPool(queue: QueueName, handler: Handler, size: PoolSize): Promise<WorkerPool>;
   /** Changes of jobs and queues by hand. */
   readonly ledger: Ledger;
+  /** Announces this process to operators until it stops (process-registry.ts). Never fails. */
+  announce(role: string): Promise<void>;
+  /** BullMQ's queues of wakes, for a board to read; opaque to everybody else. */
+  boardQueues(): object[];
   /** Resolves when wakes can travel; throws with the reason otherwise. */
   check(): Promise<void>;
   /** Lanes this process holds now. */
@@ -73,6 +80,8 @@ export function createJobs(options: JobsOptions): Jobs {
   const keeper = new LeaseKeeper(db, options.leaseMs ?? 5_000, log);
   const pauses = new PauseWatch(db, log);
   const pools: WorkerPool[] = [];
+  const queues = new Set<QueueName>();
+  const registry = new ProcessRegistry({ db, held: keeper, queues: () => [...queues], log });
   return {
     ...createEnqueuer(db, transport.wake),
     ledger: new Ledger({ db, wake: transport.wake, hooks: options.hooks ?? {} }),
@@ -93,8 +102,11 @@ export function createJobs(options: JobsOptions): Jobs {
       pauses.start();
       await pool.start();
       pools.push(pool);
+      queues.add(queue);
       return pool;
     },
+    announce: (role) => registry.start(role),
+    boardQueues: () => transport.boardQueues(),
     check: () => transport.check(),
     get lanesHeld() {
       return keeper.count;
@@ -106,6 +118,7 @@ export function createJobs(options: JobsOptions): Jobs {
       await Promise.all(pools.map((pool) => pool.stop(graceMs)));
       await pauses.close();
       await keeper.close();
+      await registry.stop();
       await transport.close();
     },
   };

@@ -2,7 +2,7 @@ import { createPostgresBackend, Queue, runMigrations, Worker } from "bullmq";
 import pg from "pg";
 import type { Database, Logger, RedisConfig } from "../platform/index.ts";
 import { assertNoEviction, connectRedis, type RedisClient } from "./redis-connection.ts";
-import type { QueueName } from "./types.ts";
+import { QUEUES, type QueueName } from "./types.ts";
 
 /**
  * The transport carries wakes: which lanes to look at, now. BullMQ on Redis or on Postgres; this is
@@ -20,6 +20,8 @@ export interface WakeTransport {
   ): Promise<WakeListener>;
   /** Resolves when wakes can travel now; throws with the reason otherwise. */
   check(): Promise<void>;
+  /** BullMQ's own queues, for bull-board. Opened by the first call. */
+  boardQueues(): object[];
   /** Wakes given up since the start, for metrics: the sweep carried those lanes. */
   readonly dropped: number;
   close(): Promise<void>;
@@ -151,6 +153,7 @@ export function createTransport(options: TransportOptions): WakeTransport {
       worker.on("error", (error) => log.debug({ err: error, queue: name }, "wake worker error"));
       return { close: (timeoutMs) => within(timeoutMs, worker.close()) };
     },
+    boardQueues: () => QUEUES.map(queueOf),
     check: () => backend.check(),
     get dropped() {
       return dropped;

@@ -22,3 +22,4 @@ export * from "./redis-url.ts";
 export * from "./retention.ts";
 export { scrub } from "./scrub.ts";
 export * from "./secrets.ts";
+export * from "./software-version.ts";
