@@ -1,4 +1,5 @@
 import { type Request, type Response, Router } from "express";
+import { sendFigures } from "../outbound/index.ts";
 import { createAuthentication } from "./authentication.ts";
 import type { Services } from "./services.ts";
 
@@ -58,10 +59,17 @@ export function healthRoutes(services: Services): Router {
       return;
     }
     const connectors = await services.connectors.list(principal.workspaceId, { limit: 200 });
+    const sending = await sendFigures(
+      db,
+      connectors.map(({ id }) => id),
+    );
     response.json({
       status,
       checks: found,
-      connectors: connectors.map(({ id, status: state }) => ({ id, status: state })),
+      connectors: connectors.map(({ id, status: state }) => {
+        const { sendRate = 0, heldUntil } = sending.get(id) ?? {};
+        return { id, status: state, sendRate, ...(heldUntil ? { heldUntil } : {}) };
+      }),
     });
   });
   return router;

@@ -36,6 +36,7 @@ export function createBoard(jobs: Jobs): Router {
   );
   createBullBoard({ queues, serverAdapter, options: { uiConfig: { boardTitle: "Wakes" } } });
   const board = serverAdapter.getRouter() as Router;
+  serverAdapter.getRouter().disable("x-powered-by");
   const router = Router();
   router.use((request: Request, response: Response, next) => {
     if (request.method !== "GET" && request.method !== "HEAD") {

@@ -1,5 +1,5 @@
 import { type NextFunction, type Request, type Response, Router } from "express";
-import { type Jobs, listProcesses, queueStats } from "../jobs/index.ts";
+import { type Jobs, listProcesses } from "../jobs/index.ts";
 import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
 import { createBoard } from "./board.ts";
 import { loadBots } from "./bots.ts";
@@ -7,6 +7,7 @@ import { consoleApi } from "./console-api.ts";
 import { EventStreams } from "./event-streams.ts";
 import { Live } from "./live.ts";
 import { appPage, sendPage, servePageFiles } from "./page-files.ts";
+import { loadQueues } from "./queues.ts";
 import { createSignIn } from "./sign-in.ts";
 
 export interface ConsoleOptions {
@@ -29,7 +30,7 @@ export function createConsole({ db, jobs, log, adminToken }: ConsoleOptions): Co
   const signIn = createSignIn(adminToken, log);
   const live = new Live({
     sources: {
-      queues: () => queueStats(db),
+      queues: () => loadQueues(db),
       processes: async () => ({ processes: await listProcesses(db) }),
       bots: () => loadBots(db),
     },

@@ -21,7 +21,7 @@ const FIGURES = {
 export type Figure = keyof typeof FIGURES;
 
 /** Charts count in seconds. */
-export const secondsOf = (atMs: number) => Math.round(atMs / 100) / 10;
+const secondsOf = (atMs: number) => Math.round(atMs / 100) / 10;
 
 const KEPT_MS = 15 * 60_000;
 const MAX_POINTS = 450;

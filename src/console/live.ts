@@ -1,5 +1,5 @@
-import type { QueueStats } from "../jobs/index.ts";
-import { History, secondsOf } from "./history.ts";
+import { History } from "./history.ts";
+import type { QueueView } from "./queues.ts";
 
 /**
  * What the open pages see, looked at once a process however many pages are open: while anybody
@@ -12,9 +12,9 @@ export type Topic = "queues" | "processes" | "bots";
 
 /** One picture of a topic. Rejects when the database cannot be asked. */
 export interface Sources {
-  queues(): Promise<QueueStats[]>;
-  processes(): Promise<unknown>;
-  bots(): Promise<unknown>;
+  queues(): Promise<QueueView[]>;
+  processes(): Promise<object>;
+  bots(): Promise<object>;
 }
 
 export type Listener = (event: Topic | "history" | "trouble", data: unknown) => void;
@@ -119,7 +119,10 @@ export class Live {
 
   private async lookAt(topic: Topic): Promise<void> {
     const { sources } = this.options;
-    const data = topic === "queues" ? await this.lookAtQueues() : await sources[topic]();
+    const data =
+      topic === "queues"
+        ? await this.lookAtQueues()
+        : { ...(await sources[topic]()), atMs: Date.now() };
     this.pictures.set(topic, { data, atMs: Date.now() });
     for (const [listener, wanted] of this.listeners) if (wanted === topic) listener(topic, data);
   }
@@ -129,7 +132,7 @@ export class Live {
     const queues = await this.options.sources.queues();
     const atMs = Date.now();
     const point = this.history.add(atMs, queues);
-    return { at: secondsOf(atMs), queues, point };
+    return { atMs, queues, point };
   }
 
   private tellTrouble(): void {

@@ -29,8 +29,8 @@ function Bot({ bot, nowMs }) {
       <dl>
         <dt>Sends</dt><dd>${rate(sending?.sendRate ?? 0)}, ${count(sending?.sent ?? 0)} in the last minute</dd>
         <dt>Too many requests</dt><dd>${count(sending?.rateLimited ?? 0)} in the last minute</dd>
-        <dt>Failed</dt><dd>${count(sending?.failed ?? 0)}</dd>
-        <dt>Unknown</dt><dd>${count(sending?.unknown ?? 0)}</dd>
+        <dt>Failed</dt><dd>${count(sending?.failed ?? 0)} in the last minute</dd>
+        <dt>Unknown whether sent</dt><dd>${count(sending?.unknown ?? 0)} in the last minute</dd>
         <dt>Chats held</dt><dd>${count(sending?.heldChats ?? 0)}</dd>
       </dl>
       ${

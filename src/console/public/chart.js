@@ -7,13 +7,13 @@ const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [14, 5], [5, 2]];
 const TABLE_ROWS = 12;
 const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
-export function Chart({ title, figure, columns, show }) {
+export function Chart({ title, figure, columns, show, steps }) {
   const names = Object.keys(columns.queues);
   const series = names.map((name) => columns.queues[name][figure]);
   return html`
     <section class="chart" aria-label=${title}>
       <h3>${title}</h3>
-      <${Plot} label=${`${title}, a line a queue; the table below has the figures`} names=${names} at=${columns.at} series=${series} show=${show} />
+      <${Plot} label=${`${title}, a line a queue; the table below has the figures`} names=${names} at=${columns.at} series=${series} show=${show} steps=${steps} />
       <ul class="legend">
         ${names.map((name, n) => html`<li key=${name}><${Swatch} n=${n} />${name}</li>`)}
       </ul>
@@ -46,7 +46,7 @@ const Swatch = ({ n }) => html`
   <svg class=${`swatch line-${n}`} viewBox="0 0 28 8" aria-hidden="true"><path d="M0 4h28" stroke-dasharray=${DASHES[n % DASHES.length].join(" ")} /></svg>
 `;
 
-function Plot({ label, names, at, series, show }) {
+function Plot({ label, names, at, series, show, steps }) {
   const element = useRef();
   const plot = useRef();
   const [theme, setTheme] = useState(0);
@@ -58,12 +58,14 @@ function Plot({ label, names, at, series, show }) {
   }, []);
   const key = names.join();
   useEffect(() => {
-    plot.current = draw(element.current, names, [at, ...series], show);
-    const observer = new ResizeObserver(() => plot.current?.setSize(sizeOf(element.current)));
-    observer.observe(element.current);
+    const place = element.current;
+    const drawn = draw(place, names, [at, ...series], { show, steps });
+    plot.current = drawn;
+    const observer = new ResizeObserver(() => place.isConnected && drawn.setSize(sizeOf(place)));
+    observer.observe(place);
     return () => {
       observer.disconnect();
-      plot.current?.destroy();
+      drawn.destroy();
       plot.current = undefined;
     };
   }, [key, theme]);
@@ -73,10 +75,21 @@ function Plot({ label, names, at, series, show }) {
   return html`<div class="plot" role="img" aria-label=${label} ref=${element}></div>`;
 }
 
+/** Steps of an axis of durations, in ms: what people count in. */
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+export const DURATION_STEPS = [
+  ...[0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500],
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * second),
+  ...[1, 2, 5, 10, 15, 30].map((n) => n * minute),
+  ...[1, 2, 6, 12, 24, 48, 120, 240, 720, 2_400].map((n) => n * hour),
+];
+
 const HEIGHT = 170;
 const sizeOf = (element) => ({ width: Math.max(200, element.clientWidth), height: HEIGHT });
 
-function draw(element, names, data, show) {
+function draw(element, names, data, { show, steps }) {
   const style = getComputedStyle(element);
   const colour = (name) => style.getPropertyValue(name).trim();
   const axis = {
@@ -96,8 +109,15 @@ function draw(element, names, data, show) {
           ...axis,
           values: (_plot, ticks) => ticks.map((tick) => clock.format(tick * 1_000)),
           space: 80,
+          size: 26,
         },
-        { ...axis, values: (_plot, ticks) => ticks.map((tick) => show(tick)), size: 64 },
+        {
+          ...axis,
+          values: (_plot, ticks) => ticks.map((tick) => show(tick)),
+          size: 64,
+          space: 32,
+          ...(steps && { incrs: steps }),
+        },
       ],
       series: [
         {},

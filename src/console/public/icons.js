@@ -38,6 +38,7 @@ const states = {
   cancelled: { icon: "off", word: "cancelled" },
   paused: { icon: "paused", word: "paused", tone: "warn" },
   working: { icon: "ok", word: "working", tone: "good" },
+  unattended: { icon: "off", word: "no worker", tone: "warn" },
   alive: { icon: "ok", word: "alive", tone: "good" },
   gone: { icon: "gone", word: "gone", tone: "bad" },
   active: { icon: "ok", word: "active", tone: "good" },

@@ -26,7 +26,7 @@ export function Job({ id }) {
   const [page, setPage] = useState();
   const [error, setError] = useState();
   const nowMs = useNow();
-  const moment = pictures.get("queues")?.at;
+  const moment = pictures.get("queues")?.atMs;
   const load = async () => {
     try {
       setPage(await get(`/jobs/${encodeURIComponent(id)}`));
@@ -84,8 +84,7 @@ function Timeline({ job, nowMs }) {
       <ol class="timeline">
         ${steps.map(
           ({ word, at }) => html`
-          <li key=${word}><b>${word}</b> <time datetime=${at}>${time(at)}</time>
-            <span class="hint">${new Date(at) > nowMs ? `in ${duration(new Date(at) - nowMs)}` : ago(at, nowMs)}</span></li>`,
+          <li key=${word}><b>${word}</b><time datetime=${at}>${time(at)}</time><span class="hint">${new Date(at) > nowMs ? `in ${duration(new Date(at) - nowMs)}` : ago(at, nowMs)}</span></li>`,
         )}
         ${job.runMs !== null && html`<li class="hint">Ran for ${duration(job.runMs)}${job.worker ? html` at <code>${job.worker}</code>` : ""}</li>`}
       </ol>

@@ -14,7 +14,7 @@ export function Jobs() {
   const { paused } = useLiveState();
   const [list, setList] = useState({});
   const asking = useRef(false);
-  const moment = pictures.get("queues")?.at;
+  const moment = pictures.get("queues")?.atMs;
   const nowMs = useNow();
   const isFirstPage = !new URLSearchParams(query).has("before");
 

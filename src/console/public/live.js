@@ -6,7 +6,7 @@ import { get } from "./api.js";
  * missed while the connection is away does not matter. `paused` keeps the picture still for who
  * reads it; going on shows the newest at once.
  */
-const state = { paused: false, connected: false, trouble: undefined };
+const state = { paused: false, connected: false, trouble: undefined, skewMs: 0 };
 const pictures = new Map();
 const listeners = new Set();
 const hidden = new Map();
@@ -52,7 +52,8 @@ function startHistory(past) {
   return columns;
 }
 
-function addToHistory({ at, point }) {
+function addToHistory({ atMs, point }) {
+  const at = Math.round(atMs / 100) / 10;
   const last = columns.at.at(-1) ?? 0;
   if (at <= last) return columns;
   const from = columns.at.length >= MAX_POINTS ? 1 : 0;
@@ -99,6 +100,7 @@ function open(name) {
   for (const event of ["queues", "processes", "bots"])
     source.addEventListener(event, ({ data }) => {
       const picture = JSON.parse(data);
+      state.skewMs = picture.atMs - Date.now();
       state.connected = true;
       state.trouble = undefined;
       if (event === "queues") show("history", addToHistory(picture));
@@ -133,11 +135,12 @@ export function useTopic(name) {
   return pictures;
 }
 
-/** The time, each second: for ages and countdowns. Stands still while paused. */
+/** The server's time, each second: for ages and countdowns. Stands still while paused. */
 export function useNow() {
-  const [nowMs, setNow] = useState(Date.now());
+  const now = () => Date.now() + state.skewMs;
+  const [nowMs, setNow] = useState(now);
   useEffect(() => {
-    const timer = setInterval(() => state.paused || setNow(Date.now()), 1_000);
+    const timer = setInterval(() => state.paused || setNow(now()), 1_000);
     return () => clearInterval(timer);
   }, []);
   return nowMs;

@@ -1,4 +1,4 @@
-import { Chart } from "./chart.js";
+import { Chart, DURATION_STEPS } from "./chart.js";
 import { count, duration, rate } from "./format.js";
 import { html } from "./html.js";
 import { State } from "./icons.js";
@@ -41,15 +41,21 @@ export function Overview() {
       html`
       <h2>Last minutes</h2>
       <div class="charts">
-        <${Chart} title="Age of the oldest waiting job" figure="oldestMs" columns=${columns} show=${duration} />
+        <${Chart} title="Age of the oldest waiting job" figure="oldestMs" columns=${columns} show=${duration} steps=${DURATION_STEPS} />
         <${Chart} title="Jobs waiting" figure="waiting" columns=${columns} show=${count} />
         <${Chart} title="Jobs completed a second" figure="perSecond" columns=${columns} show=${rate} />
-        <${Chart} title="Wait before it begins, p95" figure="waitP95Ms" columns=${columns} show=${duration} />
-        <${Chart} title="Run time, p95" figure="runP95Ms" columns=${columns} show=${duration} />
+        <${Chart} title="Wait before it begins, p95" figure="waitP95Ms" columns=${columns} show=${duration} steps=${DURATION_STEPS} />
+        <${Chart} title="Run time, p95" figure="runP95Ms" columns=${columns} show=${duration} steps=${DURATION_STEPS} />
       </div>`
     }
   `;
 }
+
+/** Nobody works on it, so what is put into it waits until somebody does. */
+const stateOf = ({ paused, workers }) => {
+  if (paused) return "paused";
+  return workers === 0 ? "unattended" : "working";
+};
 
 /** From here on an age is worth a look; the same for every queue, since lanes should not wait. */
 const OLD_MS = 60_000;
@@ -60,7 +66,7 @@ function Row({ queue }) {
   return html`
     <tr>
       <th scope="row"><${Link} href=${`/console/jobs?queue=${name}`}>${name}<//></th>
-      <td><${State} of=${queue.paused ? "paused" : "working"} /></td>
+      <td><${State} of=${stateOf(queue)} /></td>
       <td class=${`number ${isOld ? "bad" : ""}`}>${oldestWaitingMs === null ? html`<span class="faint">none</span>` : duration(oldestWaitingMs)}</td>
       ${counts.map(
         ({ state }) => html`
