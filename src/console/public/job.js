@@ -163,7 +163,7 @@ function Chain({ page }) {
         <dl><dt>Message to send</dt><dd><${State} of=${outbound.state} /> <code>${outbound.messageId}</code></dd>
           <dt>Chat</dt><dd><code>${outbound.chatId}</code></dd>
           ${outbound.telegramMessageIds.length > 0 && html`<dt>Number at Telegram</dt><dd><code>${outbound.telegramMessageIds.join(", ")}</code></dd>`}
-          ${outbound.error !== null && html`<dt>Said of it</dt><dd>${outbound.error}</dd>`}
+          ${outbound.errorClass !== null && html`<dt>Error</dt><dd>${outbound.errorClass}</dd>`}
         </dl>`
       }
       ${
