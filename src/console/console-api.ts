@@ -1,6 +1,12 @@
 import express, { type Request, type Response, Router } from "express";
-import type { Jobs } from "../jobs/index.ts";
-import { isJobId, listJobs } from "../jobs/index.ts";
+import {
+  isJobId,
+  type JobFilter,
+  type Jobs,
+  type LedgerAction,
+  listJobs,
+  QUEUES,
+} from "../jobs/index.ts";
 import type { Database } from "../platform/index.ts";
 import { readFilter } from "./job-filter.ts";
 import { loadJobPage } from "./job-page.ts";
@@ -14,21 +20,27 @@ export interface ConsoleApiOptions {
 }
 
 const PAGE_SIZE = 50;
-const ACTIONS = ["retry", "discard"] as const;
+const ACTIONS: Record<string, LedgerAction> = {
+  retry: "retry",
+  discard: "discard",
+  cancel: "cancel",
+  "run-now": "runNow",
+};
 
 /** What the pages ask for and change; errors are `{error}`, in words for the person at the page. */
 export function consoleApi({ db, jobs, live }: ConsoleApiOptions): Router {
+  const { ledger } = jobs;
   const router = Router();
 
   router.get("/jobs", async (request: Request, response: Response) => {
     const { before, ...query } = request.query;
-    const read = readFilter(query);
-    if (!read.ok) return fault(response, 400, `${read.path}: ${read.message}`);
+    const filter = filterOf(query, response);
+    if (filter === null) return;
     if (before !== undefined && !isJobId(String(before))) {
       return fault(response, 400, "before: is not a job's id");
     }
     const beforeId = before === undefined ? undefined : String(before);
-    const rows = await listJobs(db, read.filter, { limit: PAGE_SIZE + 1, beforeId });
+    const rows = await listJobs(db, filter, { limit: PAGE_SIZE + 1, beforeId });
     const shown = rows.slice(0, PAGE_SIZE);
     const nextBefore = rows.length > PAGE_SIZE ? (shown.at(-1)?.id ?? null) : null;
     response.json({ jobs: shown.map(inBrief), nextBefore });
@@ -42,18 +54,59 @@ export function consoleApi({ db, jobs, live }: ConsoleApiOptions): Router {
 
   router.use(sameOriginOnly, express.json({ limit: "16kb", strict: true }));
 
-  for (const action of ACTIONS) {
-    router.post(`/jobs/:id/${action}`, async (request: Request, response: Response) => {
+  for (const [name, action] of Object.entries(ACTIONS)) {
+    router.post(`/jobs/:id/${name}`, async (request: Request, response: Response) => {
       const id = String(request.params.id);
-      const changed = await jobs.ledger[action]({ id });
+      const changed = isJobId(id) ? await ledger[action]({ id }) : 0;
       if (changed === 0) {
         return fault(response, 409, "The job is not in a state for that any more.");
       }
       live.lookSoon();
       response.json({ changed });
     });
+
+    // With `dryRun` how many there are; without, as many of them as one call may change.
+    router.post(`/jobs/${name}`, async (request: Request, response: Response) => {
+      const { filter: given, dryRun } = (request.body ?? {}) as Record<string, unknown>;
+      const filter = filterOf(given, response, { mayBeEmpty: false });
+      if (filter === null) return;
+      if (dryRun === true) {
+        const [matching, running] = await Promise.all([
+          ledger.countMatching(filter, action),
+          ledger.countRunning(filter),
+        ]);
+        response.json({ matching, running });
+        return;
+      }
+      const changed = await ledger.change(action, filter);
+      live.lookSoon();
+      response.json(changed);
+    });
+  }
+
+  for (const action of ["pause", "resume"] as const) {
+    router.post(`/queues/:name/${action}`, async (request: Request, response: Response) => {
+      const name = QUEUES.find((queue) => queue === request.params.name);
+      if (name === undefined) return fault(response, 404, "There is no such queue.");
+      const changed = await ledger[action === "pause" ? "pauseQueue" : "resumeQueue"](name);
+      live.lookSoon();
+      response.json({ changed });
+    });
   }
   return router;
+}
+
+/** Null after having answered what is wrong with it. */
+function filterOf(
+  given: unknown,
+  response: Response,
+  { mayBeEmpty = true } = {},
+): JobFilter | null {
+  const read = readFilter(given);
+  if (!read.ok) fault(response, 400, `${read.path}: ${read.message}`);
+  else if (read.isEmpty && !mayBeEmpty) fault(response, 400, "Say first which jobs: search.");
+  else return read.filter;
+  return null;
 }
 
 /** In a list an error is a line; its whole text is on the job's page. */

@@ -116,6 +116,11 @@ describe("what the console shows", () => {
       "before=1&before=2",
       "q=%00",
       "queue=ingest&queue=outbound",
+      "connectorId=1",
+      "chatId=someone",
+      "updateId=-1",
+      "from=yesterday",
+      "to=2026-13-01T00:00:00Z",
       `q=${"x".repeat(500)}`,
     ]) {
       expect([query, await status(`/console/api/jobs?${query}`)]).toEqual([query, 400]);
@@ -146,6 +151,57 @@ describe("what the console shows", () => {
     expect(await state()).toBe("discarded");
   });
 
+  test("all that match are counted first, then changed; a search for nothing changes nothing", async () => {
+    const lane = `endpoint-${randomUUID()}`;
+    for (let n = 0; n < 3; n++) await deadLetter({ lane });
+    const other = await deadLetter();
+    const call = async (name: string, body: unknown) => {
+      const answer = await post(page, `/console/api/jobs/${name}`, body);
+      return { status: answer.status, body: await answer.json() };
+    };
+    const filter = { lane, queue: "delivery" };
+    const states = async () =>
+      (
+        (await json(`/console/api/jobs?lane=${lane}`)).body as { jobs: { state: string }[] }
+      ).jobs.map((job) => job.state);
+    const all = (state: string) => [state, state, state];
+    expect(await call("retry", { filter, dryRun: true })).toMatchObject({
+      status: 200,
+      body: { matching: { count: 3, capped: false }, running: { count: 0 } },
+    });
+    expect(await states()).toEqual(all("discarded"));
+    expect((await call("retry", { filter })).body).toMatchObject({
+      changed: 3,
+      left: { count: 0 },
+    });
+    expect(await states()).toEqual(all("available"));
+    expect((await call("cancel", { filter })).body).toMatchObject({ changed: 3 });
+    expect(await states()).toEqual(all("cancelled"));
+    for (const nothing of [
+      {},
+      { filter: {} },
+      { filter: { lane: "" } },
+      { filter: { before: "1" } },
+    ]) {
+      expect((await call("retry", nothing)).status).toBe(400);
+    }
+    expect((await call("retry", { filter: { lane: 5 } })).status).toBe(400);
+    const { body } = await json(`/console/api/jobs/${other}`);
+    expect(body).toMatchObject({ job: { state: "discarded" } });
+  });
+
+  test("a queue is paused and resumed, and the pages say so", async () => {
+    const pausedIs = (paused: boolean) => (picture: Picture) =>
+      (picture.queues as { name: string; paused: boolean }[]).some(
+        (queue) => queue.name === "backfill" && queue.paused === paused,
+      );
+    expect((await post(page, "/console/api/queues/backfill/pause")).status).toBe(200);
+    await nextEvent(page, "queues", "queues", pausedIs(true));
+    expect((await post(page, "/console/api/queues/backfill/resume")).status).toBe(200);
+    await nextEvent(page, "queues", "queues", pausedIs(false));
+    expect((await post(page, "/console/api/queues/nonsense/pause")).status).toBe(404);
+  });
+
   test("pages of the list hang together, newest first", async () => {
     const lane = `endpoint-${randomUUID()}`;
     const ids: string[] = [];
@@ -170,23 +226,31 @@ describe("what the console shows", () => {
          now() - interval '1 h', 3, now() - interval '1 h')`,
       [world.workspaceId],
     );
-    const { queues } = await nextEvent(page, "queues", "queues");
-    const named = (name: string) =>
-      (queues as { name: string }[]).find((queue) => queue.name === name);
-    expect(named("schedule")).toMatchObject({ counts: { available: 1 }, workers: 0 });
-    expect(
-      (named("schedule") as unknown as { oldestWaitingMs: number }).oldestWaitingMs,
-    ).toBeGreaterThan(3_500_000);
-    expect(named("ingest")).toMatchObject({ workers: 1 });
+    interface Queue {
+      name: string;
+      counts: { available: number };
+      oldestWaitingMs: number;
+    }
+    const named = (picture: Picture, name: string) =>
+      (picture.queues as Queue[]).find((queue) => queue.name === name);
+    const picture = await nextEvent(
+      page,
+      "queues",
+      "queues",
+      (each) => named(each, "schedule")?.counts.available === 1,
+    );
+    expect(named(picture, "schedule")).toMatchObject({ counts: { available: 1 }, workers: 0 });
+    expect(named(picture, "schedule")?.oldestWaitingMs).toBeGreaterThan(3_500_000);
+    expect(named(picture, "ingest")).toMatchObject({ workers: 1 });
     const { processes } = await nextEvent(page, "processes", "processes");
     expect(processes).toMatchObject([{ role: "all", alive: true, queues: ["ingest", "outbound"] }]);
     const bot = await world.connectBot();
     const has = ({ bots }: Picture) =>
       (bots as { id: string }[]).find((each) => each.id === bot.connectorId);
-    const picture = await nextEvent(page, "bots", "bots", (each) => has(each) !== undefined);
-    const shown = has(picture);
+    const ofBots = await nextEvent(page, "bots", "bots", (each) => has(each) !== undefined);
+    const shown = has(ofBots);
     expect(shown).toMatchObject({ status: "active", sending: { sendRate: 0, heldUntil: null } });
-    expect(JSON.stringify(picture)).not.toContain(bot.token);
+    expect(JSON.stringify(ofBots)).not.toContain(bot.token);
   });
 
   test("a bot that Telegram holds: until when, on the console and at the health address", async () => {

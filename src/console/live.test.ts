@@ -16,6 +16,7 @@ const stats = (available: number): QueueStats & { workers: number } => ({
   perSecond: 1,
   waitMs: none,
   runMs: none,
+  paused: false,
   workers: 1,
 });
 

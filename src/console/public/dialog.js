@@ -13,7 +13,7 @@ export function Confirm({ title, action, isBad, onConfirm, onClose, children }) 
         <h2 id="dialog-title">${title}</h2>
         ${children}
         <div class="buttons">
-          <button type="submit">Cancel</button>
+          <button type="submit">Not now</button>
           <button type="submit" class=${isBad ? "danger" : "primary"} onClick=${onConfirm} disabled=${action === undefined}>${action ?? "Counting…"}</button>
         </div>
       </form>

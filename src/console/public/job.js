@@ -3,21 +3,10 @@ import { get, post } from "./api.js";
 import { ago, count, duration, time } from "./format.js";
 import { html } from "./html.js";
 import { State } from "./icons.js";
+import { actions } from "./job-actions.js";
 import { useLiveState, useNow, useTopic } from "./live.js";
 import { Link } from "./router.js";
 import { attempt, toast } from "./toasts.js";
-
-/** What may be done by hand to a job in a state. */
-const actions = [
-  { name: "retry", word: "Retry", done: "will run again", states: ["discarded", "cancelled"] },
-  {
-    name: "discard",
-    word: "Discard",
-    done: "discarded",
-    isBad: true,
-    states: ["available", "scheduled", "retryable"],
-  },
-];
 
 /** One job: what became of it when, why, and what it led to. */
 export function Job({ id }) {
@@ -59,7 +48,7 @@ export function Job({ id }) {
         .filter(({ states }) => states.includes(job.state))
         .map(
           (action) =>
-            html`<button type="button" key=${action.name} class=${action.isBad ? "danger" : "primary"} onClick=${() => act(action)}>${action.word}</button>`,
+            html`<button type="button" key=${action.name} class=${action.isBad ? "danger" : action.name === "retry" ? "primary" : ""} onClick=${() => act(action)}>${action.word}</button>`,
         )}
     </div>
     <div class="panels">

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { get } from "./api.js";
+import { Bulk } from "./bulk.js";
 import { ago, time } from "./format.js";
 import { html } from "./html.js";
 import { State } from "./icons.js";
@@ -46,7 +47,8 @@ export function Jobs() {
   const newest = new URLSearchParams(query);
   newest.delete("before");
   return html`
-    <${Search} query=${query} onChanged=${load} />
+    <${Search} query=${query} />
+    <${Bulk} query=${query} onChanged=${load} />
     ${error !== undefined && html`<p class="trouble" role="alert">${error}</p>`}
     ${
       jobs === undefined
