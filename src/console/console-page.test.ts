@@ -4,6 +4,7 @@ import { findChromium } from "../../test/support/executable.ts";
 import { needs } from "../../test/support/requirements.ts";
 import { startTestSystem, type TestBot, type TestSystem } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
+import { webServer } from "../../workers/web.ts";
 
 const HOSTILE = `<img src=x onerror="document.title='owned'"><script>alert(1)</script> & so on`;
 
@@ -171,6 +172,25 @@ needs("chromium")("the console, in Chromium", () => {
       }
       await phone.close();
     }
+  });
+
+  test("a server that is restarted is found again by the open page, signed in as before", async () => {
+    const first = webServer(world.system);
+    const port = await first.listen(0, "127.0.0.1");
+    const other = await browser.newContext();
+    const open = await other.newPage();
+    open.setDefaultTimeout(10_000);
+    await open.goto(`http://127.0.0.1:${port}/console/processes`);
+    await signIn(open);
+    await open.getByText("live", { exact: true }).waitFor();
+    await first.close(500);
+    await open.getByText("connecting", { exact: true }).waitFor();
+    const second = webServer(world.system);
+    await second.listen(port, "127.0.0.1");
+    await open.getByText("live", { exact: true }).waitFor();
+    await open.getByText("Heartbeat").waitFor();
+    await other.close();
+    await second.close(500);
   });
 
   test("a session that ends leads to the sign-in page, and back to where one was", async () => {
