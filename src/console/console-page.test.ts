@@ -193,6 +193,15 @@ needs("chromium")("the console, in Chromium", () => {
     await second.close(500);
   });
 
+  test("a link from elsewhere leads in, too, though the cookie did not come with it", async () => {
+    await page.goto("about:blank");
+    await page.setContent(`<a href="${world.url}/console/jobs/1">the job</a>`);
+    const asked = page.waitForRequest(/sign-in\?next/);
+    await page.getByRole("link").click();
+    await asked;
+    await heading("Job 1").waitFor();
+  });
+
   test("a session that ends leads to the sign-in page, and back to where one was", async () => {
     await page.goto(`${world.url}/console/bots`);
     await page.getByText("Chats held").waitFor();

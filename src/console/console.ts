@@ -40,12 +40,13 @@ export function createConsole({ db, jobs, log, adminToken }: ConsoleOptions): Co
   const pages = Router();
   servePageFiles(pages);
   pages.use(signIn.router);
+  // Asked by pages that want to know whether anybody is signed in: null when nobody is.
+  pages.get("/api/session", noStore, (request, response) => {
+    response.json({ endMs: signIn.endMs(request) });
+  });
   pages.use((request, response, next) => signIn.guard(request, response, next));
   pages.get("/api/events", (request, response) => {
     streams.serve(request, response, signIn.endMs(request) ?? 0);
-  });
-  pages.get("/api/session", (request, response) => {
-    response.json({ endMs: signIn.endMs(request) });
   });
   pages.use("/api", noStore, consoleApi({ db, jobs, live }));
   pages.use("/api", (_request, response) => {

@@ -31,6 +31,7 @@ describe("the console's door", () => {
       const asData = await page(path, { headers: { accept: "application/json" } });
       expect(asData.status).toBe(401);
     }
+    expect(await (await page("/console/api/session")).json()).toEqual({ endMs: null });
     expect((await post(page, "/console/api/jobs/1/retry")).status).toBe(401);
     expect((await page("/console/queues/api/queues", { headers: { accept: "*/*" } })).status).toBe(
       303,

@@ -140,7 +140,8 @@ const frame = (content: string) => `<!doctype html>
 <meta name="color-scheme" content="light dark" />
 <title>Heliograph console</title>
 <link rel="icon" href="/console/page/icon.svg" type="image/svg+xml" />
-<link rel="stylesheet" href="/console/page/console.css" /></head>
+<link rel="stylesheet" href="/console/page/console.css" />
+<script type="module" src="/console/page/sign-in.js"></script></head>
 <body class="sign-in"><main><img src="/console/page/icon.svg" alt="" width="48" height="48" />
 ${content}
 </main></body></html>`;

@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { get } from "./api.js";
+import { get, signIn } from "./api.js";
 
 /**
  * What the server tells by itself. Each event is a whole picture of its topic, so that one that is
@@ -92,7 +92,10 @@ function open(name) {
     // Refused for good rather than lost: asking says why, and leads to the sign-in page.
     if (source?.readyState === EventSource.CLOSED) {
       const refused = source;
-      get("/session").catch(() => {});
+      get("/session").then(
+        ({ endMs }) => endMs === null && signIn(),
+        () => {},
+      );
       setTimeout(() => refused === source && open(topic), 5_000);
     }
   };
