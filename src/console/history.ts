@@ -11,9 +11,9 @@ export interface HistoryColumns {
 }
 
 const FIGURES = {
-  waiting: (stats: QueueStats) =>
-    stats.counts.available + stats.counts.scheduled + stats.counts.retryable,
-  oldestMs: (stats: QueueStats) => stats.oldestWaitingMs,
+  waiting: ({ counts }: QueueStats) => counts.available + counts.retryable,
+  // Nothing waits: no age, and a line that says so.
+  oldestMs: (stats: QueueStats) => stats.oldestWaitingMs ?? 0,
   perSecond: (stats: QueueStats) => stats.perSecond,
   waitP95Ms: (stats: QueueStats) => stats.waitMs.p95,
   runP95Ms: (stats: QueueStats) => stats.runMs.p95,
@@ -25,6 +25,7 @@ const secondsOf = (atMs: number) => Math.round(atMs / 100) / 10;
 
 const KEPT_MS = 15 * 60_000;
 const MAX_POINTS = 450;
+const GAP_MS = 20_000;
 
 /** The figures of one moment, as charts show them. */
 export function pointOf(all: QueueStats[]): Record<string, Record<Figure, number | null>> {
@@ -44,8 +45,13 @@ export class History {
   /** Answers what it kept of them. */
   add(atMs: number, all: QueueStats[]): ReturnType<typeof pointOf> {
     const queues = pointOf(all);
+    const last = this.points.at(-1);
+    // Nobody looked for a while: the line ends, and begins again.
+    if (last !== undefined && atMs - last.atMs > GAP_MS) {
+      this.points.push({ atMs: last.atMs + 100, queues: {} });
+    }
     this.points.push({ atMs, queues });
-    if (this.points.length > MAX_POINTS) this.points.shift();
+    this.points.splice(0, this.points.length - MAX_POINTS);
     return queues;
   }
 

@@ -157,4 +157,7 @@ test("the history is columns of one length, without what is too old or too much"
   expect(queues.ingest?.waiting).toHaveLength(90);
   expect(queues.ingest?.waiting.at(-1)).toBe(999);
   expect(queues.ingest?.waitP95Ms.every((value) => value === null)).toBe(true);
+  // A time without anybody to look is a gap, not a line.
+  history.add(nowMs + 120_000, [stats(7)]);
+  expect(history.columns(nowMs + 120_000).queues.ingest?.waiting.slice(-3)).toEqual([999, null, 7]);
 });

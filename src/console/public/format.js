@@ -16,6 +16,13 @@ export function duration(ms) {
   return two(Math.floor(s / 86_400), "d", Math.floor((s % 86_400) / 3_600), "h");
 }
 
+/** In one unit, where several stand side by side. */
+export function shortDuration(ms) {
+  if (ms < 60_000) return duration(ms);
+  const [n, unit] = ms < 3_600_000 ? [ms / 60_000, "min"] : [ms / 3_600_000, "h"];
+  return `${n < 10 ? Math.round(n * 10) / 10 : Math.round(n)} ${unit}`;
+}
+
 export const bytes = (n) =>
   n < 2 ** 30 ? `${Math.round(n / 2 ** 20)} MB` : `${Math.round((n / 2 ** 30) * 10) / 10} GB`;
 

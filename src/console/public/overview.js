@@ -1,5 +1,5 @@
 import { Chart, DURATION_STEPS } from "./chart.js";
-import { count, duration, rate } from "./format.js";
+import { count, duration, rate, shortDuration } from "./format.js";
 import { html } from "./html.js";
 import { State } from "./icons.js";
 import { useTopic } from "./live.js";
@@ -42,7 +42,7 @@ export function Overview() {
       <h2>Last minutes</h2>
       <div class="charts">
         <${Chart} title="Age of the oldest waiting job" figure="oldestMs" columns=${columns} show=${duration} steps=${DURATION_STEPS} />
-        <${Chart} title="Jobs waiting" figure="waiting" columns=${columns} show=${count} />
+        <${Chart} title="Jobs waiting or retryable" figure="waiting" columns=${columns} show=${count} />
         <${Chart} title="Jobs completed a second" figure="perSecond" columns=${columns} show=${rate} />
         <${Chart} title="Wait before it begins, p95" figure="waitP95Ms" columns=${columns} show=${duration} steps=${DURATION_STEPS} />
         <${Chart} title="Run time, p95" figure="runP95Ms" columns=${columns} show=${duration} steps=${DURATION_STEPS} />
@@ -87,4 +87,4 @@ function Row({ queue }) {
 const three = ({ p50, p95, p99 }) =>
   p50 === null
     ? html`<span class="faint">–</span>`
-    : [p50, p95, p99].map((ms) => duration(ms)).join(" / ");
+    : [p50, p95, p99].map((ms) => shortDuration(ms)).join(" / ");
