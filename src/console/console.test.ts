@@ -127,6 +127,7 @@ describe("what the console shows", () => {
     }
     expect(await status("/console/api/events?topic=secrets")).toBe(400);
     expect(await status("/console/api/nothing")).toBe(404);
+    expect(await status("/console/nothing")).toBe(404);
     expect((await post(page, "/console/api/jobs/1/explode")).status).toBe(404);
     expect((await post(page, "/console/api/jobs/nonsense/retry")).status).toBe(409);
     const broken = await page("/console/api/jobs/1/retry", {

@@ -57,6 +57,7 @@ export function createConsole({ db, jobs, log, adminToken }: ConsoleOptions): Co
   for (const path of ["/", "/jobs", "/jobs/:id", "/processes", "/bots"]) {
     pages.get(path, (_request, response) => sendPage(response, 200, app));
   }
+  pages.get(/.*/, (_request, response) => sendPage(response, 404, app));
   pages.use(explain(log));
 
   const router = Router();

@@ -46,7 +46,9 @@ export function sendPage(response: Response, status: number, html: string): void
     "content-type": "text/html; charset=utf-8",
     "cache-control": "no-store",
     "content-security-policy": POLICY,
-    "referrer-policy": "no-referrer",
+    // With no-referrer, browsers send forms with `Origin: null`, and without TLS nothing else says
+    // where they come from (same-origin.ts).
+    "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
   });
   response.send(html);
