@@ -5,6 +5,7 @@ import { migration as jobs } from "./0002_jobs.ts";
 import { migration as conversations } from "./0003_conversations.ts";
 import { migration as outbound } from "./0004_outbound.ts";
 import { migration as ledger } from "./0005_ledger.ts";
+import { migration as processes } from "./0006_processes.ts";
 import { migration as updateWatch } from "./0007_update_watch.ts";
 
 export const migrations: Migration[] = [
@@ -13,5 +14,6 @@ export const migrations: Migration[] = [
   conversations,
   outbound,
   ledger,
+  processes,
   updateWatch,
 ];

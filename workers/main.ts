@@ -55,6 +55,7 @@ async function web(config: Config): Promise<void> {
   const port = await server.listen(config.port);
   const background = startBackground(system);
   system.log.info({ port }, "listening");
+  void system.jobs.announce("web");
   stopOnSignal(system.log, async () => {
     await server.close(5_000);
     await background.stop();
@@ -74,6 +75,7 @@ async function worker(
   await watch(system);
   await startPool(system);
   const background = startBackground(system);
+  void system.jobs.announce(name);
   system.log.info({}, "working");
   stopOnSignal(system.log, async () => {
     await background.stop();

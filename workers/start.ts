@@ -82,8 +82,10 @@ async function serve(
   await startIngest(system);
   await startOutbound(system);
   closers.push(startBackground(system).stop);
+  void system.jobs.announce("all");
   await system.connectors.repointWebhooks();
   say(`Heliograph is ready: http://127.0.0.1:${port}/docs`);
+  say(`Console, opened with the administrator's token: http://127.0.0.1:${port}/console`);
   if (sandbox !== undefined) {
     const demo = await setUpDemo(system, sandbox, path.join(folder, "demo.json"));
     say(`Chat with @${demo.botUsername} in the sandbox: ${sandbox.url}/`);

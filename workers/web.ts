@@ -5,6 +5,7 @@ import {
   defineConnectorMetrics,
   startConnectorWatch,
 } from "../src/connectors/index.ts";
+import { createConsole } from "../src/console/index.ts";
 import { linkedChats, moveChatLink } from "../src/conversations/index.ts";
 import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
 import type { System } from "./system.ts";
@@ -30,8 +31,9 @@ export function webServer(
     metrics,
     log,
   });
+  const console = createConsole({ db, jobs, log, adminToken: config.adminToken });
   const services = { db, connectors, jobs, metrics, log, adminToken: config.adminToken };
-  const server = createWebServer({ services, receiver, ...options });
+  const server = createWebServer({ services, receiver, console, ...options });
   const tickMs = watch ? undefined : 0;
   const watching = startConnectorWatch({ db, botApis, log, tickMs });
   return {

@@ -1,5 +1,6 @@
 import { type Request, type Response, Router } from "express";
 import { type ConnectorHealth, healthOfConnectors } from "../connectors/index.ts";
+import { sendFigures } from "../outbound/index.ts";
 import { createAuthentication } from "./authentication.ts";
 import type { Services } from "./services.ts";
 
@@ -72,14 +73,20 @@ export function healthRoutes(services: Services): Router {
     const ids = connectors.map(({ id }) => id);
     const health = await healthOfConnectors(db, workspaceId, ids);
     const isUnwell = [...health.values()].some(({ reasons }) => reasons.length > 0);
+    const sending = await sendFigures(db, ids);
     response.json({
       status: status === "ok" && isUnwell ? "degraded" : status,
       checks: found,
-      connectors: connectors.map(({ id, status: state }) => ({
-        id,
-        status: state,
-        ...connectorHealth(health.get(id)),
-      })),
+      connectors: connectors.map(({ id, status: state }) => {
+        const { sendRate = 0, heldUntil } = sending.get(id) ?? {};
+        return {
+          id,
+          status: state,
+          ...connectorHealth(health.get(id)),
+          sendRate,
+          ...(heldUntil ? { heldUntil } : {}),
+        };
+      }),
     });
   });
   return router;

@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import express, { type Router } from "express";
 import helmet from "helmet";
+import type { Console } from "../console/index.ts";
 import { Problem } from "../platform/index.ts";
 import { docsPage } from "./docs-page.ts";
 import { healthRoutes } from "./health.ts";
@@ -19,6 +20,7 @@ export interface WebServerOptions {
   services: Services;
   /** Mounted before everything else, so that a webhook passes nothing it does not need. */
   receiver: Router;
+  console: Console;
   /** How long a client may take to send a request. Default 10 000. */
   requestTimeoutMs?: number;
 }
@@ -44,6 +46,7 @@ const routes = [
 export function createWebServer({
   services,
   receiver,
+  console,
   requestTimeoutMs = 10_000,
 }: WebServerOptions): WebServer {
   const app = express();
@@ -52,6 +55,7 @@ export function createWebServer({
   app.use(receiver);
   app.use(helmet());
   app.use(healthRoutes(services));
+  app.use(console.router);
   const description = describeRoutes(routes);
   const page = docsPage(routes);
   app.get("/openapi.json", (_request, response) => void response.json(description));
@@ -84,6 +88,7 @@ export function createWebServer({
         });
       }),
     close: async (graceMs) => {
+      console.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       // Connections that are kept alive become idle one by one, as their answers go out.
       const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);

@@ -4,6 +4,7 @@
  * after the bots: which updates did not arrive, and what waits at Telegram.
  */
 export { type BotApis, ConnectorRemoved, createBotApis } from "./bot-apis.ts";
+export { type DirectoryEntry, listDirectory } from "./connector-directory.ts";
 export {
   type ConnectorHealth,
   defineConnectorMetrics,

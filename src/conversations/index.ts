@@ -28,3 +28,4 @@ export { UPDATE_KINDS } from "./parse-update.ts";
 export { type ChatMove, moveChatLink, rekeyChat } from "./rekey-chat.ts";
 export type { Reply, ReplyButton, ReplySink } from "./reply.ts";
 export type { ChatType, Media, Reaction, Service } from "./telegram-types.ts";
+export { type Place, placeOfUpdate, type TracedMessage, traceMessages } from "./trace.ts";

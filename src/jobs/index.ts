@@ -12,15 +12,18 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 import { Ledger } from "./ledger.ts";
 import { PauseWatch } from "./paused-queues.ts";
 import { WorkerPool } from "./pool.ts";
+import { ProcessRegistry } from "./process-registry.ts";
 import { createTransport } from "./transport.ts";
 import type { Handler, JobHooks, QueueName } from "./types.ts";
 import { createWake } from "./wakes.ts";
 
 export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";
-export type { JobFilter, WhichJobs } from "./filter.ts";
+export { isJobId, type JobFilter, type WhichJobs } from "./filter.ts";
 export { type CountKeeper, createCountKeeper } from "./job-counts.ts";
+export { type JobTrace, readJobBody, type TracedJob, traceJob } from "./job-trace.ts";
 export { type Changed, LEDGER_ACTIONS, Ledger, type LedgerAction } from "./ledger.ts";
+export { listProcesses, type ProcessView } from "./process-registry.ts";
 export { type Percentiles, type QueueStats, queueStats } from "./queue-stats.ts";
 export { UnsafeRedis } from "./redis-connection.ts";
 export { DEFAULT_JOB_RETENTION, type JobRetention, jobRetentionRules } from "./retention.ts";
@@ -60,6 +63,10 @@ export interface Jobs extends Enqueuer {
   readonly worker: string;
   /** Tells which jobs are about to run, by their ids: what a watchdog can say of a process that hangs. */
   onWork(listener: (jobs: string) => void): void;
+  /** Announces this process to operators until it stops (process-registry.ts). Never fails. */
+  announce(role: string): Promise<void>;
+  /** BullMQ's queues of wakes, for a board to read; opaque to everybody else. */
+  boardQueues(): object[];
   /** Resolves when wakes can travel; throws with the reason otherwise. */
   check(): Promise<void>;
   /** Lanes this process holds now. */
@@ -89,6 +96,8 @@ export function createJobs(options: JobsOptions): Jobs {
   const worker = `${hostname()}/${process.pid}/${keeper.owner.slice(0, 8)}`;
   const pools: WorkerPool[] = [];
   let note: (text: string) => void = () => {};
+  const queues = new Set<QueueName>();
+  const registry = new ProcessRegistry({ db, held: keeper, queues: () => [...queues], log });
   return {
     ...createEnqueuer(db, wake),
     ledger: new Ledger({ db, wake, hooks: options.hooks ?? {} }),
@@ -112,12 +121,15 @@ export function createJobs(options: JobsOptions): Jobs {
       pauses.start();
       await pool.start();
       pools.push(pool);
+      queues.add(queue);
       return pool;
     },
     worker,
     onWork: (listener) => {
       note = listener;
     },
+    announce: (role) => registry.start(role),
+    boardQueues: () => transport.boardQueues(),
     check: () => transport.check(),
     get lanesHeld() {
       return keeper.count;
@@ -129,6 +141,7 @@ export function createJobs(options: JobsOptions): Jobs {
       await Promise.all(pools.map((pool) => pool.stop(graceMs)));
       await pauses.close();
       await keeper.close();
+      await registry.stop();
       await transport.close();
     },
   };

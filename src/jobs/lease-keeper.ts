@@ -59,6 +59,13 @@ export class LeaseKeeper {
     return this.held.size;
   }
 
+  /** Some of the lanes held, those held longest first. */
+  sample(limit: number): { queue: QueueName; lane: string }[] {
+    return [...this.held.values()]
+      .slice(0, limit)
+      .map(({ lease }) => ({ queue: lease.queue, lane: lease.lane }));
+  }
+
   /** True when released; false when the lane has news (claim again) or was lost. */
   async release(held: HeldLane, seq: string, dueInMs: Release["dueInMs"]): Promise<boolean> {
     const { lease } = held;

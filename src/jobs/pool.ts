@@ -125,7 +125,12 @@ export class WorkerPool {
     await Promise.all(this.draining.values());
     clearTimeout(abort);
     // BullMQ waits for a Redis that is away as long as it is let.
-    await Promise.race([listenerClosed, new Promise((resolve) => setTimeout(resolve, 1_000))]);
+    let cut: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      cut = setTimeout(resolve, 1_000);
+    });
+    await Promise.race([listenerClosed, timeout]);
+    clearTimeout(cut);
   }
 
   /**

@@ -2,7 +2,7 @@ import { createPostgresBackend, Queue, runMigrations, Worker } from "bullmq";
 import pg from "pg";
 import type { Database, Logger, RedisConfig } from "../platform/index.ts";
 import { assertNoEviction, connectRedis, type RedisClient } from "./redis-connection.ts";
-import type { QueueName } from "./types.ts";
+import { QUEUES, type QueueName } from "./types.ts";
 import type { WakePriority } from "./wake-priority.ts";
 
 /**
@@ -17,6 +17,8 @@ export interface WakeTransport {
   listen(queue: QueueName, concurrency: number, onWake: OnWake): Promise<WakeListener>;
   /** Resolves when wakes can travel now; throws with the reason otherwise. */
   check(): Promise<void>;
+  /** BullMQ's own queues, for bull-board. Opened by the first call. */
+  boardQueues(): object[];
   /** Wakes given up since the start, for metrics: the sweep carried those lanes. */
   readonly dropped: number;
   close(): Promise<void>;
@@ -153,6 +155,7 @@ export function createTransport(options: TransportOptions): WakeTransport {
       worker.on("error", (error) => log.debug({ err: error, queue: name }, "wake worker error"));
       return { close: (timeoutMs) => within(timeoutMs, worker.close()) };
     },
+    boardQueues: () => QUEUES.map(queueOf),
     check: () => backend.check(),
     get dropped() {
       return dropped;

@@ -3,6 +3,7 @@
  * a bot, order per chat; the Bot API itself is behind the telegram room, the lanes behind jobs.
  */
 export { createOutboundHooks } from "./hooks.ts";
+export { type MessageTrace, traceMessage } from "./message-trace.ts";
 export {
   createReplySink,
   getMessage,
@@ -15,3 +16,4 @@ export {
 } from "./messages.ts";
 export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
 export { Pace, type PaceLimits } from "./pace.ts";
+export { type SendFigures, sendFigures } from "./send-figures.ts";

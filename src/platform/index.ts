@@ -23,4 +23,5 @@ export * from "./redis-url.ts";
 export * from "./retention.ts";
 export { scrub } from "./scrub.ts";
 export * from "./secrets.ts";
+export * from "./software-version.ts";
 export { startWatchdog, type Watchdog } from "./watchdog.ts";
