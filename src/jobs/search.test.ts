@@ -87,6 +87,7 @@ const words = (text: string) =>
 function hasWords(error: string | null, text: string): boolean {
   if (error === null) return false;
   const [have, want] = [words(error), words(text)];
+  if (want.length === 0) return false;
   const last = want.pop() ?? "";
   return want.every((word) => have.includes(word)) && have.some((word) => word.startsWith(last));
 }
