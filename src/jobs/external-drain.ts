@@ -8,6 +8,7 @@ import {
   nextDueInMs,
 } from "./claim.ts";
 import { LeaseLost, outcomeOfError } from "./errors.ts";
+import type { InHand } from "./in-hand.ts";
 import { fence } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import {
@@ -39,8 +40,7 @@ export interface ExternalDrainOptions {
   /** Jobs of one lane that may be in flight at once; 1 in a strict queue. */
   concurrency: number;
   worker: string;
-  /** Told what is about to run: see JobsOptions. */
-  note: (text: string) => void;
+  inHand: InHand;
   log: Logger;
 }
 
@@ -182,7 +182,7 @@ export class ExternalDrain {
   }
 
   private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
-    const { db, worker, log, note } = this.options;
+    const { db, worker, log, inHand } = this.options;
     let attempt: number | null;
     try {
       attempt = await db.transaction(async (tx) => {
@@ -197,7 +197,7 @@ export class ExternalDrain {
       return;
     }
     if (attempt === null) return;
-    note(`${job.queue} job ${job.id}`);
+    const ended = inHand.begin(`${job.queue} job ${job.id}`);
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
@@ -205,6 +205,7 @@ export class ExternalDrain {
     } catch (error) {
       outcome = outcomeOfError(error);
     }
+    ended();
     const runMs = performance.now() - startedMs;
     await this.record(runner, { job, attempt, outcome, runMs }).catch((error) =>
       log.error({ err: error, jobId: job.id }, "an outcome could not be recorded"),

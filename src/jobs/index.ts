@@ -8,6 +8,7 @@
 import { hostname } from "node:os";
 import type { Database, Logger, RedisConfig } from "../platform/index.ts";
 import { createEnqueuer, type Enqueuer } from "./enqueue.ts";
+import { InHand } from "./in-hand.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { Ledger } from "./ledger.ts";
 import { PauseWatch } from "./paused-queues.ts";
@@ -61,7 +62,7 @@ export interface Jobs extends Enqueuer {
   readonly ledger: Ledger;
   /** Name under which this process stands in the ledger: host, pid, and an id of this run. */
   readonly worker: string;
-  /** Tells which jobs are about to run, by their ids: what a watchdog can say of a process that hangs. */
+  /** Tells which jobs are running, by their ids: what a watchdog can say of a process that hangs. */
   onWork(listener: (jobs: string) => void): void;
   /** Announces this process to operators until it stops (process-registry.ts). Never fails. */
   announce(role: string): Promise<void>;
@@ -95,7 +96,7 @@ export function createJobs(options: JobsOptions): Jobs {
   const pauses = new PauseWatch(db, log);
   const worker = `${hostname()}/${process.pid}/${keeper.owner.slice(0, 8)}`;
   const pools: WorkerPool[] = [];
-  let note: (text: string) => void = () => {};
+  const inHand = new InHand();
   const queues = new Set<QueueName>();
   const registry = new ProcessRegistry({ db, held: keeper, queues: () => [...queues], log });
   return {
@@ -110,7 +111,7 @@ export function createJobs(options: JobsOptions): Jobs {
         queue,
         handler,
         worker,
-        note: (text) => note(text),
+        inHand,
         log,
         pauses,
         slots: size.slots,
@@ -125,9 +126,7 @@ export function createJobs(options: JobsOptions): Jobs {
       return pool;
     },
     worker,
-    onWork: (listener) => {
-      note = listener;
-    },
+    onWork: (listener) => inHand.listen(listener),
     announce: (role) => registry.start(role),
     boardQueues: () => transport.boardQueues(),
     check: () => transport.check(),

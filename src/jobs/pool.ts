@@ -1,6 +1,8 @@
+import { setMaxListeners } from "node:events";
 import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
+import type { InHand } from "./in-hand.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import type { PauseWatch } from "./paused-queues.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
@@ -40,7 +42,7 @@ export interface PoolOptions {
   handler: Handler;
   /** Name of this process in the ledger. */
   worker: string;
-  note: (text: string) => void;
+  inHand: InHand;
   log: Logger;
   /** While an operator has stopped this queue, drains end their turn. */
   pauses: PauseWatch;
@@ -89,6 +91,8 @@ export class WorkerPool {
   constructor(options: PoolOptions) {
     this.options = options;
     this.slots = new Slots(options.slots);
+    // Every call under way listens to it.
+    setMaxListeners(0, this.stopNow.signal);
     const { handler } = options;
     this.transactional =
       handler.mode === "transactional" ? new TransactionalDrains({ ...options, handler }) : null;

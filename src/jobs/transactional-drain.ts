@@ -8,6 +8,7 @@ import {
 import { type Claim, type ClaimedJob, claimInOrder } from "./claim.ts";
 import { ClaimStale, LeaseLost, outcomeOfError } from "./errors.ts";
 import { finishLanes, type LaneWork } from "./finish-lanes.ts";
+import type { InHand } from "./in-hand.ts";
 import { fence, type Lease } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import {
@@ -92,7 +93,7 @@ export class TransactionalDrains {
   private readonly keeper: LeaseKeeper;
   private readonly handler: TransactionalHandler;
   private readonly worker: string;
-  private readonly note: (text: string) => void;
+  private readonly inHand: InHand;
 
   constructor(options: {
     db: Database;
@@ -100,14 +101,13 @@ export class TransactionalDrains {
     queue: QueueName;
     handler: TransactionalHandler;
     worker: string;
-    /** Told what is about to run: see JobsOptions. */
-    note: (text: string) => void;
+    inHand: InHand;
   }) {
     this.db = options.db;
     this.keeper = options.keeper;
     this.handler = options.handler;
     this.worker = options.worker;
-    this.note = options.note;
+    this.inHand = options.inHand;
     this.express = this.createBatchers(options.queue);
     this.bulk = this.createBatchers(options.queue);
     this.blockedCommits = new Batcher({ maxItems: 1, run: (items) => this.commit(items) });
@@ -331,8 +331,9 @@ export class TransactionalDrains {
   private async commitAll(items: CommitItem[]): Promise<Set<string>> {
     const startedMs = performance.now();
     const ids = items.flatMap(({ jobs }) => jobs.map((job) => job.id));
-    this.note(`${items[0]?.lease.queue} jobs ${ids.slice(0, MAX_NOTED).join(", ")}`);
-    return this.db.transaction(
+    const noted = ids.slice(0, MAX_NOTED).join(", ");
+    const ended = this.inHand.begin(`${items[0]?.lease.queue} jobs ${noted}`);
+    const committed = this.db.transaction(
       async (tx) => {
         await this.handler.run(
           tx,
@@ -352,6 +353,7 @@ export class TransactionalDrains {
       },
       { lockTimeoutMs: LOCK_TIMEOUT_MS },
     );
+    return committed.finally(ended);
   }
 }
 

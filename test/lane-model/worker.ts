@@ -1,4 +1,5 @@
 import { ExternalDrain } from "../../src/jobs/external-drain.ts";
+import { InHand } from "../../src/jobs/in-hand.ts";
 import { LeaseKeeper } from "../../src/jobs/lease-keeper.ts";
 import { QUEUE_POLICIES } from "../../src/jobs/policies.ts";
 import type { DrainEnd, TurnControl } from "../../src/jobs/pool.ts";
@@ -12,7 +13,7 @@ export const LEASE_MS = 5_000;
 /** Jobs of one lane in flight at once, where order allows it. */
 const CONCURRENCY = 3;
 const SWEEP_LIMIT = 10;
-const note = () => {};
+const inHand = new InHand();
 
 /**
  * A worker process: the engine's own keeper and drains, without a pool's slots and alarms. When a
@@ -37,7 +38,7 @@ export class ModelWorker {
     const { keeper, handler } = this;
     this.transactional =
       handler.mode === "transactional"
-        ? new TransactionalDrains({ db, keeper, queue, handler, worker: keeper.owner, note })
+        ? new TransactionalDrains({ db, keeper, queue, handler, worker: keeper.owner, inHand })
         : null;
   }
 
@@ -89,7 +90,16 @@ export class ModelWorker {
       const { order } = QUEUE_POLICIES[queue];
       const concurrency = order === "strict" ? 1 : CONCURRENCY;
       const worker = keeper.owner;
-      const options = { db, keeper, handler, order, concurrency, worker, note, log: silentLogger };
+      const options = {
+        db,
+        keeper,
+        handler,
+        order,
+        concurrency,
+        worker,
+        inHand,
+        log: silentLogger,
+      };
       return await new ExternalDrain(options, held, turn).run();
     } finally {
       keeper.forget(held);
