@@ -13,10 +13,15 @@ import type { Wake, WokenLane } from "./wakes.ts";
  * Only the insert that makes a lane due wakes it: until a drain has handed the lane back as empty,
  * a wake is on its way, or the lane is in somebody's hands, or the sweep will find it. So wakes do
  * not pile up, however many jobs do.
+ *
+ * The time it may wait for a lane's row is set in its first step: a transaction around it would cost
+ * two more turns of a busy event loop, and a third of what a receiver can accept.
  */
 const ENQUEUE = `/* jobs.enqueue */
 WITH input AS MATERIALIZED (
-  SELECT * FROM unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[],
+  SELECT i.* FROM (
+    SELECT set_config('lock_timeout', coalesce($15, current_setting('lock_timeout')), true)
+  ) lock_timeout CROSS JOIN unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[],
     $7::smallint[], $8::jsonb[], $9::bytea[], $10::text[], $11::timestamptz[], $12::smallint[],
     $13::bigint[]) AS i(n, queue, lane, workspace_id, kind, ordering_key, priority, payload, body,
     unique_key, run_at, max_attempts, cause_id)
@@ -67,7 +72,12 @@ interface Inserted {
   toWake: Map<QueueName, Map<string, WokenLane>>;
 }
 
-async function insert(on: Queryable, jobs: NewJob[]): Promise<Inserted> {
+/** `lockTimeoutMs`: for a statement by itself; in a transaction its own limit stays. */
+async function insert(
+  on: Queryable,
+  jobs: NewJob[],
+  lockTimeoutMs: number | null = null,
+): Promise<Inserted> {
   const toWake: Inserted["toWake"] = new Map();
   if (jobs.length === 0) return { results: [], toWake };
   const rows = await on.query<{ n: number; id: string; became_due: boolean }>(ENQUEUE, [
@@ -85,6 +95,7 @@ async function insert(on: Queryable, jobs: NewJob[]): Promise<Inserted> {
     jobs.map((job) => job.maxAttempts ?? QUEUE_POLICIES[job.queue].maxAttempts),
     jobs.map((job) => job.causeId ?? null),
     LOCK_ORDER,
+    lockTimeoutMs === null ? null : String(lockTimeoutMs),
   ]);
   const results: Enqueued[] = jobs.map(() => ({ id: null, duplicate: true }));
   for (const { n, id, became_due } of rows) {
@@ -121,7 +132,7 @@ export function createEnqueuer(db: Database, wake: Wake): Enqueuer {
     for (const [queue, lanes] of toWake) wake(queue, lanes.values());
   };
   const inserts = new InsertQueue(async (jobs, lockTimeoutMs) => {
-    const { results, toWake } = await db.transaction((tx) => insert(tx, jobs), { lockTimeoutMs });
+    const { results, toWake } = await insert(db, jobs, lockTimeoutMs);
     wakeAll(toWake);
     return results;
   });

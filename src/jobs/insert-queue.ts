@@ -18,7 +18,7 @@ const ALONE_AT_ONCE = 3;
 /** Blocked lanes that wait at once: each has a connection. More are refused meanwhile. */
 const MAX_BLOCKED = 3;
 
-/** Inserts jobs in one transaction; a lock that takes longer fails with 55P03. */
+/** Inserts jobs in one statement; a lock that takes longer fails with 55P03. */
 type Insert = (jobs: NewJob[], lockTimeoutMs: number) => Promise<Enqueued[]>;
 type Result = Enqueued | Promise<Enqueued>;
 
