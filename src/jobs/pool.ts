@@ -60,6 +60,8 @@ export interface PoolOptions {
  * that a wake with a better priority is not kept behind them.
  */
 const WAKES_IN_HAND = 2;
+/** After so long without a wake the transport has nothing, or is away: due lanes are the sweep's. */
+const NO_WAKES_MS = 200;
 /** The sweep looks at so many lanes for each slot, to know whether there is more. */
 const SWEPT_A_SLOT = 4;
 /** Lanes that are due soon are drained by a timer of this process; the rest is the sweep's. */
@@ -83,6 +85,7 @@ export class WorkerPool {
   private lanesWait = false;
   /** The last sweep found more due lanes than it had slots for. */
   private moreIsDue = false;
+  private lastWakeMs = Number.NEGATIVE_INFINITY;
   private readonly slots: Slots;
   private sweepTimer: NodeJS.Timeout | undefined;
   private sweeping: Promise<void> | undefined;
@@ -143,6 +146,7 @@ export class WorkerPool {
    */
   private async onWake(lanes: string[], priority: WakePriority): Promise<void> {
     const { keeper, queue, transport } = this.options;
+    this.lastWakeMs = performance.now();
     for (const [n, lane] of lanes.entries()) {
       // The holder may be this process: it only needs to look again.
       keeper.find(queue, lane)?.nudge();
@@ -269,8 +273,9 @@ export class WorkerPool {
    * transport thousands of lanes are due, and nobody will be told of them.
    */
   private sweepOn(): void {
+    if (!this.moreIsDue || performance.now() - this.lastWakeMs < NO_WAKES_MS) return;
     const mayTake = this.slots.waiting === 0 && this.slots.available >= this.options.slots / 2;
-    if (this.moreIsDue && mayTake) this.startSweep();
+    if (mayTake) this.startSweep();
   }
 
   private async sweep(): Promise<void> {

@@ -14,10 +14,11 @@ export type WakePriority = number;
 /** Last of all: the sweep's own finds, and what has asked for the most. */
 export const LAST_PRIORITY = 15;
 /**
- * Lanes of these priorities (at most 350 a second of one workspace) take their leases and commit
- * in batches of their own, so that they do not wait for the large batches of a flood.
+ * Lanes of these priorities (at most 90 a second of one workspace) take their leases and commit
+ * in batches of their own, so that they do not wait for the large batches of a flood. Fewer, and
+ * batches are halved where there is only one workspace: a fifth of the throughput (docs/figures.md).
  */
-export const EXPRESS_BELOW = 4;
+const EXPRESS_BELOW = 2;
 
 /** So many lanes within a second or so go first. */
 const FIRST_LANES = 64;
