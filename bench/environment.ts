@@ -32,7 +32,7 @@ export interface Environment {
   port: number;
   url: string;
   /** Starts a process of the installation; resolves when it says it is up. */
-  start(command: "web" | "ingest" | "outbound", nodeOptions?: string): Promise<ChildProcess>;
+  start(command: "web" | "ingest" | "outbound", nodeArgs?: string[]): Promise<ChildProcess>;
   /** Starts another script of this folder; resolves with its first line of stdout. */
   script(name: string, args: string[], env?: Record<string, string>): Promise<Script>;
   /** Bots of the workspace that is there, or of a new one. */
@@ -99,9 +99,10 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
     databaseUrl: postgres.url,
     port,
     url: `http://127.0.0.1:${port}`,
-    start: async (command, nodeOptions = "") => {
-      const child = spawn(process.execPath, [projectFile("bin", "heliograph.mjs"), command], {
-        env: { ...environment, NODE_OPTIONS: nodeOptions },
+    start: async (command, nodeArgs = []) => {
+      const args = [...nodeArgs, projectFile("bin", "heliograph.mjs"), command];
+      const child = spawn(process.execPath, args, {
+        env: environment,
         stdio: ["ignore", "ignore", "pipe"],
       });
       children.push(child);
