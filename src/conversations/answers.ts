@@ -42,7 +42,7 @@ export function answerMessage(
   if (!isPrivate || context.acknowledged.has(conversationKeyOf(conversation))) return [];
   return [
     { type: "conversation-acknowledged", conversation, atMs: incoming.receivedAtMs },
-    say(TEXTS.acknowledgement),
+    say(TEXTS.acknowledgement, { isCourtesy: true }),
   ];
 }
 

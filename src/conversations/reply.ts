@@ -20,6 +20,8 @@ export type Reply =
       /** Rows of buttons. */
       buttons?: ReplyButton[][];
       replyToMessageId?: string;
+      /** Nobody asked for it: it stands behind the answers to commands and buttons. */
+      isCourtesy?: true;
       /** The job of the update that is answered. */
       causeId: JobId;
     }

@@ -62,6 +62,8 @@ export interface PoolOptions {
 const WAKES_IN_HAND = 2;
 /** After so long without a wake the transport has nothing, or is away: due lanes are the sweep's. */
 const NO_WAKES_MS = 200;
+/** Of the longest overdue lanes so many go first when there is no slot: none waits for ever. */
+const MIN_SWEPT = 8;
 /** The sweep looks at so many lanes for each slot, to know whether there is more. */
 const SWEPT_A_SLOT = 4;
 /** Lanes that are due soon are drained by a timer of this process; the rest is the sweep's. */
@@ -283,16 +285,17 @@ export class WorkerPool {
     if (this.stopping) return;
     try {
       const free = this.slots.available;
-      const limit = Math.max(1, free * SWEPT_A_SLOT);
+      const limit = Math.max(MIN_SWEPT, free * SWEPT_A_SLOT);
       const lanes = await dueLanes(db, queue, limit, keeper.leaseMs);
       this.lanesWait = free === 0 && lanes.length > 0;
       this.moreIsDue = free > 0 && lanes.length > free;
       // Other processes see the same lanes: whoever begins at the same one only finds it taken.
       if (this.moreIsDue) lanes.push(...lanes.splice(0, Math.floor(Math.random() * lanes.length)));
-      for (const lane of lanes) {
+      for (const [n, lane] of lanes.entries()) {
         if (this.draining.has(lane)) continue;
-        if (!this.slots.tryTake()) break;
-        void this.drain(lane, LAST_PRIORITY);
+        if (this.slots.tryTake()) void this.drain(lane, LAST_PRIORITY);
+        else if (n < MIN_SWEPT && this.slots.waiting < MIN_SWEPT) void this.begin(lane, 0);
+        else break;
       }
     } catch (error) {
       log.warn({ err: error, queue }, "sweep failed");

@@ -11,8 +11,14 @@
 /** BullMQ: 0 goes first, then 1, 2, … */
 export type WakePriority = number;
 
+/**
+ * Lanes within a second or so, up to which a workspace has priority 0, 1, 2; above that it has the
+ * last. Few steps, because a workspace's own wakes must stay in line: one that went up and down a
+ * finer ladder overtook itself, and the wakes of its busiest moments waited for twenty seconds.
+ */
+const STEPS = [64, 128, 1_024];
 /** Last of all: the sweep's own finds, and what has asked for the most. */
-export const LAST_PRIORITY = 15;
+export const LAST_PRIORITY = STEPS.length;
 /**
  * Lanes of these priorities (at most 90 a second of one workspace) take their leases and commit
  * in batches of their own, so that they do not wait for the large batches of a flood. Fewer, and
@@ -20,8 +26,6 @@ export const LAST_PRIORITY = 15;
  */
 const EXPRESS_BELOW = 2;
 
-/** So many lanes within a second or so go first. */
-const FIRST_LANES = 64;
 const HALF_LIFE_MS = 1_000;
 /** Workspaces remembered: far more than one process wakes within a few seconds. */
 const MAX_WORKSPACES = 10_000;
@@ -48,8 +52,7 @@ export class WakePriorities {
     count.atMs = nowMs;
     if (this.counts.size >= MAX_WORKSPACES && !this.counts.has(workspaceId)) this.forget(nowMs);
     this.counts.set(workspaceId, count);
-    if (count.lanes <= FIRST_LANES) return 0;
-    return Math.min(LAST_PRIORITY, 1 + Math.floor(Math.log2(count.lanes / FIRST_LANES)));
+    return STEPS.filter((lanes) => count.lanes > lanes).length;
   }
 
   /** Workspaces that asked for nothing lately; all of them, should none be quiet. */

@@ -104,7 +104,10 @@ function defaultOnUnknown(priority: Priority | undefined): "resend" | "hold" {
   return priority === "critical" || priority === "high" ? "resend" : "hold";
 }
 
-/** Puts ingest's replies on the queue. They are urgent: a person waits. */
+/**
+ * Puts ingest's replies on the queue. They are urgent, because a person waits, but for courtesies:
+ * thousands of those, after an hour's outage, would keep a command waiting for its answer.
+ */
 export function createReplySink({ jobs }: { jobs: JobSink }): ReplySink {
   return async (tx, replies) => {
     await submitMessages(tx, jobs, replies.map(messageOfReply));
@@ -119,6 +122,7 @@ function messageOfReply(reply: Reply): NewMessage {
   }
   return {
     ...common,
+    ...(reply.isCourtesy ? { priority: "medium" as const } : {}),
     threadId: reply.threadId,
     format: reply.format,
     buttons: reply.buttons,
