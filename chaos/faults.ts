@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
 import { openDatabase } from "../src/platform/index.ts";
 import type { Installation } from "./installation.ts";
 import type { Random } from "./random.ts";
@@ -165,12 +167,9 @@ async function slowCommits(url: string, forMs: number): Promise<void> {
 }
 
 async function flushAll(url: string): Promise<void> {
-  const { Redis } = await import("ioredis");
   const redis = new Redis(url, { maxRetriesPerRequest: 1, lazyConnect: true });
   redis.on("error", () => {});
   await redis.connect();
   await redis.flushall();
   redis.disconnect();
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

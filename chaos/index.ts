@@ -6,6 +6,7 @@
  * `npm run chaos -- --minutes M --seed N [--backend redis|postgres] [--keep]`; a line for each fault,
  * and one in the end: sent, lost, doubled, out of order.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { chooseFault } from "./faults.ts";
 import { type Installation, openInstallation } from "./installation.ts";
@@ -164,4 +165,3 @@ async function settle(installation: Installation, bots: ChaosBot[]): Promise<boo
 }
 
 const say = (line: object) => void process.stdout.write(`${JSON.stringify(line)}\n`);
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Installation } from "./installation.ts";
 import type { Random } from "./random.ts";
 import type { AskedMessage } from "./verdict.ts";
@@ -148,5 +149,3 @@ async function call(
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
   return JSON.parse(text) as Record<string, unknown>;
 }
-
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));

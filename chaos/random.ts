@@ -1,4 +1,6 @@
-/** Chance with a seed: the same seed gives the same faults at the same places in the run. */
+import { seededRandom } from "../sandbox/index.ts";
+
+/** Chance with a seed: the same seed gives the same choices in the same order. */
 export interface Random {
   /** From 0 up to, not including, 1. */
   next(): number;
@@ -6,16 +8,8 @@ export interface Random {
   pick<Item>(items: readonly Item[]): Item;
 }
 
-/** mulberry32: small, and good enough to choose faults with. */
 export function createRandom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
+  const next = seededRandom(seed);
   return {
     next,
     between: (min, max) => min + next() * (max - min),

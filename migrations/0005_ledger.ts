@@ -54,7 +54,8 @@ export const migration: Migration = {
         WHERE state = 'available' AND run_at > created_at;
       CREATE INDEX jobs_by_workspace_time ON jobs (workspace_id, queue, run_at)
         WHERE state = 'available' AND run_at > created_at;
-      -- A chat's lanes, for a search by chat: written once a lane.
+      -- A chat's lanes, for a search by chat: one entry a lane, and one more each time it becomes due
+      -- or idle (an indexed column changes).
       CREATE INDEX lanes_by_chat ON lanes ((${LANE_CHAT})) WHERE ${LANE_CHAT} IS NOT NULL;
 
       -- Queues that an operator has stopped. Here, because an emptied Redis must not start them.

@@ -23,4 +23,5 @@ export type {
 } from "./record.ts";
 export { startSandbox } from "./sandbox.ts";
 export type * from "./sandbox-types.ts";
+export { seededRandom } from "./seeded-random.ts";
 export type * from "./telegram-objects.ts";

@@ -8,9 +8,7 @@ import {
   user,
   type Wire,
 } from "../../test/support/telegram-updates.ts";
-import { listConversations } from "./conversation-list.ts";
 import type { Scope } from "./effects.ts";
-import { listMessages, type MessageView } from "./message-list.ts";
 
 /** What messages that nobody wrote, and those without text or caption, are kept as. */
 
@@ -26,15 +24,7 @@ afterAll(() => world.drop());
 
 const take = (...updates: Wire[]) => world.ingest(scope, ...updates);
 
-/** All messages of the connector's conversations, oldest conversation first. */
-async function messages(): Promise<MessageView[]> {
-  const { data } = await listConversations(world.db, scope);
-  const pages = data.reverse().map(async ({ id }) => {
-    const request = { workspaceId: scope.workspaceId, conversationId: id };
-    return (await listMessages(world.db, request))?.data ?? [];
-  });
-  return (await Promise.all(pages)).flat();
-}
+const messages = async () => (await world.messages(scope)).flat();
 
 describe("what Telegram reports", () => {
   test("is kept as a service message with what it says, people and messages by id", async () => {

@@ -17,7 +17,6 @@ import {
 } from "../../test/support/telegram-updates.ts";
 import { listConversations } from "./conversation-list.ts";
 import type { Scope } from "./effects.ts";
-import { listMessages, type MessageView } from "./message-list.ts";
 
 /** What each kind of update comes to in the tables and in what the API shows. */
 
@@ -33,15 +32,7 @@ afterAll(() => world.drop());
 
 const take = (...updates: Wire[]) => world.ingest(scope, ...updates);
 
-/** All messages of the connector's conversations, oldest conversation first. */
-async function messages(): Promise<MessageView[]> {
-  const { data } = await listConversations(world.db, scope);
-  const pages = data.reverse().map(async ({ id }) => {
-    const request = { workspaceId: scope.workspaceId, conversationId: id };
-    return (await listMessages(world.db, request))?.data ?? [];
-  });
-  return (await Promise.all(pages)).flat();
-}
+const messages = async () => (await world.messages(scope)).flat();
 
 const heart = { type: "emoji", emoji: "❤" };
 const star = { type: "custom_emoji", custom_emoji_id: "77" };

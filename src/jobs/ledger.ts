@@ -1,4 +1,4 @@
-import { type Database, fewRows, type Transaction } from "../platform/index.ts";
+import { type Database, fewRows, groupBy, type Transaction } from "../platform/index.ts";
 import { claimedJob, JOB_COLUMNS, type JobRow } from "./claim.ts";
 import type { WhichJobs } from "./filter.ts";
 import { LOCK_ORDER } from "./lock-order.ts";
@@ -230,14 +230,4 @@ async function touchLanes(tx: Transaction, jobs: FoundJob[]): Promise<void> {
     lanes.map((lane) => lane.workspace_id),
     LOCK_ORDER,
   ]);
-}
-
-function groupBy<Key, Item>(items: Item[], keyOf: (item: Item) => Key): Map<Key, Item[]> {
-  const groups = new Map<Key, Item[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item)) ?? [];
-    group.push(item);
-    groups.set(keyOf(item), group);
-  }
-  return groups;
 }

@@ -330,8 +330,11 @@ export class TransactionalDrains {
   /** All or nothing; answers the lanes that were handed back. */
   private async commitAll(items: CommitItem[]): Promise<Set<string>> {
     const startedMs = performance.now();
-    const ids = items.flatMap(({ jobs }) => jobs.map((job) => job.id));
-    const noted = ids.slice(0, MAX_NOTED).join(", ");
+    const first = items.slice(0, MAX_NOTED).flatMap(({ jobs }) => jobs.slice(0, MAX_NOTED));
+    const noted = first
+      .slice(0, MAX_NOTED)
+      .map((job) => job.id)
+      .join(", ");
     const ended = this.inHand.begin(`${items[0]?.lease.queue} jobs ${noted}`);
     const committed = this.db.transaction(
       async (tx) => {

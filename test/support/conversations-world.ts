@@ -3,7 +3,7 @@ import { setChatLink } from "../../src/conversations/chat-links.ts";
 import { listConversations } from "../../src/conversations/conversation-list.ts";
 import type { Scope } from "../../src/conversations/effects.ts";
 import { createIngestHandler } from "../../src/conversations/ingest-handler.ts";
-import { listMessages } from "../../src/conversations/message-list.ts";
+import { listMessages, type MessageView } from "../../src/conversations/message-list.ts";
 import type { Reply } from "../../src/conversations/reply.ts";
 import type { Job, LaneBatch } from "../../src/jobs/index.ts";
 import { type Database, silentLogger, type Transaction } from "../../src/platform/index.ts";
@@ -34,7 +34,9 @@ export interface World {
   lane(scope: Scope, updates: readonly unknown[], name?: string): LaneBatch;
   /** Links a group. */
   link(scope: Scope, chatId: number): Promise<void>;
-  /** Texts of each conversation of a connector, oldest conversation first. */
+  /** Messages of each conversation of a connector, oldest conversation first. */
+  messages(scope: Scope): Promise<MessageView[][]>;
+  /** Their texts. */
   texts(scope: Scope): Promise<Array<Array<string | undefined>>>;
   /** Rows that a workspace has in a table. */
   count(table: string, scope: Scope): Promise<number>;
@@ -56,6 +58,15 @@ export async function createWorld(): Promise<World> {
       [workspaceId, connectorId, randomInt(2 ** 47), BOT_USERNAME],
     );
     return { workspaceId, connectorId };
+  };
+
+  const messages = async (scope: Scope): Promise<MessageView[][]> => {
+    const { workspaceId } = scope;
+    const { data } = await listConversations(db, scope);
+    const pages = data
+      .reverse()
+      .map(({ id }) => listMessages(db, { workspaceId, conversationId: id, limit: 200 }));
+    return (await Promise.all(pages)).map((page) => page?.data ?? []);
   };
 
   const ingestIn = async (tx: Transaction, lanes: LaneBatch[]): Promise<Reply[]> => {
@@ -115,14 +126,9 @@ export async function createWorld(): Promise<World> {
     link: async (scope, chatId) => {
       await setChatLink(db, { ...scope, chatId: String(chatId), linked: true });
     },
-    texts: async (scope) => {
-      const { workspaceId } = scope;
-      const { data } = await listConversations(db, scope);
-      const pages = data
-        .reverse()
-        .map(({ id }) => listMessages(db, { workspaceId, conversationId: id, limit: 200 }));
-      return (await Promise.all(pages)).map((page) => page?.data.map(({ text }) => text) ?? []);
-    },
+    messages,
+    texts: async (scope) =>
+      (await messages(scope)).map((conversation) => conversation.map(({ text }) => text)),
     count: async (table, { workspaceId }) => {
       const sql = `SELECT count(*)::int AS n FROM ${table} WHERE workspace_id = $1`;
       const [row] = await db.query<{ n: number }>(sql, [workspaceId]);
