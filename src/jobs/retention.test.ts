@@ -275,4 +275,44 @@ describe("retention", () => {
     await Promise.all(services.map((service) => service.stop()));
     expect(order).toEqual(["turn"]);
   });
+
+  test("who waited for another process's turn does not take it again", async () => {
+    const { db } = database;
+    let turns = 0;
+    const waiting = createRetention({
+      db,
+      log: silentLogger,
+      rules: [
+        {
+          name: "waited for",
+          dropBatch: async () => {
+            turns++;
+            return { rows: 0, place: null };
+          },
+        },
+      ],
+      lookEveryMs: 1,
+    });
+    await db.transaction(async (other) => {
+      const turnAt = "INSERT INTO retention_runs (rule, ran_at) VALUES ('waited for', now())";
+      await other.query(turnAt);
+      waiting.start();
+      const blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%retention.turn%'";
+      await waitFor(
+        async () => (await db.query(`${blocked} AND wait_event_type = 'Lock'`)).length === 1,
+        { what: "a process that waits for the turn" },
+      );
+      // The turn is taken at a time at which the other had begun to wait.
+      await other.query("UPDATE retention_runs SET ran_at = clock_timestamp()");
+    });
+    await waitFor(
+      async () => {
+        const sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        return (await db.query(`${sql} AND datname = current_database()`)).length === 0;
+      },
+      { what: "the end of the wait" },
+    );
+    await waiting.stop();
+    expect(turns).toBe(0);
+  });
 });

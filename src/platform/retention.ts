@@ -55,11 +55,15 @@ export interface Retention {
 const ALONE = `/* retention.alone */
 SELECT pg_try_advisory_xact_lock(hashtext('heliograph'), hashtext('retention')) AS yes`;
 
-/** One process takes a rule's turn, and no other before its time has come again. */
+/**
+ * One process takes a rule's turn, and no other before its time has come again. The clock as it is
+ * when the row is seen: whoever waited for the row would take `now()`, its own start, for a clock
+ * that went back.
+ */
 const TAKE_TURN = `/* retention.turn */
-INSERT INTO retention_runs AS r (rule, ran_at) VALUES ($1, now())
-ON CONFLICT (rule) DO UPDATE SET ran_at = now()
-  WHERE r.ran_at < now() - $2 * interval '1 ms' OR r.ran_at > now()
+INSERT INTO retention_runs AS r (rule, ran_at) VALUES ($1, clock_timestamp())
+ON CONFLICT (rule) DO UPDATE SET ran_at = clock_timestamp()
+  WHERE r.ran_at < clock_timestamp() - $2 * interval '1 ms' OR r.ran_at > clock_timestamp()
 RETURNING 1 AS yes`;
 
 const EVERY_MS = 60_000;
