@@ -1,13 +1,17 @@
 import type { Migration } from "../src/platform/migration.ts";
 
-/** The chat in a lane's name: `…/c-100123`, or `…/b<business connection>/123` (src/jobs/search.ts). */
-const LANE_CHAT = "substring(substr(lane, 37) from '[c/](-{0,1}[0-9]+)$')";
+/**
+ * The chat a job is about: the one its key names, or the one in its lane's name, `…/c-100123` or
+ * `…/b<business connection>/123` (src/jobs/filter.ts).
+ */
+const CHAT = "coalesce(ordering_key, substring(substr(lane, 37) from '[c/](-{0,1}[0-9]+)$'))";
 
 /**
  * The ledger as people look at it and steer it: search, counts, paused queues.
  *
- * Every index on `jobs` is written twice in a job's life, since its state changes: hence short keys,
- * one number for queue and state, and "C" where order does not matter (docs/decisions/0009).
+ * What people search by is not written where jobs come and go: a job is filed, a moment later and
+ * with a thousand others, once it is over or has waited for a while, and only what is filed stands
+ * in those indexes and in the counts (docs/decisions/0010). What is not is little, and is looked at.
  */
 export const migration: Migration = {
   name: "0005_ledger",
@@ -21,42 +25,45 @@ export const migration: Migration = {
             WHEN 'backfill' THEN 24 WHEN 'schedule' THEN 32 WHEN 'delivery' THEN 40 END
           + CASE state WHEN 'available' THEN CASE WHEN run_at > created_at THEN 1 ELSE 0 END
             WHEN 'running' THEN 2 WHEN 'retryable' THEN 3 WHEN 'completed' THEN 4
-            WHEN 'discarded' THEN 5 WHEN 'cancelled' THEN 6 END) STORED;
+            WHEN 'discarded' THEN 5 WHEN 'cancelled' THEN 6 END) STORED,
+        -- Stands in the indexes of searches and in job_counts.
+        ADD COLUMN filed boolean NOT NULL DEFAULT false;
+
+      -- What is yet to be filed, and what a search looks at beside its index.
+      CREATE INDEX jobs_unfiled ON jobs (id) WHERE NOT filed;
 
       -- What people search by, newest first. Shelves are few and can be counted up, so a search
       -- that names none is a handful of probes, and one that does never reads what it must drop.
       -- "+ 0" keeps the most general index from the searches that have a better one: a planner that
       -- takes a bot or a chat for a common one would walk all jobs in search of its few.
-      CREATE INDEX jobs_by_shelf ON jobs ((shelf + 0), id);
-      CREATE INDEX jobs_by_workspace ON jobs (workspace_id, shelf, id);
+      CREATE INDEX jobs_by_shelf ON jobs ((shelf + 0), id) WHERE filed;
+      CREATE INDEX jobs_by_workspace ON jobs (workspace_id, shelf, id) WHERE filed;
       -- The id of what owns a lane begins its name: of a connector, an account, an endpoint.
-      CREATE INDEX jobs_by_owner ON jobs ("left"(lane, 36) COLLATE "C", shelf, id);
-      CREATE INDEX jobs_by_lane ON jobs (lane COLLATE "C", shelf, id) WHERE length(lane) > 36;
-      CREATE INDEX jobs_by_key ON jobs (ordering_key COLLATE "C", shelf, id, workspace_id)
-        WHERE ordering_key IS NOT NULL;
+      CREATE INDEX jobs_by_owner ON jobs ("left"(lane, 36) COLLATE "C", shelf, id) WHERE filed;
+      CREATE INDEX jobs_by_lane ON jobs (lane COLLATE "C", shelf, id)
+        WHERE filed AND length(lane) > 36;
+      CREATE INDEX jobs_by_chat ON jobs ((${CHAT}) COLLATE "C", shelf, id, workspace_id)
+        WHERE filed AND ${CHAT} IS NOT NULL;
       CREATE INDEX jobs_by_update ON jobs ((payload->>'updateId') COLLATE "C", id)
-        WHERE payload->>'updateId' IS NOT NULL;
+        WHERE filed AND payload->>'updateId' IS NOT NULL;
       -- Only what failed pays for these. (|| '' is to the class what + 0 is to the shelf.)
       CREATE INDEX jobs_by_error_class ON jobs ((error_class || ''), shelf, id)
-        WHERE error_class IS NOT NULL;
+        WHERE filed AND error_class IS NOT NULL;
       CREATE INDEX jobs_by_error_class_of_workspace ON jobs (workspace_id, error_class, shelf, id)
-        WHERE error_class IS NOT NULL;
+        WHERE filed AND error_class IS NOT NULL;
       CREATE INDEX jobs_by_error_class_of_owner
         ON jobs ("left"(lane, 36) COLLATE "C", error_class, shelf, id)
-        WHERE error_class IS NOT NULL;
-      CREATE INDEX jobs_with_error ON jobs (shelf, id) WHERE error IS NOT NULL;
+        WHERE filed AND error_class IS NOT NULL;
+      CREATE INDEX jobs_with_error ON jobs (shelf, id) WHERE filed AND error IS NOT NULL;
       CREATE INDEX jobs_with_error_by_workspace ON jobs (workspace_id, shelf, id)
-        WHERE error IS NOT NULL;
+        WHERE filed AND error IS NOT NULL;
       CREATE INDEX jobs_by_error_words ON jobs USING gin (to_tsvector('simple', error))
-        WHERE error IS NOT NULL;
+        WHERE filed AND error IS NOT NULL;
       -- Only what was enqueued for a later time, or moved to now by hand, pays for these.
       CREATE INDEX jobs_by_time ON jobs (queue, run_at)
         WHERE state = 'available' AND run_at > created_at;
       CREATE INDEX jobs_by_workspace_time ON jobs (workspace_id, queue, run_at)
         WHERE state = 'available' AND run_at > created_at;
-      -- A chat's lanes, for a search by chat: one entry a lane, and one more each time it becomes due
-      -- or idle (an indexed column changes).
-      CREATE INDEX lanes_by_chat ON lanes ((${LANE_CHAT})) WHERE ${LANE_CHAT} IS NOT NULL;
 
       -- Queues that an operator has stopped. Here, because an emptied Redis must not start them.
       CREATE TABLE paused_queues (
@@ -64,22 +71,22 @@ export const migration: Migration = {
         paused_at timestamptz NOT NULL DEFAULT now()
       );
 
-      -- How many jobs are in which state. Whoever changes jobs appends what changed, so no two wait
-      -- for one counter; a service folds the changes into the counts (src/jobs/job-counts.ts). The
-      -- truth at any moment is the sum of both.
-      CREATE TABLE job_count_changes (
-        workspace_id uuid        NOT NULL,
-        shelf        smallint    NOT NULL,
-        change       integer     NOT NULL,
-        changed_at   timestamptz NOT NULL DEFAULT now()
-      ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+      -- How many filed jobs are in which state. Who files adds to the counts; who changes or drops
+      -- a filed job appends that, so no two of them wait for one counter, and a service folds it
+      -- into the counts (src/jobs/job-counts.ts). The truth at any moment is the sum of both, and of
+      -- what is not filed.
       CREATE TABLE job_counts (
         workspace_id uuid     NOT NULL,
         shelf        smallint NOT NULL,
         count        bigint   NOT NULL,
         PRIMARY KEY (workspace_id, shelf)
       ) WITH (fillfactor = 50);
-      -- Completions by slices of five seconds; the last minutes only.
+      CREATE TABLE job_count_changes (
+        workspace_id uuid     NOT NULL,
+        shelf        smallint NOT NULL,
+        change       integer  NOT NULL
+      ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+      -- Completions of filed jobs by slices of five seconds; the last minutes only.
       CREATE TABLE job_rates (
         slice        timestamptz NOT NULL,
         workspace_id uuid        NOT NULL,
@@ -99,32 +106,28 @@ export const migration: Migration = {
         ran_at timestamptz NOT NULL
       );
 
-      CREATE FUNCTION count_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+      -- Whoever changes a job says filed = false, which spares it the indexes until it is filed
+      -- again. What is said in other words is counted as well.
+      CREATE FUNCTION recount_job() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
-        IF TG_OP = 'INSERT' THEN
-          INSERT INTO job_count_changes (workspace_id, shelf, change)
-          SELECT workspace_id, shelf, count(*) FROM fresh GROUP BY 1, 2;
-        ELSIF TG_OP = 'DELETE' THEN
-          INSERT INTO job_count_changes (workspace_id, shelf, change)
-          SELECT workspace_id, shelf, -count(*) FROM gone GROUP BY 1, 2;
-        ELSE
-          INSERT INTO job_count_changes (workspace_id, shelf, change)
-          SELECT workspace_id, shelf, sum(change) FROM (
-            SELECT workspace_id, shelf, 1 AS change FROM fresh
-            UNION ALL
-            SELECT workspace_id, shelf, -1 FROM gone
-          ) both_sides
-          GROUP BY 1, 2 HAVING sum(change) <> 0;
+        INSERT INTO job_count_changes VALUES (OLD.workspace_id, OLD.shelf, -1);
+        IF NEW.filed THEN
+          INSERT INTO job_count_changes VALUES (NEW.workspace_id, NEW.shelf, 1);
         END IF;
         RETURN NULL;
       END $$;
-      CREATE TRIGGER jobs_counted_insert AFTER INSERT ON jobs
-        REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION count_jobs();
-      CREATE TRIGGER jobs_counted_update AFTER UPDATE ON jobs
-        REFERENCING NEW TABLE AS fresh OLD TABLE AS gone
-        FOR EACH STATEMENT EXECUTE FUNCTION count_jobs();
-      CREATE TRIGGER jobs_counted_delete AFTER DELETE ON jobs
-        REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION count_jobs();
+      -- AFTER: a trigger before each row would lock every row that is changed, filed or not.
+      CREATE TRIGGER jobs_recounted AFTER UPDATE ON jobs
+        FOR EACH ROW WHEN (OLD.filed) EXECUTE FUNCTION recount_job();
+
+      CREATE FUNCTION discount_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        INSERT INTO job_count_changes
+        SELECT workspace_id, shelf, -count(*) FROM gone WHERE filed GROUP BY 1, 2;
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER jobs_discounted AFTER DELETE ON jobs
+        REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION discount_jobs();
     `);
   },
 };

@@ -26,7 +26,7 @@ export const migration: Migration = {
       ) WITH (fillfactor = 50);
 
       -- What a job caused, for its page. Only jobs that another one caused pay for it.
-      CREATE INDEX jobs_effects ON jobs (workspace_id, cause_id, id) WHERE cause_id IS NOT NULL;
+      CREATE INDEX jobs_effects ON jobs (workspace_id, cause_id, id) WHERE filed AND cause_id IS NOT NULL;
     `);
   },
 };

@@ -35,9 +35,9 @@ beforeAll(async () => {
        SELECT '${workspaceId}', CASE n WHEN 1 THEN '${connectorId}'::uuid ELSE gen_random_uuid() END,
          'Desk', 'active', n, 'b', true, '\\x00', 'k' || n, sha256('\\x00')
        FROM generate_series(1, 50) n`,
-    `INSERT INTO jobs (workspace_id, id, queue, lane, kind, state, priority, payload, run_at,
-         max_attempts, created_at, cause_id)
-       SELECT '${workspaceId}', n, 'ingest', 'lane-' || n % 100, 'update', 'completed', 5, '{}',
+    `INSERT INTO jobs (workspace_id, id, queue, lane, kind, state, filed, priority, payload,
+         run_at, max_attempts, created_at, cause_id)
+       SELECT '${workspaceId}', n, 'ingest', 'lane-' || n % 100, 'update', 'completed', true, 5, '{}',
          now(), 8, now(), CASE WHEN n % 2 = 0 THEN n - 1 END ${series}`,
     `INSERT INTO lanes (queue, lane, workspace_id, due_at, owner, lease_until)
        SELECT 'ingest', 'held-' || n, '${workspaceId}', now(), '${owner}', now() + interval '1 h'

@@ -1,6 +1,6 @@
 import { idempotencyRetention } from "../src/api/index.ts";
 import {
-  createCountKeeper,
+  createLedgerKeeper,
   DEFAULT_JOB_RETENTION,
   type JobRetention,
   jobRetentionRules,
@@ -15,10 +15,10 @@ export function startBackground({ db, log, config }: System): { stop(): Promise<
     log,
     rules: [...jobRetentionRules(timesOf(config.retention)), idempotencyRetention],
   });
-  const counts = createCountKeeper({ db, log });
+  const ledgerKeeper = createLedgerKeeper({ db, log });
   retention.start();
-  counts.start();
-  return { stop: async () => void (await Promise.all([retention.stop(), counts.stop()])) };
+  ledgerKeeper.start();
+  return { stop: async () => void (await Promise.all([retention.stop(), ledgerKeeper.stop()])) };
 }
 
 function timesOf(settings: Partial<JobRetention> = {}): JobRetention {

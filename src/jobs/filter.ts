@@ -45,8 +45,8 @@ export interface SearchWindow {
   afterId?: JobId;
 }
 
-/** The chat that a lane's name holds (migrations/0005_ledger.ts has an index on it). */
-const laneChat = (lane: string) => `substring(substr(${lane}, 37) from '[c/](-{0,1}[0-9]+)$')`;
+/** The chat a job is about, by its key or its lane's name (as the index has it: 0005_ledger.ts). */
+const CHAT = "coalesce(j.ordering_key, substring(substr(j.lane, 37) from '[c/](-{0,1}[0-9]+)$'))";
 /** An id's bounds are looked up this much wider: who draws an id may take a moment to write it. */
 const CLOCK_MARGIN = "interval '1 min'";
 /** An id that owns a lane begins its name: a UUID. */
@@ -64,12 +64,12 @@ export interface WordMatch {
 export const MANY_MATCHES = 2_000;
 
 /**
- * The jobs whose errors have these words, in no order, up to one more than `MANY_MATCHES`. All of
+ * The filed jobs whose errors have these words, in no order, up to one more than `MANY_MATCHES`. All of
  * them, or the last may be unfinished.
  */
 export function wordMatches(text: string): { sql: string; params: unknown[] } {
   const sql = `SELECT j.workspace_id, j.id FROM jobs j
-    WHERE j.error IS NOT NULL AND ${hasWords("$1")} LIMIT ${MANY_MATCHES + 1}`;
+    WHERE j.filed AND j.error IS NOT NULL AND ${hasWords("$1")} LIMIT ${MANY_MATCHES + 1}`;
   return { sql, params: [text.trim()] };
 }
 
@@ -80,9 +80,10 @@ const hasWords = (param: string) => {
 };
 
 /**
- * Builds searches. Each is a union of sources: an index that leads to the jobs, walked shelf by
+ * Builds searches. Each is a union of sources: an index that leads to the filed jobs, walked shelf by
  * shelf in the order of ids, so that a page costs what it shows, whatever else there is; all that
- * the index does not know is checked row by row.
+ * the index does not know is checked row by row. The last source is what is not filed (filing.ts):
+ * little, and checked for everything that is asked for.
  */
 export class JobSearch {
   readonly params: unknown[] = [];
@@ -99,7 +100,8 @@ export class JobSearch {
 
   /** SQL that gives `workspace_id` and `id` of what was found, each once. */
   found(): string {
-    return `SELECT DISTINCT workspace_id, id FROM (${this.sources().join("\n UNION ALL\n ")}) u
+    const sources = [...this.sources(), this.unfiled()];
+    return `SELECT DISTINCT workspace_id, id FROM (${sources.join("\n UNION ALL\n ")}) u
       ORDER BY id ${this.direction} LIMIT ${this.param(this.window.limit)}`;
   }
 
@@ -114,7 +116,7 @@ export class JobSearch {
     if (words) return this.textSources(words);
     if (updateId !== undefined) return [this.ofUpdate(updateId)];
     if (lane !== undefined) return [this.ofLane(lane)];
-    if (chatId !== undefined) return this.chatSources(chatId);
+    if (chatId !== undefined) return [this.ofChat(chatId)];
     if (errorClass !== undefined) return [this.ofErrorClass(errorClass)];
     if (connectorId !== undefined) return [this.ofOwner(connectorId)];
     const [base, shelf] =
@@ -182,33 +184,24 @@ export class JobSearch {
     const isOwn =
       workspaceId === undefined
         ? "true"
-        : `(SELECT j.workspace_id FROM jobs j WHERE ${this.isOwner(id)} LIMIT 1)
+        : `(SELECT j.workspace_id FROM jobs j WHERE j.filed AND ${this.isOwner(id)} LIMIT 1)
           = ${this.param(workspaceId)}`;
     return this.walk(`${this.isOwner(id)} AND ${and}`, { shelves: `${shelves} AND ${isOwn}` });
   }
 
-  private chatSources(chatId: string): string[] {
-    const chat = this.param(chatId);
-    const { workspaceId, connectorId } = this.which;
-    const ofTenant =
-      workspaceId === undefined ? "" : ` AND l.workspace_id = ${this.param(workspaceId)}`;
-    const ofBot =
-      connectorId === undefined ? "" : ` AND "left"(l.lane, 36) = ${this.param(connectorId)}`;
-    // The index by key holds the workspace: what others sent to the chat is passed over unread.
+  private ofChat(chatId: string): string {
+    const { workspaceId } = this.which;
+    // The index holds the workspace: what others sent to the chat is passed over unread.
     const ofSender = workspaceId === undefined ? "" : ` AND ${this.isOfWorkspace(workspaceId)}`;
-    const lanes = `JOIN lanes l ON l.queue = s.queue AND ${laneChat("l.lane")} = ${chat}${ofTenant}${ofBot}`;
-    return [
-      this.walk(`j.lane COLLATE "C" = l.lane COLLATE "C" AND length(j.lane) > ${OWNER_LENGTH}`, {
-        lanes,
-      }),
-      this.walk(`j.ordering_key COLLATE "C" = ${chat} AND j.ordering_key IS NOT NULL${ofSender}`),
-    ];
+    return this.walk(
+      `${CHAT} COLLATE "C" = ${this.param(chatId)} AND ${CHAT} IS NOT NULL${ofSender}`,
+    );
   }
 
   /** Jobs on each shelf that an index leads to, in order, as many as the window takes. */
   private walk(
     condition: string,
-    { shelf = SHELF, shelves = "true", lanes = "", splitTime = false } = {},
+    { shelf = SHELF, shelves = "true", splitTime = false } = {},
   ): string {
     const { queue, states } = this.which;
     const parts = shelfParts(queue === undefined ? QUEUES : [queue], states).filter(
@@ -217,10 +210,10 @@ export class JobSearch {
     const s = `unnest(${this.param(parts.map(({ shelf }) => shelf))}::smallint[],
         ${this.param(parts.map(({ due }) => due))}::boolean[],
         ${this.param(parts.map(({ queue: name }) => name))}::text[]) AS s(shelf, due, queue)`;
-    return `SELECT j.workspace_id, j.id FROM ${s} ${lanes}
+    return `SELECT j.workspace_id, j.id FROM ${s}
       CROSS JOIN LATERAL (
         SELECT j.workspace_id, j.id FROM jobs j
-        WHERE ${condition} AND ${shelf} = s.shelf
+        WHERE j.filed AND ${condition} AND ${shelf} = s.shelf
           AND (s.due IS NULL OR s.due = (j.run_at <= now())) ${this.rest()}
         ORDER BY j.id ${this.direction} LIMIT ${this.param(this.window.limit)}
       ) j
@@ -253,6 +246,32 @@ export class JobSearch {
       WHERE true ${this.rest()}`;
   }
 
+  /** "IS TRUE" leaves one index that leads there: that of all that is not filed. */
+  private unfiled(): string {
+    const { id, text, queue, states } = this.which;
+    const conditions: string[] = [];
+    if (id !== undefined) conditions.push(isJobId(id) ? `j.id = ${this.param(id)}` : "false");
+    else if (text?.trim()) conditions.push(this.isText(text.trim()));
+    if (queue !== undefined || states !== undefined) {
+      const parts = shelfParts(queue === undefined ? QUEUES : [queue], states);
+      conditions.push(`EXISTS (
+        SELECT FROM unnest(${this.param(parts.map(({ shelf }) => shelf))}::smallint[],
+          ${this.param(parts.map(({ due }) => due))}::boolean[]) AS s(shelf, due)
+        WHERE s.shelf = j.shelf AND (s.due IS NULL OR s.due = (j.run_at <= now())))`);
+    }
+    const all = conditions.map((condition) => `AND (${condition}) IS TRUE`).join("\n        ");
+    return `(SELECT j.workspace_id, j.id FROM jobs j
+      WHERE NOT j.filed ${all} ${this.rest()}
+      ORDER BY j.id ${this.direction} LIMIT ${this.param(this.window.limit)})`;
+  }
+
+  private isText(text: string): string {
+    const param = this.param(text);
+    const isId = isJobId(text) ? `j.id = ${this.param(text)}` : "false";
+    return `j.lane = ${param} OR j.error_class = ${param} OR ${isId}
+      OR j.payload->>'updateId' = ${param} OR (j.error IS NOT NULL AND ${hasWords(param)})`;
+  }
+
   /** Everything that is asked for, whatever the source has seen to already. */
   private rest(): string {
     const { which } = this;
@@ -271,7 +290,7 @@ export class JobSearch {
     if (which.id === undefined) {
       check(which.lane, (name) => `j.lane = ${name}`);
       check(which.connectorId, (id) => `"left"(j.lane, 36) = ${id}`);
-      check(which.chatId, (id) => `(${laneChat("j.lane")} = ${id} OR j.ordering_key = ${id})`);
+      check(which.chatId, (id) => `${CHAT} = ${id}`);
       check(which.updateId, (id) => `j.payload->>'updateId' = ${id}`);
       check(which.errorClass, (name) => `j.error_class = ${name}`);
     }

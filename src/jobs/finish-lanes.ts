@@ -42,7 +42,7 @@ WITH work AS MATERIALIZED (
   ${fewRows("$6")}
 ), completed AS (
   UPDATE jobs j
-  SET state = 'completed', attempts = j.attempts + 1, worker = $8, run_ms = $9::int,
+  SET state = 'completed', filed = false, attempts = j.attempts + 1, worker = $8, run_ms = $9::int,
     started_at = clock_timestamp() - $9::int * interval '1 ms', finished_at = clock_timestamp(),
     error_class = NULL, error = NULL
   FROM done d

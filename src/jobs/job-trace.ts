@@ -51,8 +51,16 @@ WITH RECURSIVE chain AS (
 SELECT ${TRACED} FROM chain c JOIN jobs j ON j.workspace_id = $1 AND j.id = c.cause_id
 ORDER BY c.depth LIMIT $3`;
 
+/** Those that are filed have an index; the little that is not is looked through (filing.ts). */
 const EFFECTS = `/* jobs.trace-effects */
-SELECT ${TRACED} FROM jobs WHERE workspace_id = $1 AND cause_id = $2 ORDER BY id LIMIT $3`;
+SELECT * FROM (
+  (SELECT ${TRACED} FROM jobs
+    WHERE filed AND workspace_id = $1 AND cause_id = $2 ORDER BY id LIMIT $3)
+  UNION ALL
+  (SELECT ${TRACED} FROM jobs
+    WHERE NOT filed AND id > $2 AND (workspace_id = $1 AND cause_id = $2) IS TRUE
+    ORDER BY id LIMIT $3)
+) e ORDER BY id LIMIT $3`;
 
 /** Null when the job is gone. */
 export async function traceJob(

@@ -21,7 +21,7 @@ interface ActionRule {
 
 /** Sets columns of the jobs $1, $2 (workspaces, ids) that are still as the action wants them. */
 const update = (tag: string, set: string, still: string) => `/* jobs.${tag} */
-UPDATE jobs j SET ${set}
+UPDATE jobs j SET filed = false, ${set}
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id) ${fewRows("$1")}
 ) t

@@ -84,7 +84,7 @@ WITH ends AS MATERIALIZED (
   ${fewRows("$1")}
 ), changed AS (
   UPDATE jobs j
-  SET state = e.state,
+  SET state = e.state, filed = false,
     attempts = CASE WHEN e.spent THEN e.attempt ELSE e.attempt - 1 END,
     run_at = CASE WHEN e.state = 'retryable' THEN now() + e.after_ms * interval '1 ms'
       ELSE j.run_at END,
@@ -147,7 +147,7 @@ WITH held AS MATERIALIZED (
   WHERE queue = $4 AND lane = $5 AND epoch = $6 AND owner = $7
   FOR NO KEY UPDATE
 ), begun AS (
-  UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = $3,
+  UPDATE jobs SET state = 'running', filed = false, attempts = attempts + 1, worker = $3,
     started_at = clock_timestamp()
   WHERE workspace_id = $1 AND id = $2 AND state IN ('available', 'retryable')
     AND EXISTS (SELECT FROM held)
@@ -177,7 +177,7 @@ export async function beginAttempt(
 }
 
 const MARK = `/* jobs.mark */
-UPDATE jobs j SET state = 'running', worker = $3, started_at = clock_timestamp(),
+UPDATE jobs j SET state = 'running', filed = false, worker = $3, started_at = clock_timestamp(),
   deaths = greatest(j.deaths, $4)
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
@@ -202,7 +202,8 @@ export async function markRunning(
 }
 
 const UNMARK = `/* jobs.unmark */
-UPDATE jobs j SET state = CASE WHEN j.attempts = 0 THEN 'available' ELSE 'retryable' END
+UPDATE jobs j SET filed = false,
+  state = CASE WHEN j.attempts = 0 THEN 'available' ELSE 'retryable' END
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
 ) d
@@ -216,7 +217,7 @@ export async function unmarkRunning(tx: Transaction, jobs: Job[]): Promise<void>
 /** A death stays visible as an attempt that nobody ended, with the worker that died. */
 const COUNT_DEATHS = `/* jobs.count-deaths */
 WITH died AS (
-  UPDATE jobs j SET deaths = j.deaths + 1
+  UPDATE jobs j SET deaths = j.deaths + 1, filed = false
   FROM (
     SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
   ) d

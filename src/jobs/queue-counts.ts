@@ -5,11 +5,18 @@ import { QUEUES, type QueueName } from "./types.ts";
 /** How many jobs a queue has in each state, as people see states. */
 export type StateCounts = Record<Standing, number>;
 
-/** What is kept of them (job-counts.ts), the changes since included. `$1`: a workspace, or null. */
+/**
+ * What is kept of them (job-counts.ts), the changes since, and what is not filed. `$1`: a workspace,
+ * or null.
+ */
 const KEPT = `SELECT shelf, sum(count)::bigint AS count FROM (
   SELECT shelf, count FROM job_counts WHERE $1::uuid IS NULL OR workspace_id = $1
   UNION ALL
   SELECT shelf, change FROM job_count_changes WHERE $1::uuid IS NULL OR workspace_id = $1
+  UNION ALL
+  SELECT shelf, 1 FROM (
+    SELECT workspace_id, shelf FROM jobs WHERE NOT filed ORDER BY id OFFSET 0
+  ) unfiled WHERE $1::uuid IS NULL OR workspace_id = $1
 ) c GROUP BY shelf`;
 
 /** More than this are not counted one by one; those beyond are told apart by the others. */
@@ -26,7 +33,7 @@ const timesOf = (workspaceId: string | undefined) => {
     FROM unnest($2::text[]) AS q(queue)`;
 };
 
-/** Counts of every queue; of one workspace, or of all of them. */
+/** Counts of every queue; of one workspace, or of all of them. Reads as `walkInOrder` says. */
 export async function queueCounts(
   on: Queryable,
   workspaceId?: string,

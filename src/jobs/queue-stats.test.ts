@@ -3,7 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import { silentLogger } from "../platform/index.ts";
 import { insertJobs } from "./enqueue.ts";
-import { createCountKeeper, foldCounts } from "./job-counts.ts";
+import { fileJobs } from "./filing.ts";
+import { foldCounts } from "./job-counts.ts";
+import { createLedgerKeeper } from "./ledger-keeper.ts";
 import { shownCounts } from "./queue-counts.ts";
 import { queueStats } from "./queue-stats.ts";
 import type { QueueName } from "./types.ts";
@@ -35,7 +37,7 @@ const statsOf = async (name: QueueName, workspaceId?: string) => {
 const LATER = new Date(Date.now() + 3_600_000);
 
 describe("the figures of a queue", () => {
-  test("counts are exact at any moment, folded or not, whoever writes meanwhile", async () => {
+  test("counts are exact at any moment, filed and folded or not, whoever writes meanwhile", async () => {
     const { db } = database;
     const ids = (await Promise.all([1, 2, 3, 4].map(() => enqueue("ingest", ours, 25)))).flat();
     await enqueue("ingest", theirs, 5);
@@ -43,30 +45,36 @@ describe("the figures of a queue", () => {
     const expected = { available: 100, scheduled: 7, completed: 0, running: 0 };
     expect((await statsOf("ingest", ours)).counts).toMatchObject(expected);
     expect((await statsOf("ingest")).counts).toMatchObject({ ...expected, available: 105 });
-    // Three processes fold while jobs are completed, cancelled and deleted.
+    // Half of them have waited long enough to be filed.
+    await db.query(
+      "UPDATE jobs SET created_at = created_at - interval '1 min' WHERE id % 2 = 0 AND run_at <= now()",
+    );
+    expect(await fileJobs(db)).toBeGreaterThan(40);
+    expect((await statsOf("ingest", ours)).counts).toMatchObject(expected);
+    // Three processes file and fold while jobs are completed, cancelled and deleted.
+    const filed = ["", ", filed = false"];
     await Promise.all([
-      ...ids
-        .slice(0, 60)
-        .map((id) =>
-          db.query(
-            "UPDATE jobs SET state = 'completed', started_at = now(), finished_at = now(), run_ms = 2 WHERE id = $1",
-            [id],
-          ),
+      ...ids.slice(0, 60).map((id, n) =>
+        db.query(
+          `UPDATE jobs SET state = 'completed', started_at = now(), finished_at = now(), run_ms = 2
+             ${filed[n % 2]} WHERE id = $1`,
+          [id],
         ),
+      ),
       ...ids.slice(60, 70).map((id) => db.query("DELETE FROM jobs WHERE id = $1", [id])),
-      foldCounts(db),
-      foldCounts(db),
-      foldCounts(db),
+      ...[1, 2, 3].flatMap(() => [foldCounts(db), fileJobs(db)]),
     ]);
     const after = { available: 30, scheduled: 7, completed: 60, running: 0 };
     expect((await statsOf("ingest", ours)).counts).toMatchObject(after);
+    await fileJobs(db);
     await foldCounts(db);
     expect(await db.query("SELECT FROM job_count_changes")).toEqual([]);
+    expect(await db.query("SELECT FROM jobs WHERE NOT filed AND state = 'completed'")).toEqual([]);
     expect((await statsOf("ingest", ours)).counts).toMatchObject(after);
     expect((await statsOf("ingest", theirs)).counts).toMatchObject({ available: 5, completed: 0 });
   });
 
-  test("the rate is of the last minute, folded or not; the latencies of what was completed in it", async () => {
+  test("the rate is of the last minute, filed or not; the latencies of what was completed in it", async () => {
     const { db } = database;
     const ids = await enqueue("delivery", ours, 120);
     await db.query(
@@ -78,7 +86,7 @@ describe("the figures of a queue", () => {
     expect(fresh.perSecond).toBe(2);
     expect(fresh.runMs).toEqual({ p50: 40, p95: 40, p99: 40 });
     expect(fresh.waitMs).toEqual({ p50: 250, p95: 250, p99: 250 });
-    await createCountKeeper({ db, log: silentLogger }).runOnce();
+    await createLedgerKeeper({ db, log: silentLogger }).runOnce();
     expect((await statsOf("delivery", ours)).perSecond).toBe(2);
     expect(await statsOf("delivery", theirs)).toMatchObject({
       perSecond: 0,
@@ -108,10 +116,12 @@ describe("the figures of a queue", () => {
       await db.query(`UPDATE jobs SET run_at = now() - interval '3 min', ${set} WHERE id = $1`, [
         id,
       ]);
-      for (const workspaceId of [ours, undefined]) {
+      for (const workspaceId of [ours, undefined, ours, undefined]) {
         const { oldestWaitingMs } = await statsOf(queue, workspaceId);
         expect(oldestWaitingMs).toBeGreaterThanOrEqual(180_000);
         expect(oldestWaitingMs).toBeLessThan(240_000);
+        // The next two find it filed.
+        if (workspaceId === undefined) await fileJobs(db);
       }
       expect((await statsOf(queue, theirs)).oldestWaitingMs).toBeNull();
     },

@@ -27,14 +27,22 @@ export interface QueueStats {
 
 /**
  * Each statement reads what it shows: counts are kept (queue-counts.ts), the oldest and the newest
- * stand at the ends of indexes. `$1` is a workspace, or null for all.
+ * stand at the ends of indexes, or among the little that is not filed. `$1` is a workspace, or null
+ * for all.
  */
 const ofWorkspace = (workspaceId: string | undefined) =>
   workspaceId === undefined ? "$1::uuid IS NULL" : "j.workspace_id = $1";
 
 /** As the index that leads there has it (migrations/0005_ledger.ts). */
 const onShelf = (workspaceId: string | undefined, shelf: string) =>
-  `${workspaceId === undefined ? "(j.shelf + 0)" : "j.shelf"} = ${shelf} AND ${ofWorkspace(workspaceId)}`;
+  `j.filed AND ${workspaceId === undefined ? "(j.shelf + 0)" : "j.shelf"} = ${shelf}
+      AND ${ofWorkspace(workspaceId)}`;
+
+/** Read once a statement, whole. */
+const UNFILED = `unfiled AS MATERIALIZED (
+  SELECT j.workspace_id, j.queue, j.state, j.shelf, j.run_at, j.started_at, j.finished_at, j.run_ms
+  FROM jobs j WHERE NOT j.filed ORDER BY j.id DESC
+)`;
 
 /**
  * The oldest of each standing that waits. What is to run at once is due in the order of ids; what
@@ -44,7 +52,8 @@ const oldest = (workspaceId: string | undefined) => {
   const first = (shelf: string, take: number) => `
     SELECT j.run_at FROM jobs j WHERE ${onShelf(workspaceId, shelf)}
     ORDER BY j.id LIMIT ${take}`;
-  return `SELECT q.queue, (extract(epoch FROM now() - min(w.run_at)) * 1000)::double precision AS ms
+  return `WITH ${UNFILED}
+    SELECT q.queue, (extract(epoch FROM now() - min(w.run_at)) * 1000)::double precision AS ms
     FROM unnest($2::text[], $3::smallint[], $4::smallint[], $5::smallint[])
       AS q(queue, available, running, retryable)
     CROSS JOIN LATERAL (
@@ -54,27 +63,35 @@ const oldest = (workspaceId: string | undefined) => {
       UNION ALL (SELECT j.run_at FROM jobs j
         WHERE j.queue = q.queue AND j.state = 'available' AND j.run_at > j.created_at
           AND ${ofWorkspace(workspaceId)} ORDER BY j.run_at LIMIT 1)
+      UNION ALL (SELECT min(j.run_at) FROM unfiled j
+        WHERE j.shelf IN (q.available, q.running, q.retryable) AND ${ofWorkspace(workspaceId)})
     ) w
     WHERE w.run_at <= now() GROUP BY q.queue`;
 };
 
-const RATES = `SELECT shelf, sum(completed)::int AS completed FROM (
+const RATES = `WITH ${UNFILED}
+SELECT shelf, sum(completed)::int AS completed FROM (
   SELECT shelf, completed FROM job_rates
   WHERE slice > now() - interval '60 s' AND ($1::uuid IS NULL OR workspace_id = $1)
   UNION ALL
-  SELECT shelf, change FROM job_count_changes
-  WHERE change > 0 AND changed_at > now() - interval '60 s' AND ($1::uuid IS NULL OR workspace_id = $1)
+  SELECT shelf, 1 FROM unfiled
+  WHERE finished_at > now() - interval '60 s' AND ($1::uuid IS NULL OR workspace_id = $1)
 ) r WHERE shelf = ANY ($2::smallint[]) GROUP BY shelf`;
 const RATE_WINDOW_S = 60;
 
-const latencies = (workspaceId: string | undefined) => `SELECT q.queue,
+const latencies = (workspaceId: string | undefined) => `WITH ${UNFILED}
+  SELECT q.queue,
     percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP
       (ORDER BY greatest(0, extract(epoch FROM j.started_at - j.run_at) * 1000)) AS wait_ms,
     percentile_cont(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP (ORDER BY j.run_ms) AS run_ms
   FROM unnest($2::text[], $3::smallint[]) AS q(queue, completed)
   CROSS JOIN LATERAL (
-    SELECT j.started_at, j.run_at, j.run_ms, j.finished_at FROM jobs j
-    WHERE ${onShelf(workspaceId, "q.completed")} ORDER BY j.id DESC LIMIT 1000
+    (SELECT j.started_at, j.run_at, j.run_ms, j.finished_at FROM unfiled j
+      WHERE j.shelf = q.completed AND ${ofWorkspace(workspaceId)} LIMIT 1000)
+    UNION ALL
+    (SELECT j.started_at, j.run_at, j.run_ms, j.finished_at FROM jobs j
+      WHERE ${onShelf(workspaceId, "q.completed")} ORDER BY j.id DESC LIMIT 1000)
+    LIMIT 1000
   ) j
   WHERE j.finished_at > now() - interval '60 s'
   GROUP BY q.queue`;

@@ -4,6 +4,7 @@ import { createTestDatabase, type TestDatabase } from "../../test/support/databa
 import { waitFor } from "../../test/support/wait-for.ts";
 import { createRetention, type RetentionRule, silentLogger } from "../platform/index.ts";
 import { insertJobs } from "./enqueue.ts";
+import { fileJobs } from "./filing.ts";
 import { Ledger } from "./ledger.ts";
 import { queueCounts } from "./queue-counts.ts";
 import { DEFAULT_JOB_RETENTION, jobRetentionRules } from "./retention.ts";
@@ -20,6 +21,12 @@ afterEach(() => database.drop());
 
 const retention = (rules: RetentionRule[] = jobRetentionRules(), batchRows = 7) =>
   createRetention({ db: database.db, log: silentLogger, rules, batchRows, pauseMs: 0 });
+
+/** As it goes by itself: what is over has been filed long before it is dropped. */
+async function runRetention() {
+  await fileJobs(database.db);
+  return retention().runOnce();
+}
 
 /** Inserts one job with its body and key, and makes it end so many days ago. Answers its id. */
 async function endedJob(state: JobState, daysAgo: number, of = lane): Promise<string> {
@@ -73,7 +80,7 @@ describe("retention", () => {
         if (daysAgo < keepDays) kept.push(id);
       }
     }
-    const dropped = await retention().runOnce();
+    const dropped = await runRetention();
     expect(await ids("jobs", "id")).toEqual(kept);
     expect(dropped).toMatchObject({ "completed jobs": 2, "cancelled jobs": 2, "dead letters": 1 });
     // What is unfinished keeps its attempts and its body, whatever its age; so does a dead letter.
@@ -118,6 +125,7 @@ describe("retention", () => {
         return result;
       },
     }));
+    await fileJobs(database.db);
     await retention(counted, 50).runOnce();
     expect(Math.max(...batches)).toBeLessThanOrEqual(50);
     expect(await ids("jobs", "id % 10")).toEqual(Array(30).fill("0"));
@@ -167,7 +175,9 @@ describe("retention", () => {
         );
       }
     }
+    // Neither what is filed nor what is not: both remember their lane.
     expect(await retention().runOnce()).toMatchObject({ "idle lanes": 1 });
+    expect(await runRetention()).toMatchObject({ "idle lanes": 0 });
     const left = await ids("lanes", "lane");
     expect(left).toEqual(
       [...lanes.filter(({ name }) => name !== "idle").map((known) => known.lane), bot].sort(),
@@ -208,7 +218,7 @@ describe("retention", () => {
     await db.query("UPDATE lanes SET due_at = NULL");
     await db.transaction(async (tx) => {
       await insertJobs(tx, [{ queue: "ingest", lane, workspaceId, kind: "test" }]);
-      expect(await retention().runOnce()).toMatchObject({ "idle lanes": 0 });
+      expect(await runRetention()).toMatchObject({ "idle lanes": 0 });
     });
     expect(await ids("lanes", "lane")).toEqual([lane]);
   });
@@ -222,13 +232,13 @@ describe("retention", () => {
       hooks: {
         ingest: {
           retried: async () => {
-            expect(await retention().runOnce()).toMatchObject({ "dead letters": 0 });
+            expect(await runRetention()).toMatchObject({ "dead letters": 0 });
           },
         },
       },
     });
     expect(await ledger.retry({ id })).toBe(1);
-    await retention().runOnce();
+    await runRetention();
     expect(await ids("jobs", "id")).toEqual([id]);
     expect(await ids("job_bodies", "job_id")).toEqual([id]);
   });
@@ -297,7 +307,8 @@ describe("retention", () => {
       const turnAt = "INSERT INTO retention_runs (rule, ran_at) VALUES ('waited for', now())";
       await other.query(turnAt);
       waiting.start();
-      const blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%retention.turn%'";
+      const blocked =
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%retention.turn%'";
       await waitFor(
         async () => (await db.query(`${blocked} AND wait_event_type = 'Lock'`)).length === 1,
         { what: "a process that waits for the turn" },

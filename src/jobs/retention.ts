@@ -62,11 +62,11 @@ const otherThan = (queue: QueueName) => QUEUES.filter((name) => name !== queue);
 const DROP_JOBS = `/* jobs.drop-finished */
 WITH seen AS MATERIALIZED (
   SELECT j.workspace_id, j.id, j.finished_at, j.created_at FROM jobs j
-  WHERE (j.shelf + 0) = $3 AND j.id > $2 ORDER BY j.id LIMIT $1
+  WHERE j.filed AND (j.shelf + 0) = $3 AND j.id > $2 ORDER BY j.id LIMIT $1
 ), old AS MATERIALIZED (
   SELECT j.workspace_id, j.id FROM seen s
   JOIN jobs j ON j.workspace_id = s.workspace_id AND j.id = s.id
-  WHERE s.finished_at < now() - $4 * interval '1 ms' AND (j.shelf + 0) = $3
+  WHERE s.finished_at < now() - $4 * interval '1 ms' AND j.filed AND (j.shelf + 0) = $3
   FOR UPDATE OF j SKIP LOCKED
 ), bodies AS (
   DELETE FROM job_bodies b USING old o WHERE b.workspace_id = o.workspace_id AND b.job_id = o.id
@@ -216,15 +216,18 @@ WITH seen AS MATERIALIZED (
   WHERE (l.queue, l.lane) > (split_part(coalesce($2, ''), ' ', 1),
     substr(coalesce($2, ''), strpos(coalesce($2, ''), ' ') + 1))
   ORDER BY l.queue, l.lane LIMIT $1
+), unfiled AS MATERIALIZED (
+  SELECT queue, lane FROM jobs WHERE NOT filed ORDER BY id
 ), idle AS MATERIALIZED (
   SELECT l.queue, l.lane FROM seen s JOIN lanes l ON l.queue = s.queue AND l.lane = s.lane
   WHERE l.due_at IS NULL AND l.owner IS NULL
     AND NOT EXISTS (
-      SELECT FROM jobs j WHERE j.lane COLLATE "C" = l.lane COLLATE "C" AND length(j.lane) > 36
-        AND j.queue = l.queue OFFSET 0)
+      SELECT FROM jobs j WHERE j.filed AND j.lane COLLATE "C" = l.lane COLLATE "C"
+        AND length(j.lane) > 36 AND j.queue = l.queue OFFSET 0)
     AND NOT EXISTS (
-      SELECT FROM jobs j WHERE "left"(j.lane, 36) COLLATE "C" = l.lane COLLATE "C"
+      SELECT FROM jobs j WHERE j.filed AND "left"(j.lane, 36) COLLATE "C" = l.lane COLLATE "C"
         AND j.lane = l.lane AND j.queue = l.queue OFFSET 0)
+    AND (l.queue, l.lane) NOT IN (SELECT queue, lane FROM unfiled)
   FOR UPDATE OF l SKIP LOCKED
 ), dropped AS (
   DELETE FROM lanes l USING idle i

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { fileJobs } from "./filing.ts";
 import type { JobFilter } from "./filter.ts";
 import { tickClock } from "./job-counts.ts";
 import { queueCounts } from "./queue-counts.ts";
@@ -9,7 +10,10 @@ import { countJobs, findJobs, getJob, listJobs } from "./search.ts";
 import { SHOWN_STATES, shelfOf } from "./shelf.ts";
 import { QUEUES } from "./types.ts";
 
-/** A few hundred jobs of every kind: each search must find what a plain look at all of them does. */
+/**
+ * A few hundred jobs of every kind, filed and not: each search must find what a plain look at all of
+ * them does.
+ */
 let database: TestDatabase;
 const [ours, theirs] = [randomUUID(), randomUUID()];
 const bots = [randomUUID(), randomUUID(), randomUUID()];
@@ -61,7 +65,10 @@ beforeAll(async () => {
         hoursAgo(900 - n),
       ],
     );
+    if (n === 400) await fileJobs(db);
   }
+  const changed = "UPDATE jobs SET filed = false WHERE id % 5 = 0";
+  await db.query(changed);
   await db.query(
     "INSERT INTO lanes (queue, lane, workspace_id) SELECT DISTINCT queue, lane, workspace_id FROM jobs",
   );

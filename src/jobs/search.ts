@@ -10,7 +10,7 @@ import {
 import { keptCount } from "./queue-counts.ts";
 import type { Standing } from "./shelf.ts";
 import type { JobId, QueueName } from "./types.ts";
-import { lookUpWords, walkInOrder } from "./walk-in-order.ts";
+import { inOneSnapshot, lookUpWords, walkInOrder } from "./walk-in-order.ts";
 
 /** A job as people see it. Times are ISO 8601. */
 export interface JobView {
@@ -64,6 +64,7 @@ async function search<Row extends object>(
   return db.transaction(async (tx) => {
     let matches: WordMatch[] = [];
     if (which.text?.trim() && which.id === undefined) {
+      await inOneSnapshot(tx);
       await lookUpWords(tx);
       const { sql, params } = wordMatches(which.text);
       matches = await tx.query<WordMatch>(sql, params);
@@ -154,7 +155,11 @@ const MAX_COUNTED = 10_000;
 export async function countJobs(db: Database, which: WhichJobs): Promise<Count> {
   const { workspaceId, queue, states, ...others } = which;
   if (Object.values(others).every((value) => value === undefined)) {
-    return { count: await keptCount(db, { workspaceId, queue, states }), capped: false };
+    const count = await db.transaction(async (tx) => {
+      await walkInOrder(tx);
+      return keptCount(tx, { workspaceId, queue, states });
+    });
+    return { count, capped: false };
   }
   const window: SearchWindow = { limit: MAX_COUNTED + 1 };
   const [row] = await search<{ count: number }>(

@@ -22,6 +22,13 @@ export async function walkInOrder(tx: Transaction): Promise<void> {
   await tx.query(WALK_IN_ORDER);
 }
 
+const ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/** For what takes two statements: a job that is filed between them must not be missed by both. */
+export async function inOneSnapshot(tx: Transaction): Promise<void> {
+  await tx.query(ONE_SNAPSHOT);
+}
+
 const LOOK_UP_WORDS = `/* jobs.look-up-words */
 SELECT ${[
   setting("enable_indexscan", "off"),

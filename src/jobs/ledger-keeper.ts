@@ -1,0 +1,57 @@
+import type { Database, Logger } from "../platform/index.ts";
+import { fileJobs } from "./filing.ts";
+import { foldCounts, tickClock } from "./job-counts.ts";
+
+const DROP_RATES = `/* jobs.drop-rates */
+DELETE FROM job_rates WHERE slice < now() - interval '10 min'`;
+
+/** The service that keeps the ledger ready to be searched and counted. */
+export interface LedgerKeeper {
+  start(): void;
+  /** Ends after the batch under way. */
+  stop(): Promise<void>;
+  /** Files, folds, ticks, and forgets old rates, once. Throws the database's errors. */
+  runOnce(): Promise<void>;
+}
+
+export interface LedgerKeeperOptions {
+  db: Database;
+  log: Logger;
+  /** Default 2 000. */
+  everyMs?: number;
+}
+
+/** Runs in every process: whoever comes first does the work, and all others find none. */
+export function createLedgerKeeper({
+  db,
+  log,
+  everyMs = 2_000,
+}: LedgerKeeperOptions): LedgerKeeper {
+  const stopping = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  const runOnce = async () => {
+    await fileJobs(db, stopping.signal);
+    await foldCounts(db);
+    await tickClock(db);
+    await db.query(DROP_RATES);
+  };
+  return {
+    runOnce,
+    start: () => {
+      timer ??= setInterval(() => {
+        running ??= runOnce()
+          // Nothing is lost meanwhile: what is not filed is looked at, and the sums stay true.
+          .catch((error) => log.warn({ err: error }, "the ledger could not be brought up to date"))
+          .finally(() => {
+            running = undefined;
+          });
+      }, everyMs);
+    },
+    stop: async () => {
+      stopping.abort();
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
