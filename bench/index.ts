@@ -4,6 +4,7 @@ import { backlog } from "./figures/backlog.ts";
 import { commandLatency } from "./figures/command-latency.ts";
 import { endToEnd } from "./figures/end-to-end.ts";
 import { fairness } from "./figures/fairness.ts";
+import { flameGraphs } from "./figures/flame-graphs.ts";
 import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
 import { recovery } from "./figures/recovery.ts";
@@ -21,7 +22,10 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   backlog,
   "million-jobs": millionJobs,
   ...LEDGER_FIGURES,
+  "flame-graphs": flameGraphs,
 };
+/** Writes files of the project. */
+const BY_NAME_ONLY = ["flame-graphs"];
 
 /**
  * bench: the figures, each beside its baseline measured in the same run. Prints a JSON line a
@@ -35,7 +39,8 @@ export async function bench(names: string[]): Promise<void> {
     );
   }
   for (const [name, measure] of Object.entries(FIGURES)) {
-    if (names.length > 0 && !names.includes(name)) continue;
+    const wanted = names.length > 0 ? names.includes(name) : !BY_NAME_ONLY.includes(name);
+    if (!wanted) continue;
     process.stdout.write(`${JSON.stringify(await measure())}\n`);
   }
 }
