@@ -1,10 +1,11 @@
 import type { Migration } from "../src/platform/migration.ts";
 
 /**
- * The chat a job is about: the one its key names, or the one in its lane's name, `…/c-100123` or
- * `…/b<business connection>/123` (src/jobs/filter.ts).
+ * What a job is about, beside the owner of its lane: the end of the lane's name, which is a chat's id
+ * in `…/c-100123` and `…/b<business connection>/123`, or else the job's key (src/jobs/subject.ts).
  */
-const CHAT = "coalesce(ordering_key, substring(substr(lane, 37) from '[c/](-{0,1}[0-9]+)$'))";
+const SUBJECT =
+  "coalesce(nullif(ltrim(split_part(substr(lane, 38), '/', -1), 'c'), ''), ordering_key)";
 
 /**
  * The ledger as people look at it and steer it: search, counts, paused queues.
@@ -40,12 +41,11 @@ export const migration: Migration = {
       CREATE INDEX jobs_by_workspace ON jobs (workspace_id, shelf, id) WHERE filed;
       -- The id of what owns a lane begins its name: of a connector, an account, an endpoint.
       CREATE INDEX jobs_by_owner ON jobs ("left"(lane, 36) COLLATE "C", shelf, id) WHERE filed;
-      CREATE INDEX jobs_by_lane ON jobs (lane COLLATE "C", shelf, id)
-        WHERE filed AND length(lane) > 36;
-      CREATE INDEX jobs_by_chat ON jobs ((${CHAT}) COLLATE "C", shelf, id, workspace_id)
-        WHERE filed AND ${CHAT} IS NOT NULL;
+      CREATE INDEX jobs_by_subject ON jobs ((${SUBJECT}) COLLATE "C", shelf, id, workspace_id)
+        WHERE filed;
+      -- The first eight shelves are those of the queue that takes updates.
       CREATE INDEX jobs_by_update ON jobs ((payload->>'updateId') COLLATE "C", id)
-        WHERE filed AND payload->>'updateId' IS NOT NULL;
+        WHERE filed AND shelf < 8;
       -- Only what failed pays for these. (|| '' is to the class what + 0 is to the shelf.)
       CREATE INDEX jobs_by_error_class ON jobs ((error_class || ''), shelf, id)
         WHERE filed AND error_class IS NOT NULL;
@@ -100,10 +100,10 @@ export const migration: Migration = {
         last_id bigint      NOT NULL
       );
 
-      -- When each rule of retention last had its turn, in whichever process.
-      CREATE TABLE retention_runs (
-        rule   text        PRIMARY KEY,
-        ran_at timestamptz NOT NULL
+      -- When what is done now and then was last begun, in whichever process.
+      CREATE TABLE turns (
+        name     text        PRIMARY KEY,
+        taken_at timestamptz NOT NULL
       );
 
       -- Whoever changes a job says filed = false, which spares it the indexes until it is filed

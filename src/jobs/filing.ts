@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Database } from "../platform/index.ts";
+import type { Database, Queryable } from "../platform/index.ts";
 import { walkInOrder } from "./walk-in-order.ts";
 
 /**
@@ -14,11 +14,9 @@ import { walkInOrder } from "./walk-in-order.ts";
 /** A job that waits for longer than this is looked for, and there may be many of them. */
 const WAITED = "interval '10 s'";
 /** Jobs of one transaction: a commit that completes one of them waits for no more than that. */
-const BATCH_JOBS = 1_000;
+const BATCH_JOBS = 500;
 /** Between two batches: most of the time is everybody else's. */
 const PAUSE_MS = 20;
-/** Batches of one run; the rest is the next run's. */
-const MAX_BATCHES = 500;
 
 /** One process at a time: the counts are added to without waiting for anybody. */
 const FILE = `/* jobs.file */
@@ -47,11 +45,28 @@ WITH alone AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM filed)::int AS filed, (SELECT max(id) FROM ripe) AS last_id`;
 
-/** Files what is ripe, in batches; answers how many jobs that were. Throws the database's errors. */
-export async function fileJobs(db: Database, signal?: AbortSignal): Promise<number> {
+/** Ids since the oldest that is not filed: at most so many jobs are not. */
+const BEHIND = `/* jobs.filing-behind */
+SELECT coalesce(
+  (SELECT last_value FROM job_ids) - (SELECT id FROM jobs WHERE NOT filed ORDER BY id LIMIT 1) + 1, 0
+)::int AS jobs`;
+
+/** How many jobs may not be filed yet, at most. */
+export async function filingBehind(on: Queryable): Promise<number> {
+  return (await on.query<{ jobs: number }>(BEHIND))[0]?.jobs ?? 0;
+}
+
+/**
+ * Files what is ripe, in batches, up to about `limit` jobs; answers how many that were. Throws the
+ * database's errors.
+ */
+export async function fileJobs(
+  db: Database,
+  { limit = Number.POSITIVE_INFINITY, signal }: { limit?: number; signal?: AbortSignal } = {},
+): Promise<number> {
   let filed = 0;
   let afterId = "0";
-  for (let batch = 0; batch < MAX_BATCHES && !signal?.aborted; batch++) {
+  while (filed < limit && !signal?.aborted) {
     const [row] = await db.transaction(async (tx) => {
       await walkInOrder(tx);
       return tx.query<{ filed: number; last_id: string | null }>(FILE, [afterId]);

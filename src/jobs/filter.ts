@@ -1,4 +1,5 @@
 import { type Standing, shelfParts } from "./shelf.ts";
+import { SUBJECT, subjectOfLane } from "./subject.ts";
 import { type JobId, QUEUES, type QueueName } from "./types.ts";
 
 /** What may be looked for; everything given must hold. A tenant's calls always name their workspace. */
@@ -45,12 +46,8 @@ export interface SearchWindow {
   afterId?: JobId;
 }
 
-/** The chat a job is about, by its key or its lane's name (as the index has it: 0005_ledger.ts). */
-const CHAT = "coalesce(j.ordering_key, substring(substr(j.lane, 37) from '[c/](-{0,1}[0-9]+)$'))";
 /** An id's bounds are looked up this much wider: who draws an id may take a moment to write it. */
 const CLOCK_MARGIN = "interval '1 min'";
-/** An id that owns a lane begins its name: a UUID. */
-const OWNER_LENGTH = 36;
 const SHELF = "j.shelf";
 /** As the index over all jobs has it, which no other search is to use. */
 const ANY_SHELF = "(j.shelf + 0)";
@@ -137,7 +134,10 @@ export class JobSearch {
   }
 
   private ofUpdate(updateId: string): string {
-    return this.walk(`(j.payload->>'updateId') COLLATE "C" = ${this.param(updateId)}`);
+    // Of the queue that takes updates, as its index is.
+    return this.walk(
+      `(j.payload->>'updateId') COLLATE "C" = ${this.param(updateId)} AND j.shelf < 8`,
+    );
   }
 
   /** There is an index of the class alone, of the class in a workspace, and at a bot. */
@@ -171,8 +171,9 @@ export class JobSearch {
   /** A lane that is named by its owner alone shares the owner's index, in the queues that have it. */
   private ofLane(lane: string): string {
     const name = this.param(lane);
-    if (lane.length > OWNER_LENGTH) {
-      return this.walk(`j.lane COLLATE "C" = ${name} AND length(j.lane) > ${OWNER_LENGTH}`);
+    const subject = subjectOfLane(lane);
+    if (subject !== "") {
+      return this.walk(`${SUBJECT} = ${this.param(subject)} AND (j.lane = ${name}) IS TRUE`);
     }
     const known = `EXISTS (SELECT FROM lanes l WHERE l.queue = s.queue AND l.lane = ${name})`;
     return this.ofOwner(lane, { and: `(j.lane = ${name}) IS TRUE`, shelves: known });
@@ -193,9 +194,7 @@ export class JobSearch {
     const { workspaceId } = this.which;
     // The index holds the workspace: what others sent to the chat is passed over unread.
     const ofSender = workspaceId === undefined ? "" : ` AND ${this.isOfWorkspace(workspaceId)}`;
-    return this.walk(
-      `${CHAT} COLLATE "C" = ${this.param(chatId)} AND ${CHAT} IS NOT NULL${ofSender}`,
-    );
+    return this.walk(`${SUBJECT} = ${this.param(chatId)}${ofSender}`);
   }
 
   /** Jobs on each shelf that an index leads to, in order, as many as the window takes. */
@@ -290,7 +289,7 @@ export class JobSearch {
     if (which.id === undefined) {
       check(which.lane, (name) => `j.lane = ${name}`);
       check(which.connectorId, (id) => `"left"(j.lane, 36) = ${id}`);
-      check(which.chatId, (id) => `${CHAT} = ${id}`);
+      check(which.chatId, (id) => `${SUBJECT} = ${id}`);
       check(which.updateId, (id) => `j.payload->>'updateId' = ${id}`);
       check(which.errorClass, (name) => `j.error_class = ${name}`);
     }

@@ -1,6 +1,13 @@
-import type { Database, Logger } from "../platform/index.ts";
-import { fileJobs } from "./filing.ts";
+import { type Database, type Logger, takeTurn } from "../platform/index.ts";
+import { fileJobs, filingBehind } from "./filing.ts";
 import { foldCounts, tickClock } from "./job-counts.ts";
+
+/**
+ * Of what is not filed a tenth is, each time, and a thousand at least: a burst is filed in the quiet
+ * after it, and with a steady load filing is twenty seconds behind it.
+ */
+const SHARE_A_RUN = 0.1;
+const MIN_FILED = 1_000;
 
 const DROP_RATES = `/* jobs.drop-rates */
 DELETE FROM job_rates WHERE slice < now() - interval '10 min'`;
@@ -21,7 +28,7 @@ export interface LedgerKeeperOptions {
   everyMs?: number;
 }
 
-/** Runs in every process: whoever comes first does the work, and all others find none. */
+/** Runs in every process; each time one of them does the work, whichever comes first. */
 export function createLedgerKeeper({
   db,
   log,
@@ -31,7 +38,8 @@ export function createLedgerKeeper({
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   const runOnce = async () => {
-    await fileJobs(db, stopping.signal);
+    const limit = Math.max(MIN_FILED, SHARE_A_RUN * (await filingBehind(db)));
+    await fileJobs(db, { limit, signal: stopping.signal });
     await foldCounts(db);
     await tickClock(db);
     await db.query(DROP_RATES);
@@ -40,7 +48,8 @@ export function createLedgerKeeper({
     runOnce,
     start: () => {
       timer ??= setInterval(() => {
-        running ??= runOnce()
+        running ??= takeTurn(db, "ledger", 0.9 * everyMs)
+          .then((isTurn) => (isTurn ? runOnce() : undefined))
           // Nothing is lost meanwhile: what is not filed is looked at, and the sums stay true.
           .catch((error) => log.warn({ err: error }, "the ledger could not be brought up to date"))
           .finally(() => {

@@ -280,7 +280,8 @@ describe("retention", () => {
     for (const service of services) service.start();
     await waitFor(() => order.length > 0, { what: "the turn" });
     await waitFor(
-      async () => (await db.query("SELECT 1 FROM retention_runs WHERE rule = 'turn'")).length === 1,
+      async () =>
+        (await db.query("SELECT 1 FROM turns WHERE name = 'retention: turn'")).length === 1,
     );
     await Promise.all(services.map((service) => service.stop()));
     expect(order).toEqual(["turn"]);
@@ -304,17 +305,17 @@ describe("retention", () => {
       lookEveryMs: 1,
     });
     await db.transaction(async (other) => {
-      const turnAt = "INSERT INTO retention_runs (rule, ran_at) VALUES ('waited for', now())";
+      const turnAt = "INSERT INTO turns VALUES ('retention: waited for', now())";
       await other.query(turnAt);
       waiting.start();
       const blocked =
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%retention.turn%'";
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%turns.take%'";
       await waitFor(
         async () => (await db.query(`${blocked} AND wait_event_type = 'Lock'`)).length === 1,
         { what: "a process that waits for the turn" },
       );
       // The turn is taken at a time at which the other had begun to wait.
-      await other.query("UPDATE retention_runs SET ran_at = clock_timestamp()");
+      await other.query("UPDATE turns SET taken_at = clock_timestamp()");
     });
     await waitFor(
       async () => {

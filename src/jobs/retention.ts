@@ -1,5 +1,6 @@
 import type { RetentionRule, Transaction } from "../platform/index.ts";
 import { type SHOWN_STATES, shelfOf } from "./shelf.ts";
+import { laneEnd, SUBJECT } from "./subject.ts";
 import { QUEUES, type QueueName } from "./types.ts";
 
 const HOUR_MS = 3_600_000;
@@ -222,8 +223,8 @@ WITH seen AS MATERIALIZED (
   SELECT l.queue, l.lane FROM seen s JOIN lanes l ON l.queue = s.queue AND l.lane = s.lane
   WHERE l.due_at IS NULL AND l.owner IS NULL
     AND NOT EXISTS (
-      SELECT FROM jobs j WHERE j.filed AND j.lane COLLATE "C" = l.lane COLLATE "C"
-        AND length(j.lane) > 36 AND j.queue = l.queue OFFSET 0)
+      SELECT FROM jobs j WHERE j.filed AND ${SUBJECT} = ${laneEnd("l.lane")} AND j.lane = l.lane
+        AND j.queue = l.queue OFFSET 0)
     AND NOT EXISTS (
       SELECT FROM jobs j WHERE j.filed AND "left"(j.lane, 36) COLLATE "C" = l.lane COLLATE "C"
         AND j.lane = l.lane AND j.queue = l.queue OFFSET 0)

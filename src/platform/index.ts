@@ -24,4 +24,5 @@ export * from "./retention.ts";
 export { scrub } from "./scrub.ts";
 export * from "./secrets.ts";
 export * from "./software-version.ts";
+export { takeTurn } from "./turn.ts";
 export { startWatchdog, type Watchdog } from "./watchdog.ts";

@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import type { Database, Transaction } from "./database.ts";
 import { isUnavailable } from "./database.ts";
 import type { Logger } from "./log.ts";
+import { takeTurn } from "./turn.ts";
 
 /**
  * Retention: what has been kept long enough is dropped, in batches that nobody feels. A room says
@@ -55,17 +56,6 @@ export interface Retention {
 const ALONE = `/* retention.alone */
 SELECT pg_try_advisory_xact_lock(hashtext('heliograph'), hashtext('retention')) AS yes`;
 
-/**
- * One process takes a rule's turn, and no other before its time has come again. The clock as it is
- * when the row is seen: whoever waited for the row would take `now()`, its own start, for a clock
- * that went back.
- */
-const TAKE_TURN = `/* retention.turn */
-INSERT INTO retention_runs AS r (rule, ran_at) VALUES ($1, clock_timestamp())
-ON CONFLICT (rule) DO UPDATE SET ran_at = clock_timestamp()
-  WHERE r.ran_at < clock_timestamp() - $2 * interval '1 ms' OR r.ran_at > clock_timestamp()
-RETURNING 1 AS yes`;
-
 const EVERY_MS = 60_000;
 
 export function createRetention(options: RetentionOptions): Retention {
@@ -106,8 +96,9 @@ export function createRetention(options: RetentionOptions): Retention {
     return rows;
   }
 
-  const takeTurn = async (rule: RetentionRule) =>
-    (await db.query(TAKE_TURN, [rule.name, rule.everyMs ?? EVERY_MS])).length > 0;
+  /** One process takes a rule's turn, and no other before its time has come again. */
+  const isTurn = (rule: RetentionRule) =>
+    takeTurn(db, `retention: ${rule.name}`, rule.everyMs ?? EVERY_MS);
 
   async function run(isDue: (rule: RetentionRule) => Promise<boolean>) {
     const dropped: Record<string, number> = {};
@@ -131,7 +122,7 @@ export function createRetention(options: RetentionOptions): Retention {
     // Several processes don't ask in the same moment for ever.
     const delayMs = lookEveryMs / 2 + randomInt(Math.max(1, lookEveryMs));
     timer = setTimeout(() => {
-      running = run(takeTurn).finally(() => {
+      running = run(isTurn).finally(() => {
         if (!stopping) schedule();
       });
     }, delayMs);
