@@ -1,4 +1,4 @@
-import { sqlState } from "../platform/index.ts";
+import { scrub, sqlState, withoutQuotes } from "../platform/index.ts";
 import type { Outcome } from "./types.ts";
 
 /** The attempt failed, another may succeed. `afterMs` replaces the queue's backoff. */
@@ -38,21 +38,28 @@ export class ClaimStale extends Error {
 
 const MAX_ERROR_LENGTH = 500;
 
-/** Class and message of a failure as the ledger keeps it, bounded in length. */
+/**
+ * Class and message of a failure as the ledger keeps it and people search it: bounded in length, and
+ * without what an error quotes or what looks like a secret.
+ */
 export function describeError(error: unknown): { errorClass: string; error: string } {
   if (!(error instanceof Error)) return { errorClass: "Error", error: "something not an error" };
   const state = sqlState(error);
   return {
     errorClass: state === undefined ? error.name : `postgres ${state}`,
-    // NUL cannot be stored as text.
-    error: error.message.replaceAll("\0", "\uFFFD").slice(0, MAX_ERROR_LENGTH),
+    error: kept(error),
   };
+}
+
+/** NUL cannot be stored as text. */
+function kept(error: Error): string {
+  return scrub(withoutQuotes(error)).replaceAll("\0", "\uFFFD").slice(0, MAX_ERROR_LENGTH);
 }
 
 /** What a thrown error means for its job. Anything untyped is a retry with the queue's backoff. */
 export function outcomeOfError(error: unknown): Outcome {
   if (error instanceof Pause) {
-    return { type: "pause", untilMs: error.untilMs, reason: error.message };
+    return { type: "pause", untilMs: error.untilMs, reason: kept(error) };
   }
   const described = describeError(error);
   if (error instanceof Discard) return { type: "discard", ...described };

@@ -48,6 +48,15 @@ describe("the sweep", () => {
     expect(await due(1)).toEqual(["now/2"]);
   });
 
+  test("finds the one lane that is free behind more busy workspaces than it may take lanes", async () => {
+    for (let n = 0; n < 40; n++) await addLanes(`busy${n}`, 1, 10_000);
+    await database.db.query(
+      `UPDATE lanes SET owner = '${randomUUID()}', lease_until = now() + interval '4 s'`,
+    );
+    await addLanes("free", 1, 1_000);
+    expect(await due(8)).toEqual(["free/1"]);
+  });
+
   test("gives one workspace all it may take when nobody else waits", async () => {
     await addLanes("a", 500, 3_600_000);
     expect((await due(100)).length).toBe(100);

@@ -14,6 +14,7 @@ export * from "./folder-lock.ts";
 export { groupBy } from "./group-by.ts";
 export * from "./keyring.ts";
 export * from "./log.ts";
+export { withoutQuotes } from "./loggable.ts";
 export * from "./metrics.ts";
 export { migrate } from "./migrate.ts";
 export type { Migration } from "./migration.ts";

@@ -94,7 +94,7 @@ function plainEntries(entries: Array<[unknown, unknown]>, above: Set<object>, de
 function plainError(error: Error, above: Set<object>, depth: number): Record<string, unknown> {
   const result: Record<string, unknown> = {
     type: error.name,
-    message: cut(withoutQuotes(error, error.message)),
+    message: cut(withoutQuotes(error)),
   };
   for (const name of ERROR_PROPERTIES) {
     const value = (error as unknown as Record<string, unknown>)[name];
@@ -110,7 +110,7 @@ function plainError(error: Error, above: Set<object>, depth: number): Record<str
  * Messages that quote what they were given: Postgres on data it cannot take (class 22: `invalid
  * input syntax for type bigint: "…"`), and JSON.parse, which shows the start of the text.
  */
-function withoutQuotes(error: Error, text: string): string {
+export function withoutQuotes(error: Error, text = error.message): string {
   if (sqlState(error)?.startsWith("22")) return text.replace(/: ".*"/gs, ': "[redacted]"');
   if (error instanceof SyntaxError || error.name === "SyntaxError") {
     return text.replace(

@@ -25,12 +25,16 @@ parentPort?.postMessage("watching");
 
 async function end(): Promise<void> {
   const reason = `its event loop was blocked for ${blockedMs} ms${doing()}`;
-  // Synchronously and past process.stderr, which goes through the thread that is blocked.
-  writeSync(
-    2,
-    `${JSON.stringify({ level: "error", pid: process.pid, worker, msg: scrub(reason) })}\n`,
-  );
   const deadline = setTimeout(kill, LEAVE_WORD_WITHIN_MS);
+  try {
+    // Synchronously and past process.stderr, which goes through the thread that is blocked.
+    writeSync(
+      2,
+      `${JSON.stringify({ level: "error", pid: process.pid, worker, msg: scrub(reason) })}\n`,
+    );
+  } catch {
+    // Whoever read the log is gone.
+  }
   try {
     const { default: pg } = await import("pg");
     const client = new pg.Client({
@@ -44,7 +48,7 @@ async function end(): Promise<void> {
       [worker, reason],
     );
   } catch {
-    // The line above has said it.
+    // The line in the log has said it.
   }
   clearTimeout(deadline);
   kill();
