@@ -54,24 +54,27 @@ describe.each(backends)("a worker killed in any phase, on $name", (backend) => {
   };
 
   test.each([
-    ["the lease", ["jobs.lease"]],
-    ["the claim", ["jobs.claim"]],
-    ["the first effect", ["INSERT INTO effects"]],
-    ["the fence with completion and release, not yet committed", ["jobs.finish"]],
-    ["the commit", ["jobs.finish", "COMMIT"]],
-  ])("right after %s: each effect once, in order", async (_phase, markers) => {
+    ["the lease with its first claim", 5, ["jobs.lease"]],
+    ["a later claim", 66, ["jobs.claim"]],
+    ["the first effect", 5, ["INSERT INTO effects"]],
+    ["the fence with completion and release, not yet committed", 5, ["jobs.finish"]],
+    ["the commit", 5, ["jobs.finish", "COMMIT"]],
+  ])("right after %s: each effect once, in order", async (_phase, count, markers) => {
     const lane = randomUUID();
     const { db } = fixture.database;
     const sender = fixture.engine();
-    for (let value = 0; value < 5; value++) {
-      await sender.enqueue({
-        queue: "ingest",
-        lane,
-        workspaceId: fixture.workspaceId,
-        kind: "test",
-        payload: { value },
-      });
-    }
+    const values = Array.from({ length: count }, (_, value) => value);
+    await Promise.all(
+      values.map((value) =>
+        sender.enqueue({
+          queue: "ingest",
+          lane,
+          workspaceId: fixture.workspaceId,
+          kind: "test",
+          payload: { value },
+        }),
+      ),
+    );
     await runUntilKilled({ queue: "ingest", markers, when: "after" });
     const healthy = fixture.engine(FAST);
     await healthy.startPool("ingest", handler, { slots: 4 });
@@ -86,7 +89,7 @@ describe.each(backends)("a worker killed in any phase, on $name", (backend) => {
       "SELECT value FROM effects WHERE lane = $1 ORDER BY n",
       [lane],
     );
-    expect(effects.map((effect) => effect.value)).toEqual([0, 1, 2, 3, 4]);
+    expect(effects.map((effect) => effect.value)).toEqual(values);
   });
 
   test.each([

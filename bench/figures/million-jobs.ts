@@ -3,8 +3,9 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { claimInOrder } from "../../src/jobs/claim.ts";
-import { releaseLeases, takeLeases } from "../../src/jobs/lease.ts";
+import { releaseLeases } from "../../src/jobs/lease.ts";
 import { dueLanes } from "../../src/jobs/sweep.ts";
+import { takeLeases } from "../../src/jobs/take-leases.ts";
 import type { Database } from "../../src/platform/index.ts";
 import { type BenchBot, type Environment, openEnvironment } from "../environment.ts";
 import type { Figure } from "../figure.ts";
@@ -123,9 +124,9 @@ async function statementTimes(db: Database) {
     const lanes = await timed(times.sweep, () => dueLanes(db, "ingest", BATCH_LANES, LEASE_MS));
     const names = lanes.sort();
     const taken = await timed(times.lease, () =>
-      takeLeases(db, "ingest", names, { owner, leaseMs: LEASE_MS }),
+      takeLeases(db, "ingest", names, { owner, leaseMs: LEASE_MS, claimLimit: 0 }),
     );
-    const leases = [...taken.values()];
+    const leases = [...taken.values()].map(({ lease }) => lease);
     const claims = await timed(times.claim, () =>
       claimInOrder(
         db,

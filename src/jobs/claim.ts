@@ -74,8 +74,17 @@ export const JOB_COLUMNS = `j.id, j.workspace_id, j.queue, j.lane, j.kind, j.sta
 
 const LIVE = `j.state IN ('available', 'running', 'retryable')`;
 
+/**
+ * The first unfinished jobs of a lane in order, due or not: what a LATERAL join reads of the lane
+ * that `of` names. `clock`: the time that says what is due.
+ */
+export const jobsInOrder = (of: string, limit: string, clock = "now()") => `
+  SELECT ${JOB_COLUMNS.replace("now()", clock)} FROM jobs j
+  WHERE j.queue = ${of}.queue AND j.lane = ${of}.lane AND ${LIVE}
+  ORDER BY j.id LIMIT ${limit}`;
+
 /** OFFSET 0: looked up job by job, whatever the planner believes about the number of bodies. */
-const BODY = `LEFT JOIN LATERAL (
+export const BODY = `LEFT JOIN LATERAL (
   SELECT b.body FROM job_bodies b
   WHERE b.workspace_id = j.workspace_id AND b.job_id = j.id OFFSET 0
 ) b ON true`;
@@ -92,27 +101,20 @@ WITH held AS MATERIALIZED (
 SELECT l.lane AS of_lane, l.seq, now()::text AS claimed_at, j.*, b.body
 FROM held h
 JOIN lanes l ON l.queue = h.queue AND l.lane = h.lane
-LEFT JOIN LATERAL (
-  SELECT ${JOB_COLUMNS} FROM jobs j
-  WHERE j.queue = h.queue AND j.lane = h.lane AND ${LIVE}
-  ORDER BY j.id LIMIT h.take
-) j ON true
+LEFT JOIN LATERAL (${jobsInOrder("h", "h.take")}) j ON true
 ${BODY}
 ORDER BY l.lane, j.id`;
 
-/** The first unfinished jobs of each lane, in order, due or not. One result a request. */
-export async function claimInOrder(
-  on: Queryable,
-  queue: QueueName,
-  requests: { lease: Lease; limit: number }[],
-): Promise<Claim[]> {
-  const rows = await on.query<
-    JobRow & { of_lane: string; seq: string; claimed_at: string; id: string | null }
-  >(CLAIM_IN_ORDER, [
-    queue,
-    requests.map((request) => request.lease.lane),
-    requests.map((request) => request.limit),
-  ]);
+/** A row of a statement that claims in several lanes: one a job, and one without for an empty lane. */
+export type ClaimRow = JobRow & {
+  of_lane: string;
+  seq: string;
+  claimed_at: string;
+  id: string | null;
+};
+
+/** Claims by lane. */
+export function claimsByLane(rows: readonly ClaimRow[]): Map<string, Claim> {
   const claims = new Map<string, Claim>();
   for (const row of rows) {
     const claim = claims.get(row.of_lane) ?? {
@@ -124,6 +126,21 @@ export async function claimInOrder(
     claims.set(row.of_lane, claim);
     if (row.id !== null) claim.jobs.push(claimedJob(row));
   }
+  return claims;
+}
+
+/** The first unfinished jobs of each lane, in order, due or not. One result a request. */
+export async function claimInOrder(
+  on: Queryable,
+  queue: QueueName,
+  requests: { lease: Lease; limit: number }[],
+): Promise<Claim[]> {
+  const rows = await on.query<ClaimRow>(CLAIM_IN_ORDER, [
+    queue,
+    requests.map((request) => request.lease.lane),
+    requests.map((request) => request.limit),
+  ]);
+  const claims = claimsByLane(rows);
   return requests.map((request) => claims.get(request.lease.lane) ?? NO_LANE);
 }
 

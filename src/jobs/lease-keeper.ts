@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { Batcher, type Database, isUnavailable, type Logger } from "../platform/index.ts";
-import { type Lease, type Release, releaseLeases, renewLeases, takeLeases } from "./lease.ts";
+import type { Claim } from "./claim.ts";
+import { type Lease, type Release, releaseLeases, renewLeases } from "./lease.ts";
+import { type TakenLane, takeLeases } from "./take-leases.ts";
 import type { QueueName } from "./types.ts";
 
 /** A lane in this process's hands. */
@@ -8,12 +10,20 @@ export interface HeldLane {
   readonly lease: Lease;
   /** Its statements travel with those of other lanes that asked for little: see wake-priority.ts. */
   readonly express: boolean;
+  /** What came with the lease, if anything could be believed: for the drain to take away and use first. */
+  firstClaim: Claim | null;
   /** True once a heartbeat found the lease gone, or could not renew it in time. */
   lost: boolean;
   /** Something may be new in this lane: a drain that waits looks again. */
   nudge: () => void;
   /** When the lease was last known to be good, by this process's monotonic clock, in ms. */
   renewedAtMs: number;
+}
+
+export interface TakeWish {
+  express: boolean;
+  /** Most jobs of a first claim; 0: the lease only. */
+  claimLimit: number;
 }
 
 const monotonicMs = () => performance.now();
@@ -29,7 +39,7 @@ export class LeaseKeeper {
   readonly leaseMs: number;
   private readonly log: Logger;
   private readonly held = new Map<string, HeldLane>();
-  private readonly takers = new Map<string, Batcher<string, Lease | null>>();
+  private readonly takers = new Map<string, Batcher<string, TakenLane | null>>();
   private readonly releasers = new Map<string, Batcher<Release, boolean>>();
   private heartbeat: NodeJS.Timeout | undefined;
   private beating: Promise<void> | undefined;
@@ -41,11 +51,12 @@ export class LeaseKeeper {
   }
 
   /** Null when the lane is not due, or somebody holds it. */
-  async take(queue: QueueName, lane: string, express: boolean): Promise<HeldLane | null> {
-    const lease = await this.taker(queue, express).add(lane);
-    if (lease === null) return null;
+  async take(queue: QueueName, lane: string, wish: TakeWish): Promise<HeldLane | null> {
+    const taken = await this.taker(queue, wish).add(lane);
+    if (taken === null) return null;
+    const { express } = wish;
     const renewedAtMs = monotonicMs();
-    const held: HeldLane = { lease, express, lost: false, nudge: () => {}, renewedAtMs };
+    const held: HeldLane = { ...taken, express, lost: false, nudge: () => {}, renewedAtMs };
     this.held.set(`${queue} ${lane}`, held);
     this.startHeartbeat();
     return held;
@@ -88,21 +99,24 @@ export class LeaseKeeper {
     await this.beating;
   }
 
-  private taker(queue: QueueName, express: boolean): Batcher<string, Lease | null> {
-    const key = `${queue} ${express}`;
+  private taker(
+    queue: QueueName,
+    { express, claimLimit }: TakeWish,
+  ): Batcher<string, TakenLane | null> {
+    const key = `${queue} ${express} ${claimLimit}`;
     let taker = this.takers.get(key);
     if (taker === undefined) {
-      const options = { owner: this.owner, leaseMs: this.leaseMs };
+      const options = { owner: this.owner, leaseMs: this.leaseMs, claimLimit };
       taker = new Batcher({
         maxItems: 300,
         isShared: isUnavailable,
         run: async (lanes) => {
-          const leases = await takeLeases(this.db, queue, [...new Set(lanes)].sort(), options);
+          const taken = await takeLeases(this.db, queue, [...new Set(lanes)].sort(), options);
           // Two drains may ask for one lane at once: the first gets it.
           return lanes.map((lane) => {
-            const lease = leases.get(lane) ?? null;
-            leases.delete(lane);
-            return lease;
+            const first = taken.get(lane) ?? null;
+            taken.delete(lane);
+            return first;
           });
         },
       });

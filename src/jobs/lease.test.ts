@@ -6,16 +6,17 @@ import type { Transaction } from "../platform/index.ts";
 import { claimInOrder } from "./claim.ts";
 import { insertJobs } from "./enqueue.ts";
 import { finishLanes } from "./finish-lanes.ts";
-import { type Lease, releaseLeases, renewLeases, takeLeases } from "./lease.ts";
+import { type Lease, releaseLeases, renewLeases } from "./lease.ts";
 import { dueLanes } from "./sweep.ts";
+import { takeLeases } from "./take-leases.ts";
 
 /** The five steps of a lane, one statement at a time, with the interleaving in the test's hand. */
 let database: TestDatabase;
 let lane: string;
 const workspaceId = randomUUID();
 const leaseMs = 5_000;
-const older = { owner: randomUUID(), leaseMs };
-const newer = { owner: randomUUID(), leaseMs };
+const older = { owner: randomUUID(), leaseMs, claimLimit: 0 };
+const newer = { owner: randomUUID(), leaseMs, claimLimit: 0 };
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -43,7 +44,7 @@ const enqueue = (count = 1, into = lane) =>
   );
 
 async function take(holder: typeof older): Promise<Lease | undefined> {
-  return (await takeLeases(database.db, "ingest", [lane], holder)).get(lane);
+  return (await takeLeases(database.db, "ingest", [lane], holder)).get(lane)?.lease;
 }
 
 async function mustTake(holder: typeof older): Promise<Lease> {
@@ -139,7 +140,11 @@ describe("the lease", () => {
 
   test("two takers at once: one gets it", async () => {
     await enqueue();
-    const takers = Array.from({ length: 8 }, () => ({ owner: randomUUID(), leaseMs }));
+    const takers = Array.from({ length: 8 }, () => ({
+      owner: randomUUID(),
+      leaseMs,
+      claimLimit: 0,
+    }));
     const leases = await Promise.all(takers.map(take));
     expect(leases.filter((lease) => lease !== undefined)).toHaveLength(1);
   });
@@ -167,7 +172,7 @@ describe("the lease", () => {
     const first = await mustTake(older);
     await enqueue(1, `${lane}/other`);
     const taken = await takeLeases(database.db, "ingest", [`${lane}/other`], older);
-    const other = taken.get(`${lane}/other`) as Lease;
+    const other = taken.get(`${lane}/other`)?.lease as Lease;
     await database.db.transaction(async (tx) => {
       await tx.query("SELECT FROM lanes WHERE lane = $1 FOR NO KEY UPDATE", [lane]);
       const renewal = await renewLeases(database.db, [first, other], older);

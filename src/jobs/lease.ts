@@ -1,5 +1,4 @@
 import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
-import { NOT_PAUSED } from "./paused-queues.ts";
 import type { QueueName } from "./types.ts";
 
 /**
@@ -39,54 +38,7 @@ export interface LeaseOptions {
  * together, and an unreleased lane runs out), so their commits do not wait for the disk. Never part
  * of a statement that runs inside a larger transaction.
  */
-const RELAXED = "CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true)) relaxed";
-
-const TAKE = `/* jobs.lease */
-WITH names AS MATERIALIZED (
-  SELECT $1::text AS queue, lane FROM unnest($2::text[]) AS n(lane) ${fewRows("$2")}
-), free AS (
-  SELECT l.queue, l.lane, l.owner IS NOT NULL AS inherited
-  FROM names n JOIN lanes l ON l.queue = n.queue AND l.lane = n.lane
-  WHERE l.due_at <= clock_timestamp()
-    AND (l.lease_until IS NULL OR l.lease_until < now()
-      OR l.lease_until > now() + 2 * $4 * interval '1 ms')
-    AND ${NOT_PAUSED("$1")}
-  ORDER BY l.lane
-  FOR NO KEY UPDATE OF l
-)
-UPDATE lanes l
-SET owner = $3, epoch = nextval('lease_epochs'), lease_until = now() + $4 * interval '1 ms'
-FROM free ${RELAXED}
-WHERE l.queue = free.queue AND l.lane = free.lane
-RETURNING l.lane, l.workspace_id, l.epoch, free.inherited`;
-
-/** Takes the leases of those lanes of a queue that are due and free. */
-export async function takeLeases(
-  on: Queryable,
-  queue: QueueName,
-  lanes: string[],
-  { owner, leaseMs }: LeaseOptions,
-): Promise<Map<string, Lease>> {
-  const rows = await on.query<{
-    lane: string;
-    workspace_id: string;
-    epoch: string;
-    inherited: boolean;
-  }>(TAKE, [queue, lanes, owner, leaseMs]);
-  return new Map(
-    rows.map((row) => [
-      row.lane,
-      {
-        queue,
-        lane: row.lane,
-        workspaceId: row.workspace_id,
-        owner,
-        epoch: row.epoch,
-        inherited: row.inherited,
-      },
-    ]),
-  );
-}
+export const RELAXED = "CROSS JOIN (SELECT set_config('synchronous_commit', 'off', true)) relaxed";
 
 const RENEW = `/* jobs.renew */
 WITH names AS MATERIALIZED (

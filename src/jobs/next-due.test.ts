@@ -4,7 +4,7 @@ import { createTestDatabase, type TestDatabase } from "../../test/support/databa
 import { waitFor } from "../../test/support/wait-for.ts";
 import { claimHeads, nextDueInMs } from "./claim.ts";
 import { insertJobs } from "./enqueue.ts";
-import { takeLeases } from "./lease.ts";
+import { takeLeases } from "./take-leases.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -18,8 +18,8 @@ test("a job that becomes due between the claim and the hand-back is not left beh
   const job = { queue: "outbound" as const, lane, workspaceId: randomUUID(), kind: "test" };
   await insertJobs(db, [{ ...job, orderingKey: "k" }]);
   await db.query("UPDATE jobs SET state = 'retryable', run_at = now() + interval '100 ms'");
-  const leases = await takeLeases(db, "outbound", [lane], { owner: randomUUID(), leaseMs: 5_000 });
-  const lease = leases.get(lane);
+  const holder = { owner: randomUUID(), leaseMs: 5_000, claimLimit: 0 };
+  const lease = (await takeLeases(db, "outbound", [lane], holder)).get(lane)?.lease;
   if (lease === undefined) throw new Error("the lane could not be leased");
   const claim = await claimHeads(db, lease, [], 10);
   expect(claim.jobs).toEqual([]);

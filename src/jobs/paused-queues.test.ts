@@ -5,8 +5,8 @@ import { backends } from "../../test/support/requirements.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import { insertJobs } from "./enqueue.ts";
 import type { ExternalHandler, Jobs, NewJob, TransactionalHandler } from "./index.ts";
-import { takeLeases } from "./lease.ts";
 import { dueLanes } from "./sweep.ts";
+import { takeLeases } from "./take-leases.ts";
 
 describe.each(backends)("a paused queue on $name", (backend) => {
   let fixture: JobsFixture;
@@ -41,7 +41,7 @@ describe.each(backends)("a paused queue on $name", (backend) => {
   test("gives its lanes to nobody, neither by lease nor by sweep, until it is resumed", async () => {
     const { db } = fixture.database;
     const lane = randomUUID();
-    const holder = { owner: randomUUID(), leaseMs: 5_000 };
+    const holder = { owner: randomUUID(), leaseMs: 5_000, claimLimit: 64 };
     const { ledger } = fixture.engine();
     await insertJobs(db, [job(lane, 1)]);
     await ledger.pauseQueue("ingest");

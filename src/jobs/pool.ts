@@ -8,7 +8,7 @@ import type { PauseWatch } from "./paused-queues.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import { Slots } from "./slots.ts";
 import { dueLanes } from "./sweep.ts";
-import { TransactionalDrains } from "./transactional-drain.ts";
+import { CLAIM_LIMIT, TransactionalDrains } from "./transactional-drain.ts";
 import type { WakeListener, WakeTransport } from "./transport.ts";
 import type { Handler, QueueName } from "./types.ts";
 import { isExpress, LAST_PRIORITY, type WakePriority } from "./wake-priority.ts";
@@ -199,7 +199,8 @@ export class WorkerPool {
     const { keeper, queue, log } = this.options;
     let held: HeldLane | null = null;
     try {
-      held = await keeper.take(queue, lane, express);
+      const claimLimit = this.transactional === null ? 0 : CLAIM_LIMIT;
+      held = await keeper.take(queue, lane, { express, claimLimit });
       if (held === null) return null;
       this.options.pauses.sawRunning(queue);
       const end = await this.drainHeld(held);

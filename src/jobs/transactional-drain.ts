@@ -24,7 +24,7 @@ import type { DrainEnd, TurnControl } from "./pool.ts";
 import type { Outcome, QueueName, TransactionalHandler } from "./types.ts";
 
 /** Jobs of one lane in one transaction: bounds what a failure repeats and how long rows are locked. */
-const CLAIM_LIMIT = 64;
+export const CLAIM_LIMIT = 64;
 const MAX_COMMIT_JOBS = 400;
 /**
  * A commit waits this long for a row that somebody else has locked. Then its lanes go alone, a few at
@@ -67,7 +67,8 @@ class LanesLost extends Error {
 /**
  * Drains of a queue whose effects are rows of this database.
  *
- * Claims, commits and releases of different lanes that meet travel together. A commit applies the
+ * The first claim comes with the lease as a rule (take-leases.ts). Later claims, commits and
+ * releases of different lanes that meet travel together. A commit applies the
  * effects first and ends with the fence: lanes that miss there roll it back, and the others are
  * tried again without them. Completions and hand-backs are part of the fence's statement, so the
  * lanes' rows, for which the receivers' inserts wait, are locked for that one statement only.
@@ -145,9 +146,12 @@ export class TransactionalDrains {
     const { lease } = held;
     const { claims, commits } = held.express ? this.express : this.bulk;
     let suspect = lease.inherited;
+    let { firstClaim } = held;
+    held.firstClaim = null;
     for (;;) {
       if (held.lost) return { handedBack: false };
-      const claim = await claims.add(lease);
+      const claim = firstClaim ?? (await claims.add(lease));
+      firstClaim = null;
       const left = claim.jobs.filter((job) => job.state === "running");
       if (left.length > 0) {
         await this.settleLeft(lease, left);

@@ -4,7 +4,7 @@ import { LeaseKeeper } from "../../src/jobs/lease-keeper.ts";
 import { QUEUE_POLICIES } from "../../src/jobs/policies.ts";
 import type { DrainEnd, TurnControl } from "../../src/jobs/pool.ts";
 import { dueLanes } from "../../src/jobs/sweep.ts";
-import { TransactionalDrains } from "../../src/jobs/transactional-drain.ts";
+import { CLAIM_LIMIT, TransactionalDrains } from "../../src/jobs/transactional-drain.ts";
 import type { Handler, QueueName } from "../../src/jobs/types.ts";
 import { type Database, silentLogger } from "../../src/platform/index.ts";
 import type { Life } from "./traffic.ts";
@@ -75,7 +75,8 @@ export class ModelWorker {
     const { db, keeper, queue, handler } = this;
     // Both ways through the batchers, side by side.
     const express = lane.charCodeAt(lane.length - 1) % 2 === 0;
-    const held = await keeper.take(queue, lane, express);
+    const claimLimit = handler.mode === "transactional" ? CLAIM_LIMIT : 0;
+    const held = await keeper.take(queue, lane, { express, claimLimit });
     if (held === null) return null;
     const turn: TurnControl = {
       isOver: () => flag.turnIsOver,

@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { claimInOrder } from "../../src/jobs/claim.ts";
 import { finishLanes } from "../../src/jobs/finish-lanes.ts";
 import type { NewJob, TransactionalHandler } from "../../src/jobs/index.ts";
-import { releaseLeases, renewLeases, takeLeases } from "../../src/jobs/lease.ts";
+import { releaseLeases, renewLeases } from "../../src/jobs/lease.ts";
+import { takeLeases } from "../../src/jobs/take-leases.ts";
 import type { Database } from "../../src/platform/index.ts";
 
 /**
@@ -15,11 +16,13 @@ export async function drainOnce(
   jobs: NewJob[],
 ): Promise<number> {
   const lanes = [...new Set(jobs.map((job) => job.lane))].sort();
-  const holder = { owner: randomUUID(), leaseMs: 5_000 };
-  const leases = [...(await takeLeases(db, "ingest", lanes, holder)).values()];
+  const holder = { owner: randomUUID(), leaseMs: 5_000, claimLimit: 64 };
+  const taken = [...(await takeLeases(db, "ingest", lanes, holder)).values()];
+  const leases = taken.map(({ lease }) => lease);
   await renewLeases(db, leases, holder);
   const requests = leases.map((lease) => ({ lease, limit: 64 }));
-  const claims = await claimInOrder(db, "ingest", requests);
+  const later = await claimInOrder(db, "ingest", requests);
+  const claims = later.map((claim, n) => (n % 2 === 0 ? claim : (taken[n]?.firstClaim ?? claim)));
   const work = leases.map((lease, n) => ({
     lease,
     jobs: claims[n]?.jobs ?? [],
