@@ -26,6 +26,8 @@ export interface Lease {
   epoch: string;
   /** The last holder ended without a release: it crashed, or was cut off, with jobs in hand. */
   inherited: boolean;
+  /** The lane was woken as urgent since it became due (enqueue.ts): it comes back as such. */
+  urgent?: boolean;
 }
 
 export interface LeaseOptions {
@@ -58,7 +60,7 @@ UPDATE lanes l
 SET owner = $3, epoch = nextval('lease_epochs'), lease_until = now() + $4 * interval '1 ms'
 FROM free ${RELAXED}
 WHERE l.queue = free.queue AND l.lane = free.lane
-RETURNING l.lane, l.workspace_id, l.epoch, free.inherited`;
+RETURNING l.lane, l.workspace_id, l.epoch, free.inherited, l.urgent_seq >= l.due_seq AS urgent`;
 
 /** Takes the leases of those lanes of a queue that are due and free. */
 export async function takeLeases(
@@ -72,6 +74,7 @@ export async function takeLeases(
     workspace_id: string;
     epoch: string;
     inherited: boolean;
+    urgent: boolean;
   }>(TAKE, [queue, lanes, owner, leaseMs]);
   return new Map(
     rows.map((row) => [
@@ -83,6 +86,7 @@ export async function takeLeases(
         owner,
         epoch: row.epoch,
         inherited: row.inherited,
+        urgent: row.urgent,
       },
     ]),
   );

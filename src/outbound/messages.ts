@@ -92,6 +92,7 @@ export async function submitMessages(
       // An answer to a button waits for nobody: a key of its own.
       orderingKey: message.callbackQueryId ? `callback/${ids[n]}` : message.chatId,
       priority: message.callbackQueryId ? 0 : PRIORITY_NUMBERS[priorities[n] ?? "medium"],
+      urgent: PRIORITY_NUMBERS[priorities[n] ?? "medium"] <= PRIORITY_NUMBERS.high,
       payload: { messageId: ids[n] ?? "" },
       runAt: message.sendAt,
       causeId: message.causeId,
