@@ -297,8 +297,7 @@ describe("retention", () => {
       const turnAt = "INSERT INTO retention_runs (rule, ran_at) VALUES ('waited for', now())";
       await other.query(turnAt);
       waiting.start();
-      const blocked =
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%retention.turn%'";
+      const blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%retention.turn%'";
       await waitFor(
         async () => (await db.query(`${blocked} AND wait_event_type = 'Lock'`)).length === 1,
         { what: "a process that waits for the turn" },
