@@ -21,6 +21,9 @@ export const migration: Migration = {
         due_at       timestamptz,
         -- seq of the insert that made the lane due: that one sends the wake.
         due_seq      bigint      NOT NULL DEFAULT 0,
+        -- seq of the last insert that sent an urgent wake, which is on its way, or was taken, if it
+        -- is not below due_seq.
+        urgent_seq   bigint      NOT NULL DEFAULT -1,
         owner        uuid,
         epoch        bigint      NOT NULL DEFAULT 0,
         lease_until  timestamptz,

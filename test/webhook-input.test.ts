@@ -170,6 +170,19 @@ describe("the webhook accepts", () => {
     expect(await stored()).toBe(before + 1);
   });
 
+  test("a command as urgent, a plain message as not", async () => {
+    const wokenAsUrgent = async (chatId: number, text: string) => {
+      expect(await deliver(world.url, bot, textUpdate(nextId++, chatId, nextId, text))).toBe(200);
+      const [lane] = await world.system.db.query<{ urgent: boolean }>(
+        "SELECT urgent_seq >= due_seq AS urgent FROM lanes WHERE queue = 'ingest' AND lane = $1",
+        [`${bot.connectorId}/c${chatId}`],
+      );
+      return lane?.urgent;
+    };
+    expect(await wokenAsUrgent(7_001, "hello")).toBe(false);
+    expect(await wokenAsUrgent(7_002, "/start")).toBe(true);
+  });
+
   test("messages of groups only while they are linked; the link takes effect at once", async () => {
     const group = -1_001_234;
     const update = () => ({

@@ -16,6 +16,7 @@ export {
   setChatLink,
 } from "./chat-links.ts";
 export { type ChatView, listChats } from "./chat-list.ts";
+export { parseCommand } from "./command.ts";
 export { needsLink } from "./context.ts";
 export { type ConversationView, listConversations, type TopicView } from "./conversation-list.ts";
 export type { Scope } from "./effects.ts";

@@ -110,6 +110,54 @@ describe("enqueue", () => {
     expect(await valuesOf("tx/b")).toEqual([]);
   });
 
+  test("wakes a lane when it becomes due, and once more when it becomes urgent", async () => {
+    const woken: string[] = [];
+    const enqueuer = createEnqueuer(database.db, (_queue, lanes) => {
+      for (const { lane, urgent } of lanes) woken.push(`${lane} ${urgent ? "urgent" : "plain"}`);
+    });
+    const send = async (lane: string, urgent: boolean, more: Partial<NewJob> = {}) => {
+      woken.length = 0;
+      await enqueuer.enqueue(job(lane, 1, { urgent, ...more }));
+      return [...woken];
+    };
+    const isHandedBack = (lane: string) =>
+      database.db.query("UPDATE lanes SET due_at = NULL WHERE lane = $1", [lane]);
+    const later = { runAt: new Date(Date.now() + 3_600_000) };
+
+    expect(await send("urgent/a", false)).toEqual(["urgent/a plain"]);
+    expect(await send("urgent/a", false)).toEqual([]);
+    expect(await send("urgent/a", true, later)).toEqual([]);
+    expect(await send("urgent/a", true)).toEqual(["urgent/a urgent"]);
+    expect(await send("urgent/a", true)).toEqual([]);
+    expect(await send("urgent/a", false)).toEqual([]);
+    await isHandedBack("urgent/a");
+    expect(await send("urgent/a", false)).toEqual(["urgent/a plain"]);
+    expect(await send("urgent/a", true)).toEqual(["urgent/a urgent"]);
+    await isHandedBack("urgent/a");
+    expect(await send("urgent/a", true)).toEqual(["urgent/a urgent"]);
+    expect(await send("urgent/a", true)).toEqual([]);
+
+    expect(await send("urgent/new", true)).toEqual(["urgent/new urgent"]);
+    expect(await send("urgent/new", true)).toEqual([]);
+    expect(await send("urgent/later", true, later)).toEqual([]);
+    expect(await send("urgent/later", true)).toEqual(["urgent/later urgent"]);
+  });
+
+  test("of urgent jobs that race from several processes for one lane, one wakes it", async () => {
+    await insertJobs(database.db, [job("urgent/race", 0)]);
+    const other = openDatabase({ url: database.url, max: 4 });
+    let wakes = 0;
+    const receivers = [database.db, other, database.db].map((db) =>
+      createEnqueuer(db, (_queue, lanes) => {
+        wakes += [...lanes].length;
+      }),
+    );
+    const urgent = Array.from({ length: 300 }, (_, n) => job("urgent/race", n, { urgent: true }));
+    await Promise.all(urgent.map((one, n) => receivers[n % 3]?.enqueue(one)));
+    await other.close();
+    expect(wakes).toBe(1);
+  });
+
   test("group commit: one refused job does not take its neighbours with it", async () => {
     const enqueuer = createEnqueuer(database.db, () => {});
     const results = await Promise.allSettled([

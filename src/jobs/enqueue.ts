@@ -12,7 +12,9 @@ import type { Wake, WokenLane } from "./wakes.ts";
  *
  * Only the insert that makes a lane due wakes it: until a drain has handed the lane back as empty,
  * a wake is on its way, or the lane is in somebody's hands, or the sweep will find it. So wakes do
- * not pile up, however many jobs do.
+ * not pile up, however many jobs do. A lane's first urgent job since then wakes it once more: the
+ * wake on its way may stand far back. `urgent_seq` remembers that, and means nothing once the lane
+ * has become due anew (`due_seq` is above it).
  *
  * The time it may wait for a lane's row is set in its first step: a transaction around it would cost
  * two more turns of a busy event loop, and a third of what a receiver can accept.
@@ -23,8 +25,8 @@ WITH input AS MATERIALIZED (
     SELECT set_config('lock_timeout', coalesce($15, current_setting('lock_timeout')), true)
   ) lock_timeout CROSS JOIN unnest($1::int[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[],
     $7::smallint[], $8::jsonb[], $9::bytea[], $10::text[], $11::timestamptz[], $12::smallint[],
-    $13::bigint[]) AS i(n, queue, lane, workspace_id, kind, ordering_key, priority, payload, body,
-    unique_key, run_at, max_attempts, cause_id)
+    $13::bigint[], $16::boolean[]) AS i(n, queue, lane, workspace_id, kind, ordering_key, priority,
+    payload, body, unique_key, run_at, max_attempts, cause_id, urgent)
 ), keys AS (
   INSERT INTO job_keys (queue, key)
   SELECT DISTINCT queue, unique_key FROM input WHERE unique_key IS NOT NULL ORDER BY 1, 2
@@ -39,18 +41,23 @@ WITH input AS MATERIALIZED (
     ORDER BY i.queue, i.unique_key, i.n
   ) first_of_key
 ), locked AS (
-  INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at, due_seq)
+  INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at, due_seq, urgent_seq)
   SELECT queue, lane, min(workspace_id::text)::uuid, 1, min(coalesce(run_at, now())),
-    CASE WHEN min(coalesce(run_at, now())) <= now() THEN 1 ELSE 0 END
+    CASE WHEN min(coalesce(run_at, now())) <= now() THEN 1 ELSE 0 END,
+    CASE WHEN bool_or(urgent AND coalesce(run_at, now()) <= now()) THEN 1 ELSE -1 END
   FROM fresh GROUP BY queue, lane ORDER BY array_position($14::text[], queue), lane
   ON CONFLICT (queue, lane) DO UPDATE
     SET seq = l.seq + 1, due_at = least(l.due_at, excluded.due_at),
       due_seq = CASE WHEN excluded.due_at <= now() AND (l.due_at IS NULL OR l.due_at > now())
-        THEN l.seq + 1 ELSE l.due_seq END
-  RETURNING queue, lane, due_seq = seq AS became_due
+        THEN l.seq + 1 ELSE l.due_seq END,
+      urgent_seq = CASE WHEN excluded.urgent_seq = 1
+        AND (l.urgent_seq < l.due_seq OR l.due_at IS NULL OR l.due_at > now())
+        THEN l.seq + 1 ELSE l.urgent_seq END
+  RETURNING queue, lane,
+    CASE WHEN urgent_seq = seq THEN 'urgent' WHEN due_seq = seq THEN 'plain' END AS wake
 ), numbered AS MATERIALIZED (
   SELECT nextval('job_ids') AS id, o.* FROM (
-    SELECT f.*, l.became_due FROM fresh f JOIN locked l ON l.queue = f.queue AND l.lane = f.lane ORDER BY f.n
+    SELECT f.*, l.wake FROM fresh f JOIN locked l ON l.queue = f.queue AND l.lane = f.lane ORDER BY f.n
   ) o
 ), bodies AS (
   INSERT INTO job_bodies (workspace_id, job_id, body, created_at)
@@ -62,13 +69,13 @@ WITH input AS MATERIALIZED (
     coalesce(run_at, least(now(), clock_timestamp())), max_attempts, cause_id, clock_timestamp()
   FROM numbered
 )
-SELECT n, id, became_due FROM numbered`;
+SELECT n, id, wake FROM numbered`;
 
 const DEFAULT_PRIORITY = 5;
 
 interface Inserted {
   results: Enqueued[];
-  /** Lanes that were not due before. */
+  /** Lanes that were not due before, and those that are urgent from now on. */
   toWake: Map<QueueName, Map<string, WokenLane>>;
 }
 
@@ -80,7 +87,7 @@ async function insert(
 ): Promise<Inserted> {
   const toWake: Inserted["toWake"] = new Map();
   if (jobs.length === 0) return { results: [], toWake };
-  const rows = await on.query<{ n: number; id: string; became_due: boolean }>(ENQUEUE, [
+  const rows = await on.query<{ n: number; id: string; wake: "plain" | "urgent" | null }>(ENQUEUE, [
     jobs.map((_, n) => n),
     jobs.map((job) => job.queue),
     jobs.map((job) => job.lane),
@@ -96,14 +103,17 @@ async function insert(
     jobs.map((job) => job.causeId ?? null),
     LOCK_ORDER,
     lockTimeoutMs === null ? null : String(lockTimeoutMs),
+    jobs.map((job) => job.urgent ?? false),
   ]);
   const results: Enqueued[] = jobs.map(() => ({ id: null, duplicate: true }));
-  for (const { n, id, became_due } of rows) {
+  for (const { n, id, wake } of rows) {
     results[n] = { id, duplicate: false };
     const job = jobs[n];
-    if (!became_due || job === undefined) continue;
+    if (wake === null || job === undefined) continue;
     const lanes = toWake.get(job.queue) ?? new Map<string, WokenLane>();
-    toWake.set(job.queue, lanes.set(job.lane, job));
+    const { lane, workspaceId } = job;
+    lanes.set(lane, { lane, workspaceId, urgent: wake === "urgent" });
+    toWake.set(job.queue, lanes);
   }
   return { results, toWake };
 }

@@ -26,7 +26,8 @@ const laneOf = (job: NewJob) => `${job.queue} ${job.lane}`;
 
 /**
  * Inserts of one process: one under way, so a lane's jobs arrive in order (two would halve the
- * batches, and were slower: docs/figures.md). Workspaces take turns while more wait than a batch takes.
+ * batches, and were slower: docs/figures.md). Workspaces take turns while more wait than a batch takes,
+ * and inside a workspace lanes with an urgent job and the others do.
  *
  * A lane whose row stays locked leaves the common batches: it gets inserts of its own, one under
  * way, until nothing of it waits any more. All jobs come through the common queue, and those of such
@@ -46,6 +47,8 @@ export class InsertQueue {
       maxQueued: MAX_QUEUED_JOBS,
       maxQueuedOfGroup: MAX_QUEUED_OF_WORKSPACE,
       groupOf: (job) => job.workspaceId,
+      isUrgent: (job) => job.urgent === true,
+      keyOf: laneOf,
       isShared: isUnavailable,
       run: (jobs) => this.insertBatch(jobs),
     });

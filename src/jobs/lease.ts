@@ -25,6 +25,8 @@ export interface Lease {
   epoch: string;
   /** The last holder ended without a release: it crashed, or was cut off, with jobs in hand. */
   inherited: boolean;
+  /** The lane was woken as urgent since it became due (enqueue.ts): it comes back as such. */
+  urgent?: boolean;
 }
 
 export interface LeaseOptions {

@@ -3,6 +3,7 @@ import { type Database, isUnavailable, type Logger } from "../platform/index.ts"
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
 import type { InHand } from "./in-hand.ts";
+import type { Lease } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import type { PauseWatch } from "./paused-queues.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
@@ -21,7 +22,7 @@ export type DrainEnd =
   /** The lease was lost. */
   | { handedBack: false };
 
-type HandedBack = Extract<DrainEnd, { handedBack: true }> & { workspaceId: string };
+type HandedBack = Extract<DrainEnd, { handedBack: true }> & { lease: Lease };
 
 /** A drain's turn: when it must end by itself, and when it must stop at once. */
 export interface TurnControl {
@@ -172,7 +173,7 @@ export class WorkerPool {
   /** True when the lane is being drained here; it will be looked at again after that. */
   private isDraining(lane: string, priority: WakePriority): boolean {
     if (!this.draining.has(lane)) return false;
-    this.wokenAgain.set(lane, priority);
+    this.wokenAgain.set(lane, Math.min(priority, this.wokenAgain.get(lane) ?? priority));
     return true;
   }
 
@@ -204,7 +205,7 @@ export class WorkerPool {
       if (held === null) return null;
       this.options.pauses.sawRunning(queue);
       const end = await this.drainHeld(held);
-      return end.handedBack ? { ...end, workspaceId: held.lease.workspaceId } : null;
+      return end.handedBack ? { ...end, lease: held.lease } : null;
     } catch (error) {
       // The lease runs out by itself, and the sweep finds the lane: nothing to undo here.
       if (!(error instanceof LeaseLost)) {
@@ -247,13 +248,13 @@ export class WorkerPool {
   /** A lane that was handed back with something to do: to the end of the queue, or at its time. */
   private comeBack(
     lane: string,
-    { dueInMs, workspaceId }: HandedBack,
+    { dueInMs, lease: { workspaceId, urgent } }: HandedBack,
     priority: WakePriority,
   ): void {
     const { wake, queue } = this.options;
     if (dueInMs === null) return;
     if (this.stopping || dueInMs <= 0) {
-      wake(queue, [{ lane, workspaceId }]);
+      wake(queue, [{ lane, workspaceId, urgent }]);
       return;
     }
     if (dueInMs > ALARM_WITHIN_MS || this.alarms.size >= MAX_ALARMS) return;

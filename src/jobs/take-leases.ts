@@ -58,9 +58,10 @@ WITH names AS MATERIALIZED (
   SET owner = $3, epoch = nextval('lease_epochs'), lease_until = now() + $4 * interval '1 ms'
   FROM free ${RELAXED}
   WHERE l.queue = free.queue AND l.lane = free.lane
-  RETURNING l.queue, l.lane, l.workspace_id, l.epoch, l.seq, free.inherited, free.former_epoch
+  RETURNING l.queue, l.lane, l.workspace_id, l.epoch, l.seq, l.urgent_seq >= l.due_seq AS urgent,
+    free.inherited, free.former_epoch
 )
-SELECT t.lane AS of_lane, t.workspace_id AS of_workspace, t.epoch, t.inherited, seen.seq,
+SELECT t.lane AS of_lane, t.workspace_id AS of_workspace, t.epoch, t.urgent, t.inherited, seen.seq,
   clock_timestamp()::text AS claimed_at, j.*, b.body
 FROM taken t
 LEFT JOIN LATERAL (
@@ -76,6 +77,7 @@ type TakenRow = Omit<ClaimRow, "seq"> & {
   of_workspace: string;
   epoch: string;
   inherited: boolean;
+  urgent: boolean;
   seq: string | null;
 };
 
@@ -101,11 +103,12 @@ export async function takeLeases(
   const rows = await on.query<TakenRow>(TAKE, [queue, lanes, owner, leaseMs, limit]);
   const claims = claimsByLane(rows.filter(hasClaim));
   return new Map(
-    rows.map(({ of_lane: lane, of_workspace: workspaceId, epoch, inherited }) => {
+    rows.map(({ of_lane: lane, of_workspace: workspaceId, epoch, inherited, urgent }) => {
       const claim = claims.get(lane);
       const isWhole = limit === claimLimit || (claim?.jobs.length ?? 0) < limit;
       const firstClaim = claim === undefined || !isWhole ? null : claim;
-      return [lane, { lease: { queue, lane, workspaceId, owner, epoch, inherited }, firstClaim }];
+      const lease = { queue, lane, workspaceId, owner, epoch, inherited, urgent };
+      return [lane, { lease, firstClaim }];
     }),
   );
 }

@@ -50,6 +50,11 @@ export interface NewJob {
   orderingKey?: string;
   /** 0 (first) to 9 (last); default 5. Only queues ordered per key look at it, between keys. */
   priority?: number;
+  /**
+   * Somebody waits for it now: its lane goes before other lanes of its workspace. The order inside
+   * the lane stays. A job of a later time is not.
+   */
+  urgent?: boolean;
   /** Small; ids and settings. What is large or must stay byte for byte goes into `body`. */
   payload?: JobPayload;
   /** Raw bytes kept beside the job in `job_bodies` (ingest: the update as it came). */

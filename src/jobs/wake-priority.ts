@@ -6,6 +6,10 @@
  * What is outstanding is not known to whoever sends a wake, but what it sent lately is: a count a
  * workspace that halves every second. A workspace that asks for little is always first, one that
  * floods goes behind all that ask for less, and nobody needs to be told how large a tenant is.
+ *
+ * Urgent wakes, of lanes with a job that somebody waits for, are counted once more, apart: a command
+ * goes before the thousands of plain messages of its own workspace, and who floods with commands is
+ * where who floods with messages is.
  */
 
 /** BullMQ: 0 goes first, then 1, 2, … */
@@ -20,9 +24,10 @@ const STEPS = [64, 128, 1_024];
 /** Last of all: the sweep's own finds, and what has asked for the most. */
 export const LAST_PRIORITY = STEPS.length;
 /**
- * Lanes of these priorities (at most 90 a second of one workspace) take their leases and commit
- * in batches of their own, so that they do not wait for the large batches of a flood. Fewer, and
- * batches are halved where there is only one workspace: a fifth of the throughput (docs/figures.md).
+ * Lanes of these priorities (at most 90 a second of one workspace, and as many urgent ones) take
+ * their leases and commit in batches of their own, so that they do not wait for the large batches of
+ * a flood. More, and batches are halved where there is only one workspace: a fifth of the throughput
+ * (docs/figures.md).
  */
 const EXPRESS_BELOW = 2;
 
@@ -38,21 +43,43 @@ interface Count {
 }
 
 export class WakePriorities {
-  private readonly counts = new Map<string, Count>();
+  private readonly all = new RecentCounts();
+  private readonly urgent = new RecentCounts();
 
   /** Workspaces remembered. */
+  get size(): number {
+    return this.all.size;
+  }
+
+  /**
+   * Counts a lane of a workspace and answers the priority of its wake. An urgent wake counts among
+   * all of them too, so its own count is never the larger one: it goes before its workspace's plain
+   * wakes, or with them. `nowMs` is monotonic.
+   */
+  next(workspaceId: string, nowMs: number, urgent = false): WakePriority {
+    const ofAll = stepOf(this.all.add(workspaceId, nowMs));
+    return urgent ? Math.min(ofAll, stepOf(this.urgent.add(workspaceId, nowMs))) : ofAll;
+  }
+}
+
+const stepOf = (lanes: number): WakePriority => STEPS.filter((step) => lanes > step).length;
+
+/** How many lanes each workspace asked for lately. */
+class RecentCounts {
+  private readonly counts = new Map<string, Count>();
+
   get size(): number {
     return this.counts.size;
   }
 
-  /** Counts a lane of a workspace and answers the priority of its wake. `nowMs` is monotonic. */
-  next(workspaceId: string, nowMs: number): WakePriority {
+  /** Counts one more, and answers the count. */
+  add(workspaceId: string, nowMs: number): number {
     const count = this.counts.get(workspaceId) ?? { lanes: 0, atMs: nowMs };
     count.lanes = remaining(count, nowMs) + 1;
     count.atMs = nowMs;
     if (this.counts.size >= MAX_WORKSPACES && !this.counts.has(workspaceId)) this.forget(nowMs);
     this.counts.set(workspaceId, count);
-    return STEPS.filter((lanes) => count.lanes > lanes).length;
+    return count.lanes;
   }
 
   /** Workspaces that asked for nothing lately; all of them, should none be quiet. */

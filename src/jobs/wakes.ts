@@ -6,6 +6,8 @@ import { WakePriorities, type WakePriority } from "./wake-priority.ts";
 export interface WokenLane {
   lane: string;
   workspaceId: string;
+  /** Somebody waits for one of its jobs. */
+  urgent?: boolean;
 }
 
 /** Says that lanes have something to do. Must not throw and must not wait. */
@@ -17,8 +19,8 @@ export function createWake(transport: Pick<WakeTransport, "wake">): Wake {
   return (queue, lanes) => {
     const nowMs = performance.now();
     const byPriority = new Map<WakePriority, string[]>();
-    for (const { lane, workspaceId } of lanes) {
-      const priority = priorities.next(workspaceId, nowMs);
+    for (const { lane, workspaceId, urgent } of lanes) {
+      const priority = priorities.next(workspaceId, nowMs, urgent);
       const names = byPriority.get(priority);
       if (names === undefined) byPriority.set(priority, [lane]);
       else names.push(lane);

@@ -67,6 +67,9 @@ export async function submitMessages(
   if (messages.length === 0) return [];
   const ids = messages.map(() => randomUUID());
   const priorities = messages.map((message) => message.priority ?? "medium");
+  const numbers = messages.map((message, n) =>
+    message.callbackQueryId ? 0 : PRIORITY_NUMBERS[priorities[n] ?? "medium"],
+  );
   await tx.query(INSERT, [
     messages.map((message) => message.workspaceId),
     ids,
@@ -91,7 +94,8 @@ export async function submitMessages(
       kind: message.callbackQueryId ? "callback-answer" : "message",
       // An answer to a button waits for nobody: a key of its own.
       orderingKey: message.callbackQueryId ? `callback/${ids[n]}` : message.chatId,
-      priority: message.callbackQueryId ? 0 : PRIORITY_NUMBERS[priorities[n] ?? "medium"],
+      priority: numbers[n],
+      urgent: (numbers[n] ?? PRIORITY_NUMBERS.medium) <= PRIORITY_NUMBERS.high,
       payload: { messageId: ids[n] ?? "" },
       runAt: message.sendAt,
       causeId: message.causeId,

@@ -1,3 +1,5 @@
+import { groupBy } from "./group-by.ts";
+
 /**
  * Group commit: callers that meet in the same moment travel in one statement.
  *
@@ -9,7 +11,9 @@
  * error that `isShared` recognises (the database is away) is everybody's and is not tried again.
  *
  * Items of one group (`groupOf`) keep their order. While more wait than a batch takes, the groups
- * take turns, so that one with a thousand items does not make the others wait for all of them.
+ * take turns, so that one with a thousand items does not make the others wait for all of them. So do
+ * urgent items (`isUrgent`) and the others of a group, and neither waits for all of the other: then
+ * only items of one key (`keyOf`) keep their order, and all of them count as urgent when one is.
  */
 export interface BatcherOptions<Item, Result> {
   /** Runs a batch; must answer one result an item, in the same order, or a promise of one. */
@@ -25,6 +29,10 @@ export interface BatcherOptions<Item, Result> {
   maxQueuedOfGroup?: number;
   /** Default: all items are of one group. */
   groupOf?(item: Item): string;
+  /** Default: none is. */
+  isUrgent?(item: Item): boolean;
+  /** Items of one key keep their order, urgent or not; a key is of one group. Default: the group. */
+  keyOf?(item: Item): string;
   /** Items of a failed batch that are tried alone at once; only where their order is free. Default 1. */
   aloneAtOnce?: number;
   /** True for errors that no item caused. */
@@ -99,11 +107,27 @@ export class Batcher<Item, Result> {
     return this.options.groupOf?.(item) ?? "";
   }
 
+  /** Puts what waits into the order in which it leaves while it is more than a batch. */
+  private takeTurns(): void {
+    const group = ({ item }: Waiting<Item, Result>) => this.groupOf(item);
+    const groups = [...groupBy(this.queued, group).values()].map((items) =>
+      this.urgentInTurn(items),
+    );
+    this.queued = inTurn(groups.flat(), group);
+  }
+
+  private urgentInTurn(ofGroup: Waiting<Item, Result>[]): Waiting<Item, Result>[] {
+    const { isUrgent, keyOf } = this.options;
+    if (isUrgent === undefined) return ofGroup;
+    const key = ({ item }: Waiting<Item, Result>) => (keyOf ?? this.groupOf.bind(this))(item);
+    const urgent = new Set(ofGroup.filter(({ item }) => isUrgent(item)).map(key));
+    return urgent.size === 0 ? ofGroup : inTurn(ofGroup, (waiting) => urgent.has(key(waiting)));
+  }
+
   private takeBatch(): Waiting<Item, Result>[] {
     const { maxItems, maxWeight, weigh } = this.options;
-    if (this.queued.length > maxItems && this.groups.size > 1) {
-      this.queued = inTurn(this.queued, (waiting) => this.groupOf(waiting.item));
-    }
+    const haveTurns = this.groups.size > 1 || this.options.isUrgent !== undefined;
+    if (this.queued.length > maxItems && haveTurns) this.takeTurns();
     let count = Math.min(maxItems, this.queued.length);
     if (maxWeight !== undefined && weigh !== undefined) {
       let weight = 0;
@@ -145,9 +169,9 @@ export class Batcher<Item, Result> {
 }
 
 /** The first of each group, then the second of each, and so on; each group in its own order. */
-function inTurn<Item>(items: Item[], groupOf: (item: Item) => string): Item[] {
+function inTurn<Item>(items: Item[], groupOf: (item: Item) => unknown): Item[] {
   const turns: Item[][] = [];
-  const taken = new Map<string, number>();
+  const taken = new Map<unknown, number>();
   for (const item of items) {
     const group = groupOf(item);
     const turn = taken.get(group) ?? 0;

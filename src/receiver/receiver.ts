@@ -113,6 +113,7 @@ export function createReceiver(options: ReceiverOptions): Router {
       lane: routed.lane,
       workspaceId,
       kind: "update",
+      urgent: routed.urgent,
       payload: { connectorId, updateId, updateKind: routed.kind },
       body,
       uniqueKey: `${connectorId}/${updateId}`,

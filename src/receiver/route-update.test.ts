@@ -72,6 +72,30 @@ describe("the lane of an update", () => {
   });
 });
 
+describe("whether somebody waits for the answer", () => {
+  const message = (text: unknown) => ({ message: { chat: chat(5, "private"), text } });
+  test.each<[string, Record<string, unknown>, boolean]>([
+    ["a command", message("/start"), true],
+    ["a command with words", message("/status of 7"), true],
+    ["a command to one bot of a group", message("/help@desk_bot"), true],
+    ["a pressed button", { callback_query: { from: { id: 7 } } }, true],
+    ["an inline query", { inline_query: { from: { id: 7 } } }, true],
+    ["a plain message", message("hello"), false],
+    ["talk about a command", message("use /start"), false],
+    ["a path", message("/etc/hosts"), false],
+    ["a slash", message("/"), false],
+    ["no text", message(undefined), false],
+    ["a text that is none", message({ toString: "/start" }), false],
+    ["an edit, which is not answered", { edited_message: { text: "/start" } }, false],
+    ["a channel's post", { channel_post: { text: "/start" } }, false],
+    ["a business account's chat", { business_message: { text: "/start" } }, false],
+    ["a chosen inline result", { chosen_inline_result: { query: "/start" } }, false],
+    ["nothing", {}, false],
+  ])("%s", (_name, update, urgent) => {
+    expect(route(update).urgent).toBe(urgent);
+  });
+});
+
 describe("whether a group must be linked", () => {
   test.each(["group", "supergroup", "channel"])("a %s's messages: yes", (type) => {
     const routed = route({ message: { chat: chat(-5, type), text: "hello" } });

@@ -1,4 +1,4 @@
-import { isMigration, UPDATE_KINDS } from "../conversations/index.ts";
+import { isMigration, parseCommand, UPDATE_KINDS } from "../conversations/index.ts";
 
 /**
  * Where an update belongs, decided without I/O from its outermost fields: its lane, and the group
@@ -8,6 +8,8 @@ export interface RoutedUpdate {
   /** The field that tells what happened: `message`, `callback_query`, … or `unknown`. */
   kind: string;
   lane: string;
+  /** Somebody waits for an answer now: a command, a pressed button, a query. */
+  urgent: boolean;
   /** The group, supergroup or channel it comes from; null for private chats and chatless kinds. */
   groupId: string | null;
   /** Kept though the group is not linked, without what others said: what linking itself needs. */
@@ -50,6 +52,7 @@ export function routeUpdate(update: Fields, connectorId: string): RoutedUpdate {
   return {
     kind,
     lane: `${connectorId}/${lanePart(kind, chatId, userId, businessId, pollIdOf(kind, body))}`,
+    urgent: isQuery(kind) || isCommand(kind, body.text),
     groupId: isGroup ? chatId : null,
     neededForLinking: kind === "my_chat_member" || isLinkCommand || migration !== null,
     migration,
@@ -84,15 +87,21 @@ export function reducedForLinking(update: Fields): Fields {
   const field = fieldOf(update);
   if (field === undefined) return { update_id: update.update_id };
   const body = update[field] as Fields;
-  const isCommand = typeof body.text === "string" && LINK_COMMAND.test(body.text);
+  const isLinkCommand = typeof body.text === "string" && LINK_COMMAND.test(body.text);
   const kept = LINKING_FIELDS.filter((name) => body[name] !== undefined).filter(
-    (name) => isCommand || (name !== "text" && name !== "entities"),
+    (name) => isLinkCommand || (name !== "text" && name !== "entities"),
   );
   return {
     update_id: update.update_id,
     [field]: Object.fromEntries(kept.map((name) => [name, body[name]])),
   };
 }
+
+/** Only new messages are answered: no edits, nothing of a channel or of a business account. */
+const isCommand = (kind: string, text: unknown) =>
+  kind === "message" && typeof text === "string" && parseCommand(text) !== undefined;
+
+const isQuery = (kind: string) => kind === "callback_query" || kind === "inline_query";
 
 /** Queries expire in seconds, so they go by user and never wait behind a chat's messages. */
 function lanePart(
@@ -103,7 +112,7 @@ function lanePart(
   pollId: string | null,
 ): string {
   if (pollId !== null) return `p${keyPart(pollId)}`;
-  if (kind === "callback_query" || kind === "inline_query") return `u${userId ?? "-"}`;
+  if (isQuery(kind)) return `u${userId ?? "-"}`;
   if (businessId !== null && chatId !== null) {
     return `b${keyPart(businessId)}/${chatId}`;
   }
