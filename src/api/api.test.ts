@@ -254,6 +254,11 @@ describe("what is not what a call takes", () => {
   test.each([
     ["chatId", { chatId: "my chat" }],
     ["chatId", { chatId: 1.5 }],
+    ["chatId", { chatId: "0123" }],
+    ["chatId", { chatId: "-00123" }],
+    ["chatId", { chatId: "0" }],
+    ["chatId", { chatId: "-0" }],
+    ["chatId", { chatId: 0 }],
     ["text", { text: "" }],
     ["text", { text: " \n " }],
     ["text", { text: "nul \0 inside" }],
