@@ -47,7 +47,7 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 afterAll(async () => {
-  server.close();
+  server.close().closeAllConnections();
   await world.close();
 });
 
