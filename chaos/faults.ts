@@ -10,6 +10,22 @@ export interface Fault {
   strike(): Promise<void>;
 }
 
+/** Faults at once: the names of those that struck, and of those that could not. */
+export async function strikeAll(faults: Fault[]): Promise<{
+  struck: string[];
+  failed: { fault: string; failed: string }[];
+}> {
+  const ends = await Promise.allSettled(faults.map((fault) => fault.strike()));
+  const struck: string[] = [];
+  const failed: { fault: string; failed: string }[] = [];
+  for (const [n, { name }] of faults.entries()) {
+    const end = ends[n];
+    if (end?.status === "rejected") failed.push({ fault: name, failed: String(end.reason) });
+    else struck.push(name);
+  }
+  return { struck, failed };
+}
+
 /** What Telegram may do to a call, by name. */
 const CALL_ANSWERS = [
   { status: 502, description: "Bad Gateway" },
@@ -149,20 +165,36 @@ async function cutConnections(url: string): Promise<void> {
   }
 }
 
-/** Each commit waits a tenth of a second more before it is written to the disk. */
-async function slowCommits(url: string, forMs: number): Promise<void> {
+const RESET_WITHIN_MS = 60_000;
+const RESET_PAUSE_MS = 300;
+
+/**
+ * Each commit waits a tenth of a second more before it is written to the disk. Another fault may cut
+ * this one's connection, or Postgres be down: what was set is taken back all the same.
+ */
+export async function slowCommits(url: string, forMs: number): Promise<void> {
   const db = openDatabase({ url, max: 1 });
   const set = async (delay: number) => {
     await db.query(`ALTER SYSTEM SET commit_delay = ${delay}`);
     await db.query("ALTER SYSTEM SET commit_siblings = 0");
     await db.query("SELECT pg_reload_conf()");
   };
+  const takeBack = async () => {
+    const deadline = performance.now() + RESET_WITHIN_MS;
+    for (;;) {
+      try {
+        return await set(0);
+      } catch (error) {
+        if (performance.now() > deadline) throw error;
+        await sleep(RESET_PAUSE_MS);
+      }
+    }
+  };
   try {
     await set(100_000);
     await sleep(forMs);
-    await set(0);
   } finally {
-    await db.close();
+    await takeBack().finally(() => db.close());
   }
 }
 

@@ -8,14 +8,14 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { chooseFault } from "./faults.ts";
+import { chooseFault, strikeAll } from "./faults.ts";
 import { type Installation, openInstallation } from "./installation.ts";
 import { type ChaosBot, populate, startLoad } from "./load.ts";
 import { Prober } from "./probe.ts";
 import { createRandom } from "./random.ts";
 import { readRun } from "./read-run.ts";
 import { hasRedis } from "./servers.ts";
-import { judgeAnswers, judgeInbound, judgeOutbound } from "./verdict.ts";
+import { hasPassed, judgeAnswers, judgeInbound, judgeOutbound, wasUnknown } from "./verdict.ts";
 
 export interface ChaosOptions {
   minutes: number;
@@ -57,7 +57,7 @@ export function readOptions(args: string[]): ChaosOptions {
   return { minutes, seed, backend, keep: values.keep };
 }
 
-/** Runs it and prints; answers whether nothing was lost, doubled or out of order. */
+/** Runs it and prints; answers whether nothing was lost, doubled or out of order, nor slow. */
 export async function chaos(options: ChaosOptions): Promise<boolean> {
   const installation = await openInstallation(options.backend);
   let passed = false;
@@ -82,10 +82,18 @@ async function run(installation: Installation, options: ChaosOptions): Promise<b
   const slow: string[] = [];
   let slowestMs = 0;
   let faults = 0;
+  let notInjected = 0;
   while (Date.now() < endsAtMs) {
     await sleep(random.between(1_000, 4_000));
-    const names = await strike(installation, random);
-    faults += names.length;
+    const chosen = [chooseFault(installation, random)];
+    // Now and then two at once.
+    if (random.next() < 0.2) chosen.push(chooseFault(installation, random));
+    const { struck, failed } = await strikeAll(chosen);
+    for (const one of failed) say(one);
+    notInjected += failed.length;
+    faults += struck.length;
+    // What failed may have struck in part.
+    const names = chosen.map((fault) => fault.name);
     const normalMs = await untilNormal(prober);
     slowestMs = Math.max(slowestMs, normalMs);
     if (normalMs > NORMAL_TARGET_MS) slow.push(names.join(" + "));
@@ -97,7 +105,7 @@ async function run(installation: Installation, options: ChaosOptions): Promise<b
   const read = await readRun(installation, [...bots, probed]);
   const inbound = judgeInbound(read.said, read.kept);
   const outbound = judgeOutbound(load.asked, read.ended, read.arrived);
-  const answers = judgeAnswers(read.said, read.arrived, read.unknownAnswers);
+  const answers = judgeAnswers(read.said, read.answers, read.arrived);
   const lost = [...inbound.lost, ...outbound.lost, ...answers.lost];
   const doubled = [...inbound.doubled, ...outbound.doubled, ...answers.doubled];
   const outOfOrder = [...inbound.outOfOrder, ...outbound.outOfOrder];
@@ -109,32 +117,19 @@ async function run(installation: Installation, options: ChaosOptions): Promise<b
     minutes: options.minutes,
     backend: options.backend,
     faults,
+    notInjected,
     received: read.said.length,
     sent: read.arrived.length,
     lost: lost.length,
     doubled: doubled.length,
     outOfOrder: outOfOrder.length,
-    unknown: read.ended.filter((message) => message.wasUnknown).length,
+    unknown: read.ended.filter(wasUnknown).length,
     settled,
+    slow: slow.length,
     slowestNormalMs: slowestMs,
     ownDeaths: installation.processes.reduce((sum, one) => sum + one.ownDeaths, 0),
   });
-  return settled && lost.length + doubled.length + outOfOrder.length === 0;
-}
-
-/** One fault, or now and then two at once. */
-async function strike(
-  installation: Installation,
-  random: ReturnType<typeof createRandom>,
-): Promise<string[]> {
-  const faults = [chooseFault(installation, random)];
-  if (random.next() < 0.2) faults.push(chooseFault(installation, random));
-  await Promise.all(
-    faults.map((fault) =>
-      fault.strike().catch((error: Error) => say({ fault: fault.name, failed: error.message })),
-    ),
-  );
-  return faults.map((fault) => fault.name);
+  return hasPassed({ settled, lost, doubled, outOfOrder, slow });
 }
 
 async function untilNormal(prober: Prober): Promise<number> {

@@ -1,9 +1,16 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { RecordEntry } from "../sandbox/index.ts";
+import type { Queryable } from "../src/platform/index.ts";
 import type { Installation } from "./installation.ts";
 import { ASKED_PREFIX, type ChaosBot } from "./load.ts";
-import type { ArrivedMessage, EndedMessage, KeptMessage, SaidMessage } from "./verdict.ts";
+import type {
+  AnswerMessage,
+  ArrivedMessage,
+  EndedMessage,
+  KeptMessage,
+  SaidMessage,
+} from "./verdict.ts";
 
 /** What a run left behind, at Telegram and in the database, as the verdict wants it. */
 export interface Run {
@@ -11,8 +18,7 @@ export interface Run {
   kept: KeptMessage[];
   ended: EndedMessage[];
   arrived: ArrivedMessage[];
-  /** Answers whose send ended as unknown, by `connectorId/chatId`. */
-  unknownAnswers: Map<string, number>;
+  answers: AnswerMessage[];
 }
 
 export async function readRun(installation: Installation, bots: ChaosBot[]): Promise<Run> {
@@ -23,28 +29,33 @@ export async function readRun(installation: Installation, bots: ChaosBot[]): Pro
        telegram_message_id::int AS "messageId"
      FROM messages WHERE direction = 'in' ORDER BY id`,
   );
-  // In flight when its worker died or was stopped: nobody knew, or it became known too late.
   const ended = await db.query<EndedMessage>(
-    `SELECT substr(m.text, $1) AS id, m.state, EXISTS (
-       SELECT FROM send_attempts a
-       WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id
-         AND (a.outcome = 'unknown' OR a.outcome IS NULL OR a.finished_at > a.deadline_at)
-     ) AS "wasUnknown"
+    `SELECT substr(m.text, $1) AS id, m.state, ${ATTEMPTS} AS attempts
      FROM outbound_messages m WHERE m.text LIKE $2`,
     [ASKED_PREFIX.length + 1, `${ASKED_PREFIX}%`],
   );
-  const unknown = await db.query<{ chat: string; count: number }>(
-    `SELECT connector_id || '/' || chat_id AS chat, count(*)::int AS count
-     FROM outbound_messages WHERE text NOT LIKE $1 AND state = 'unknown' GROUP BY 1`,
+  return { said, kept, ended, arrived, answers: await readAnswers(db) };
+}
+
+/** Unclear: in flight when its worker died or was stopped, so that it became known too late or never. */
+const ATTEMPTS = `(
+  SELECT coalesce(json_agg(json_build_object(
+    'startedAtMs', floor(extract(epoch FROM a.started_at) * 1000),
+    'unclear', a.outcome IS NULL OR a.outcome = 'unknown' OR a.finished_at > a.deadline_at
+  ) ORDER BY a.started_at), '[]')
+  FROM send_attempts a WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id)`;
+
+/** What was sent because of what people said. */
+export function readAnswers(db: Queryable): Promise<AnswerMessage[]> {
+  return db.query<AnswerMessage>(
+    `SELECT m.connector_id AS "connectorId", m.chat_id AS "chatId",
+       i.telegram_message_id::int AS "toMessageId", m.state, m.on_unknown AS "onUnknown",
+       m.telegram_message_ids::int[] AS "telegramIds", ${ATTEMPTS} AS attempts
+     FROM outbound_messages m LEFT JOIN messages i
+       ON i.workspace_id = m.workspace_id AND i.job_id = m.cause_id AND i.direction = 'in'
+     WHERE m.kind = 'message' AND m.text NOT LIKE $1`,
     [`${ASKED_PREFIX}%`],
   );
-  return {
-    said,
-    kept,
-    ended,
-    arrived,
-    unknownAnswers: new Map(unknown.map(({ chat, count }) => [chat, count])),
-  };
 }
 
 async function readRecord(
@@ -70,7 +81,9 @@ async function readRecord(
       if (connectorId === undefined) continue;
       const text = String(entry.params.text);
       const askedId = text.startsWith(ASKED_PREFIX) ? text.slice(ASKED_PREFIX.length) : undefined;
-      arrived.push({ connectorId, chatId: String(entry.params.chat_id), askedId });
+      const messageId = (entry.result as { message_id?: number } | undefined)?.message_id ?? 0;
+      const chatId = String(entry.params.chat_id);
+      arrived.push({ connectorId, chatId, askedId, atMs: entry.at, messageId });
     }
   }
   return { said, arrived };

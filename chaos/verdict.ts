@@ -3,6 +3,8 @@
  * database holds, and what arrived at Telegram, held against each other row by row.
  */
 
+import { groupBy } from "../src/platform/index.ts";
+
 /** An update that the sandbox made and that Heliograph must keep. */
 export interface SaidMessage {
   connectorId: string;
@@ -28,12 +30,32 @@ export interface AskedMessage {
   onUnknown: "resend" | "hold";
 }
 
+/** A try to send a message, as it was written down before the request left. */
+export interface Attempt {
+  startedAtMs: number;
+  /** Its outcome was not known in time: somebody died or was stopped, or Telegram never answered. */
+  unclear: boolean;
+}
+
 /** How it stands in the database at the end. */
 export interface EndedMessage {
   id: string;
   state: string;
-  /** Somebody died or was stopped with it in flight, or Telegram never answered. */
-  wasUnknown: boolean;
+  /** In the order in which they began; one of a chat ends before the next begins. */
+  attempts: Attempt[];
+}
+
+/** The message that answers a command. */
+export interface AnswerMessage {
+  connectorId: string;
+  chatId: string;
+  /** What it answers; null when that was not kept. */
+  toMessageId: number | null;
+  state: string;
+  onUnknown: "resend" | "hold";
+  attempts: Attempt[];
+  /** Under which Telegram is known to have it. */
+  telegramIds: number[];
 }
 
 /** A send that took effect at Telegram, in the order in which they did. */
@@ -42,6 +64,9 @@ export interface ArrivedMessage {
   chatId: string;
   /** The `id` of what was asked; undefined for an answer to a command. */
   askedId: string | undefined;
+  atMs: number;
+  /** Telegram's. */
+  messageId: number;
 }
 
 export interface Verdict {
@@ -54,6 +79,23 @@ export interface Verdict {
 
 const chatOf = ({ connectorId, chatId }: { connectorId: string; chatId: string }) =>
   `${connectorId}/${chatId}`;
+
+export const wasUnknown = (message: { attempts: Attempt[] }) =>
+  message.attempts.some((attempt) => attempt.unclear);
+
+/** The attempt during which something arrived: the last that had begun. */
+const attemptAt = <Item extends Attempt>(attempts: Item[], atMs: number): Item | undefined =>
+  attempts.findLast((attempt) => attempt.startedAtMs <= atMs);
+
+/**
+ * Whether a message may have arrived so often: each time but the last in an attempt of its own whose
+ * outcome nobody knew. An attempt that never reached Telegram explains nothing.
+ */
+function isExplained(attempts: Attempt[], timesMs: number[]): boolean {
+  const during = timesMs.map((atMs) => attemptAt(attempts, atMs));
+  if (new Set(during).size < during.length) return false;
+  return during.slice(0, -1).every((attempt) => attempt?.unclear === true);
+}
 
 /** What people said: kept once each, in their order. */
 export function judgeInbound(
@@ -87,55 +129,97 @@ export function judgeOutbound(
 ): Pick<Verdict, "lost" | "doubled" | "outOfOrder"> {
   const endOf = new Map(ended.map((message) => [message.id, message]));
   const askedBy = new Map(asked.map((message) => [message.id, message]));
-  const times = new Map<string, number>();
+  const timesMs = new Map<string, number[]>();
   const outOfOrder: string[] = [];
   const last = new Map<string, number>();
-  for (const { askedId } of arrived) {
+  for (const { askedId, atMs } of arrived) {
     const message = askedId === undefined ? undefined : askedBy.get(askedId);
     if (message === undefined) continue;
-    const count = (times.get(message.id) ?? 0) + 1;
-    times.set(message.id, count);
-    if (count > 1 || endOf.get(message.id)?.wasUnknown) continue;
-    const before = last.get(chatOf(message)) ?? Number.NEGATIVE_INFINITY;
-    if (message.n < before) outOfOrder.push(message.id);
-    last.set(chatOf(message), Math.max(before, message.n));
+    const before = timesMs.get(message.id) ?? [];
+    timesMs.set(message.id, [...before, atMs]);
+    const end = endOf.get(message.id);
+    if (before.length > 0 || (end !== undefined && wasUnknown(end))) continue;
+    const latest = last.get(chatOf(message)) ?? Number.NEGATIVE_INFINITY;
+    if (message.n < latest) outOfOrder.push(message.id);
+    last.set(chatOf(message), Math.max(latest, message.n));
   }
   const lost: string[] = [];
   const doubled: string[] = [];
   for (const message of asked) {
-    const count = times.get(message.id) ?? 0;
+    const times = timesMs.get(message.id) ?? [];
     const end = endOf.get(message.id);
     const mayBeUnsent = end?.state === "unknown" && message.onUnknown === "hold";
-    if (end === undefined || (count === 0 && !mayBeUnsent)) lost.push(message.id);
-    const mayBeTwice = end?.wasUnknown === true && message.onUnknown === "resend";
-    if (count > 1 && !mayBeTwice) doubled.push(message.id);
+    if (end === undefined || (times.length === 0 && !mayBeUnsent)) lost.push(message.id);
+    const mayBeTwice = message.onUnknown === "resend" && isExplained(end?.attempts ?? [], times);
+    if (times.length > 1 && !mayBeTwice) doubled.push(message.id);
   }
   return { lost, doubled, outOfOrder };
 }
 
-/** Commands: one answer each; none only where its send ended as unknown. */
+/**
+ * Commands: one answer each, sent once; not at all only where it ended as unknown and was to be
+ * held, twice only as with any message. Answers look alike, so an arrival is that of the answer
+ * that knows it by its id, else of the one that was being sent in its chat then.
+ */
 export function judgeAnswers(
   said: SaidMessage[],
+  answers: AnswerMessage[],
   arrived: ArrivedMessage[],
-  unknownAnswers: ReadonlyMap<string, number>,
 ): Pick<Verdict, "lost" | "doubled"> {
-  const wanted = counted(said.filter((message) => message.command).map(chatOf));
-  const came = counted(
-    arrived.filter((message) => message.askedId === undefined).map((message) => chatOf(message)),
+  const key = (message: { connectorId: string; chatId: string }, id: number | null) =>
+    `${chatOf(message)}/${id}`;
+  const knownBy = new Map(
+    answers.flatMap((answer) => answer.telegramIds.map((id) => [key(answer, id), answer] as const)),
   );
+  const tries = groupBy(
+    answers
+      .flatMap((answer) => answer.attempts.map((attempt) => ({ ...attempt, answer })))
+      .sort((a, b) => a.startedAtMs - b.startedAtMs),
+    ({ answer }) => chatOf(answer),
+  );
+  const timesMs = new Map<AnswerMessage, number[]>();
   const lost: string[] = [];
   const doubled: string[] = [];
-  for (const [chat, count] of wanted) {
-    const answers = came.get(chat) ?? 0;
-    const unknown = unknownAnswers.get(chat) ?? 0;
-    if (answers + unknown < count) lost.push(`answer in ${chat}`);
-    if (answers > count) doubled.push(`answer in ${chat}`);
+  const arrivedIds = new Set<string>();
+  for (const arrival of arrived) {
+    if (arrival.askedId !== undefined) continue;
+    const name = key(arrival, arrival.messageId);
+    arrivedIds.add(name);
+    const answer =
+      knownBy.get(name) ?? attemptAt(tries.get(chatOf(arrival)) ?? [], arrival.atMs)?.answer;
+    if (answer === undefined) doubled.push(`${name}: nobody's answer`);
+    else timesMs.set(answer, [...(timesMs.get(answer) ?? []), arrival.atMs]);
+  }
+  for (const answer of answers) {
+    const times = timesMs.get(answer) ?? [];
+    const name = `answer to ${key(answer, answer.toMessageId)}`;
+    const isHeld = answer.state === "unknown" && answer.onUnknown === "hold";
+    const isThere = answer.telegramIds.some((id) => arrivedIds.has(key(answer, id)));
+    const isMissing = answer.state === "sent" ? !isThere : times.length === 0;
+    if (isMissing && !isHeld) lost.push(name);
+    const mayBeTwice = answer.onUnknown === "resend" && isExplained(answer.attempts, times);
+    if (times.length > 1 && !mayBeTwice) doubled.push(name);
+  }
+  const answersTo = groupBy(answers, (answer) => key(answer, answer.toMessageId));
+  for (const message of said) {
+    if (!message.command) continue;
+    const name = key(message, message.messageId);
+    const count = answersTo.get(name)?.length ?? 0;
+    if (count === 0) lost.push(`answer to ${name}`);
+    if (count > 1) doubled.push(`answer to ${name}`);
   }
   return { lost, doubled };
 }
 
-function counted(keys: string[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-  return counts;
+/** What a run came to as a whole. */
+export interface Outcome {
+  settled: boolean;
+  lost: string[];
+  doubled: string[];
+  outOfOrder: string[];
+  /** Faults after which it took too long until all was normal. */
+  slow: string[];
 }
+
+export const hasPassed = ({ settled, lost, doubled, outOfOrder, slow }: Outcome): boolean =>
+  settled && lost.length + doubled.length + outOfOrder.length + slow.length === 0;

@@ -58,6 +58,35 @@ describe("heliograph jobs", () => {
     expect(await jobs("run-now", "--queue", "schedule")).toEqual(["1 due now; 0 run now; 0 left"]);
   });
 
+  test("with --dry-run nothing is changed, be it one job or all that match", async () => {
+    const id = ids[1] ?? "";
+    const before = await jobs("show", id);
+    for (const [action, count] of [
+      ["discard", 1],
+      ["cancel", 1],
+      ["retry", 0],
+    ] as const) {
+      expect(await jobs(action, id, "--dry-run")).toEqual([`${count} would be changed`]);
+      expect(await jobs("show", id)).toEqual(before);
+    }
+    expect(await jobs("discard", "--dry-run")).toEqual(["3 would be changed"]);
+    expect(await jobs("show", id)).toEqual(before);
+  });
+
+  test("what is asked beside an id, or left empty, is told: no job is changed", async () => {
+    const id = ids[1] ?? "";
+    const before = await jobs("show", id);
+    for (const beside of [["--workspace", randomUUID()], ["--queue", "ingest"], ["--all"]]) {
+      await expect(jobs("discard", id, ...beside)).rejects.toThrow(`an id or ${beside[0]}`);
+    }
+    for (const name of ["q", "lane", "chat", "update", "error-class", "connector", "state"]) {
+      for (const value of ["", "  "]) {
+        await expect(jobs("discard", `--${name}`, value)).rejects.toThrow(`--${name} is empty`);
+      }
+    }
+    expect(await jobs("show", id)).toEqual(before);
+  });
+
   test.each([
     [["retry"], "an id, a filter, or --all"],
     [["list", "--state", "lost"], "--state is one of"],
@@ -65,6 +94,9 @@ describe("heliograph jobs", () => {
     [["list", "--from", "yesterday"], "--from is a time"],
     [["list", "--workspace", "mine"], "--workspace is"],
     [["list", "--limit", "0"], "--limit is"],
+    [["list", "--connector", "mine"], "--connector is"],
+    [["list", "123"], "jobs show 123"],
+    [["list", "--q", ""], "--q is empty"],
     [["show"], "takes an id"],
     [["show", "987654321"], "there is no job"],
     [["vanish"], "jobs takes list"],

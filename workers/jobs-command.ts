@@ -46,6 +46,16 @@ export function parseJobsCommand(args: string[]) {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   const [action = "", id, ...rest] = positionals;
   if (rest.length > 0) throw new Error(`jobs ${action} takes one id`);
+  // An empty variable of a script must not make a change wider than it was meant to be.
+  for (const [name, value] of Object.entries(values)) {
+    if (typeof value === "string" && value.trim() === "") {
+      throw new Error(`--${name} is empty: give it a value, or leave it out`);
+    }
+  }
+  const beside = Object.keys(values).find((name) => name !== "dry-run");
+  if (id !== undefined && beside !== undefined) {
+    throw new Error(`jobs ${action} takes an id or --${beside}, not both`);
+  }
   const oneOf = <Item extends string>(name: string, value: string, items: readonly Item[]) => {
     const item = items.find((known) => known === value);
     if (item === undefined) throw new Error(`--${name} is one of ${items.join(", ")}`);
@@ -61,6 +71,9 @@ export function parseJobsCommand(args: string[]) {
   };
   if (values.workspace !== undefined && !UUID_SHAPE.test(values.workspace)) {
     throw new Error("--workspace is a workspace's id");
+  }
+  if (values.connector !== undefined && !UUID_SHAPE.test(values.connector)) {
+    throw new Error("--connector is a connector's id");
   }
   const limit = values.limit === undefined ? undefined : Number(values.limit);
   if (limit !== undefined && !(Number.isInteger(limit) && limit > 0 && limit <= 10_000)) {
@@ -88,6 +101,7 @@ export async function jobsCommand(system: System, args: string[], print: Print):
   const command = parseJobsCommand(args);
   const { action, id, filter, limit } = command;
   if (action === "list") {
+    if (id !== undefined) throw new Error(`jobs list takes a filter; for one job: jobs show ${id}`);
     for (const job of await listJobs(system.db, filter, { limit: limit ?? 50 })) {
       print(`${job.id}  ${job.state.padEnd(10)} ${job.queue} ${job.lane}  ${job.error ?? ""}`);
     }
@@ -101,12 +115,16 @@ export async function jobsCommand(system: System, args: string[], print: Print):
     const job = await getJob(system.db, { id });
     if (job === null) throw new Error(`there is no job ${JSON.stringify(id)}`);
     if (known === undefined) return print(job);
+    if (command.dryRun) {
+      const { count } = await system.jobs.ledger.countMatching({ id }, known.action);
+      return print(`${count} would be changed`);
+    }
     const changed = await system.jobs.ledger[known.action]({ id });
     if (changed === 0) throw new Error(`job ${id} is ${job.state}: not a state to ${action}`);
     return print(`job ${id}: ${known.done}`);
   }
   if (known === undefined) throw new Error("jobs show takes an id");
-  if (!command.isFiltered && !command.all) {
+  if (!command.isFiltered && !command.all && !command.dryRun) {
     throw new Error(`jobs ${action} takes an id, a filter, or --all`);
   }
   const { ledger } = system.jobs;

@@ -5,7 +5,7 @@ import { startIngest } from "./ingest.ts";
 import { jobsCommand, queuesCommand } from "./jobs-command.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
-import { stopOnSignal, watch } from "./process.ts";
+import { repointInBackground, runProcess, watch } from "./process.ts";
 import { start } from "./start.ts";
 import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
@@ -49,19 +49,18 @@ async function once(config: Config, run: (system: System) => Promise<void>): Pro
 
 async function web(config: Config): Promise<void> {
   const system = openSystem(config, "web", 10);
-  await checkWakes(system);
-  await watch(system);
-  const server = webServer(system);
-  const port = await server.listen(config.port);
-  const background = startBackground(system);
-  system.log.info({ port }, "listening");
-  void system.jobs.announce("web");
-  stopOnSignal(system.log, async () => {
-    await server.close(5_000);
-    await background.stop();
-    await system.close();
+  await runProcess(system.log, async (opened) => {
+    opened.add(system.close);
+    await checkWakes(system);
+    await watch(system);
+    opened.add(startBackground(system).stop);
+    const server = webServer(system);
+    opened.add(() => server.close(5_000));
+    const port = await server.listen(config.port);
+    system.log.info({ port }, "listening");
+    void system.jobs.announce("web");
+    repointInBackground(system);
   });
-  await system.connectors.repointWebhooks();
 }
 
 async function worker(
@@ -71,15 +70,14 @@ async function worker(
   startPool: (system: System) => Promise<void>,
 ): Promise<void> {
   const system = openSystem(config, name, connections);
-  await checkWakes(system);
-  await watch(system);
-  await startPool(system);
-  const background = startBackground(system);
-  void system.jobs.announce(name);
-  system.log.info({}, "working");
-  stopOnSignal(system.log, async () => {
-    await background.stop();
-    await system.close();
+  await runProcess(system.log, async (opened) => {
+    opened.add(system.close);
+    await checkWakes(system);
+    await watch(system);
+    opened.add(startBackground(system).stop);
+    await startPool(system);
+    void system.jobs.announce(name);
+    system.log.info({}, "working");
   });
 }
 

@@ -15,7 +15,7 @@ import { setUpDemo } from "./demo.ts";
 import { startIngest } from "./ingest.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
-import { stopOnSignal, watch } from "./process.ts";
+import { type Opened, repointInBackground, runProcess, watch } from "./process.ts";
 import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
 
@@ -26,17 +26,19 @@ const say = (line: string) => void process.stdout.write(`${line}\n`);
 export async function start(config: Config): Promise<void> {
   const folder = projectFile(".heliograph");
   const log = createLogger({ level: config.logLevel });
-  const closers: Array<() => Promise<unknown>> = [];
-  const closeAll = async () => {
-    for (const close of closers.reverse()) await close();
-  };
-  const lock = await lockFolder(folder);
-  closers.push(() => lock.release());
-  try {
+  await runProcess(log, async (opened) => {
+    const lock = await lockFolder(folder);
+    opened.add(() => lock.release());
     let postgres: EmbeddedPostgres | undefined;
     if (config.databaseUrl === undefined) {
       postgres = await startEmbeddedPostgres({ dataFolder: folder, log });
-      closers.push(postgres.stop);
+      opened.add(postgres.stop);
+      void postgres.exited.then(() => {
+        if (opened.isStopping) return;
+        // Nothing can be done without it, and the next start recovers: end, as a crash would.
+        log.error({}, "the embedded Postgres has ended; stopping");
+        process.kill(process.pid, "SIGTERM");
+      });
     }
     const usesSandbox =
       config.publicUrl === undefined && config.telegramApiRoot === "https://api.telegram.org";
@@ -45,45 +47,30 @@ export async function start(config: Config): Promise<void> {
     let sandbox: Sandbox | undefined;
     if (usesSandbox) {
       sandbox = await openSandbox(config.port + 1, path.join(folder, "sandbox.json"));
-      closers.push(sandbox.close);
+      opened.add(sandbox.close);
       complete.telegramApiRoot = sandbox.url;
     }
     const system = openSystem(complete, "all", CONNECTIONS);
-    closers.push(system.close);
-    await checkWakes(system);
-    await serve(system, closers, sandbox, folder);
-    let stopping = false;
-    stopOnSignal(log, () => {
-      stopping = true;
-      return closeAll();
-    });
-    void postgres?.exited.then(() => {
-      if (stopping) return;
-      // Nothing can be done without it, and the next start recovers: end, as a crash would.
-      log.error({}, "the embedded Postgres has ended; stopping");
-      process.kill(process.pid, "SIGTERM");
-    });
-  } catch (error) {
-    await closeAll().catch(() => {});
-    throw error;
-  }
+    opened.add(system.close);
+    await serve(system, opened, sandbox, folder);
+  });
 }
 
 async function serve(
   system: System,
-  closers: Array<() => Promise<unknown>>,
+  opened: Opened,
   sandbox: Sandbox | undefined,
   folder: string,
 ): Promise<void> {
+  await checkWakes(system);
   await watch(system);
+  opened.add(startBackground(system).stop);
   const server = webServer(system);
+  opened.add(() => server.close(3_000));
   const port = await server.listen(system.config.port);
-  closers.push(() => server.close(3_000));
   await startIngest(system);
   await startOutbound(system);
-  closers.push(startBackground(system).stop);
   void system.jobs.announce("all");
-  await system.connectors.repointWebhooks();
   say(`Heliograph is ready: http://127.0.0.1:${port}/docs`);
   say(`Console, opened with the administrator's token: http://127.0.0.1:${port}/console`);
   if (sandbox !== undefined) {
@@ -91,6 +78,8 @@ async function serve(
     say(`Chat with @${demo.botUsername} in the sandbox: ${sandbox.url}/`);
     say(`The demo workspace's API key is kept in ${path.join(folder, "demo.json")}`);
   }
+  // After the demo's own bot has been registered: one at a time.
+  repointInBackground(system);
   say("Ctrl-C stops it; the next start finds its data again.");
 }
 

@@ -242,7 +242,9 @@ describe("another workspace's ids", () => {
     for (const { counts } of queues) {
       expect(Object.values(counts as Record<string, number>).every((n) => n === 0)).toBe(true);
     }
-    expect((await asStranger("post", "/v1/jobs/retry", {})).body).toMatchObject({ retried: 0 });
+    expect((await asStranger("post", "/v1/jobs/retry", { all: true })).body).toMatchObject({
+      retried: 0,
+    });
   });
 });
 
@@ -252,6 +254,11 @@ describe("what is not what a call takes", () => {
   test.each([
     ["chatId", { chatId: "my chat" }],
     ["chatId", { chatId: 1.5 }],
+    ["chatId", { chatId: "0123" }],
+    ["chatId", { chatId: "-00123" }],
+    ["chatId", { chatId: "0" }],
+    ["chatId", { chatId: "-0" }],
+    ["chatId", { chatId: 0 }],
     ["text", { text: "" }],
     ["text", { text: " \n " }],
     ["text", { text: "nul \0 inside" }],
@@ -452,7 +459,7 @@ describe("Idempotency-Key", () => {
     expectProblem(await send("k".repeat(201), "long"), 400);
     const theirs = await call("post", "/v1/jobs/retry", {
       key: stranger.apiKey,
-      body: {},
+      body: { all: true },
       headers: { "idempotency-key": key },
     });
     expect(theirs.status).toBe(200);

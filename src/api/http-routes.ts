@@ -40,7 +40,7 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         route.idempotent === "stored" && call.idempotency && principal.kind === "workspace"
           ? { workspaceId: principal.workspaceId, ...call.idempotency }
           : null;
-      const answer = await withStoredAnswer(services.db, key, run);
+      const answer = await withStoredAnswer(services, key, run);
       response.status(answer.status).json(answer.body);
     });
   }
@@ -82,7 +82,10 @@ function idempotencyOf(request: Request, route: Route) {
     throw new Problem(400, "Invalid request", "Idempotency-Key has 1 to 200 characters.");
   }
   const bodyHash = sha256(JSON.stringify(request.body ?? null));
-  return { key, call: `${route.method.toUpperCase()} ${route.path}`, bodyHash };
+  // With the ids of this call: the same key may stand for each of many. Not the path as it was sent,
+  // which may be spelt in several ways.
+  const path = route.path.replace(/:(\w+)/g, (_, name) => String(request.params[name]));
+  return { key, call: `POST ${path}`, bodyHash };
 }
 
 /** Answers every error as application/problem+json, never with a stack or content. */

@@ -1,4 +1,10 @@
-import { type Database, Problem, type Queryable, type RetentionRule } from "../platform/index.ts";
+import {
+  type Database,
+  type Logger,
+  Problem,
+  type Queryable,
+  type RetentionRule,
+} from "../platform/index.ts";
 import type { Answer } from "./route.ts";
 
 /**
@@ -59,28 +65,34 @@ export async function storeAnswer(
   );
 }
 
-/** Runs a call whose work is not one transaction: a failure gives the key back. */
+/**
+ * Runs a call whose work is not one transaction: a failure gives the key back, and is thrown as it
+ * was. Once the work is done the key is used up, even if its answer could not be stored: a repeated
+ * call is then told that it is under way, and does not do the work again.
+ */
 export async function withStoredAnswer(
-  db: Database,
+  { db, log }: { db: Database; log: Logger },
   key: IdempotencyKey | null,
   run: () => Promise<Answer>,
 ): Promise<Answer> {
   if (key === null) return run();
   const known = await claimKey(db, key);
   if (known !== null) return known;
-  try {
-    const answer = await run();
-    await storeAnswer(db, key, answer);
-    return answer;
-  } catch (error) {
-    await db.query(
-      `DELETE FROM idempotency_keys WHERE workspace_id = $1 AND key = $2 AND call = $3
-         AND status IS NULL`,
-      [key.workspaceId, key.key, key.call],
-    );
+  const answer = await run().catch(async (error) => {
+    await db
+      .query(GIVE_BACK, [key.workspaceId, key.key, key.call])
+      .catch((fault) => log.warn({ err: fault }, "an idempotency key could not be given back"));
     throw error;
-  }
+  });
+  await storeAnswer(db, key, answer).catch((error) =>
+    log.error({ err: error, call: key.call }, "the answer of a call could not be stored"),
+  );
+  return answer;
 }
+
+const GIVE_BACK = `/* api.give-idempotency-key-back */
+DELETE FROM idempotency_keys
+WHERE workspace_id = $1 AND key = $2 AND call = $3 AND status IS NULL`;
 
 const DROP_OLD = `/* api.drop-idempotency-keys */
 DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(

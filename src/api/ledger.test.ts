@@ -122,6 +122,35 @@ describe("the ledger over HTTP", () => {
     expect(await found("state=available")).toHaveLength(5);
   });
 
+  test("a change of many jobs says which, or that all are meant; a count need not", async () => {
+    const before = await found("limit=50");
+    const states = async () => (await call("GET", "/v1/jobs?limit=50", undefined, ADMIN)).body.data;
+    const were = await states();
+    for (const action of ["retry", "discard", "cancel", "run-now"]) {
+      for (const [body, key] of [
+        [{}, ADMIN],
+        [{ limit: 5 }, ADMIN],
+        [{ all: false }, ADMIN],
+        [{}, world.apiKey],
+        [{ workspaceId: world.workspaceId }, world.apiKey],
+      ] as const) {
+        const refused = await call("POST", `/v1/jobs/${action}`, body, key);
+        expect([refused.status, refused.body.detail]).toEqual([
+          400,
+          expect.stringContaining("all: true"),
+        ]);
+      }
+      const count = await call("POST", `/v1/jobs/${action}`, { dryRun: true }, ADMIN);
+      expect(count.status).toBe(200);
+    }
+    expect(await found("limit=50")).toEqual(before);
+    expect(await states()).toEqual(were);
+    const all = await call("POST", "/v1/jobs/retry", { all: true }, stranger);
+    expect(all).toMatchObject({ status: 200, body: { retried: 0 } });
+    const oneTenant = { workspaceId: randomUUID() };
+    expect((await call("POST", "/v1/jobs/retry", oneTenant, ADMIN)).status).toBe(200);
+  });
+
   test("one job: each action in the state that it is for, 409 in any other", async () => {
     const act = async (action: string) => {
       const { status, body } = await call("POST", `/v1/jobs/${ids[0]}/${action}`);
@@ -141,6 +170,10 @@ describe("the ledger over HTTP", () => {
     { createdFrom: "yesterday" },
     { updateId: "1 OR 1" },
     { connectorId: "mine" },
+    { q: "" },
+    { q: "  " },
+    { lane: "" },
+    { errorClass: " " },
     { limit: 10_001 },
     { limit: 0 },
     { dryRun: "yes" },

@@ -186,7 +186,11 @@ describe("what the console shows", () => {
     ]) {
       expect((await call("retry", nothing)).status).toBe(400);
     }
-    expect((await call("retry", { filter: { lane: 5 } })).status).toBe(400);
+    for (const wrong of [{ lane: 5 }, { lane: " " }, { lane, q: "  " }, { lane, colour: "red" }]) {
+      expect((await call("retry", { filter: wrong })).status).toBe(400);
+      expect((await call("retry", { filter: wrong, dryRun: true })).status).toBe(400);
+    }
+    expect(await states()).toEqual(all("cancelled"));
     const { body } = await json(`/console/api/jobs/${other}`);
     expect(body).toMatchObject({ job: { state: "discarded" } });
   });

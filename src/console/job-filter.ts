@@ -6,6 +6,7 @@ const plain = (max: number) =>
   z
     .string()
     .trim()
+    .min(1, "is blank")
     .max(max)
     .refine((text) => !/[\0\p{Surrogate}]/u.test(text), "has no NUL and no half of a character");
 const moment = z
@@ -16,7 +17,8 @@ const moment = z
   })
   .transform((text) => new Date(text));
 
-const fields = z.object({
+// Strict: a field that nobody knows would be dropped, and a change of many jobs be wider than asked.
+const fields = z.strictObject({
   queue: z.enum(QUEUES).optional(),
   state: z.enum(SHOWN_STATES as [Standing, ...Standing[]]).optional(),
   lane: plain(300).optional(),
@@ -52,7 +54,7 @@ export function readFilter(query: unknown): FilterResult {
     const [issue] = result.error.issues;
     return {
       ok: false,
-      path: String(issue?.path[0] ?? ""),
+      path: String(issue?.path[0] ?? "filter"),
       message: issue?.message ?? "is wrong",
     };
   }

@@ -1,7 +1,8 @@
 /**
- * How often one address may try a wrong token: a fixed window each, decided without I/O. Held in
- * the memory of each web process, so the bound of an installation is that times its processes;
- * the token is long and random, and this only keeps guessing slow and cheap.
+ * How often one address is told, and the log written, that a token is wrong: a fixed window each,
+ * decided without I/O. The right token is let in regardless: behind a proxy all share an address,
+ * and whoever guesses there must not lock the operators out. The token is long and random, so that
+ * guessing is hopeless at any pace. Held in the memory of each web process.
  */
 export interface SignInLimit {
   /** How long this address must wait before it may try again, in ms; 0 when it may now. */

@@ -42,23 +42,27 @@ export function createSignIn(adminToken: string | undefined, log: Logger): SignI
     else sendPage(response, status, frame(form(next, fault)));
   };
 
-  const signIn = (request: Request, response: Response) => {
-    const { token, next } = (request.body ?? {}) as { token?: unknown; next?: unknown };
-    const target = safeNext(next);
-    if (adminToken === undefined || key === null) return showForm(response, 503, target);
+  const refuse = (request: Request, response: Response, target: string, nowMs: number) => {
     const address = request.socket.remoteAddress ?? "";
-    const nowMs = systemClock();
     const waitS = Math.ceil(limit.waitMs(address, nowMs) / 1_000);
     if (waitS > 0) {
       response.set("retry-after", String(waitS));
       const fault = `Too many wrong tokens from your address. Try again in ${waitS} s.`;
       return showForm(response, 429, target, fault);
     }
+    limit.failed(address, nowMs);
+    log.warn({}, "a sign-in to the console was refused");
+    showForm(response, 401, target, "That is not the administrator's token.");
+  };
+
+  const signIn = (request: Request, response: Response) => {
+    const { token, next } = (request.body ?? {}) as { token?: unknown; next?: unknown };
+    const target = safeNext(next);
+    if (adminToken === undefined || key === null) return showForm(response, 503, target);
+    const nowMs = systemClock();
     // Pasted with a space or a line's end around it, as happens.
     if (typeof token !== "string" || !equalSecrets(token.trim(), adminToken)) {
-      limit.failed(address, nowMs);
-      log.warn({}, "a sign-in to the console was refused");
-      return showForm(response, 401, target, "That is not the administrator's token.");
+      return refuse(request, response, target, nowMs);
     }
     response.set("set-cookie", cookie(request, newSession(key, nowMs), SESSION_MS / 1_000));
     log.info({}, "an operator signed in to the console");

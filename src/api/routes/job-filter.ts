@@ -3,6 +3,12 @@ import { type JobFilter, QUEUES, SHOWN_STATES, type Standing } from "../../jobs/
 import { Problem } from "../../platform/index.ts";
 import { chatIdText, type Principal, text, uuid } from "../route.ts";
 
+/** A field that is blank is a mistake of who fills it in; as a filter it would match every job. */
+const words = (max: number) =>
+  text()
+    .max(max)
+    .refine((value) => value.trim() !== "", "is not blank; leave it out to ask for all");
+
 const time = z.iso.datetime({ offset: true });
 
 /** How the ledger is searched, in a query or a body: everything given must hold. */
@@ -15,16 +21,15 @@ export const filterShape = {
     .pipe(z.array(z.enum(SHOWN_STATES)))
     .optional()
     .describe("one or more of the states, with commas between them"),
-  lane: text().max(300).optional().describe("the whole name of a lane"),
+  lane: words(300).optional().describe("the whole name of a lane"),
   connectorId: uuid.optional().describe("what a bot got and what it sends"),
   chatId: chatIdText.optional().describe("what came from a chat and what is sent to it"),
   updateId: z
     .string()
     .regex(/^[0-9]{1,16}$/, "a number")
     .optional(),
-  errorClass: text().max(100).optional(),
-  q: text()
-    .max(200)
+  errorClass: words(100).optional(),
+  q: words(200)
     .optional()
     .describe("an id, an update_id, a lane, an error class, or words of an error"),
   createdFrom: time.optional(),
@@ -54,6 +59,22 @@ export function filterOf(principal: Principal, input: FilterInput): JobFilter {
     createdFrom: createdFrom === undefined ? undefined : new Date(createdFrom),
     createdTo: createdTo === undefined ? undefined : new Date(createdTo),
   };
+}
+
+/**
+ * Throws `Problem` 400 for a change of many jobs that does not say which. A workspace's own id says
+ * nothing that its key has not said.
+ */
+export function requireFilter(principal: Principal, input: FilterInput, all: boolean): void {
+  const { workspaceId, ...rest } = input;
+  const said = principal.kind === "admin" ? input : rest;
+  if (all || Object.values(said).some((value) => value !== undefined)) return;
+  const whose = principal.kind === "admin" ? "of all workspaces" : "of the workspace";
+  throw new Problem(
+    400,
+    "Invalid request",
+    `Say which jobs, by a filter; or send \`all: true\` to change all ${whose}.`,
+  );
 }
 
 /** A workspace sees and changes its own; an administrator those of all. */

@@ -3,7 +3,7 @@ import { getJob, type LedgerAction, listJobs } from "../../jobs/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { defineRoute, pageOf, pageQuery } from "../route.ts";
-import { filterOf, filterShape, scopeOf } from "./job-filter.ts";
+import { filterOf, filterShape, requireFilter, scopeOf } from "./job-filter.ts";
 
 /** Fewer digits than a bigint has: a sequence that begins at 1 does not get further. */
 const JOB_ID_SHAPE = /^[0-9]{1,18}$/;
@@ -122,9 +122,10 @@ export const jobRoutes = [
       method: "post",
       path: `/v1/jobs/${name}`,
       auth: "either",
-      summary: `${summary} All that match, oldest first, up to a limit a call; running ones are left alone. With \`dryRun\` only says how many.`,
+      summary: `${summary} All that match, oldest first, up to a limit a call; running ones are left alone. With \`dryRun\` only says how many. Without a filter it wants \`all: true\`.`,
       body: z.strictObject({
         ...filterShape,
+        all: z.boolean().default(false).describe("all jobs are meant: without a filter needed"),
         dryRun: z.boolean().default(false),
         limit: z.number().int().min(1).max(MAX_CHANGED).default(MAX_CHANGED),
       }),
@@ -140,13 +141,14 @@ export const jobRoutes = [
         ]),
       },
       handler: async ({ services, principal, body }) => {
-        const { dryRun, limit, ...input } = body;
+        const { all, dryRun, limit, ...input } = body;
         const { ledger } = services.jobs;
         const filter = filterOf(principal, input);
         if (dryRun) {
           const count = await ledger.countMatching(filter, action);
           return { status: 200, body: { ...count, running: await ledger.countRunning(filter) } };
         }
+        requireFilter(principal, input, all);
         const { changed, running, left } = await ledger.change(action, filter, { limit });
         return { status: 200, body: { [done]: changed, running, left } };
       },
