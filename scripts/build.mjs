@@ -65,11 +65,18 @@ export function build(root) {
   }
 }
 
-/** Of this build, and of earlier ones that were killed. The caller has the setup lock. */
+/**
+ * Of this build, and of earlier ones that were killed; the compiler of such a one may still be
+ * writing, and what cannot be removed now is the next build's. The caller has the setup lock.
+ */
 function removeLeftovers(root) {
   for (const name of readdirSync(root)) {
-    if (name.startsWith("dist.new-"))
+    if (!name.startsWith("dist.new-")) continue;
+    try {
       rmSync(path.join(root, name), { recursive: true, force: true });
+    } catch (error) {
+      if (error.code !== "ENOTEMPTY") throw error;
+    }
   }
 }
 

@@ -107,6 +107,22 @@ describe("bin/heliograph.mjs", () => {
     expect(leftovers()).toEqual([]);
   });
 
+  test("a killed start's compiler that goes on writing keeps nobody from starting", async () => {
+    usePackages();
+    const left = path.join(root, "dist.new-killed");
+    mkdirSync(left);
+    const script = `for (let n = 0; ; n++) { try {
+      fs.mkdirSync(${JSON.stringify(left)} + "/" + (n % 50), { recursive: true }); } catch {} }`;
+    const writer = spawn(process.execPath, ["-e", script], { stdio: "ignore" });
+    try {
+      expect(await run(["1"])).toMatchObject({ code: 0, stdout: "first 1\n" });
+    } finally {
+      const ended = once(writer, "exit");
+      writer.kill("SIGKILL");
+      await ended;
+    }
+  });
+
   test("what does not compile is said, and what was compiled before stays", async () => {
     usePackages();
     await run();
