@@ -1,4 +1,11 @@
-import { type Database, isUnavailable, type Logger, type Transaction } from "../platform/index.ts";
+import {
+  type Database,
+  isOfItsData,
+  isUnavailable,
+  type Logger,
+  sqlState,
+  type Transaction,
+} from "../platform/index.ts";
 import {
   type Claim,
   type ClaimedJob,
@@ -31,6 +38,8 @@ const POLL_MS = 25;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
 const RECORD_RETRY_MS = 200;
+/** So often an error of nobody knows what is taken for one that passes. */
+const MAX_STRANGE_ERRORS = 10;
 
 export interface ExternalDrainOptions {
   db: Database;
@@ -43,6 +52,8 @@ export interface ExternalDrainOptions {
   inHand: InHand;
   log: Logger;
 }
+
+type Consequences = Pick<LaneRunner, "finish">;
 
 /** The claim that ended a round of starts, and when a held key may go on. */
 interface Started {
@@ -231,16 +242,30 @@ export class ExternalDrain {
     }
   }
 
-  /** A known outcome must not be lost to a passing outage of the database: tried until the worker stops. */
+  /**
+   * A known outcome must not be lost: forgotten, the job would be taken for one whose worker died,
+   * and what has been sent would be sent again. So it is tried until the worker stops, whatever the
+   * database says, and without its consequences (`finish`) where those are what fails.
+   */
   private async record(runner: LaneRunner, end: AttemptEnd): Promise<void> {
+    let consequences: Consequences = runner;
+    let strange = 0;
     for (;;) {
       try {
         await this.options.db.transaction((tx) =>
-          this.recordIn(tx, runner, end, { wasRunning: true }),
+          this.recordIn(tx, consequences, end, { wasRunning: true }),
         );
         return;
       } catch (error) {
-        if (!isUnavailable(error) || this.turn.stopNow.aborted) throw error;
+        if (this.turn.stopNow.aborted) throw error;
+        if (sqlState(error) === undefined && !isUnavailable(error)) strange++;
+        if (isOfItsData(error) || strange > MAX_STRANGE_ERRORS) {
+          if (consequences.finish === undefined) throw error;
+          consequences = {};
+          const context = { err: error, jobId: end.job.id };
+          this.options.log.error(context, "an outcome is recorded without its consequences");
+          continue;
+        }
         this.turn.end();
         await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
       }
@@ -249,7 +274,7 @@ export class ExternalDrain {
 
   private async recordIn(
     tx: Transaction,
-    runner: LaneRunner,
+    consequences: Consequences,
     end: AttemptEnd,
     { wasRunning }: { wasRunning: boolean },
   ): Promise<void> {
@@ -258,7 +283,7 @@ export class ExternalDrain {
     const changed = await recordOutcomes(tx, [end], { worker, nowMs, wasRunning });
     const { state } = verdictOf(end.job, end.attempt, end.outcome, nowMs);
     const applied = changed.has(end.job.id);
-    await runner.finish?.(tx, end.job, end.outcome, { state, applied });
+    await consequences.finish?.(tx, end.job, end.outcome, { state, applied });
   }
 
   private async settleOrphans(runner: LaneRunner): Promise<void> {
