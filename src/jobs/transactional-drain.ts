@@ -3,9 +3,11 @@ import {
   type Database,
   isLockTimeout,
   isUnavailable,
+  Overloaded,
   type Transaction,
 } from "../platform/index.ts";
 import { type Claim, type ClaimedJob, claimInOrder } from "./claim.ts";
+import { blockedPauseMs, commitOrApart } from "./commit-apart.ts";
 import { ClaimStale, LeaseLost, outcomeOfError } from "./errors.ts";
 import { finishLanes, type LaneWork } from "./finish-lanes.ts";
 import type { InHand } from "./in-hand.ts";
@@ -27,15 +29,21 @@ import type { Outcome, QueueName, TransactionalHandler } from "./types.ts";
 export const CLAIM_LIMIT = 64;
 const MAX_COMMIT_JOBS = 400;
 /**
- * A commit waits this long for a row that somebody else has locked. Then its lanes go alone, a few at
- * once, so that one lock somewhere holds two hundred lanes for half a second, not for as long as it
- * is held; and the lane that needs the row stays out of the combined commits until it got it.
+ * A commit waits this long for a row that somebody else has locked. Then its lanes go apart
+ * (commit-apart.ts), so that one lock somewhere holds two hundred lanes for half a second, not for
+ * as long as it is held; and the lane that needs the row stays out of the combined commits until it
+ * got it.
  */
 const LOCK_TIMEOUT_MS = 250;
-const ALONE_AT_ONCE = 3;
-/** A lane that waits for a lock tries again after this time; that costs it no attempt. */
-const BLOCKED_PAUSE_MS = 500;
+/** A lane alone waits shorter: it comes back soon, and others wait for its turn. */
+const ALONE_LOCK_TIMEOUT_MS = 50;
 const MAX_BLOCKED = 10_000;
+/**
+ * Lanes that wait for their turn to try a locked row again keep their slots meanwhile: few of one
+ * workspace, and few in all. The others come back later.
+ */
+const MAX_BLOCKED_WAITING = 20;
+const MAX_BLOCKED_WAITING_OF_WORKSPACE = 3;
 /** Jobs named to the watchdog: those that killed before run alone. */
 const MAX_NOTED = 20;
 
@@ -111,7 +119,13 @@ export class TransactionalDrains {
     this.inHand = options.inHand;
     this.express = this.createBatchers(options.queue);
     this.bulk = this.createBatchers(options.queue);
-    this.blockedCommits = new Batcher({ maxItems: 1, run: (items) => this.commit(items) });
+    this.blockedCommits = new Batcher({
+      maxItems: 1,
+      maxQueued: MAX_BLOCKED_WAITING,
+      maxQueuedOfGroup: MAX_BLOCKED_WAITING_OF_WORKSPACE,
+      groupOf: (item) => item.lease.workspaceId,
+      run: (items) => this.commit(items),
+    });
     this.suspects = new Batcher({
       maxItems: 1,
       run: (items) =>
@@ -136,8 +150,12 @@ export class TransactionalDrains {
         maxWeight: MAX_COMMIT_JOBS,
         weigh: (item) => item.jobs.length,
         isShared: isUnavailable,
-        aloneAtOnce: ALONE_AT_ONCE,
-        run: (items) => this.commit(items),
+        run: (items) =>
+          commitOrApart(items, {
+            together: (all) => this.commit(all),
+            alone: async (item) => only(await this.commit([item], ALONE_LOCK_TIMEOUT_MS)),
+            workspaceOf: (item) => item.lease.workspaceId,
+          }),
       }),
     };
   }
@@ -200,7 +218,7 @@ export class TransactionalDrains {
       if (marked) {
         // The holder before may have died of one of them.
         await this.mark(lease, jobs, 1);
-        return (await this.commit([item]))[0] ?? null;
+        return only(await this.commit([item]));
       }
       const isBlocked = this.blocked.has(lease.lane);
       const result = await (isBlocked ? this.blockedCommits : commits).add(item);
@@ -209,7 +227,7 @@ export class TransactionalDrains {
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
       if (error instanceof ClaimStale) return "done";
-      if (!isLockTimeout(error)) return null;
+      if (!isLockTimeout(error) && !(error instanceof Overloaded)) return null;
       if (this.blocked.size < MAX_BLOCKED) this.blocked.add(lease.lane);
       const [head] = jobs;
       if (head !== undefined) await this.pauseForLock(lease, head);
@@ -219,7 +237,7 @@ export class TransactionalDrains {
 
   /** Nothing is wrong with a job that needs a row which somebody else has locked. */
   private async pauseForLock(lease: Lease, job: ClaimedJob): Promise<void> {
-    const untilMs = Date.now() + BLOCKED_PAUSE_MS;
+    const untilMs = Date.now() + blockedPauseMs(this.blocked.size);
     const outcome: Outcome = { type: "pause", untilMs, reason: "a row it writes is locked" };
     await this.record(lease, [{ job, attempt: job.attempts + 1, outcome, runMs: LOCK_TIMEOUT_MS }]);
   }
@@ -242,7 +260,8 @@ export class TransactionalDrains {
     let outcome: Outcome;
     try {
       if (marked) await this.mark(lease, [job], job.deaths);
-      const [result] = await this.commit([{ lease, jobs: [job], releaseSeq: null }]);
+      const item = { lease, jobs: [job], releaseSeq: null };
+      const result = only(await this.commit([item], ALONE_LOCK_TIMEOUT_MS));
       if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
       return true;
     } catch (error) {
@@ -314,13 +333,16 @@ export class TransactionalDrains {
   }
 
   /** Lanes that turn out to be lost are left out, and the rest is tried again. */
-  private async commit(items: CommitItem[]): Promise<CommitResult[]> {
+  private async commit(
+    items: CommitItem[],
+    lockTimeoutMs = LOCK_TIMEOUT_MS,
+  ): Promise<CommitResult[]> {
     const lost = new Set<string>();
     for (;;) {
       const rest = items.filter((item) => !lost.has(item.lease.lane));
       if (rest.length === 0) return items.map(() => "lost");
       try {
-        const released = await this.commitAll(rest);
+        const released = await this.commitAll(rest, lockTimeoutMs);
         return items.map(({ lease: { lane } }) =>
           lost.has(lane) ? "lost" : released.has(lane) ? "released" : "done",
         );
@@ -332,7 +354,7 @@ export class TransactionalDrains {
   }
 
   /** All or nothing; answers the lanes that were handed back. */
-  private async commitAll(items: CommitItem[]): Promise<Set<string>> {
+  private async commitAll(items: CommitItem[], lockTimeoutMs: number): Promise<Set<string>> {
     const startedMs = performance.now();
     const first = items.slice(0, MAX_NOTED).flatMap(({ jobs }) => jobs.slice(0, MAX_NOTED));
     const noted = first
@@ -358,11 +380,14 @@ export class TransactionalDrains {
         if (completed !== expected) throw new ClaimStale("a job was changed by hand");
         return released;
       },
-      { lockTimeoutMs: LOCK_TIMEOUT_MS },
+      { lockTimeoutMs },
     );
     return committed.finally(ended);
   }
 }
+
+/** The result of a commit of one lane. */
+const only = (results: CommitResult[]): CommitResult => results[0] ?? "lost";
 
 /** The jobs at the front of a strict lane that may run now: none while the head waits. */
 function firstDue(jobs: ClaimedJob[]): ClaimedJob[] {
