@@ -11,6 +11,8 @@ export interface ClaimedJob extends Job {
   deaths: number;
   /** Who had it in hand last. */
   worker: string | null;
+  /** The number that was drawn when it was last taken in hand. */
+  begun: string | null;
 }
 
 export interface Claim {
@@ -40,6 +42,7 @@ export interface JobRow {
   max_attempts: number;
   deaths: number;
   worker: string | null;
+  begun: string | null;
   cause_id: string | null;
   created_at: Date;
   due_in_ms: number;
@@ -61,6 +64,7 @@ export function claimedJob(row: JobRow): ClaimedJob {
     maxAttempts: row.max_attempts,
     deaths: row.deaths,
     worker: row.worker,
+    begun: row.begun,
     causeId: row.cause_id,
     createdAt: row.created_at,
     dueInMs: row.due_in_ms,
@@ -69,7 +73,8 @@ export function claimedJob(row: JobRow): ClaimedJob {
 
 /** Columns of `jobs j` that make a `JobRow`, without its body. */
 export const JOB_COLUMNS = `j.id, j.workspace_id, j.queue, j.lane, j.kind, j.state, j.ordering_key,
-  j.priority, j.payload, j.attempts, j.max_attempts, j.deaths, j.worker, j.cause_id, j.created_at,
+  j.priority, j.payload, j.attempts, j.max_attempts, j.deaths, j.worker, j.begun, j.cause_id,
+  j.created_at,
   (extract(epoch FROM j.run_at - now()) * 1000)::double precision AS due_in_ms`;
 
 const LIVE = `j.state IN ('available', 'running', 'retryable')`;

@@ -16,10 +16,11 @@ import {
 } from "./claim.ts";
 import { LeaseLost, outcomeOfError } from "./errors.ts";
 import type { InHand } from "./in-hand.ts";
-import { fence } from "./lease.ts";
+import { fence, mustHold } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import {
   type AttemptEnd,
+  type Begun,
   beginAttempt,
   countDeaths,
   killedWorkers,
@@ -194,12 +195,12 @@ export class ExternalDrain {
 
   private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
     const { db, worker, log, inHand } = this.options;
-    let attempt: number | null;
+    let begun: Begun | null;
     try {
-      attempt = await db.transaction(async (tx) => {
-        const number = await beginAttempt(tx, { lease: this.held.lease, job, worker });
-        if (number !== null) await runner.begin?.(tx, job);
-        return number;
+      begun = await db.transaction(async (tx) => {
+        const own = await beginAttempt(tx, { lease: this.held.lease, job, worker });
+        if (own !== null) await runner.begin?.(tx, job);
+        return own;
       });
     } catch (error) {
       if (error instanceof LeaseLost) this.held.lost = true;
@@ -207,7 +208,7 @@ export class ExternalDrain {
       else await this.recordFailedBegin(runner, job, error);
       return;
     }
-    if (attempt === null) return;
+    if (begun === null) return;
     const ended = inHand.begin(`${job.queue} job ${job.id}`);
     const startedMs = performance.now();
     let outcome: Outcome;
@@ -218,7 +219,7 @@ export class ExternalDrain {
     }
     ended();
     const runMs = performance.now() - startedMs;
-    await this.record(runner, { job, attempt, outcome, runMs }).catch((error) =>
+    await this.record(runner, { job, ...begun, outcome, runMs }).catch((error) =>
       log.error({ err: error, jobId: job.id }, "an outcome could not be recorded"),
     );
   }
@@ -229,10 +230,11 @@ export class ExternalDrain {
     job: ClaimedJob,
     error: unknown,
   ): Promise<void> {
-    const end = { job, attempt: job.attempts + 1, outcome: outcomeOfError(error), runMs: 0 };
+    const outcome = outcomeOfError(error);
+    const end = { job, attempt: job.attempts + 1, begun: null, outcome, runMs: 0 };
     try {
       await this.options.db.transaction(async (tx) => {
-        await this.mustHold(tx);
+        await mustHold(tx, this.held.lease);
         await this.recordIn(tx, runner, end, { wasRunning: false });
       });
     } catch (failure) {
@@ -300,10 +302,10 @@ export class ExternalDrain {
         continue;
       }
       await this.options.db.transaction(async (tx) => {
-        await this.mustHold(tx);
+        await mustHold(tx, this.held.lease);
         const deaths = (await countDeaths(tx, [job], { asAttempts: false })).get(job.id) ?? 0;
         if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = killedWorkers(job.worker);
-        const end = { job, attempt: job.attempts, outcome, runMs: 0 };
+        const end = { job, attempt: job.attempts, begun: job.begun, outcome, runMs: 0 };
         await this.recordIn(tx, runner, end, { wasRunning: true });
       });
       this.orphans.delete(job.id);
@@ -338,12 +340,6 @@ export class ExternalDrain {
   private async stillHeld(): Promise<boolean> {
     const held = await this.options.db.transaction((tx) => fence(tx, [this.held.lease]));
     return held.size > 0;
-  }
-
-  private async mustHold(tx: Transaction): Promise<void> {
-    const { lease } = this.held;
-    const held = await fence(tx, [lease]);
-    if (!held.has(lease.lane)) throw new LeaseLost(`lane ${lease.lane} has another holder`);
   }
 
   private notify(): void {

@@ -4,25 +4,17 @@ import {
   isLockTimeout,
   isUnavailable,
   Overloaded,
-  type Transaction,
 } from "../platform/index.ts";
 import { type Claim, type ClaimedJob, claimInOrder } from "./claim.ts";
 import { blockedPauseMs, commitOrApart } from "./commit-apart.ts";
 import { ClaimStale, LeaseLost, outcomeOfError } from "./errors.ts";
 import { finishLanes, type LaneWork } from "./finish-lanes.ts";
 import type { InHand } from "./in-hand.ts";
-import { fence, type Lease } from "./lease.ts";
+import { fence, type Lease, mustHold } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
-import {
-  type AttemptEnd,
-  countDeaths,
-  killedWorkers,
-  MAX_DEATHS,
-  markRunning,
-  recordOutcomes,
-  unmarkRunning,
-} from "./outcome.ts";
+import { recordOutcomes } from "./outcome.ts";
 import type { DrainEnd, TurnControl } from "./pool.ts";
+import { JUDGE_AGAIN_MS, Suspects } from "./suspects.ts";
 import type { Outcome, QueueName, TransactionalHandler } from "./types.ts";
 
 /** Jobs of one lane in one transaction: bounds what a failure repeats and how long rows are locked. */
@@ -85,10 +77,10 @@ class LanesLost extends Error {
  * alone goes job by job (`runAlone`), so a poisoned job hurts only itself.
  *
  * A holder that died (`lease.inherited`) may have been killed by a job it had in hand. What it can
- * have had in hand, one claim, is marked `running`, with that one death, and committed lane by lane;
- * if this worker dies too, its successor finds the marks, counts a death for each of those jobs, and
- * runs each alone, marked again, one at a time in the whole process: what happens to run beside the
- * culprit must not be blamed for it. So the third death has one job's name on it.
+ * have had in hand, one claim, is marked `running`, with that one death, and committed lane by lane.
+ * If that is cut off too, or kills this worker, whoever takes the lane next finds the marks and runs
+ * each of those jobs alone (suspects.ts): what happens to run beside the culprit must not be blamed
+ * for it. So the third death has one job's name on it, and so has a cut that a job brings about.
  */
 export class TransactionalDrains {
   private readonly express: Batchers;
@@ -96,8 +88,7 @@ export class TransactionalDrains {
   /** Lanes that found a row locked: they commit by themselves, one after the other. */
   private readonly blocked = new Set<string>();
   private readonly blockedCommits: Batcher<CommitItem, CommitResult>;
-  /** One at a time in this process, so that its death has one job's name on it. */
-  private readonly suspects: Batcher<{ lease: Lease; job: ClaimedJob }, boolean>;
+  private readonly suspects: Suspects;
   private readonly db: Database;
   private readonly keeper: LeaseKeeper;
   private readonly handler: TransactionalHandler;
@@ -126,10 +117,11 @@ export class TransactionalDrains {
       groupOf: (item) => item.lease.workspaceId,
       run: (items) => this.commit(items),
     });
-    this.suspects = new Batcher({
-      maxItems: 1,
-      run: (items) =>
-        Promise.all(items.map(({ lease, job }) => this.runAlone(lease, job, { marked: true }))),
+    this.suspects = new Suspects({
+      db: this.db,
+      worker: this.worker,
+      commit: (lease, job) => this.commitAlone(lease, job),
+      pauseForLock: (lease, job) => this.pauseForLock(lease, job),
     });
   }
 
@@ -172,7 +164,10 @@ export class TransactionalDrains {
       firstClaim = null;
       const left = claim.jobs.filter((job) => job.state === "running");
       if (left.length > 0) {
-        await this.settleLeft(lease, left);
+        if (await this.suspects.settleLeft(lease, left)) continue;
+        if (await this.keeper.release(held, claim.seq, JUDGE_AGAIN_MS))
+          return { handedBack: true, dueInMs: JUDGE_AGAIN_MS };
+        if (await this.isLost(held)) return { handedBack: false };
         continue;
       }
       const due = firstDue(claim.jobs);
@@ -190,7 +185,7 @@ export class TransactionalDrains {
         return released ? { handedBack: true, dueInMs: 0 } : { handedBack: false };
       }
       if (head.deaths > 0) {
-        await this.suspects.add({ lease, job: head });
+        await this.suspects.run(lease, head);
         continue;
       }
       const jobs = firstUnharmed(due);
@@ -217,7 +212,7 @@ export class TransactionalDrains {
     try {
       if (marked) {
         // The holder before may have died of one of them.
-        await this.mark(lease, jobs, 1);
+        await this.suspects.mark(lease, jobs, 1);
         return only(await this.commit([item]));
       }
       const isBlocked = this.blocked.has(lease.lane);
@@ -239,30 +234,23 @@ export class TransactionalDrains {
   private async pauseForLock(lease: Lease, job: ClaimedJob): Promise<void> {
     const untilMs = Date.now() + blockedPauseMs(this.blocked.size);
     const outcome: Outcome = { type: "pause", untilMs, reason: "a row it writes is locked" };
-    await this.record(lease, [{ job, attempt: job.attempts + 1, outcome, runMs: LOCK_TIMEOUT_MS }]);
+    await this.record(lease, job, { outcome, runMs: LOCK_TIMEOUT_MS });
   }
 
   private async runOneByOne(lease: Lease, jobs: ClaimedJob[]): Promise<void> {
     for (const job of jobs) {
-      const completed = await this.runAlone(lease, job, { marked: false });
+      const completed = await this.runAlone(lease, job);
       // Strict order: what waits for its retry holds the lane; the next claim decides.
       if (!completed) return;
     }
   }
 
   /** One job in a transaction of its own; its failure is recorded. Answers whether it completed. */
-  private async runAlone(
-    lease: Lease,
-    job: ClaimedJob,
-    { marked }: { marked: boolean },
-  ): Promise<boolean> {
+  private async runAlone(lease: Lease, job: ClaimedJob): Promise<boolean> {
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
-      if (marked) await this.mark(lease, [job], job.deaths);
-      const item = { lease, jobs: [job], releaseSeq: null };
-      const result = only(await this.commit([item], ALONE_LOCK_TIMEOUT_MS));
-      if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
+      await this.commitAlone(lease, job);
       return true;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
@@ -274,55 +262,28 @@ export class TransactionalDrains {
       outcome = outcomeOfError(error);
     }
     const runMs = performance.now() - startedMs;
-    await this.record(lease, [{ job, attempt: job.attempts + 1, outcome, runMs }]);
+    await this.record(lease, job, { outcome, runMs });
     return false;
   }
 
-  private async record(lease: Lease, ends: AttemptEnd[]): Promise<void> {
+  /** Throws what the job failed of. */
+  private async commitAlone(lease: Lease, job: ClaimedJob): Promise<void> {
+    const item = { lease, jobs: [job], releaseSeq: null };
+    const result = only(await this.commit([item], ALONE_LOCK_TIMEOUT_MS));
+    if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
+  }
+
+  private async record(
+    lease: Lease,
+    job: ClaimedJob,
+    { outcome, runMs }: { outcome: Outcome; runMs: number },
+  ): Promise<void> {
     await this.db.transaction(async (tx) => {
-      await this.mustHold(tx, lease);
+      await mustHold(tx, lease);
+      const end = { job, attempt: job.attempts + 1, begun: null, outcome, runMs };
       const options = { worker: this.worker, nowMs: Date.now(), wasRunning: false };
-      await recordOutcomes(tx, ends, options);
+      await recordOutcomes(tx, [end], options);
     });
-  }
-
-  /** Commits that this worker has these jobs in hand, so that its death would tell. */
-  private async mark(lease: Lease, jobs: ClaimedJob[], deaths: number): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      await this.mustHold(tx, lease);
-      await markRunning(tx, jobs, { worker: this.worker, deaths });
-    });
-  }
-
-  /**
-   * Jobs that somebody who held the lane before left `running`. A death is counted for each, and
-   * those that killed too many workers are discarded. A mark of this very process is no death: its
-   * commit failed, or was cut off.
-   */
-  private async settleLeft(lease: Lease, left: ClaimedJob[]): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      await this.mustHold(tx, lease);
-      const deaths = await countDeaths(
-        tx,
-        left.filter((job) => job.worker !== this.worker),
-        { asAttempts: true },
-      );
-      await unmarkRunning(tx, left);
-      const killers = left.filter((job) => (deaths.get(job.id) ?? 0) >= MAX_DEATHS);
-      const ends = killers.map((job) => ({
-        job,
-        attempt: job.attempts + 1,
-        outcome: killedWorkers(job.worker),
-        runMs: 0,
-      }));
-      const options = { worker: this.worker, nowMs: Date.now(), wasRunning: false };
-      await recordOutcomes(tx, ends, options);
-    });
-  }
-
-  private async mustHold(tx: Transaction, lease: Lease): Promise<void> {
-    const held = await fence(tx, [lease]);
-    if (!held.has(lease.lane)) throw new LeaseLost(`lane ${lease.lane} has another holder`);
   }
 
   private async isLost(held: HeldLane): Promise<boolean> {
