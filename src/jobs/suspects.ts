@@ -24,8 +24,11 @@ import {
 import { judgeMark, type MarkSeen, readWorkers } from "./worker-life.ts";
 
 const RECORD_RETRY_MS = 200;
-/** Postgres is back from a crash of one of its processes within this, or something else is wrong. */
-const MAX_RECORD_TRIES = 50;
+/**
+ * Postgres is back from a crash of one of its processes within this, as a rule. Otherwise nothing is
+ * counted; a worker that is to stop has no more time.
+ */
+const RECORD_WITHIN_MS = 5_000;
 const MAX_SEEN = 10_000;
 /** A lane whose mark cannot be judged yet is looked at again after this time, in ms. */
 export const JUDGE_AGAIN_MS = 1_000;
@@ -132,7 +135,7 @@ export class Suspects {
       if (!isNeeded) {
         const { witness } = this;
         this.witness = undefined;
-        await witness.close();
+        witness.close();
       }
     }
   };
@@ -141,7 +144,9 @@ export class Suspects {
     const { db, commit, pauseForLock } = this.options;
     const startedMs = performance.now();
     const runMs = () => performance.now() - startedMs;
-    const begun = (await this.mark(lease, [job], job.deaths)).get(job.id) ?? null;
+    const begun = (await this.mark(lease, [job], job.deaths)).get(job.id);
+    // Somebody changed the job meanwhile: the next claim tells.
+    if (begun === undefined) return;
     try {
       await commit(lease, job);
     } catch (error) {
@@ -164,7 +169,7 @@ export class Suspects {
   /** Postgres may need a moment: the job may have crashed one of its processes. */
   private async recordCut(
     job: ClaimedJob,
-    begun: string | null,
+    begun: string,
     { error, runMs }: { error: unknown; runMs: number },
   ): Promise<void> {
     const { errorClass, error: message } = describeError(error);
@@ -173,12 +178,13 @@ export class Suspects {
       errorClass: "ConnectionCut",
       error: `the connection of its own transaction was cut (${errorClass}): ${message}`,
     };
-    for (let tries = 1; ; tries++) {
+    const endsAtMs = performance.now() + RECORD_WITHIN_MS;
+    for (;;) {
       try {
         await this.record(this.options.db, [{ job, outcome, runMs }], begun);
         return;
       } catch (failure) {
-        if (!isUnavailable(failure) || tries === MAX_RECORD_TRIES) throw failure;
+        if (!isUnavailable(failure) || performance.now() >= endsAtMs) throw failure;
         await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
       }
     }
@@ -220,7 +226,8 @@ interface Witness {
   isThere(): Promise<boolean>;
   /** It still answers, or was told that another process of Postgres had crashed. */
   blamesTheJob(): Promise<boolean>;
-  close(): Promise<void>;
+  /** Nobody waits for it: the connection may be dead, and not know it. */
+  close(): void;
 }
 
 const WITNESS_TIMEOUT_MS = 5_000;
@@ -243,6 +250,6 @@ async function openWitness(db: Database): Promise<Witness> {
   return {
     isThere,
     blamesTheJob: async () => (await isThere()) || crashed,
-    close: () => client.end().catch(() => {}),
+    close: () => void client.end().catch(() => {}),
   };
 }
