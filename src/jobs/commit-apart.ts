@@ -8,7 +8,7 @@ const MAX_LOCK_TIMEOUTS = 2;
 const BLOCKED_PAUSE_MS = 500;
 const MAX_BLOCKED_PAUSE_MS = 5_000;
 /** Blocked lanes are tried one by one: each makes the others' turn come so much later. */
-const PAUSE_A_BLOCKED_LANE_MS = 10;
+const PAUSE_A_BLOCKED_LANE_MS = 5;
 
 /**
  * How long a lane waits before it tries a locked row again, in ms: the more do, the longer, and not

@@ -27,7 +27,7 @@ const MAX_COMMIT_JOBS = 400;
  * got it.
  */
 const LOCK_TIMEOUT_MS = 250;
-/** A lane alone waits shorter: it comes back soon, and others wait for its turn. */
+/** A lane tried apart waits shorter: it comes back soon, and others wait for its turn. */
 const ALONE_LOCK_TIMEOUT_MS = 50;
 const MAX_BLOCKED = 10_000;
 /**
@@ -85,8 +85,11 @@ class LanesLost extends Error {
 export class TransactionalDrains {
   private readonly express: Batchers;
   private readonly bulk: Batchers;
-  /** Lanes that found a row locked: they commit by themselves, one after the other. */
-  private readonly blocked = new Set<string>();
+  /**
+   * Lanes that found a row locked, with their workspaces: they commit by themselves, one after the
+   * other, until one of the workspace's gets through. Then all of them travel together again.
+   */
+  private readonly blocked = new Map<string, string>();
   private readonly blockedCommits: Batcher<CommitItem, CommitResult>;
   private readonly suspects: Suspects;
   private readonly db: Database;
@@ -217,16 +220,22 @@ export class TransactionalDrains {
       }
       const isBlocked = this.blocked.has(lease.lane);
       const result = await (isBlocked ? this.blockedCommits : commits).add(item);
-      if (isBlocked) this.blocked.delete(lease.lane);
+      if (isBlocked) this.unblock(lease.workspaceId);
       return result;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
       if (error instanceof ClaimStale) return "done";
       if (!isLockTimeout(error) && !(error instanceof Overloaded)) return null;
-      if (this.blocked.size < MAX_BLOCKED) this.blocked.add(lease.lane);
+      if (this.blocked.size < MAX_BLOCKED) this.blocked.set(lease.lane, lease.workspaceId);
       const [head] = jobs;
       if (head !== undefined) await this.pauseForLock(lease, head);
       return "done";
+    }
+  }
+
+  private unblock(workspaceId: string): void {
+    for (const [lane, workspace] of this.blocked) {
+      if (workspace === workspaceId) this.blocked.delete(lane);
     }
   }
 
@@ -269,7 +278,7 @@ export class TransactionalDrains {
   /** Throws what the job failed of. */
   private async commitAlone(lease: Lease, job: ClaimedJob): Promise<void> {
     const item = { lease, jobs: [job], releaseSeq: null };
-    const result = only(await this.commit([item], ALONE_LOCK_TIMEOUT_MS));
+    const result = only(await this.commit([item]));
     if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
   }
 
