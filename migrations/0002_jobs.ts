@@ -11,6 +11,7 @@ export const migration: Migration = {
     await knex.raw(`
       CREATE SEQUENCE job_ids;
       CREATE SEQUENCE lease_epochs;
+      CREATE SEQUENCE job_begins;
 
       -- One row a lane: the lock, the lease and the time it has something to do.
       CREATE TABLE lanes (
@@ -50,6 +51,9 @@ export const migration: Migration = {
         deaths       smallint    NOT NULL DEFAULT 0,
         cause_id     bigint,
         worker       text,
+        -- Drawn each time a worker notes that it has the job in hand, and never used again: by it an
+        -- outcome finds its own attempt, since attempts are counted anew when a person retries.
+        begun        bigint,
         started_at   timestamptz,
         finished_at  timestamptz,
         run_ms       integer,

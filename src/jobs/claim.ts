@@ -11,6 +11,8 @@ export interface ClaimedJob extends Job {
   deaths: number;
   /** Who had it in hand last. */
   worker: string | null;
+  /** The number that was drawn when it was last taken in hand. */
+  begun: string | null;
 }
 
 export interface Claim {
@@ -40,6 +42,7 @@ export interface JobRow {
   max_attempts: number;
   deaths: number;
   worker: string | null;
+  begun: string | null;
   cause_id: string | null;
   created_at: Date;
   due_in_ms: number;
@@ -61,16 +64,25 @@ export function claimedJob(row: JobRow): ClaimedJob {
     maxAttempts: row.max_attempts,
     deaths: row.deaths,
     worker: row.worker,
+    begun: row.begun,
     causeId: row.cause_id,
     createdAt: row.created_at,
     dueInMs: row.due_in_ms,
   };
 }
 
+/**
+ * Came to be run at once, and was not tried yet: due whatever the clock says now. Were it to go by
+ * `run_at` alone, a clock that goes back by an hour would have it, and its lane, wait for that hour.
+ */
+const AT_ONCE = "j.state = 'available' AND j.run_at <= j.created_at";
+
 /** Columns of `jobs j` that make a `JobRow`, without its body. */
 export const JOB_COLUMNS = `j.id, j.workspace_id, j.queue, j.lane, j.kind, j.state, j.ordering_key,
-  j.priority, j.payload, j.attempts, j.max_attempts, j.deaths, j.worker, j.cause_id, j.created_at,
-  (extract(epoch FROM j.run_at - now()) * 1000)::double precision AS due_in_ms`;
+  j.priority, j.payload, j.attempts, j.max_attempts, j.deaths, j.worker, j.begun, j.cause_id,
+  j.created_at,
+  (extract(epoch FROM CASE WHEN ${AT_ONCE} THEN least(j.run_at, now()) ELSE j.run_at END - now())
+    * 1000)::double precision AS due_in_ms`;
 
 const LIVE = `j.state IN ('available', 'running', 'retryable')`;
 
@@ -79,7 +91,7 @@ const LIVE = `j.state IN ('available', 'running', 'retryable')`;
  * that `of` names. `clock`: the time that says what is due.
  */
 export const jobsInOrder = (of: string, limit: string, clock = "now()") => `
-  SELECT ${JOB_COLUMNS.replace("now()", clock)} FROM jobs j
+  SELECT ${JOB_COLUMNS.replaceAll("now()", clock)} FROM jobs j
   WHERE j.queue = ${of}.queue AND j.lane = ${of}.lane AND ${LIVE}
   ORDER BY j.id LIMIT ${limit}`;
 
@@ -144,13 +156,10 @@ export async function claimInOrder(
   return requests.map((request) => claims.get(request.lease.lane) ?? NO_LANE);
 }
 
-/**
- * What holds its key: everything unfinished but a job that waits for a time of its own. A job that
- * was due when it came still holds it after the clock went back.
- */
-const HOLDS_KEY = `${LIVE} AND NOT (
-  j.state = 'available' AND j.run_at > now() AND j.run_at > j.created_at
-)`;
+const IS_DUE = `(j.run_at <= now() OR ${AT_ONCE})`;
+
+/** What holds its key: everything unfinished but a job that waits for a time of its own. */
+const HOLDS_KEY = `${LIVE} AND (j.state <> 'available' OR ${IS_DUE})`;
 
 const IS_EMPTY = `NOT EXISTS (
   SELECT FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE}
@@ -164,7 +173,7 @@ const CLAIM_HEADS = `/* jobs.claim-heads */
 WITH candidates AS (
   SELECT j.ordering_key, j.priority, j.id FROM jobs j
   WHERE j.queue = $1 AND j.lane = $2 AND j.ordering_key IS NOT NULL AND ${LIVE}
-    AND j.run_at <= now() AND j.ordering_key <> ALL ($3::text[])
+    AND ${IS_DUE} AND j.ordering_key <> ALL ($3::text[])
   ORDER BY j.priority, j.id LIMIT $4
 ), keys AS (
   SELECT ordering_key, min(priority) AS priority FROM candidates GROUP BY ordering_key
@@ -182,7 +191,7 @@ const CLAIM_FREE = `/* jobs.claim-free */
 SELECT l.seq, now()::text AS claimed_at, ${IS_EMPTY}, j.*, b.body FROM lanes l
 LEFT JOIN LATERAL (
   SELECT ${JOB_COLUMNS} FROM jobs j
-  WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at <= now()
+  WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND ${IS_DUE}
     AND j.id <> ALL ($3::bigint[])
   ORDER BY j.id LIMIT $4
 ) j ON true

@@ -262,6 +262,71 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     expect(events).toEqual(["orphan 1", "run 2"]);
   });
 
+  /** As the driver throws them; the last one has no code. */
+  const ERRORS = ["53100", "57014", "25006", "40P01", "42P01", "Query read timeout"];
+  const thrown = (error: string) =>
+    error.length === 5 ? Object.assign(new Error("refused"), { code: error }) : new Error(error);
+
+  test.each(ERRORS)(
+    "an outcome that is known is not forgotten: %s while it is recorded",
+    async (error) => {
+      const lane = randomUUID();
+      const engine = fixture.engine({ leaseMs: 300, sweepMs: 100 });
+      let calls = 0;
+      let refusals = 0;
+      await engine.startPool(
+        "outbound",
+        handler({
+          run: async () => {
+            calls++;
+            return DONE;
+          },
+          // The transaction itself tries deadlocks three times.
+          finish: async () => {
+            if (++refusals <= 4) throw thrown(error);
+          },
+        }),
+        { slots: 1 },
+      );
+      await engine.enqueue(job(lane, "k", 1));
+      await waitFor(allEnded(lane), { what: "the outcome" });
+      await engine.stop(2_000);
+      expect(calls).toBe(1);
+      expect(await statesOf(lane)).toEqual(["completed"]);
+    },
+  );
+
+  test.each(["22001", "23503", "not the database's"])(
+    "an outcome whose consequences cannot be written (%s) is recorded without them",
+    async (error) => {
+      const lane = randomUUID();
+      const engine = fixture.engine({ leaseMs: 300, sweepMs: 100 });
+      let calls = 0;
+      await engine.startPool(
+        "outbound",
+        handler({
+          run: async () => {
+            calls++;
+            return DONE;
+          },
+          finish: async (tx, running) => {
+            await tx.query("UPDATE jobs SET error = 'half' WHERE id = $1", [running.id]);
+            throw thrown(error);
+          },
+        }),
+        { slots: 1 },
+      );
+      await engine.enqueue(job(lane, "k", 1));
+      await waitFor(allEnded(lane), { what: "the outcome" });
+      await engine.stop(2_000);
+      expect(calls).toBe(1);
+      const { db } = fixture.database;
+      expect(await db.query("SELECT state, error FROM jobs WHERE lane = $1", [lane])).toEqual([
+        { state: "completed", error: null },
+      ]);
+    },
+  );
+
   test("a shutdown aborts a call that hangs, and hands back what was not begun", async () => {
     const lane = randomUUID();
     const engine = fixture.engine();

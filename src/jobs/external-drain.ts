@@ -1,4 +1,11 @@
-import { type Database, isUnavailable, type Logger, type Transaction } from "../platform/index.ts";
+import {
+  type Database,
+  isOfItsData,
+  isUnavailable,
+  type Logger,
+  sqlState,
+  type Transaction,
+} from "../platform/index.ts";
 import {
   type Claim,
   type ClaimedJob,
@@ -9,10 +16,11 @@ import {
 } from "./claim.ts";
 import { LeaseLost, outcomeOfError } from "./errors.ts";
 import type { InHand } from "./in-hand.ts";
-import { fence } from "./lease.ts";
+import { fence, mustHold } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import {
   type AttemptEnd,
+  type Begun,
   beginAttempt,
   countDeaths,
   killedWorkers,
@@ -31,6 +39,8 @@ const POLL_MS = 25;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
 const RECORD_RETRY_MS = 200;
+/** So often an error of nobody knows what is taken for one that passes. */
+const MAX_STRANGE_ERRORS = 10;
 
 export interface ExternalDrainOptions {
   db: Database;
@@ -43,6 +53,8 @@ export interface ExternalDrainOptions {
   inHand: InHand;
   log: Logger;
 }
+
+type Consequences = Pick<LaneRunner, "finish">;
 
 /** The claim that ended a round of starts, and when a held key may go on. */
 interface Started {
@@ -183,12 +195,12 @@ export class ExternalDrain {
 
   private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
     const { db, worker, log, inHand } = this.options;
-    let attempt: number | null;
+    let begun: Begun | null;
     try {
-      attempt = await db.transaction(async (tx) => {
-        const number = await beginAttempt(tx, { lease: this.held.lease, job, worker });
-        if (number !== null) await runner.begin?.(tx, job);
-        return number;
+      begun = await db.transaction(async (tx) => {
+        const own = await beginAttempt(tx, { lease: this.held.lease, job, worker });
+        if (own !== null) await runner.begin?.(tx, job);
+        return own;
       });
     } catch (error) {
       if (error instanceof LeaseLost) this.held.lost = true;
@@ -196,7 +208,7 @@ export class ExternalDrain {
       else await this.recordFailedBegin(runner, job, error);
       return;
     }
-    if (attempt === null) return;
+    if (begun === null) return;
     const ended = inHand.begin(`${job.queue} job ${job.id}`);
     const startedMs = performance.now();
     let outcome: Outcome;
@@ -207,7 +219,7 @@ export class ExternalDrain {
     }
     ended();
     const runMs = performance.now() - startedMs;
-    await this.record(runner, { job, attempt, outcome, runMs }).catch((error) =>
+    await this.record(runner, { job, ...begun, outcome, runMs }).catch((error) =>
       log.error({ err: error, jobId: job.id }, "an outcome could not be recorded"),
     );
   }
@@ -218,10 +230,11 @@ export class ExternalDrain {
     job: ClaimedJob,
     error: unknown,
   ): Promise<void> {
-    const end = { job, attempt: job.attempts + 1, outcome: outcomeOfError(error), runMs: 0 };
+    const outcome = outcomeOfError(error);
+    const end = { job, attempt: job.attempts + 1, begun: null, outcome, runMs: 0 };
     try {
       await this.options.db.transaction(async (tx) => {
-        await this.mustHold(tx);
+        await mustHold(tx, this.held.lease);
         await this.recordIn(tx, runner, end, { wasRunning: false });
       });
     } catch (failure) {
@@ -231,16 +244,30 @@ export class ExternalDrain {
     }
   }
 
-  /** A known outcome must not be lost to a passing outage of the database: tried until the worker stops. */
+  /**
+   * A known outcome must not be lost: forgotten, the job would be taken for one whose worker died,
+   * and what has been sent would be sent again. So it is tried until the worker stops, whatever the
+   * database says, and without its consequences (`finish`) where those are what fails.
+   */
   private async record(runner: LaneRunner, end: AttemptEnd): Promise<void> {
+    let consequences: Consequences = runner;
+    let strange = 0;
     for (;;) {
       try {
         await this.options.db.transaction((tx) =>
-          this.recordIn(tx, runner, end, { wasRunning: true }),
+          this.recordIn(tx, consequences, end, { wasRunning: true }),
         );
         return;
       } catch (error) {
-        if (!isUnavailable(error) || this.turn.stopNow.aborted) throw error;
+        if (this.turn.stopNow.aborted) throw error;
+        if (sqlState(error) === undefined && !isUnavailable(error)) strange++;
+        if (isOfItsData(error) || strange > MAX_STRANGE_ERRORS) {
+          if (consequences.finish === undefined) throw error;
+          consequences = {};
+          const context = { err: error, jobId: end.job.id };
+          this.options.log.error(context, "an outcome is recorded without its consequences");
+          continue;
+        }
         this.turn.end();
         await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
       }
@@ -249,7 +276,7 @@ export class ExternalDrain {
 
   private async recordIn(
     tx: Transaction,
-    runner: LaneRunner,
+    consequences: Consequences,
     end: AttemptEnd,
     { wasRunning }: { wasRunning: boolean },
   ): Promise<void> {
@@ -258,7 +285,7 @@ export class ExternalDrain {
     const changed = await recordOutcomes(tx, [end], { worker, nowMs, wasRunning });
     const { state } = verdictOf(end.job, end.attempt, end.outcome, nowMs);
     const applied = changed.has(end.job.id);
-    await runner.finish?.(tx, end.job, end.outcome, { state, applied });
+    await consequences.finish?.(tx, end.job, end.outcome, { state, applied });
   }
 
   private async settleOrphans(runner: LaneRunner): Promise<void> {
@@ -275,10 +302,10 @@ export class ExternalDrain {
         continue;
       }
       await this.options.db.transaction(async (tx) => {
-        await this.mustHold(tx);
+        await mustHold(tx, this.held.lease);
         const deaths = (await countDeaths(tx, [job], { asAttempts: false })).get(job.id) ?? 0;
         if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = killedWorkers(job.worker);
-        const end = { job, attempt: job.attempts, outcome, runMs: 0 };
+        const end = { job, attempt: job.attempts, begun: job.begun, outcome, runMs: 0 };
         await this.recordIn(tx, runner, end, { wasRunning: true });
       });
       this.orphans.delete(job.id);
@@ -313,12 +340,6 @@ export class ExternalDrain {
   private async stillHeld(): Promise<boolean> {
     const held = await this.options.db.transaction((tx) => fence(tx, [this.held.lease]));
     return held.size > 0;
-  }
-
-  private async mustHold(tx: Transaction): Promise<void> {
-    const { lease } = this.held;
-    const held = await fence(tx, [lease]);
-    if (!held.has(lease.lane)) throw new LeaseLost(`lane ${lease.lane} has another holder`);
   }
 
   private notify(): void {

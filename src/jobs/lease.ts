@@ -1,4 +1,5 @@
 import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
+import { LeaseLost } from "./errors.ts";
 import type { QueueName } from "./types.ts";
 
 /**
@@ -120,6 +121,12 @@ export async function fence(tx: Transaction, leases: Lease[]): Promise<Set<strin
     first.owner,
   ]);
   return new Set(rows.map((row) => row.lane));
+}
+
+/** Locks a lane's row until the transaction ends. Throws `LeaseLost`. */
+export async function mustHold(tx: Transaction, lease: Lease): Promise<void> {
+  const held = await fence(tx, [lease]);
+  if (!held.has(lease.lane)) throw new LeaseLost(`lane ${lease.lane} has another holder`);
 }
 
 /** How a lane is handed back. */

@@ -100,6 +100,30 @@ describe("by hand", () => {
     },
   );
 
+  test("a lane that somebody has locked holds neither the change of the others nor what they do", async () => {
+    const { db } = fixture.database;
+    const workspaceId = randomUUID();
+    const lanes = ["a", "b", "z"].map((name) => `${name}/${lane}`);
+    await enqueue(lanes.map((name, value) => job(value, { lane: name, workspaceId })));
+    const holder = await db.connect();
+    try {
+      await holder.query("BEGIN");
+      await holder.query("SELECT FROM lanes WHERE lane = $1 FOR UPDATE", [lanes[2]]);
+      const changing = engine.ledger.change("cancel", { workspaceId });
+      expect(await changing).toEqual({
+        changed: 2,
+        running: { count: 0, capped: false },
+        left: { count: 1, capped: false },
+      });
+      // Nothing of theirs is locked any more.
+      await enqueue([job(3, { lane: lanes[0], workspaceId })]);
+      await holder.query("COMMIT");
+      expect(await engine.ledger.cancel({ workspaceId })).toBe(2);
+    } finally {
+      await holder.end();
+    }
+  });
+
   test("run now: what waits for its retry or its time is due, and no attempt is spent for it", async () => {
     const [head] = await enqueue([job(1), job(2, { runAt: LATER })]);
     await failedHead(head);

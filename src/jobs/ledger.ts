@@ -1,4 +1,10 @@
-import { type Database, fewRows, groupBy, type Transaction } from "../platform/index.ts";
+import {
+  type Database,
+  fewRows,
+  groupBy,
+  isLockTimeout,
+  type Transaction,
+} from "../platform/index.ts";
 import { claimedJob, JOB_COLUMNS, type JobRow } from "./claim.ts";
 import type { WhichJobs } from "./filter.ts";
 import { LOCK_ORDER } from "./lock-order.ts";
@@ -75,6 +81,12 @@ const BATCH_JOBS = 250;
 const DEFAULT_LIMIT = 10_000;
 /** One call ends after this time, whatever is left: its caller waits. */
 const CALL_MS = 5_000;
+/**
+ * A batch waits this long for a lane that somebody has locked, since its other lanes wait with it.
+ * Then each goes by itself, and those that are locked are left.
+ */
+const BATCH_LOCK_TIMEOUT_MS = 250;
+const LANE_LOCK_TIMEOUT_MS = 50;
 
 const TOUCH_LANES = `/* jobs.touch-lanes */
 INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at)
@@ -137,7 +149,7 @@ export class Ledger {
   /**
    * Changes what matches, oldest first, in batches that each commit by themselves, until `limit`
    * (default 10 000) are changed or five seconds have gone by: what is left is in the answer, and
-   * the call can be repeated.
+   * the call can be repeated. Jobs of a lane that somebody has locked meanwhile are left.
    */
   async change(
     action: LedgerAction,
@@ -153,7 +165,7 @@ export class Ledger {
       const size = Math.min(BATCH_JOBS, limit - changed);
       const jobs = await findJobs(db, wanted, { limit: size, order: "oldest", afterId });
       if (jobs.length === 0) break;
-      changed += await this.changeBatch(RULES[action], jobs);
+      changed += await this.changeFound(RULES[action], jobs, endsAtMs);
       afterId = jobs.at(-1)?.id;
       if (jobs.length < size) break;
     }
@@ -192,9 +204,37 @@ export class Ledger {
     return pausedQueues(this.options.db);
   }
 
-  private async changeBatch(rule: ActionRule, found: FoundJob[]): Promise<number> {
+  /** All in one transaction, or lane by lane where one is locked; one lane alone holds nobody. */
+  private async changeFound(
+    rule: ActionRule,
+    found: FoundJob[],
+    endsAtMs: number,
+  ): Promise<number> {
+    const lanes = [...groupBy(found, ({ queue, lane }) => `${queue} ${lane}`).values()];
+    if (lanes.length === 1) return this.changeBatch(rule, found, CALL_MS);
+    try {
+      return await this.changeBatch(rule, found, BATCH_LOCK_TIMEOUT_MS);
+    } catch (error) {
+      if (!isLockTimeout(error)) throw error;
+    }
+    let changed = 0;
+    for (const jobs of lanes) {
+      if (performance.now() >= endsAtMs) break;
+      changed += await this.changeBatch(rule, jobs, LANE_LOCK_TIMEOUT_MS).catch((error) => {
+        if (isLockTimeout(error)) return 0;
+        throw error;
+      });
+    }
+    return changed;
+  }
+
+  private async changeBatch(
+    rule: ActionRule,
+    found: FoundJob[],
+    lockTimeoutMs: number,
+  ): Promise<number> {
     const { db, hooks, wake } = this.options;
-    return db.transaction(async (tx) => {
+    const change = async (tx: Transaction) => {
       await touchLanes(tx, found);
       const rows = await tx.query<JobRow>(rule.update, [
         found.map((job) => job.workspace_id),
@@ -207,7 +247,8 @@ export class Ledger {
         tx.afterCommit(() => wake(queue, byLane.values()));
       }
       return changed.length;
-    });
+    };
+    return db.transaction(change, { lockTimeoutMs });
   }
 }
 

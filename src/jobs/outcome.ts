@@ -68,19 +68,24 @@ export interface AttemptEnd {
   job: Job;
   /** Attempts begun, this one included. */
   attempt: number;
+  /** The number drawn when it was taken in hand, where it was marked running. */
+  begun: string | null;
   outcome: Outcome;
   runMs: number;
 }
 
 /**
  * By attempt, lease or no lease: only a job that is still in the state in which the attempt left
- * it is changed, so an outcome that arrives after a successor's verdict changes nothing here.
+ * it is changed, so an outcome that arrives after a successor's verdict changes nothing here. The
+ * attempt's own number tells it apart; a retry by hand counts the attempts from 0 again.
  */
 const RECORD = `/* jobs.record */
 WITH ends AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::smallint[], $4::text[], $5::boolean[],
-    $6::double precision[], $7::text[], $8::text[], $9::int[], $10::text[])
-    AS e(workspace_id, id, attempt, state, spent, after_ms, error_class, error, run_ms, outcome)
+    $6::double precision[], $7::text[], $8::text[], $9::int[], $10::text[],
+    $13::bigint[])
+    AS e(workspace_id, id, attempt, state, spent, after_ms, error_class, error, run_ms, outcome,
+      begun)
   ${fewRows("$1")}
 ), changed AS (
   UPDATE jobs j
@@ -93,7 +98,7 @@ WITH ends AS MATERIALIZED (
     run_ms = e.run_ms, worker = $11, error_class = e.error_class, error = e.error
   FROM ends e
   WHERE j.workspace_id = e.workspace_id AND j.id = e.id
-    AND CASE WHEN $12 THEN j.state = 'running' AND j.attempts = e.attempt
+    AND CASE WHEN $12 THEN j.state = 'running' AND j.begun IS NOT DISTINCT FROM e.begun
       ELSE j.state IN ('available', 'running', 'retryable') END
   RETURNING j.workspace_id, j.id, e.attempt, j.started_at, e.run_ms, e.outcome, e.error_class, e.error
 ), kept AS (
@@ -136,6 +141,7 @@ export async function recordOutcomes(
     ends.map((end) => end.outcome.type),
     worker,
     wasRunning,
+    ends.map((end) => end.begun),
   ]);
   return new Set(rows.map((row) => row.id));
 }
@@ -148,57 +154,63 @@ WITH held AS MATERIALIZED (
   FOR NO KEY UPDATE
 ), begun AS (
   UPDATE jobs SET state = 'running', filed = false, attempts = attempts + 1, worker = $3,
-    started_at = clock_timestamp()
+    begun = nextval('job_begins'), started_at = clock_timestamp()
   WHERE workspace_id = $1 AND id = $2 AND state IN ('available', 'retryable')
     AND EXISTS (SELECT FROM held)
-  RETURNING attempts
+  RETURNING attempts, begun
 )
-SELECT EXISTS (SELECT FROM held) AS held, (SELECT attempts FROM begun) AS attempt`;
+SELECT EXISTS (SELECT FROM held) AS held, b.attempts, b.begun
+FROM (SELECT) one LEFT JOIN begun b ON true`;
+
+/** An attempt that was begun: which one of its job it is, and the number it is known by. */
+export interface Begun {
+  attempt: number;
+  begun: string;
+}
 
 /**
- * Marks a job running as its next attempt; answers the attempt's number, or null when somebody
- * else changed the job meanwhile. Throws `LeaseLost`.
+ * Marks a job running as its next attempt; null when somebody else changed the job meanwhile.
+ * Throws `LeaseLost`.
  */
 export async function beginAttempt(
   tx: Transaction,
   { lease, job, worker }: { lease: Lease; job: Job; worker: string },
-): Promise<number | null> {
-  const [row] = await tx.query<{ held: boolean; attempt: number | null }>(BEGIN, [
-    job.workspaceId,
-    job.id,
-    worker,
-    lease.queue,
-    lease.lane,
-    lease.epoch,
-    lease.owner,
-  ]);
+): Promise<Begun | null> {
+  const [row] = await tx.query<{
+    held: boolean;
+    attempts: number | null;
+    begun: string | null;
+  }>(BEGIN, [job.workspaceId, job.id, worker, lease.queue, lease.lane, lease.epoch, lease.owner]);
   if (!row?.held) throw new LeaseLost(`lane ${lease.lane} has another holder`);
-  return row.attempt;
+  const { attempts, begun } = row;
+  return attempts === null || begun === null ? null : { attempt: attempts, begun };
 }
 
 const MARK = `/* jobs.mark */
 UPDATE jobs j SET state = 'running', filed = false, worker = $3, started_at = clock_timestamp(),
-  deaths = greatest(j.deaths, $4)
+  begun = nextval('job_begins'), deaths = greatest(j.deaths, $4)
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS d(workspace_id, id) ${fewRows("$1")}
 ) d
-WHERE j.workspace_id = d.workspace_id AND j.id = d.id AND j.state IN ('available', 'retryable')`;
+WHERE j.workspace_id = d.workspace_id AND j.id = d.id AND j.state IN ('available', 'retryable')
+RETURNING j.id, j.begun`;
 
 /**
  * Notes that this worker has the jobs in hand; no attempt is counted yet. `deaths` is how many
- * workers may have died with them in hand before, at least.
+ * workers may have died with them in hand before, at least. Answers the numbers drawn, by job.
  */
 export async function markRunning(
   tx: Transaction,
   jobs: Job[],
   { worker, deaths }: { worker: string; deaths: number },
-): Promise<void> {
-  await tx.query(MARK, [
+): Promise<Map<JobId, string>> {
+  const rows = await tx.query<{ id: JobId; begun: string }>(MARK, [
     jobs.map((job) => job.workspaceId),
     jobs.map((job) => job.id),
     worker,
     deaths,
   ]);
+  return new Map(rows.map((row) => [row.id, row.begun]));
 }
 
 const UNMARK = `/* jobs.unmark */

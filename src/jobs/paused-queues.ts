@@ -23,12 +23,34 @@ export async function pauseQueue(on: Queryable, queue: QueueName): Promise<boole
 const RESUME = `/* jobs.resume */
 DELETE FROM paused_queues WHERE queue = $1 RETURNING queue`;
 
-/** More lanes than this wait for the sweeps, which take the longest overdue first. */
+/** More lanes than about this wait for the sweeps, which take the longest overdue first. */
 const MAX_WOKEN = 10_000;
 
+/**
+ * By `lanes_due`, as the sweep goes (sweep.ts): from workspace to workspace, and of each as many of
+ * its longest overdue lanes as make a fair share. What a workspace has waiting beyond that is not read.
+ */
 const OVERDUE = `/* jobs.overdue */
-SELECT lane, workspace_id FROM lanes WHERE queue = $1 AND due_at <= now() AND owner IS NULL
-ORDER BY due_at LIMIT ${MAX_WOKEN}`;
+WITH RECURSIVE waiting AS (
+  (
+    SELECT workspace_id, due_at FROM lanes
+    WHERE queue = $1 AND due_at IS NOT NULL ORDER BY workspace_id, due_at LIMIT 1
+  )
+  UNION ALL
+  SELECT next.workspace_id, next.due_at FROM waiting w CROSS JOIN LATERAL (
+    SELECT workspace_id, due_at FROM lanes
+    WHERE queue = $1 AND due_at IS NOT NULL AND workspace_id > w.workspace_id
+    ORDER BY workspace_id, due_at LIMIT 1
+  ) next
+), due AS MATERIALIZED (
+  SELECT workspace_id FROM waiting WHERE due_at <= now()
+)
+SELECT l.lane, d.workspace_id FROM due d CROSS JOIN LATERAL (
+  SELECT lane, due_at FROM lanes
+  WHERE queue = $1 AND workspace_id = d.workspace_id AND due_at <= now() AND owner IS NULL
+  ORDER BY due_at LIMIT greatest(1, ${MAX_WOKEN} / (SELECT count(*) FROM due))
+) l
+ORDER BY l.due_at`;
 
 /** Lets a queue go on; answers the lanes to wake, or null when it was not paused. */
 export async function resumeQueue(on: Queryable, queue: QueueName): Promise<WokenLane[] | null> {

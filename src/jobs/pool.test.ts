@@ -182,6 +182,23 @@ describe.each(backends)("a pool of transactional work on $name", (backend) => {
     });
   });
 
+  test("a job that came to run at once does so after Postgres's clock went back, and before the next", async () => {
+    const sender = fixture.engine();
+    await sender.enqueue(job("back/a", 1));
+    await fixture.database.db.query(
+      `UPDATE jobs SET run_at = run_at + interval '1 h', created_at = created_at + interval '1 h'
+       WHERE lane = 'back/a'`,
+    );
+    await fixture.database.db.query(
+      "UPDATE lanes SET due_at = due_at + interval '1 h' WHERE lane = 'back/a'",
+    );
+    await sender.enqueue(job("back/a", 2));
+    await withPool(async () => {
+      await waitFor(allDone("back/"), { what: "both" });
+    });
+    expect((await effectsOf("back/")).map((effect) => effect.value)).toEqual([1, 2]);
+  });
+
   test("lost wakes cost time, not data: what nobody was told of is swept up", async () => {
     const silent = fixture.engine();
     const { db } = fixture.database;

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { followClock } from "./clock-back.ts";
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
 import type { InHand } from "./in-hand.ts";
@@ -88,6 +89,9 @@ export class WorkerPool {
   private lanesWait = false;
   /** The last sweep found more due lanes than it had slots for. */
   private moreIsDue = false;
+  /** The latest time of Postgres's that a sweep has seen, and when, by this process's clock. */
+  private latestClock: string | null = null;
+  private clockSeenMs = Number.NEGATIVE_INFINITY;
   private lastWakeMs = Number.NEGATIVE_INFINITY;
   private readonly slots: Slots;
   private sweepTimer: NodeJS.Timeout | undefined;
@@ -282,10 +286,18 @@ export class WorkerPool {
     if (mayTake) this.startSweep();
   }
 
+  private async lookAtClock(): Promise<void> {
+    const { db, queue, sweepMs } = this.options;
+    if (performance.now() - this.clockSeenMs < sweepMs / 2) return;
+    this.latestClock = await followClock(db, queue, this.latestClock);
+    this.clockSeenMs = performance.now();
+  }
+
   private async sweep(): Promise<void> {
     const { db, keeper, queue, log } = this.options;
     if (this.stopping) return;
     try {
+      await this.lookAtClock();
       const free = this.slots.available;
       const limit = Math.max(MIN_SWEPT, free * SWEPT_A_SLOT);
       const lanes = await dueLanes(db, queue, limit, keeper.leaseMs);

@@ -8,7 +8,8 @@ import type { QueueName } from "./types.ts";
  * an operator asks about it, and takes it away when it stops. A process that died leaves its row;
  * it counts as gone once its heartbeat is old, and the row is pruned after a day.
  *
- * For people only: the engine goes by leases, and nothing here keeps work from being done.
+ * For people, and for one question of the engine's: whether a worker that left a job marked is gone
+ * (worker-life.ts). Otherwise it goes by leases, and nothing here keeps work from being done.
  */
 export interface ProcessView {
   id: string;

@@ -221,6 +221,20 @@ describe("search", () => {
     }
   });
 
+  test("of hundreds of failed attempts the latest are shown, oldest first", async () => {
+    const [job] = await listJobs(database.db, { workspaceId: ours }, { limit: 1 });
+    if (job === undefined) throw new Error("no job");
+    await database.db.query(
+      `INSERT INTO job_attempts (workspace_id, job_id, attempt, outcome)
+       SELECT $1, $2, n, 'retry' FROM generate_series(1, 250) n`,
+      [ours, job.id],
+    );
+    const found = await getJob(database.db, { id: job.id, workspaceId: ours });
+    expect(found?.attemptLog.map(({ attempt }) => attempt)).toEqual(
+      Array.from({ length: 200 }, (_, n) => n + 51),
+    );
+  });
+
   test("words that are in thousands of errors are found in order, newest first", async () => {
     const lane = randomUUID();
     await database.db.query(

@@ -96,7 +96,9 @@ export async function listJobs(
   return rows.map(asView);
 }
 
-/** A job with its failed attempts, oldest first; null when there is none (for this workspace). */
+const MAX_ATTEMPTS_SHOWN = 200;
+
+/** A job with its latest failed attempts, oldest first; null when there is none (for this workspace). */
 export async function getJob(
   db: Database,
   { id, workspaceId }: { id: JobId; workspaceId?: string },
@@ -108,9 +110,11 @@ export async function getJob(
     `SELECT attempt, outcome, worker, started_at AS "startedAt", finished_at AS "finishedAt",
        run_ms AS "runMs", error_class AS "errorClass",
        error || CASE WHEN outcome = 'died' THEN coalesce(': ' || reason, '') ELSE '' END AS error
-     FROM job_attempts LEFT JOIN worker_deaths USING (worker)
-     WHERE workspace_id = $1 AND job_id = $2 ORDER BY id LIMIT 200`,
-    [job.workspaceId, id],
+     FROM (
+       SELECT * FROM job_attempts WHERE workspace_id = $1 AND job_id = $2
+       ORDER BY id DESC LIMIT $3
+     ) latest LEFT JOIN worker_deaths USING (worker) ORDER BY id`,
+    [job.workspaceId, id, MAX_ATTEMPTS_SHOWN],
   );
   return { ...job, attemptLog };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { pauseQueue, resumeQueue } from "./paused-queues.ts";
 import { dueLanes } from "./sweep.ts";
 
 const LEASE_MS = 5_000;
@@ -72,6 +73,22 @@ describe("the sweep", () => {
       const after = await tx.query<{ n: number }>(COUNTED);
       expect((after[0]?.n ?? 0) - (before[0]?.n ?? 0)).toBeLessThan(400);
     });
+  });
+});
+
+test("a resume reads no more lanes than it wakes, and some of every workspace", async () => {
+  await addLanes("flood", 50_000, 3_600_000);
+  const quiet = await addLanes("quiet", 1, 1_000);
+  await addLanes("later", 20_000, -3_600_000);
+  await database.db.transaction(async (tx) => {
+    await pauseQueue(tx, "ingest");
+    const before = await tx.query<{ n: number }>(COUNTED);
+    const woken = (await resumeQueue(tx, "ingest")) ?? [];
+    const after = await tx.query<{ n: number }>(COUNTED);
+    expect(woken.filter(({ workspaceId }) => workspaceId === quiet)).toHaveLength(1);
+    expect(woken.length).toBeGreaterThan(2_000);
+    expect(woken.length).toBeLessThanOrEqual(10_000);
+    expect((after[0]?.n ?? 0) - (before[0]?.n ?? 0)).toBeLessThan(11_000);
   });
 });
 

@@ -3,39 +3,39 @@ import {
   type Database,
   isLockTimeout,
   isUnavailable,
-  type Transaction,
+  Overloaded,
 } from "../platform/index.ts";
 import { type Claim, type ClaimedJob, claimInOrder } from "./claim.ts";
+import { blockedPauseMs, commitOrApart } from "./commit-apart.ts";
 import { ClaimStale, LeaseLost, outcomeOfError } from "./errors.ts";
 import { finishLanes, type LaneWork } from "./finish-lanes.ts";
 import type { InHand } from "./in-hand.ts";
-import { fence, type Lease } from "./lease.ts";
+import { fence, type Lease, mustHold } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
-import {
-  type AttemptEnd,
-  countDeaths,
-  killedWorkers,
-  MAX_DEATHS,
-  markRunning,
-  recordOutcomes,
-  unmarkRunning,
-} from "./outcome.ts";
+import { recordOutcomes } from "./outcome.ts";
 import type { DrainEnd, TurnControl } from "./pool.ts";
+import { JUDGE_AGAIN_MS, Suspects } from "./suspects.ts";
 import type { Outcome, QueueName, TransactionalHandler } from "./types.ts";
 
 /** Jobs of one lane in one transaction: bounds what a failure repeats and how long rows are locked. */
 export const CLAIM_LIMIT = 64;
 const MAX_COMMIT_JOBS = 400;
 /**
- * A commit waits this long for a row that somebody else has locked. Then its lanes go alone, a few at
- * once, so that one lock somewhere holds two hundred lanes for half a second, not for as long as it
- * is held; and the lane that needs the row stays out of the combined commits until it got it.
+ * A commit waits this long for a row that somebody else has locked. Then its lanes go apart
+ * (commit-apart.ts), so that one lock somewhere holds two hundred lanes for half a second, not for
+ * as long as it is held; and the lane that needs the row stays out of the combined commits until it
+ * got it.
  */
 const LOCK_TIMEOUT_MS = 250;
-const ALONE_AT_ONCE = 3;
-/** A lane that waits for a lock tries again after this time; that costs it no attempt. */
-const BLOCKED_PAUSE_MS = 500;
+/** A lane tried apart waits shorter: it comes back soon, and others wait for its turn. */
+const ALONE_LOCK_TIMEOUT_MS = 50;
 const MAX_BLOCKED = 10_000;
+/**
+ * Lanes that wait for their turn to try a locked row again keep their slots meanwhile: few of one
+ * workspace, and few in all. The others come back later.
+ */
+const MAX_BLOCKED_WAITING = 20;
+const MAX_BLOCKED_WAITING_OF_WORKSPACE = 3;
 /** Jobs named to the watchdog: those that killed before run alone. */
 const MAX_NOTED = 20;
 
@@ -77,19 +77,21 @@ class LanesLost extends Error {
  * alone goes job by job (`runAlone`), so a poisoned job hurts only itself.
  *
  * A holder that died (`lease.inherited`) may have been killed by a job it had in hand. What it can
- * have had in hand, one claim, is marked `running`, with that one death, and committed lane by lane;
- * if this worker dies too, its successor finds the marks, counts a death for each of those jobs, and
- * runs each alone, marked again, one at a time in the whole process: what happens to run beside the
- * culprit must not be blamed for it. So the third death has one job's name on it.
+ * have had in hand, one claim, is marked `running`, with that one death, and committed lane by lane.
+ * If that is cut off too, or kills this worker, whoever takes the lane next finds the marks and runs
+ * each of those jobs alone (suspects.ts): what happens to run beside the culprit must not be blamed
+ * for it. So the third death has one job's name on it, and so has a cut that a job brings about.
  */
 export class TransactionalDrains {
   private readonly express: Batchers;
   private readonly bulk: Batchers;
-  /** Lanes that found a row locked: they commit by themselves, one after the other. */
-  private readonly blocked = new Set<string>();
+  /**
+   * Lanes that found a row locked, with their workspaces: they commit by themselves, one after the
+   * other, until one of the workspace's gets through. Then all of them travel together again.
+   */
+  private readonly blocked = new Map<string, string>();
   private readonly blockedCommits: Batcher<CommitItem, CommitResult>;
-  /** One at a time in this process, so that its death has one job's name on it. */
-  private readonly suspects: Batcher<{ lease: Lease; job: ClaimedJob }, boolean>;
+  private readonly suspects: Suspects;
   private readonly db: Database;
   private readonly keeper: LeaseKeeper;
   private readonly handler: TransactionalHandler;
@@ -111,11 +113,18 @@ export class TransactionalDrains {
     this.inHand = options.inHand;
     this.express = this.createBatchers(options.queue);
     this.bulk = this.createBatchers(options.queue);
-    this.blockedCommits = new Batcher({ maxItems: 1, run: (items) => this.commit(items) });
-    this.suspects = new Batcher({
+    this.blockedCommits = new Batcher({
       maxItems: 1,
-      run: (items) =>
-        Promise.all(items.map(({ lease, job }) => this.runAlone(lease, job, { marked: true }))),
+      maxQueued: MAX_BLOCKED_WAITING,
+      maxQueuedOfGroup: MAX_BLOCKED_WAITING_OF_WORKSPACE,
+      groupOf: (item) => item.lease.workspaceId,
+      run: (items) => this.commit(items),
+    });
+    this.suspects = new Suspects({
+      db: this.db,
+      worker: this.worker,
+      commit: (lease, job) => this.commitAlone(lease, job),
+      pauseForLock: (lease, job) => this.pauseForLock(lease, job),
     });
   }
 
@@ -136,8 +145,12 @@ export class TransactionalDrains {
         maxWeight: MAX_COMMIT_JOBS,
         weigh: (item) => item.jobs.length,
         isShared: isUnavailable,
-        aloneAtOnce: ALONE_AT_ONCE,
-        run: (items) => this.commit(items),
+        run: (items) =>
+          commitOrApart(items, {
+            together: (all) => this.commit(all),
+            alone: async (item) => only(await this.commit([item], ALONE_LOCK_TIMEOUT_MS)),
+            workspaceOf: (item) => item.lease.workspaceId,
+          }),
       }),
     };
   }
@@ -154,7 +167,10 @@ export class TransactionalDrains {
       firstClaim = null;
       const left = claim.jobs.filter((job) => job.state === "running");
       if (left.length > 0) {
-        await this.settleLeft(lease, left);
+        if (await this.suspects.settleLeft(lease, left)) continue;
+        if (await this.keeper.release(held, claim.seq, JUDGE_AGAIN_MS))
+          return { handedBack: true, dueInMs: JUDGE_AGAIN_MS };
+        if (await this.isLost(held)) return { handedBack: false };
         continue;
       }
       const due = firstDue(claim.jobs);
@@ -172,7 +188,7 @@ export class TransactionalDrains {
         return released ? { handedBack: true, dueInMs: 0 } : { handedBack: false };
       }
       if (head.deaths > 0) {
-        await this.suspects.add({ lease, job: head });
+        await this.suspects.run(lease, head);
         continue;
       }
       const jobs = firstUnharmed(due);
@@ -199,51 +215,51 @@ export class TransactionalDrains {
     try {
       if (marked) {
         // The holder before may have died of one of them.
-        await this.mark(lease, jobs, 1);
-        return (await this.commit([item]))[0] ?? null;
+        await this.suspects.mark(lease, jobs, 1);
+        return only(await this.commit([item]));
       }
       const isBlocked = this.blocked.has(lease.lane);
       const result = await (isBlocked ? this.blockedCommits : commits).add(item);
-      if (isBlocked) this.blocked.delete(lease.lane);
+      if (isBlocked) this.unblock(lease.workspaceId);
       return result;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
       if (error instanceof ClaimStale) return "done";
-      if (!isLockTimeout(error)) return null;
-      if (this.blocked.size < MAX_BLOCKED) this.blocked.add(lease.lane);
+      if (!isLockTimeout(error) && !(error instanceof Overloaded)) return null;
+      if (this.blocked.size < MAX_BLOCKED) this.blocked.set(lease.lane, lease.workspaceId);
       const [head] = jobs;
       if (head !== undefined) await this.pauseForLock(lease, head);
       return "done";
     }
   }
 
+  private unblock(workspaceId: string): void {
+    for (const [lane, workspace] of this.blocked) {
+      if (workspace === workspaceId) this.blocked.delete(lane);
+    }
+  }
+
   /** Nothing is wrong with a job that needs a row which somebody else has locked. */
   private async pauseForLock(lease: Lease, job: ClaimedJob): Promise<void> {
-    const untilMs = Date.now() + BLOCKED_PAUSE_MS;
+    const untilMs = Date.now() + blockedPauseMs(this.blocked.size);
     const outcome: Outcome = { type: "pause", untilMs, reason: "a row it writes is locked" };
-    await this.record(lease, [{ job, attempt: job.attempts + 1, outcome, runMs: LOCK_TIMEOUT_MS }]);
+    await this.record(lease, job, { outcome, runMs: LOCK_TIMEOUT_MS });
   }
 
   private async runOneByOne(lease: Lease, jobs: ClaimedJob[]): Promise<void> {
     for (const job of jobs) {
-      const completed = await this.runAlone(lease, job, { marked: false });
+      const completed = await this.runAlone(lease, job);
       // Strict order: what waits for its retry holds the lane; the next claim decides.
       if (!completed) return;
     }
   }
 
   /** One job in a transaction of its own; its failure is recorded. Answers whether it completed. */
-  private async runAlone(
-    lease: Lease,
-    job: ClaimedJob,
-    { marked }: { marked: boolean },
-  ): Promise<boolean> {
+  private async runAlone(lease: Lease, job: ClaimedJob): Promise<boolean> {
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
-      if (marked) await this.mark(lease, [job], job.deaths);
-      const [result] = await this.commit([{ lease, jobs: [job], releaseSeq: null }]);
-      if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
+      await this.commitAlone(lease, job);
       return true;
     } catch (error) {
       if (error instanceof LeaseLost || isUnavailable(error)) throw error;
@@ -255,55 +271,28 @@ export class TransactionalDrains {
       outcome = outcomeOfError(error);
     }
     const runMs = performance.now() - startedMs;
-    await this.record(lease, [{ job, attempt: job.attempts + 1, outcome, runMs }]);
+    await this.record(lease, job, { outcome, runMs });
     return false;
   }
 
-  private async record(lease: Lease, ends: AttemptEnd[]): Promise<void> {
+  /** Throws what the job failed of. */
+  private async commitAlone(lease: Lease, job: ClaimedJob): Promise<void> {
+    const item = { lease, jobs: [job], releaseSeq: null };
+    const result = only(await this.commit([item]));
+    if (result === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
+  }
+
+  private async record(
+    lease: Lease,
+    job: ClaimedJob,
+    { outcome, runMs }: { outcome: Outcome; runMs: number },
+  ): Promise<void> {
     await this.db.transaction(async (tx) => {
-      await this.mustHold(tx, lease);
+      await mustHold(tx, lease);
+      const end = { job, attempt: job.attempts + 1, begun: null, outcome, runMs };
       const options = { worker: this.worker, nowMs: Date.now(), wasRunning: false };
-      await recordOutcomes(tx, ends, options);
+      await recordOutcomes(tx, [end], options);
     });
-  }
-
-  /** Commits that this worker has these jobs in hand, so that its death would tell. */
-  private async mark(lease: Lease, jobs: ClaimedJob[], deaths: number): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      await this.mustHold(tx, lease);
-      await markRunning(tx, jobs, { worker: this.worker, deaths });
-    });
-  }
-
-  /**
-   * Jobs that somebody who held the lane before left `running`. A death is counted for each, and
-   * those that killed too many workers are discarded. A mark of this very process is no death: its
-   * commit failed, or was cut off.
-   */
-  private async settleLeft(lease: Lease, left: ClaimedJob[]): Promise<void> {
-    await this.db.transaction(async (tx) => {
-      await this.mustHold(tx, lease);
-      const deaths = await countDeaths(
-        tx,
-        left.filter((job) => job.worker !== this.worker),
-        { asAttempts: true },
-      );
-      await unmarkRunning(tx, left);
-      const killers = left.filter((job) => (deaths.get(job.id) ?? 0) >= MAX_DEATHS);
-      const ends = killers.map((job) => ({
-        job,
-        attempt: job.attempts + 1,
-        outcome: killedWorkers(job.worker),
-        runMs: 0,
-      }));
-      const options = { worker: this.worker, nowMs: Date.now(), wasRunning: false };
-      await recordOutcomes(tx, ends, options);
-    });
-  }
-
-  private async mustHold(tx: Transaction, lease: Lease): Promise<void> {
-    const held = await fence(tx, [lease]);
-    if (!held.has(lease.lane)) throw new LeaseLost(`lane ${lease.lane} has another holder`);
   }
 
   private async isLost(held: HeldLane): Promise<boolean> {
@@ -314,13 +303,16 @@ export class TransactionalDrains {
   }
 
   /** Lanes that turn out to be lost are left out, and the rest is tried again. */
-  private async commit(items: CommitItem[]): Promise<CommitResult[]> {
+  private async commit(
+    items: CommitItem[],
+    lockTimeoutMs = LOCK_TIMEOUT_MS,
+  ): Promise<CommitResult[]> {
     const lost = new Set<string>();
     for (;;) {
       const rest = items.filter((item) => !lost.has(item.lease.lane));
       if (rest.length === 0) return items.map(() => "lost");
       try {
-        const released = await this.commitAll(rest);
+        const released = await this.commitAll(rest, lockTimeoutMs);
         return items.map(({ lease: { lane } }) =>
           lost.has(lane) ? "lost" : released.has(lane) ? "released" : "done",
         );
@@ -332,7 +324,7 @@ export class TransactionalDrains {
   }
 
   /** All or nothing; answers the lanes that were handed back. */
-  private async commitAll(items: CommitItem[]): Promise<Set<string>> {
+  private async commitAll(items: CommitItem[], lockTimeoutMs: number): Promise<Set<string>> {
     const startedMs = performance.now();
     const first = items.slice(0, MAX_NOTED).flatMap(({ jobs }) => jobs.slice(0, MAX_NOTED));
     const noted = first
@@ -358,11 +350,14 @@ export class TransactionalDrains {
         if (completed !== expected) throw new ClaimStale("a job was changed by hand");
         return released;
       },
-      { lockTimeoutMs: LOCK_TIMEOUT_MS },
+      { lockTimeoutMs },
     );
     return committed.finally(ended);
   }
 }
+
+/** The result of a commit of one lane. */
+const only = (results: CommitResult[]): CommitResult => results[0] ?? "lost";
 
 /** The jobs at the front of a strict lane that may run now: none while the head waits. */
 function firstDue(jobs: ClaimedJob[]): ClaimedJob[] {

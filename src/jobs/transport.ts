@@ -112,8 +112,7 @@ export function createTransport(options: TransportOptions): WakeTransport {
     return queue;
   };
 
-  /** One bulk add under way a queue; lanes named meanwhile gather, each once a priority. */
-  const flush = async (name: QueueName): Promise<void> => {
+  const sendPending = async (name: QueueName): Promise<void> => {
     const byPriority = pending.get(name);
     while (byPriority !== undefined && byPriority.size > 0 && !closed) {
       const priority = Math.min(...byPriority.keys());
@@ -133,6 +132,15 @@ export function createTransport(options: TransportOptions): WakeTransport {
         log.debug({ err: error, queue: name, lanes: bulk.length }, "wakes dropped");
       }
     }
+    // In the same moment in which nothing was left: a wake in between would wait for the next one.
+    flushing.delete(name);
+  };
+
+  /** One bulk add under way a queue; lanes named meanwhile gather, each once a priority. */
+  const flush = (name: QueueName): void => {
+    if (flushing.has(name)) return;
+    flushing.add(name);
+    setImmediate(() => void sendPending(name));
   };
 
   return {
@@ -146,9 +154,7 @@ export function createTransport(options: TransportOptions): WakeTransport {
         if (set.size < MAX_PENDING_LANES) set.add(lane);
         else dropped++;
       }
-      if (flushing.has(name)) return;
-      flushing.add(name);
-      setImmediate(() => void flush(name).finally(() => flushing.delete(name)));
+      flush(name);
     },
     listen: async (name, concurrency, onWake) => {
       const worker = backend.openWorker(name, concurrency, onWake);

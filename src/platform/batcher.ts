@@ -33,8 +33,6 @@ export interface BatcherOptions<Item, Result> {
   isUrgent?(item: Item): boolean;
   /** Items of one key keep their order, urgent or not; a key is of one group. Default: the group. */
   keyOf?(item: Item): string;
-  /** Items of a failed batch that are tried alone at once; only where their order is free. Default 1. */
-  aloneAtOnce?: number;
   /** True for errors that no item caused. */
   isShared?(error: unknown): boolean;
 }
@@ -159,11 +157,7 @@ export class Batcher<Item, Result> {
         for (const waiting of batch) waiting.reject(error);
         return;
       }
-      const rest = batch.values();
-      const runRest = async () => {
-        for (const waiting of rest) await this.runBatch([waiting]);
-      };
-      await Promise.all(Array.from({ length: this.options.aloneAtOnce ?? 1 }, runRest));
+      for (const waiting of batch) await this.runBatch([waiting]);
     }
   }
 }

@@ -68,24 +68,32 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 /**
- * True when the database could not be reached or was going away (class 08, 57P0x, 53300, a cut
- * socket): the same call may succeed later, and nothing about its input was wrong.
+ * Connections that are cut or refused (08, 57P0x, 53300, 25P03), a disk, memory or limit of the
+ * server that is used up (53), a disk that fails (58030), and a server that became a standby under
+ * its clients (25006).
+ */
+const UNAVAILABLE = /^(08...|57P0.|53...|25P03|25006|58030)$/;
+
+/**
+ * True when the database could not be reached, was going away, or cannot write: the same call may
+ * succeed later, and nothing about its input was wrong. A statement that was cancelled because it
+ * ran too long (57014) is not among them: it may be poisoned, and must not be tried for ever. One
+ * that was not even cancelled in time (the driver's read timeout) is: its server does not answer.
  */
 export function isUnavailable(error: unknown): boolean {
   const state = sqlState(error);
-  if (state !== undefined) {
-    return (
-      state.startsWith("08") || state.startsWith("57P0") || state === "53300" || state === "25P03"
-    );
-  }
+  if (state !== undefined) return UNAVAILABLE.test(state);
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
   if (code !== undefined && /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code)) {
     return true;
   }
-  return /Connection terminated|timeout exceeded when trying to connect|not queryable|Client was closed/i.test(
+  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed/i.test(
     message ?? "",
   );
 }
+
+/** True when Postgres refused a statement for the values in it (classes 22 and 23). */
+export const isOfItsData = (error: unknown): boolean => /^2[23]/.test(sqlState(error) ?? "");
 
 /** True when a statement waited longer for a lock than it may (`lockTimeoutMs`). */
 export const isLockTimeout = (error: unknown): boolean => sqlState(error) === "55P03";

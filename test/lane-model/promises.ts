@@ -214,6 +214,7 @@ function mayEndAs({ plan, errorClass, deaths, state }: FinalJob, mode: Claims["m
   if (errorClass === "WorkerDied") return deaths >= 3;
   if (plan.does === "refuse") return true;
   if (plan.does !== "fail" && plan.does !== "spoil") return false;
-  // A call whose outcome is unknown spends an attempt too.
-  return mode === "external" || (plan.times ?? 0) >= FEW_ATTEMPTS;
+  // A call whose outcome is unknown spends an attempt too, and so does the cut of a transaction in
+  // which a suspect ran alone.
+  return mode === "external" || deaths > 0 || (plan.times ?? 0) >= FEW_ATTEMPTS;
 }

@@ -103,7 +103,19 @@ export class Traffic {
       ...db,
       query: (sql, params) => current.run(life, () => db.query(sql, params)),
       transaction: (work, options) => current.run(life, () => db.transaction(work, options)),
+      connect: () => this.connectAside(life),
     };
+  }
+
+  /** A connection of its own, whose few questions pass without a gate, and nobody cuts. */
+  private async connectAside(life: Life): Promise<pg.Client> {
+    if (life.isOver) throw cut();
+    const client = await this.during(() => this.db.connect());
+    const query = client.query.bind(client) as (config: unknown) => Promise<pg.QueryResult>;
+    const end = client.end.bind(client) as () => Promise<void>;
+    client.query = ((config: unknown) => this.during(() => query(config))) as typeof client.query;
+    client.end = (() => this.during(end)) as typeof client.end;
+    return client;
   }
 
   /** A gate of its own: an outside call, say. Throws once the life is over. */
