@@ -333,7 +333,7 @@ describe("what waits at Telegram", () => {
   /** Our receiver refuses what Telegram delivers. */
   async function refused(): Promise<void> {
     await db().query(
-      "UPDATE connectors SET secret_hash = sha256('other'), previous_secret_hash = NULL WHERE id = $1",
+      "UPDATE connectors SET secret_hash = sha256('other'), previous_secret_hashes = '{}' WHERE id = $1",
       [bot.connectorId],
     );
     running.sandbox.pushUpdate(bot.id, { message: textUpdate(1, PERSON, 1, "hi").message });
