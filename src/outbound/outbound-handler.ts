@@ -286,13 +286,29 @@ class BotRunner implements LaneRunner {
     return this.pace.holdsBeside(chatId, systemClock()) > 0;
   }
 
+  /** A pause is nobody's try: an outage of hours must not count up what a message shows. */
   private async writeAttempt(tx: Transaction, id: string, result: SendResult): Promise<void> {
     await tx.query(
       `/* outbound.attempt-end */
-       UPDATE send_attempts SET finished_at = clock_timestamp(), outcome = $3, error_class = $4,
-         retry_after_s = $5
-       WHERE workspace_id = $1 AND id = $2`,
-      [this.workspaceId, id, result.attempt, result.errorClass, result.retryAfterS],
+       WITH attempt AS (
+         SELECT workspace_id, message_id, finished_at IS NULL AS is_first FROM send_attempts
+         WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE
+       ), ended AS (
+         UPDATE send_attempts SET finished_at = clock_timestamp(), outcome = $3, error_class = $4,
+           retry_after_s = $5
+         WHERE workspace_id = $1 AND id = $2
+       )
+       UPDATE outbound_messages m SET attempts = m.attempts - 1
+       FROM attempt a
+       WHERE $6 AND a.is_first AND m.workspace_id = a.workspace_id AND m.id = a.message_id`,
+      [
+        this.workspaceId,
+        id,
+        result.attempt,
+        result.errorClass,
+        result.retryAfterS,
+        result.outcome.type === "pause",
+      ],
     );
   }
 

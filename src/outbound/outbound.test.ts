@@ -122,6 +122,20 @@ describe.each(backends)("sending, on $name", (backend) => {
     await stop();
   });
 
+  test("an outage of hours wears no message out: pauses are not its tries", async () => {
+    const { db, submit, ended, attemptsOf, stop, telegram } = await world();
+    const root = telegram.root;
+    telegram.root = "http://127.0.0.1:9";
+    const [id] = await submit({ text: "patient" });
+    await waitFor(async () => (await attemptsOf(id))[0] === "not-sent");
+    // More begins than a small number counts, one a second.
+    await db.query("UPDATE outbound_messages SET attempts = attempts + 40000 WHERE id = $1", [id]);
+    await waitFor(async () => (await attemptsOf(id)).filter(Boolean).length >= 2);
+    telegram.root = root;
+    expect((await ended(id, "sent")).attempts).toBe(40_001);
+    await stop();
+  });
+
   test("order holds in each chat", async () => {
     const { submit, ended, received, stop, bot } = await world();
     const other = sandbox.createUser({ firstName: "Ben" });
