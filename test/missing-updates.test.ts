@@ -327,6 +327,18 @@ describe("the API and the metrics", () => {
     await missingAfter(25 * 60);
     expect(await health()).toMatchObject({ gaps: { missing: 2 }, reasons: [] });
   });
+
+  test("a new loss is news, however many old gaps are known", async () => {
+    const old = Array.from({ length: 30 }, (_, n) => 2 * n + 1);
+    await send(running.url, ...old);
+    await noted(...old);
+    expect(await missingAfter(25 * 60)).toHaveLength(20);
+    expect((await health()).reasons).toEqual([]);
+    await send(running.url, 60, 62);
+    await noted(60, 62);
+    expect((await missingAfter(20)).at(-1)).toEqual([61, 61]);
+    expect((await health()).reasons).toEqual(["30 updates did not arrive."]);
+  });
 });
 
 describe("what waits at Telegram", () => {

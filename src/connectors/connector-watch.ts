@@ -43,7 +43,7 @@ const AT_ONCE = 8;
 /** In one turn; what is left is due at the next tick, here or elsewhere. */
 const MAX_ROUNDS = 50;
 const CALL_TIMEOUT_MS = 10_000;
-/** Ranges shown; the count tells of the rest. */
+/** Ranges shown: the newest, since a new one is news. The count tells of the rest. */
 const MAX_SHOWN = 20;
 
 /**
@@ -170,7 +170,7 @@ export function startConnectorWatch(options: ConnectorWatchOptions): ConnectorWa
           connectorId,
           missing,
           gaps[0]?.sinceMs ?? null,
-          JSON.stringify(gaps.slice(0, MAX_SHOWN).map(rangeView)),
+          JSON.stringify(gaps.slice(-MAX_SHOWN).map(rangeView)),
         ]);
         tx.afterCommit(() => tell(connectorId, Number(held.missing), missing));
       });
