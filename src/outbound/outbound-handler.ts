@@ -277,6 +277,7 @@ class BotRunner implements LaneRunner {
       this.pace.hold(chatId, untilMs);
       if (this.isBotWide(chatId)) this.pace.hold(null, untilMs);
     }
+    if (result.migratedTo !== null) this.pace.move(chatId, result.migratedTo);
     const whole = result.unauthorized || result.attempt === "not-sent";
     if (whole && result.outcome.type === "pause") this.pace.hold(null, result.outcome.untilMs);
   }

@@ -201,6 +201,30 @@ describe.each(backends)("sending, on $name", (backend) => {
     await stop();
   });
 
+  test("a group that moved: what waited under its old id goes before what came under the new", async () => {
+    const bot: PaceLimits["bot"] = [{ count: 1, perMs: 400 }];
+    const { db, submit, ended, attemptsOf, received, stop, ...my } = await world({
+      limits: { bot, chat: [], group: [] },
+    });
+    const memberIds = [my.user.id, my.bot.id];
+    const group = sandbox.createChat({ type: "group", title: "G", memberIds });
+    const newId = sandbox.migrate(group.id);
+    const old = await submit(
+      { chatId: String(group.id), text: "a", priority: "low" },
+      { chatId: String(group.id), text: "b", priority: "low" },
+    );
+    await waitFor(async () => (await attemptsOf(old[0]))[0] === "failed");
+    const [reply] = await submit({ chatId: String(newId), text: "c", priority: "critical" });
+    await ended(reply, "sent");
+    expect(received(newId)).toEqual(["a", "b", "c"]);
+    const keys = await db.query(
+      "SELECT DISTINCT ordering_key, filed FROM jobs WHERE lane = $1 AND state = 'completed'",
+      [my.connectorId],
+    );
+    expect(keys).toEqual([{ ordering_key: String(newId), filed: false }]);
+    await stop();
+  });
+
   test("a refused token: the workspace's connector is told, the message waits", async () => {
     const { db, submit, stop, unauthorized, bot, connectorId } = await world();
     sandbox.revokeToken(bot.id);
