@@ -11,8 +11,9 @@ import {
   type Transaction,
 } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
-import type { Button, MessageState } from "./messages.ts";
+import type { MessageState } from "./messages.ts";
 import { DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
+import { callOf, MESSAGE_COLUMNS, type MessageRow, messageIdsOf } from "./send-call.ts";
 import {
   notSentResult,
   resultOfError,
@@ -33,22 +34,6 @@ export interface OutboundOptions {
   callTimeoutMs?: number;
 }
 
-interface MessageRow {
-  id: string;
-  chat_id: string;
-  thread_id: string | null;
-  kind: "message" | "callback-answer";
-  callback_query_id: string | null;
-  text: string;
-  format: "plain" | "html" | "markdown";
-  buttons: Button[][] | null;
-  reply_to: string | null;
-  on_unknown: "resend" | "hold";
-}
-
-const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
-  m.buttons, m.reply_to, m.on_unknown`;
-
 /** An attempt in this drain's hands. */
 interface Attempt {
   id: string;
@@ -60,7 +45,6 @@ interface Attempt {
 
 /** A successor waits this much longer than the call's deadline: the answer must still be written. */
 const RECORD_MARGIN_MS = 3_000;
-const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
 
 /** Sends what waits, one drain a bot: paced, in order per chat, every attempt on record. */
 export function createOutboundHandler(options: OutboundOptions): ExternalHandler {
@@ -418,48 +402,4 @@ class BotRunner implements LaneRunner {
 /** The chat whose pace a job counts for; null for calls that no chat's pace limits. */
 function chatOf(job: Job): string | null {
   return job.kind === "message" ? job.orderingKey : null;
-}
-
-/** Bot API: sendMessage and answerCallbackQuery. */
-function callOf(message: MessageRow): { method: string; payload: Record<string, unknown> } {
-  if (message.kind === "callback-answer") {
-    return {
-      method: "answerCallbackQuery",
-      payload: { callback_query_id: message.callback_query_id, text: message.text },
-    };
-  }
-  const parseMode = PARSE_MODES[message.format];
-  return {
-    method: "sendMessage",
-    payload: {
-      chat_id: /^-?[0-9]+$/.test(message.chat_id) ? Number(message.chat_id) : message.chat_id,
-      text: message.text,
-      ...(parseMode ? { parse_mode: parseMode } : {}),
-      ...(message.thread_id ? { message_thread_id: Number(message.thread_id) } : {}),
-      ...(message.reply_to
-        ? {
-            reply_parameters: {
-              message_id: Number(message.reply_to),
-              allow_sending_without_reply: true,
-            },
-          }
-        : {}),
-      ...(message.buttons
-        ? { reply_markup: { inline_keyboard: keyboardOf(message.buttons) } }
-        : {}),
-    },
-  };
-}
-
-function keyboardOf(rows: Button[][]): unknown[][] {
-  return rows.map((row) =>
-    row.map(({ text, data, url }) =>
-      url === undefined ? { text, callback_data: data ?? "" } : { text, url },
-    ),
-  );
-}
-
-function messageIdsOf(message: unknown): string[] {
-  const id = (message as { message_id?: unknown } | null)?.message_id;
-  return typeof id === "number" ? [String(id)] : [];
 }
