@@ -35,16 +35,21 @@ export const migration: Migration = {
         can_read_all_group_messages boolean NOT NULL,
         token_sealed           bytea,
         webhook_key            text        NOT NULL UNIQUE,
+        -- The newest secret, and every older one that Telegram may still hold: dropped when it has
+        -- confirmed a newer one, not before.
         secret_hash            bytea       CHECK (length(secret_hash) = 32),
-        previous_secret_hash   bytea       CHECK (length(previous_secret_hash) = 32),
+        previous_secret_hashes bytea[]     NOT NULL DEFAULT '{}',
+        -- What Telegram confirmed; null: it is to be registered (again).
         webhook_url            text,
+        -- Who registers the webhook moves this ahead first: nobody else does so before.
+        register_after         timestamptz NOT NULL DEFAULT now(),
         created_at             timestamptz NOT NULL DEFAULT now(),
         updated_at             timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (workspace_id, id),
         -- A connector has its credentials as long as it is connected, and none after that.
         CHECK ((token_sealed IS NULL) = (status = 'removed')),
         CHECK ((secret_hash IS NULL) = (status = 'removed')),
-        CHECK (previous_secret_hash IS NULL OR status <> 'removed')
+        CHECK (previous_secret_hashes = '{}' OR status <> 'removed')
       );
       -- A bot belongs to one connector of one workspace at a time.
       CREATE UNIQUE INDEX connectors_bot ON connectors (bot_id) WHERE status <> 'removed';

@@ -21,7 +21,8 @@ export const migration: Migration = {
         on_unknown           text        NOT NULL CHECK (on_unknown IN ('resend', 'hold')),
         state                text        NOT NULL DEFAULT 'queued' CHECK (
           state IN ('queued', 'sending', 'sent', 'unknown', 'failed', 'cancelled')),
-        attempts             smallint    NOT NULL DEFAULT 0,
+        -- Tries that were the message's own: none that a pause ended.
+        attempts             integer     NOT NULL DEFAULT 0,
         telegram_message_ids bigint[]    NOT NULL DEFAULT '{}',
         error_class          text,
         error                text,
@@ -55,6 +56,7 @@ export const migration: Migration = {
         FOREIGN KEY (workspace_id, message_id) REFERENCES outbound_messages (workspace_id, id) ON DELETE CASCADE
       );
       CREATE INDEX send_attempts_of_connector ON send_attempts (connector_id, started_at);
+      CREATE INDEX send_attempts_started ON send_attempts (started_at);
       CREATE INDEX send_attempts_of_message ON send_attempts (workspace_id, message_id);
 
       -- '' is the bot itself. Deadlines only move forward.
@@ -66,6 +68,7 @@ export const migration: Migration = {
         PRIMARY KEY (workspace_id, connector_id, chat_id),
         FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
       );
+      CREATE INDEX send_holds_until ON send_holds (until);
     `);
   },
 };

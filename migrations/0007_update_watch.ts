@@ -42,7 +42,7 @@ export const migration: Migration = {
         check_error     text,
         missing         bigint      NOT NULL DEFAULT 0,
         missing_since   timestamptz,
-        -- [{firstId, lastId, since}], the oldest first, not more than are worth reading.
+        -- [{firstId, lastId, since}]: the newest, as many as are worth reading, in order of time.
         missing_ranges  jsonb       NOT NULL DEFAULT '[]',
         PRIMARY KEY (workspace_id, connector_id),
         FOREIGN KEY (workspace_id, connector_id)

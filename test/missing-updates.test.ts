@@ -327,13 +327,25 @@ describe("the API and the metrics", () => {
     await missingAfter(25 * 60);
     expect(await health()).toMatchObject({ gaps: { missing: 2 }, reasons: [] });
   });
+
+  test("a new loss is news, however many old gaps are known", async () => {
+    const old = Array.from({ length: 30 }, (_, n) => 2 * n + 1);
+    await send(running.url, ...old);
+    await noted(...old);
+    expect(await missingAfter(25 * 60)).toHaveLength(20);
+    expect((await health()).reasons).toEqual([]);
+    await send(running.url, 60, 62);
+    await noted(60, 62);
+    expect((await missingAfter(20)).at(-1)).toEqual([61, 61]);
+    expect((await health()).reasons).toEqual(["30 updates did not arrive."]);
+  });
 });
 
 describe("what waits at Telegram", () => {
   /** Our receiver refuses what Telegram delivers. */
   async function refused(): Promise<void> {
     await db().query(
-      "UPDATE connectors SET secret_hash = sha256('other'), previous_secret_hash = NULL WHERE id = $1",
+      "UPDATE connectors SET secret_hash = sha256('other'), previous_secret_hashes = '{}' WHERE id = $1",
       [bot.connectorId],
     );
     running.sandbox.pushUpdate(bot.id, { message: textUpdate(1, PERSON, 1, "hi").message });

@@ -129,10 +129,10 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     const connector = connected.body as { id: string; webhookUrl: string };
     connectorId = connector.id;
     webhookPath = new URL(connector.webhookUrl).pathname;
-    await database.db.query("UPDATE connectors SET previous_secret_hash = $2 WHERE id = $1", [
-      connectorId,
-      sha256(webhookSecret),
-    ]);
+    await database.db.query(
+      "UPDATE connectors SET previous_secret_hashes = ARRAY[$2::bytea] WHERE id = $1",
+      [connectorId, sha256(webhookSecret)],
+    );
     // Another process may still have the old hashes in hand.
     await waitFor(async () => (await post({ text: `hello ${mark}` })) === 200);
 

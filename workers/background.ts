@@ -5,15 +5,17 @@ import {
   type JobRetention,
   jobRetentionRules,
 } from "../src/jobs/index.ts";
+import { outboundRetentionRules } from "../src/outbound/index.ts";
 import { createRetention } from "../src/platform/index.ts";
 import type { System } from "./system.ts";
 
 /** What every process does beside its own work; the database decides whose turn it is. */
 export function startBackground({ db, log, config }: System): { stop(): Promise<void> } {
+  const times = timesOf(config.retention);
   const retention = createRetention({
     db,
     log,
-    rules: [...jobRetentionRules(timesOf(config.retention)), idempotencyRetention],
+    rules: [...jobRetentionRules(times), ...outboundRetentionRules(times), idempotencyRetention],
   });
   const ledgerKeeper = createLedgerKeeper({ db, log });
   retention.start();

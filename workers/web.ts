@@ -35,7 +35,8 @@ export function webServer(
   const services = { db, connectors, jobs, metrics, log, adminToken: config.adminToken };
   const server = createWebServer({ services, receiver, console, ...options });
   const tickMs = watch ? undefined : 0;
-  const watching = startConnectorWatch({ db, botApis, log, tickMs });
+  const moveWebhooks = connectors.repointWebhooks;
+  const watching = startConnectorWatch({ db, botApis, log, moveWebhooks, tickMs });
   return {
     listen: server.listen,
     close: async (graceMs) => {

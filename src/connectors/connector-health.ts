@@ -15,7 +15,7 @@ export interface ConnectorHealth {
     /** Updates that did not arrive within the last week, and whose turn it was minutes ago. */
     missing: number;
     since: string | null;
-    /** The oldest, not more than are worth reading. */
+    /** The newest, not more than are worth reading, the oldest of them first. */
     ranges: Array<{ firstId: number; lastId: number; since: string }>;
   };
   /** In words for who operates: why this connector is not well. Empty: it is. */

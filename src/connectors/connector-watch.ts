@@ -25,6 +25,11 @@ export interface ConnectorWatchOptions {
   db: Database;
   botApis: BotApis;
   log: Logger;
+  /**
+   * Moves webhooks that point elsewhere (`Connectors.repointWebhooks`): asked again and again, since
+   * what failed is to be tried again. Not waited for by a turn.
+   */
+  moveWebhooks?: (signal: AbortSignal) => Promise<number>;
   /** How often a connector is looked after, in ms. Default a minute. */
   everyMs?: number;
   /** How often to see what is due, in ms; 0: never by itself. Default 5 000. */
@@ -38,7 +43,7 @@ const AT_ONCE = 8;
 /** In one turn; what is left is due at the next tick, here or elsewhere. */
 const MAX_ROUNDS = 50;
 const CALL_TIMEOUT_MS = 10_000;
-/** Ranges shown; the count tells of the rest. */
+/** Ranges shown: the newest, since a new one is news. The count tells of the rest. */
 const MAX_SHOWN = 20;
 
 /**
@@ -120,8 +125,22 @@ export function startConnectorWatch(options: ConnectorWatchOptions): ConnectorWa
   const { db, botApis, log, everyMs = EVERY_MS, tickMs = TICK_MS } = options;
   const stopping = new AbortController();
   let running: Promise<number> | undefined;
+  let moving: Promise<void> | undefined;
+
+  function startMoving(): void {
+    moving ??= options
+      .moveWebhooks?.(stopping.signal)
+      .then((moved) => {
+        if (moved > 0) log.info({ moved }, "webhooks were moved");
+      })
+      .catch((error) => log.debug({ err: error }, "webhooks are not moved"))
+      .finally(() => {
+        moving = undefined;
+      });
+  }
 
   async function turn(): Promise<number> {
+    startMoving();
     await db.query(ENROL);
     let looked = 0;
     for (let round = 0; round < MAX_ROUNDS && !stopping.signal.aborted; round++) {
@@ -151,7 +170,7 @@ export function startConnectorWatch(options: ConnectorWatchOptions): ConnectorWa
           connectorId,
           missing,
           gaps[0]?.sinceMs ?? null,
-          JSON.stringify(gaps.slice(0, MAX_SHOWN).map(rangeView)),
+          JSON.stringify(gaps.slice(-MAX_SHOWN).map(rangeView)),
         ]);
         tx.afterCommit(() => tell(connectorId, Number(held.missing), missing));
       });
@@ -200,6 +219,7 @@ export function startConnectorWatch(options: ConnectorWatchOptions): ConnectorWa
       stopping.abort();
       clearInterval(timer);
       await running?.catch(() => {});
+      await moving;
     },
   };
 }

@@ -11,7 +11,7 @@ import { waitFor } from "../../test/support/wait-for.ts";
 import { Problem, sha256 } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
 import { ConnectorRemoved } from "./bot-apis.ts";
-import { createConnectors } from "./connectors.ts";
+import { type ConnectorView, createConnectors } from "./connectors.ts";
 import { createWebhookDirectory } from "./webhook-directory.ts";
 import { createWorkspace } from "./workspaces.ts";
 
@@ -30,7 +30,10 @@ const connect = (bot: BotAccount, workspaceId = world.workspaceId) =>
   world.system.connectors.connect(workspaceId, { name: "Desk", botToken: bot.token });
 
 /** Connects with an eye on what Telegram is told: the webhook's secrets, in order. */
-async function connectAndWatch(bot: BotAccount): Promise<{ secrets: string[] }> {
+async function connectAndWatch(
+  bot: BotAccount,
+  before: (method: string) => Promise<void> = async () => {},
+): Promise<{ secrets: string[] }> {
   const secrets: string[] = [];
   const { db, keyring, log, botApis, config } = world.system;
   const botApi = createBotApiFactory({ apiRoot: config.telegramApiRoot });
@@ -42,7 +45,8 @@ async function connectAndWatch(bot: BotAccount): Promise<{ secrets: string[] }> 
     publicUrl: world.url,
     commands: [],
     botApi: (token) => ({
-      call: (method, params, limits) => {
+      call: async (method, params, limits) => {
+        await before(method);
         if (method === "setWebhook") secrets.push(String(params?.secret_token));
         return botApi(token).call(method, params, limits);
       },
@@ -168,18 +172,102 @@ test.each([
   ["resets before it is done", "reset-before-effect"],
   ["resets after it is done", "reset-after-effect"],
 ] as const)(
-  "Telegram %s at setWebhook: 502, nothing is left, and a retry connects",
+  "Telegram %s at setWebhook: 502, the bot is free again, and a retry connects",
   async (_name, answer) => {
     const bot = newBot();
     world.sandbox.fault({ botId: bot.id, method: "setWebhook", answer });
     const error = await problem(connect(bot));
     expect(error.status).toBe(502);
     expect(JSON.stringify(error)).not.toContain(bot.token.split(":")[1]);
-    expect(await rowsOf(bot)).toEqual([]);
+    expect((await rowsOf(bot)).map(({ status }) => status)).toEqual(["removed"]);
     expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
     expect((await connect(bot)).status).toBe("active");
   },
 );
+
+/** A connect whose process died after Telegram took the webhook, `ageS` ago. */
+async function cutShort(bot: BotAccount, ageS: number): Promise<ConnectorView> {
+  const made = await connect(bot);
+  await world.system.db.query(
+    `UPDATE connectors SET status = 'pending', webhook_url = NULL,
+       register_after = now() + interval '2 min' - $2 * interval '1 s' WHERE id = $1`,
+    [made.id, ageS],
+  );
+  return made;
+}
+
+const secretsOf = async (id: string) =>
+  (
+    await world.system.db.query<{ secret_hash: Buffer; previous_secret_hashes: Buffer[] }>(
+      "SELECT secret_hash, previous_secret_hashes FROM connectors WHERE id = $1",
+      [id],
+    )
+  )[0];
+
+test("a connect that a crash cut short is taken up by the next try, with what was received", async () => {
+  const bot = newBot();
+  const made = await cutShort(bot, 121);
+  const { db } = world.system;
+  const chat = "INSERT INTO chats (workspace_id, connector_id, chat_id) VALUES ($1, $2, 5)";
+  await db.query(chat, [world.workspaceId, made.id]);
+  const before = await secretsOf(made.id);
+  const next = await world.system.connectors.connect(world.workspaceId, {
+    name: "Second try",
+    botToken: bot.token,
+  });
+  expect(next).toMatchObject({
+    id: made.id,
+    webhookUrl: made.webhookUrl,
+    name: "Second try",
+    status: "active",
+  });
+  const after = await secretsOf(made.id);
+  expect(after?.secret_hash).not.toEqual(before?.secret_hash);
+  expect(after?.previous_secret_hashes).toEqual([]);
+  const chats = await db.query("SELECT 1 FROM chats WHERE connector_id = $1", [made.id]);
+  expect(chats).toHaveLength(1);
+});
+
+test("the next try fails too: the row, its updates and its first secret stay for the one after", async () => {
+  const bot = newBot();
+  const made = await cutShort(bot, 121);
+  const before = await secretsOf(made.id);
+  world.sandbox.fault({ botId: bot.id, method: "setWebhook", answer: "reset-after-effect" });
+  expect((await problem(connect(bot))).status).toBe(502);
+  expect((await secretsOf(made.id))?.previous_secret_hashes).toEqual([before?.secret_hash]);
+  expect(await rowsOf(bot)).toMatchObject([{ id: made.id, status: "pending" }]);
+});
+
+test("a connect that may still be under way is not taken over, nor one of another workspace", async () => {
+  const bot = newBot();
+  const made = await cutShort(bot, 60);
+  expect(await problem(connect(bot))).toMatchObject({ status: 409 });
+  const stranger = await createWorkspace(world.system.db, "Stranger");
+  const old = newBot();
+  const theirs = await cutShort(old, 3_600);
+  expect(await problem(connect(old, stranger.id))).toMatchObject({ status: 409 });
+  for (const { id } of [made, theirs]) {
+    expect((await secretsOf(id))?.previous_secret_hashes).toEqual([]);
+  }
+});
+
+test("a bot that is disabled or removed while it is connected is not answered as connected", async () => {
+  for (const end of ["disable", "remove"] as const) {
+    const bot = newBot();
+    const { connectors } = world.system;
+    const error = await problem(
+      connectAndWatch(bot, async (method) => {
+        if (method !== "setWebhook") return;
+        const [row] = await rowsOf(bot);
+        if (end === "disable") await connectors.disable(row?.id ?? "", "Telegram refuses it.");
+        else await connectors.remove(world.workspaceId, row?.id ?? "");
+      }),
+    );
+    expect(error.status).toBe(409);
+    expect((await rowsOf(bot)).map(({ status }) => status)).toEqual(["removed"]);
+    await waitFor(() => world.sandbox.webhookInfo(bot.id).url === "");
+  }
+});
 
 test("getMe cannot be asked: 502, and nothing is stored", async () => {
   const bot = newBot();
@@ -201,14 +289,14 @@ test("disconnecting removes the webhook and the credentials, and keeps what was 
   });
   expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
   const [row] = await db.query(
-    `SELECT status, token_sealed, secret_hash, previous_secret_hash FROM connectors WHERE id = $1`,
+    `SELECT status, token_sealed, secret_hash, previous_secret_hashes FROM connectors WHERE id = $1`,
     [bot.connectorId],
   );
   expect(row).toEqual({
     status: "removed",
     token_sealed: null,
     secret_hash: null,
-    previous_secret_hash: null,
+    previous_secret_hashes: [],
   });
   const chats = await db.query("SELECT 1 FROM chats WHERE connector_id = $1", [bot.connectorId]);
   expect(chats).toHaveLength(1);
@@ -260,7 +348,7 @@ test("while a secret is replaced, both are accepted; in another process within a
   const directory = createWebhookDirectory(db);
   expect((await directory.find(key))?.secretHashes).toHaveLength(2);
   expect(await deliver(world.url, bot, textUpdate(1, 9_001, 1, "old secret"))).toBe(200);
-  await db.query("UPDATE connectors SET previous_secret_hash = NULL WHERE id = $1", [
+  await db.query("UPDATE connectors SET previous_secret_hashes = '{}' WHERE id = $1", [
     bot.connectorId,
   ]);
   await waitFor(async () => (await directory.find(key))?.secretHashes.length === 1, {

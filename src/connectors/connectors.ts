@@ -10,7 +10,10 @@ import {
 } from "../platform/index.ts";
 import { type BotApi, BotApiError, type BotApiFactory } from "../telegram/index.ts";
 import { type BotApis, tokenPlace } from "./bot-apis.ts";
-import { type BotCommand, registerWebhook, removeWebhook } from "./webhook-registration.ts";
+import { COLUMNS, type ConnectorRow } from "./connector-row.ts";
+import { createWebhookMoves } from "./move-webhooks.ts";
+import { CLAIMABLE, CLAIMED, type Claim, claim, hashesBehind, register } from "./registrar.ts";
+import { type BotCommand, removeWebhook } from "./webhook-registration.ts";
 
 export interface NewConnector {
   name: string;
@@ -52,7 +55,9 @@ export interface Connectors {
   /**
    * Connects a bot: getMe, then the sealed row, then the webhook, then active. Throws `Problem`:
    * 422 when Telegram refuses the token, 409 when the bot is connected already, 502 when Telegram
-   * could not be reached or did not take the webhook; nothing is left behind then.
+   * could not be reached or did not take the webhook; the bot is free again then, and what is left
+   * is a removed connector, for updates that came meanwhile. A connect that was cut short goes on:
+   * the next one of the same workspace takes its row, with all that was received.
    */
   connect(workspaceId: string, connector: NewConnector): Promise<ConnectorView>;
   /** `on`: the caller's transaction, which must not wait for a second connection. */
@@ -71,8 +76,11 @@ export interface Connectors {
   remove(workspaceId: string, id: string): Promise<RemovedConnector | null>;
   /** Telegram refuses the token: nothing is sent any more until it is replaced. */
   disable(connectorId: string, reason: string): Promise<void>;
-  /** Registers the webhooks again that point elsewhere than `publicUrl`; answers how many. */
-  repointWebhooks(): Promise<number>;
+  /**
+   * Registers the webhooks again that point elsewhere than `publicUrl`; answers how many. What fails
+   * is for a later call. `signal` ends it early.
+   */
+  repointWebhooks(signal?: AbortSignal): Promise<number>;
 }
 
 interface Me {
@@ -81,22 +89,34 @@ interface Me {
   can_read_all_group_messages?: boolean;
 }
 
-interface ConnectorRow {
-  workspace_id: string;
-  id: string;
-  name: string;
-  description: string | null;
-  status: ConnectorView["status"];
-  status_detail: string | null;
-  bot_id: string;
-  username: string;
-  can_read_all_group_messages: boolean;
-  webhook_key: string;
-  webhook_url: string | null;
-}
+const INSERT_PENDING = `/* connectors.insert */
+INSERT INTO connectors (workspace_id, id, name, description, username, can_read_all_group_messages,
+  token_sealed, secret_hash, bot_id, webhook_key, status, register_after)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'pending', ${CLAIMED})
+ON CONFLICT (bot_id) WHERE status <> 'removed' DO NOTHING RETURNING ${COLUMNS}`;
 
-const COLUMNS = `workspace_id, id, name, description, status, status_detail, bot_id, username,
-  can_read_all_group_messages, webhook_key, webhook_url`;
+const FIND_UNFINISHED = `/* connectors.find-unfinished */
+SELECT id FROM connectors
+WHERE workspace_id = $1 AND bot_id = $2 AND status = 'pending' AND ${CLAIMABLE}`;
+
+const ADOPT = `/* connectors.adopt */
+UPDATE connectors SET name = $3, description = $4, username = $5, can_read_all_group_messages = $6,
+  token_sealed = $7, previous_secret_hashes = ${hashesBehind("$8")}, secret_hash = $8,
+  register_after = ${CLAIMED}, updated_at = now()
+WHERE workspace_id = $1 AND id = $2 AND status = 'pending' AND ${CLAIMABLE}
+RETURNING ${COLUMNS}`;
+
+/** The history stays, the credentials go. */
+const REMOVED = `status = 'removed', status_detail = NULL, token_sealed = NULL, secret_hash = NULL,
+  previous_secret_hashes = '{}', webhook_url = NULL, updated_at = now()`;
+
+const IS_OURS = `/* connectors.is-ours */
+SELECT 1 AS yes FROM connectors
+WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'disabled')`;
+
+const GIVE_UP = `/* connectors.give-up */
+UPDATE connectors SET ${REMOVED}
+WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'disabled')`;
 
 const PRIVACY_WARNING =
   "Privacy mode is on: in groups this bot sees only commands, replies to it and mentions. " +
@@ -136,85 +156,75 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     return rows[0];
   }
 
+  const describe = (connector: NewConnector, me: Me) => [
+    connector.name,
+    connector.description ?? null,
+    me.username ?? "",
+    me.can_read_all_group_messages ?? false,
+  ];
+
   /** The row is committed before Telegram is told, so the first update finds its connector. */
-  async function insertPending(
-    workspaceId: string,
-    connector: NewConnector,
-    me: Me,
-    secret: string,
-  ): Promise<ConnectorRow> {
-    const id = randomUUID();
-    const rows = await db.query<ConnectorRow>(
-      `INSERT INTO connectors (workspace_id, id, name, description, status, bot_id, username,
-         can_read_all_group_messages, token_sealed, webhook_key, secret_hash)
-       VALUES ($1, $2, $3, $4, 'pending', $5, $6, $7, $8, $9, $10)
-       ON CONFLICT (bot_id) WHERE status <> 'removed' DO NOTHING RETURNING ${COLUMNS}`,
-      [
+  const insertPending = (workspaceId: string, connector: NewConnector, me: Me, secret: string) =>
+    claim(secret, async (secretHash) => {
+      const id = randomUUID();
+      const [row] = await db.query<ConnectorRow>(INSERT_PENDING, [
         workspaceId,
         id,
-        connector.name,
-        connector.description ?? null,
-        me.id,
-        me.username ?? "",
-        me.can_read_all_group_messages ?? false,
+        ...describe(connector, me),
         keyring.seal(connector.botToken, tokenPlace(workspaceId, id)),
+        secretHash,
+        me.id,
         randomToken(),
-        sha256(secret),
-      ],
-    );
-    const row = rows[0];
-    if (row === undefined) {
-      throw new Problem(
-        409,
-        "Bot already connected",
-        "This bot is connected already, here or in another workspace. A bot belongs to one workspace at a time: disconnect it there first.",
-      );
-    }
-    return row;
+      ]);
+      return row;
+    });
+
+  /**
+   * A connect that a crash cut short holds the bot, and its webhook may have taken updates. The next
+   * try of the same workspace goes on with its row: same id, same address, one more secret.
+   */
+  const adoptUnfinished = (workspaceId: string, connector: NewConnector, me: Me, secret: string) =>
+    claim(secret, async (secretHash) => {
+      const [unfinished] = await db.query<{ id: string }>(FIND_UNFINISHED, [workspaceId, me.id]);
+      if (unfinished === undefined) return undefined;
+      const [row] = await db.query<ConnectorRow>(ADOPT, [
+        workspaceId,
+        unfinished.id,
+        ...describe(connector, me),
+        keyring.seal(connector.botToken, tokenPlace(workspaceId, unfinished.id)),
+        secretHash,
+      ]);
+      return row;
+    });
+
+  /**
+   * Whether Telegram took the webhook may be unknown: take it back, then let the bot go. The row
+   * stays: an update that was accepted meanwhile is nobody's to drop.
+   */
+  async function giveUp(api: BotApi, { row, secret, tellUntilMs }: Claim): Promise<void> {
+    const ours = [row.workspace_id, row.id, sha256(secret)];
+    if ((await db.query(IS_OURS, ours)).length === 0) return;
+    await removeWebhook(api, { tellUntilMs }).catch(() => {});
+    await db.query(GIVE_UP, ours);
   }
 
-  /** A connect that a crash cut short holds the bot; the same workspace's next try replaces it. */
-  async function removeUnfinished(workspaceId: string, botId: number): Promise<void> {
-    await db.query(
-      `DELETE FROM connectors WHERE workspace_id = $1 AND bot_id = $2 AND status = 'pending'
-         AND created_at < now() - interval '1 min'`,
-      [workspaceId, botId],
-    );
-  }
-
-  async function registered(
-    api: BotApi,
-    row: ConnectorRow,
-    secret: string,
-  ): Promise<{ row: ConnectorRow; warnings: string[] }> {
-    const webhookUrl = `${publicUrl}/webhooks/telegram/${row.webhook_key}`;
-    const warnings = await registerWebhook(api, { webhookUrl, secret, commands });
-    const [active] = await db.query<ConnectorRow>(
-      `UPDATE connectors SET status = 'active', status_detail = NULL, webhook_url = $3,
-         previous_secret_hash = NULL, updated_at = now()
-       WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
-      [row.workspace_id, row.id, webhookUrl],
-    );
-    return { row: active ?? row, warnings };
-  }
+  const registrar = { db, publicUrl, commands };
+  const moveWebhooks = createWebhookMoves({ ...registrar, botApis, log });
 
   return {
     connect: async (workspaceId, connector) => {
       const api = botApi(connector.botToken);
       const me = await proveToken(api);
-      await removeUnfinished(workspaceId, me.id);
       const secret = randomToken();
-      const pending = await insertPending(workspaceId, connector, me, secret);
+      const adopted = await adoptUnfinished(workspaceId, connector, me, secret);
+      const claimed = adopted ?? (await insertPending(workspaceId, connector, me, secret));
+      if (claimed === undefined) throw connectedAlready();
       try {
-        const { row, warnings } = await registered(api, pending, secret);
+        const { row, warnings } = await register(registrar, api, claimed);
         return view(row, warnings);
       } catch (error) {
-        // Whether Telegram took the webhook may be unknown: take it back, then forget the bot.
-        await removeWebhook(api).catch(() => {});
-        await db.query(
-          "DELETE FROM connectors WHERE workspace_id = $1 AND id = $2 AND status = 'pending'",
-          [workspaceId, pending.id],
-        );
+        // An unfinished connect stays one, for the next try: it may have received updates.
+        if (adopted === undefined) await giveUp(api, claimed);
         throw telegramProblem(error, "The webhook could not be registered");
       }
     },
@@ -257,12 +267,10 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
           "here and its updates are refused. If the bot is still yours, revoke its token with " +
           "@BotFather (/revoke), which ends the webhook too.";
       }
-      await db.query(
-        `UPDATE connectors SET status = 'removed', status_detail = NULL, token_sealed = NULL,
-           secret_hash = NULL, previous_secret_hash = NULL, webhook_url = NULL, updated_at = now()
-         WHERE workspace_id = $1 AND id = $2`,
-        [workspaceId, id],
-      );
+      await db.query(`UPDATE connectors SET ${REMOVED} WHERE workspace_id = $1 AND id = $2`, [
+        workspaceId,
+        id,
+      ]);
       return {
         removed: true,
         webhookRemoved: warning === undefined,
@@ -278,33 +286,16 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       );
     },
 
-    repointWebhooks: async () => {
-      const rows = await db.query<ConnectorRow>(
-        `SELECT ${COLUMNS} FROM connectors WHERE status = 'active'
-           AND webhook_url IS DISTINCT FROM $1 || '/webhooks/telegram/' || webhook_key
-         ORDER BY id LIMIT 1000`,
-        [publicUrl],
-      );
-      let done = 0;
-      for (const row of rows) {
-        const secret = randomToken();
-        // Both secrets are accepted until Telegram has confirmed the new one.
-        await db.query(
-          `UPDATE connectors SET previous_secret_hash = secret_hash, secret_hash = $3
-           WHERE workspace_id = $1 AND id = $2 AND status = 'active'`,
-          [row.workspace_id, row.id, sha256(secret)],
-        );
-        try {
-          await registered(await botApis.forConnector(row.id), row, secret);
-          done++;
-        } catch (error) {
-          log.warn({ err: error, connectorId: row.id }, "webhook could not be moved");
-        }
-      }
-      return done;
-    },
+    repointWebhooks: moveWebhooks,
   };
 }
+
+const connectedAlready = () =>
+  new Problem(
+    409,
+    "Bot already connected",
+    "This bot is connected already, here or in another workspace, or a connect that was cut short ended less than two minutes ago. A bot belongs to one workspace at a time: disconnect it there first.",
+  );
 
 /** Bot API: getMe. Throws `Problem` 422 when the token is refused. */
 async function proveToken(api: BotApi): Promise<Me> {

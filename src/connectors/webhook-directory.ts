@@ -4,7 +4,9 @@ import { Batcher, type Database, isUnavailable } from "../platform/index.ts";
 export interface WebhookOwner {
   workspaceId: string;
   connectorId: string;
-  /** SHA-256 of the secret tokens that are accepted: the newest, and the one it replaces. */
+  /** The bot's, as it was when it was connected. */
+  username: string | null;
+  /** SHA-256 of the secret tokens that are accepted: the newest, and those that Telegram may still hold. */
   secretHashes: Buffer[];
 }
 
@@ -18,7 +20,7 @@ const KEPT_MS = 800;
 const MAX_KEPT = 20_000;
 
 const FIND = `/* connectors.by-webhook-key */
-SELECT webhook_key, workspace_id, id, secret_hash, previous_secret_hash
+SELECT webhook_key, workspace_id, id, username, secret_hash, previous_secret_hashes
 FROM connectors WHERE webhook_key = ANY ($1::text[]) AND status <> 'removed'`;
 
 /**
@@ -36,8 +38,9 @@ export function createWebhookDirectory(db: Database): WebhookDirectory {
         webhook_key: string;
         workspace_id: string;
         id: string;
+        username: string;
         secret_hash: Buffer;
-        previous_secret_hash: Buffer | null;
+        previous_secret_hashes: Buffer[];
       }>(FIND, [[...new Set(keys)]]);
       const owners = new Map(
         rows.map((row) => [
@@ -45,9 +48,8 @@ export function createWebhookDirectory(db: Database): WebhookDirectory {
           {
             workspaceId: row.workspace_id,
             connectorId: row.id,
-            secretHashes: [row.secret_hash, row.previous_secret_hash].filter(
-              (hash) => hash !== null,
-            ),
+            username: row.username || null,
+            secretHashes: [row.secret_hash, ...row.previous_secret_hashes],
           },
         ]),
       );

@@ -14,9 +14,16 @@ interface WebhookInfo {
   last_error_message?: string;
 }
 
-const TIMEOUT = { timeoutMs: 15_000 };
+const CALL_TIMEOUT_MS = 15_000;
 /** Telegram lets a bot's webhook be set about once a second; a person who tries again waits that long. */
 const MAX_WAIT_S = 5;
+
+/** How long the calls may go on. */
+export interface RegistrationLimits {
+  /** By the monotonic clock, in ms: what Telegram is told of the webhook leaves before, or never. */
+  tellUntilMs?: number;
+  signal?: AbortSignal;
+}
 
 /**
  * Registers a bot's webhook, reads it back, and sets its commands. Answers warnings; throws when
@@ -25,15 +32,18 @@ const MAX_WAIT_S = 5;
 export async function registerWebhook(
   api: BotApi,
   options: { webhookUrl: string; secret: string; commands: BotCommand[] },
+  limits: RegistrationLimits = {},
 ): Promise<string[]> {
   const { webhookUrl, secret, commands } = options;
-  await callPatiently(api, "setWebhook", {
+  const params = {
     url: webhookUrl,
     secret_token: secret,
     allowed_updates: UPDATE_KINDS,
     max_connections: 100,
-  });
-  const info = await api.call<WebhookInfo>("getWebhookInfo", {}, TIMEOUT);
+  };
+  await callPatiently(api, "setWebhook", params, limits);
+  const within = { timeoutMs: CALL_TIMEOUT_MS, signal: limits.signal };
+  const info = await api.call<WebhookInfo>("getWebhookInfo", {}, within);
   if (info.url !== webhookUrl) {
     throw new Problem(
       502,
@@ -45,7 +55,7 @@ export async function registerWebhook(
   const missing = UPDATE_KINDS.filter((kind) => info.allowed_updates?.includes(kind) !== true);
   if (missing.length > 0) warnings.push(`Telegram will not deliver: ${missing.join(", ")}.`);
   try {
-    await api.call("setMyCommands", { commands }, TIMEOUT);
+    await api.call("setMyCommands", { commands }, within);
   } catch (error) {
     if (!(error instanceof BotApiError)) throw error;
     warnings.push(`The command menu could not be set: ${error.description}.`);
@@ -54,8 +64,8 @@ export async function registerWebhook(
 }
 
 /** Bot API: deleteWebhook. Updates that wait at Telegram stay there. */
-export async function removeWebhook(api: BotApi): Promise<void> {
-  await callPatiently(api, "deleteWebhook", {});
+export async function removeWebhook(api: BotApi, limits: RegistrationLimits = {}): Promise<void> {
+  await callPatiently(api, "deleteWebhook", {}, limits);
 }
 
 /** Waits once as long as Telegram asks for, if that is a moment. */
@@ -63,13 +73,20 @@ async function callPatiently(
   api: BotApi,
   method: string,
   params: Record<string, unknown>,
+  { tellUntilMs = Number.POSITIVE_INFINITY, signal }: RegistrationLimits,
 ): Promise<void> {
+  const call = async () => {
+    if (performance.now() > tellUntilMs) {
+      throw new Problem(503, "Too late", "This took too long to be told to Telegram; try again.");
+    }
+    await api.call(method, params, { timeoutMs: CALL_TIMEOUT_MS, signal });
+  };
   try {
-    await api.call(method, params, TIMEOUT);
+    await call();
   } catch (error) {
     const waitS = error instanceof BotApiError ? error.retryAfterSeconds : undefined;
     if (waitS === undefined || waitS > MAX_WAIT_S) throw error;
-    await sleep(waitS * 1_000);
-    await api.call(method, params, TIMEOUT);
+    await sleep(waitS * 1_000, undefined, { signal });
+    await call();
   }
 }

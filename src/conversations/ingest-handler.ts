@@ -26,8 +26,9 @@ export interface IngestOptions {
  * transaction with a fixed number of statements: load what they mention, interpret them one after
  * the other, write what that comes to.
  *
- * Rows are taken in one order by everybody: lanes (the engine's), chats, contacts, conversations,
- * messages, members, topics, polls, business connections, and last, through `replies`, the lanes of the bots, which are hot.
+ * Rows are taken in one order by everybody: chats, contacts, conversations, messages, members, topics,
+ * polls, business connections, then lanes: through `replies` those of the bots, which are hot, and
+ * last the engine's own, with the fence.
  *
  * A job carries the update's bytes as its body and `connectorId` in its payload.
  */

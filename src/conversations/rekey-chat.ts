@@ -41,8 +41,8 @@ export interface ChatMove {
  * any order; the second finds it done and changes nothing, even if somebody unlinked the
  * supergroup in between). Conversations follow when the update itself is interpreted.
  *
- * Holds both chats' rows until the transaction ends. Ingest holds its lane before its chats: enqueue
- * first, then call this. Answers false where it contradicts an earlier migration.
+ * Holds both chats' rows until the transaction ends. Chats come before lanes everywhere: call this
+ * first, then enqueue. Answers false where it contradicts an earlier migration.
  */
 export async function moveChatLink(tx: Transaction, move: ChatMove): Promise<boolean> {
   const { workspaceId, connectorId, fromChatId, toChatId } = move;

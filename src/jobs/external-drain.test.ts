@@ -104,6 +104,96 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     expect(seen).toEqual([3, 4, 1, 2]);
   });
 
+  test("two keys that turn out to be one: one in flight of both, in the order in which they came", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const begun: number[] = [];
+    const inFlight = new Set<number>();
+    let isMoved = false;
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: async ({ payload }) => {
+          const value = Number(payload.value);
+          begun.push(value);
+          inFlight.add(value);
+          if (value === 1 && !isMoved) {
+            // Under the other key, 3 is under way already; 2 and 4 wait.
+            await waitFor(() => inFlight.has(3), { what: "the other key in flight" });
+            isMoved = true;
+            inFlight.delete(1);
+            return { type: "pause", untilMs: Date.now(), reason: "moved", newKey: "new" };
+          }
+          if (value === 3) {
+            await waitFor(async () => (await keyOf(1)) === "new", { what: "the jobs to be moved" });
+            // Whoever wanted to begin beside it could.
+            await waitFor(() => begun.includes(9), { what: "a third key" });
+          } else if (isMoved && value !== 9) {
+            expect([...inFlight]).toEqual([value]);
+          }
+          inFlight.delete(value);
+          return DONE;
+        },
+      }),
+      { slots: 4, laneConcurrency: 8 },
+    );
+    const keyOf = async (value: number) =>
+      (
+        await fixture.database.db.query<{ ordering_key: string }>(
+          "SELECT ordering_key FROM jobs WHERE lane = $1 AND payload->>'value' = $2",
+          [lane, String(value)],
+        )
+      )[0]?.ordering_key;
+    const enqueue = (...jobs: NewJob[]) =>
+      fixture.database.db.transaction((tx) => engine.enqueueIn(tx, jobs));
+    await enqueue(
+      job(lane, "old", 1),
+      job(lane, "old", 2),
+      job(lane, "new", 3),
+      job(lane, "new", 4),
+      job(lane, "old", 5),
+    );
+    await waitFor(async () => (await keyOf(1)) === "new", { what: "the jobs to be moved" });
+    await enqueue(job(lane, "third", 9));
+    await waitFor(allEnded(lane), { what: "all to be sent" });
+    await engine.stop(2_000);
+    const order = begun.filter((value) => value !== 9);
+    expect(order.slice(0, 2).sort()).toEqual([1, 3]);
+    expect(order.slice(2)).toEqual([1, 2, 4, 5]);
+    expect(await statesOf(lane)).toEqual(Array(6).fill("completed"));
+  });
+
+  test("two keys are one as soon as it is known, though it is not written yet", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    const begun: number[] = [];
+    const isFirst = () => begun.filter((value) => value === 1).length === 1;
+    await engine.startPool(
+      "outbound",
+      handler({
+        run: async ({ payload }) => {
+          begun.push(Number(payload.value));
+          if (payload.value !== 1 || !isFirst()) return DONE;
+          return { type: "pause", untilMs: Date.now(), reason: "moved", newKey: "new" };
+        },
+        finish: async (_tx, { payload }) => {
+          if (payload.value !== 1 || !isFirst()) return;
+          await fixture.database.db.transaction((tx) =>
+            engine.enqueueIn(tx, [job(lane, "new", 2), job(lane, "third", 9, { priority: 9 })]),
+          );
+          // Less urgent than the second: that one could have begun by now.
+          await waitFor(() => begun.includes(9), { what: "a third key" });
+        },
+      }),
+      { slots: 4, laneConcurrency: 8 },
+    );
+    await fixture.database.db.transaction((tx) => engine.enqueueIn(tx, [job(lane, "old", 1)]));
+    await waitFor(() => begun.includes(9), { what: "a third key" });
+    await waitFor(allEnded(lane), { what: "all to be sent" });
+    await engine.stop(2_000);
+    expect(begun).toEqual([1, 9, 1, 2]);
+  });
+
   test("many jobs behind a held key do not hide another key", async () => {
     const lane = randomUUID();
     const engine = fixture.engine();

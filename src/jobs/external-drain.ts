@@ -29,6 +29,7 @@ import {
   verdictOf,
 } from "./outcome.ts";
 import type { DrainEnd, TurnControl } from "./pool.ts";
+import { rekeyJobs, SameKeys } from "./rekey-jobs.ts";
 import type { Choice, ExternalHandler, Job, LaneOrder, LaneRunner, Outcome } from "./types.ts";
 
 const CLAIM_LIMIT = 200;
@@ -80,6 +81,7 @@ export class ExternalDrain {
   private readonly turn: TurnControl;
   private readonly inFlight = new Map<string, { key: string | null; ended: Promise<void> }>();
   private readonly orphans = new Map<string, { job: ClaimedJob; askAtMs: number }>();
+  private readonly sameKeys = new SameKeys();
   private wakeUp: () => void = () => {};
   private news = false;
 
@@ -165,7 +167,10 @@ export class ExternalDrain {
   private async claim(heldKeys: string[]): Promise<Claim> {
     // What ends while the claim is under way may still be running in it.
     const own = new Set(this.inFlight.keys());
+    const keysVersion = this.sameKeys.version;
     const claim = await this.claimJobs(heldKeys);
+    // Two keys became one meanwhile: the head that was read may not be theirs.
+    if (this.sameKeys.version !== keysVersion) return this.claim(heldKeys);
     for (const job of claim.jobs) {
       if (job.state !== "running" || own.has(job.id) || this.orphans.has(job.id)) continue;
       this.orphans.set(job.id, { job, askAtMs: 0 });
@@ -178,7 +183,9 @@ export class ExternalDrain {
     const { lease } = this.held;
     if (order === "free") return claimFree(db, lease, [...this.inFlight.keys()], CLAIM_LIMIT);
     if (order === "per-key") {
-      const busy = [...this.inFlight.values()].flatMap((flight) => flight.key ?? []);
+      const busy = [...this.inFlight.values()].flatMap(({ key }) =>
+        key === null ? [] : [...this.sameKeys.of(key)],
+      );
       return claimHeads(db, lease, [...heldKeys, ...busy], CLAIM_LIMIT);
     }
     const [claim] = await claimInOrder(db, lease.queue, [{ lease, limit: 1 }]);
@@ -217,6 +224,9 @@ export class ExternalDrain {
     } catch (error) {
       outcome = outcomeOfError(error);
     }
+    // Known before it is written: from now on, and until this job has left, both keys are busy.
+    const newKey = newKeyOf(outcome);
+    if (newKey !== null && job.orderingKey !== null) this.sameKeys.join(job.orderingKey, newKey);
     ended();
     const runMs = performance.now() - startedMs;
     await this.record(runner, { job, ...begun, outcome, runMs }).catch((error) =>
@@ -286,6 +296,10 @@ export class ExternalDrain {
     const { state } = verdictOf(end.job, end.attempt, end.outcome, nowMs);
     const applied = changed.has(end.job.id);
     await consequences.finish?.(tx, end.job, end.outcome, { state, applied });
+    const { queue, lane, orderingKey: from } = end.job;
+    const to = newKeyOf(end.outcome);
+    // Last: lanes come behind all rows that outcomes write.
+    if (to !== null && from !== null) await rekeyJobs(tx, { queue, lane, from, to });
   }
 
   private async settleOrphans(runner: LaneRunner): Promise<void> {
@@ -359,6 +373,10 @@ export class ExternalDrain {
     });
     this.wakeUp = () => {};
   }
+}
+
+function newKeyOf(outcome: Outcome): string | null {
+  return outcome.type === "pause" ? (outcome.newKey ?? null) : null;
 }
 
 function mostUrgent(ready: Job[]): Job {

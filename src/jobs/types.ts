@@ -99,8 +99,11 @@ export type Outcome =
   | { type: "complete" }
   /** A failed attempt; `afterMs` overrides the backoff. Discards when attempts are spent. */
   | { type: "retry"; errorClass: string; error: string; afterMs?: number }
-  /** Not the job's fault (429, flood wait): no attempt is spent. */
-  | { type: "pause"; untilMs: number; reason: string }
+  /**
+   * Not the job's fault (429, flood wait): no attempt is spent. `newKey`, of a queue ordered per key:
+   * the job's ordering key is this one from now on, and all that waits under the old one joins it.
+   */
+  | { type: "pause"; untilMs: number; reason: string; newKey?: string }
   /** Will never succeed: a dead letter at once. */
   | { type: "discard"; errorClass: string; error: string };
 

@@ -16,4 +16,5 @@ export {
 } from "./messages.ts";
 export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
 export { Pace, type PaceLimits } from "./pace.ts";
+export { outboundRetentionRules } from "./retention.ts";
 export { type SendFigures, sendFigures } from "./send-figures.ts";

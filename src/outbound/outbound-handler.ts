@@ -11,8 +11,9 @@ import {
   type Transaction,
 } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
-import type { Button, MessageState } from "./messages.ts";
+import type { MessageState } from "./messages.ts";
 import { DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
+import { callOf, MESSAGE_COLUMNS, type MessageRow, messageIdsOf } from "./send-call.ts";
 import {
   notSentResult,
   resultOfError,
@@ -33,22 +34,6 @@ export interface OutboundOptions {
   callTimeoutMs?: number;
 }
 
-interface MessageRow {
-  id: string;
-  chat_id: string;
-  thread_id: string | null;
-  kind: "message" | "callback-answer";
-  callback_query_id: string | null;
-  text: string;
-  format: "plain" | "html" | "markdown";
-  buttons: Button[][] | null;
-  reply_to: string | null;
-  on_unknown: "resend" | "hold";
-}
-
-const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
-  m.buttons, m.reply_to, m.on_unknown`;
-
 /** An attempt in this drain's hands. */
 interface Attempt {
   id: string;
@@ -60,7 +45,6 @@ interface Attempt {
 
 /** A successor waits this much longer than the call's deadline: the answer must still be written. */
 const RECORD_MARGIN_MS = 3_000;
-const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
 
 /** Sends what waits, one drain a bot: paced, in order per chat, every attempt on record. */
 export function createOutboundHandler(options: OutboundOptions): ExternalHandler {
@@ -277,6 +261,7 @@ class BotRunner implements LaneRunner {
       this.pace.hold(chatId, untilMs);
       if (this.isBotWide(chatId)) this.pace.hold(null, untilMs);
     }
+    if (result.migratedTo !== null) this.pace.move(chatId, result.migratedTo);
     const whole = result.unauthorized || result.attempt === "not-sent";
     if (whole && result.outcome.type === "pause") this.pace.hold(null, result.outcome.untilMs);
   }
@@ -286,13 +271,29 @@ class BotRunner implements LaneRunner {
     return this.pace.holdsBeside(chatId, systemClock()) > 0;
   }
 
+  /** A pause is nobody's try: an outage of hours must not count up what a message shows. */
   private async writeAttempt(tx: Transaction, id: string, result: SendResult): Promise<void> {
     await tx.query(
       `/* outbound.attempt-end */
-       UPDATE send_attempts SET finished_at = clock_timestamp(), outcome = $3, error_class = $4,
-         retry_after_s = $5
-       WHERE workspace_id = $1 AND id = $2`,
-      [this.workspaceId, id, result.attempt, result.errorClass, result.retryAfterS],
+       WITH attempt AS (
+         SELECT workspace_id, message_id, finished_at IS NULL AS is_first FROM send_attempts
+         WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE
+       ), ended AS (
+         UPDATE send_attempts SET finished_at = clock_timestamp(), outcome = $3, error_class = $4,
+           retry_after_s = $5
+         WHERE workspace_id = $1 AND id = $2
+       )
+       UPDATE outbound_messages m SET attempts = m.attempts - 1
+       FROM attempt a
+       WHERE $6 AND a.is_first AND m.workspace_id = a.workspace_id AND m.id = a.message_id`,
+      [
+        this.workspaceId,
+        id,
+        result.attempt,
+        result.errorClass,
+        result.retryAfterS,
+        result.outcome.type === "pause",
+      ],
     );
   }
 
@@ -401,48 +402,4 @@ class BotRunner implements LaneRunner {
 /** The chat whose pace a job counts for; null for calls that no chat's pace limits. */
 function chatOf(job: Job): string | null {
   return job.kind === "message" ? job.orderingKey : null;
-}
-
-/** Bot API: sendMessage and answerCallbackQuery. */
-function callOf(message: MessageRow): { method: string; payload: Record<string, unknown> } {
-  if (message.kind === "callback-answer") {
-    return {
-      method: "answerCallbackQuery",
-      payload: { callback_query_id: message.callback_query_id, text: message.text },
-    };
-  }
-  const parseMode = PARSE_MODES[message.format];
-  return {
-    method: "sendMessage",
-    payload: {
-      chat_id: /^-?[0-9]+$/.test(message.chat_id) ? Number(message.chat_id) : message.chat_id,
-      text: message.text,
-      ...(parseMode ? { parse_mode: parseMode } : {}),
-      ...(message.thread_id ? { message_thread_id: Number(message.thread_id) } : {}),
-      ...(message.reply_to
-        ? {
-            reply_parameters: {
-              message_id: Number(message.reply_to),
-              allow_sending_without_reply: true,
-            },
-          }
-        : {}),
-      ...(message.buttons
-        ? { reply_markup: { inline_keyboard: keyboardOf(message.buttons) } }
-        : {}),
-    },
-  };
-}
-
-function keyboardOf(rows: Button[][]): unknown[][] {
-  return rows.map((row) =>
-    row.map(({ text, data, url }) =>
-      url === undefined ? { text, callback_data: data ?? "" } : { text, url },
-    ),
-  );
-}
-
-function messageIdsOf(message: unknown): string[] {
-  const id = (message as { message_id?: unknown } | null)?.message_id;
-  return typeof id === "number" ? [String(id)] : [];
 }

@@ -122,6 +122,20 @@ describe.each(backends)("sending, on $name", (backend) => {
     await stop();
   });
 
+  test("an outage of hours wears no message out: pauses are not its tries", async () => {
+    const { db, submit, ended, attemptsOf, stop, telegram } = await world();
+    const root = telegram.root;
+    telegram.root = "http://127.0.0.1:9";
+    const [id] = await submit({ text: "patient" });
+    await waitFor(async () => (await attemptsOf(id))[0] === "not-sent");
+    // More begins than a small number counts, one a second.
+    await db.query("UPDATE outbound_messages SET attempts = attempts + 40000 WHERE id = $1", [id]);
+    await waitFor(async () => (await attemptsOf(id)).filter(Boolean).length >= 2);
+    telegram.root = root;
+    expect((await ended(id, "sent")).attempts).toBe(40_001);
+    await stop();
+  });
+
   test("order holds in each chat", async () => {
     const { submit, ended, received, stop, bot } = await world();
     const other = sandbox.createUser({ firstName: "Ben" });
@@ -184,6 +198,30 @@ describe.each(backends)("sending, on $name", (backend) => {
     );
     for (const id of ids) await ended(id, "sent");
     expect(received(newId)).toEqual(["a", "b"]);
+    await stop();
+  });
+
+  test("a group that moved: what waited under its old id goes before what came under the new", async () => {
+    const bot: PaceLimits["bot"] = [{ count: 1, perMs: 400 }];
+    const { db, submit, ended, attemptsOf, received, stop, ...my } = await world({
+      limits: { bot, chat: [], group: [] },
+    });
+    const memberIds = [my.user.id, my.bot.id];
+    const group = sandbox.createChat({ type: "group", title: "G", memberIds });
+    const newId = sandbox.migrate(group.id);
+    const old = await submit(
+      { chatId: String(group.id), text: "a", priority: "low" },
+      { chatId: String(group.id), text: "b", priority: "low" },
+    );
+    await waitFor(async () => (await attemptsOf(old[0]))[0] === "failed");
+    const [reply] = await submit({ chatId: String(newId), text: "c", priority: "critical" });
+    await ended(reply, "sent");
+    expect(received(newId)).toEqual(["a", "b", "c"]);
+    const keys = await db.query(
+      "SELECT DISTINCT ordering_key, filed FROM jobs WHERE lane = $1 AND state = 'completed'",
+      [my.connectorId],
+    );
+    expect(keys).toEqual([{ ordering_key: String(newId), filed: false }]);
     await stop();
   });
 

@@ -87,3 +87,18 @@ describe("the pace", () => {
     expect(pace.holdsBeside("11", 1_000)).toBe(1);
   });
 });
+
+test("a group's pace and hold go with it to its new id", () => {
+  const pace = new Pace({ bot: [], chat: [], group: [{ count: 3, perMs: 1_000 }] });
+  pace.record("-5", 100);
+  pace.record("-1005", 110);
+  pace.record("-5", 120);
+  expect(pace.nextAtMs("-1005", 200)).toBe(200);
+  pace.move("-5", "-1005");
+  expect(pace.nextAtMs("-1005", 200)).toBe(1_100);
+  expect(pace.nextAtMs("-5", 200)).toBe(200);
+  pace.hold("-7", 5_000);
+  pace.move("-7", "-1007");
+  expect(pace.nextAtMs("-1007", 200)).toBe(5_000);
+  expect(pace.holdsBeside("-1007", 200)).toBe(0);
+});

@@ -55,6 +55,11 @@ class SlidingWindows {
     if (oldest > 0) this.sent.splice(0, oldest);
   }
 
+  /** What another recorded counts here too. */
+  add(other: SlidingWindows): void {
+    this.sent = [...this.sent, ...other.sent].sort((a, b) => a - b);
+  }
+
   isIdle(nowMs: number): boolean {
     return (this.sent.at(-1) ?? Number.NEGATIVE_INFINITY) <= nowMs - this.longestMs;
   }
@@ -104,6 +109,20 @@ export class Pace {
   hold(chatId: string | null, untilMs: number): void {
     if (chatId === null) this.botHeldUntilMs = Math.max(this.botHeldUntilMs, untilMs);
     else this.holds.set(chatId, Math.max(this.holds.get(chatId) ?? 0, untilMs));
+  }
+
+  /** A group goes on under another id: what was sent to it and what holds it count there. */
+  move(fromChatId: string, toChatId: string): void {
+    if (fromChatId === toChatId) return;
+    const heldUntilMs = this.holds.get(fromChatId);
+    if (heldUntilMs !== undefined) this.hold(toChatId, heldUntilMs);
+    this.holds.delete(fromChatId);
+    const from = this.chats.get(fromChatId);
+    if (from === undefined) return;
+    const to = this.chats.get(toChatId);
+    if (to === undefined) this.chats.set(toChatId, from);
+    else to.add(from);
+    this.chats.delete(fromChatId);
   }
 
   /** Chats that hold or window keeps waiting now, and when the first of them may go on. */

@@ -106,7 +106,9 @@ export function resultOfError(
     case "chat-migrated": {
       const migratedTo = error.migrateToChatId ?? null;
       if (migratedTo === null) return failed(kind, "The group moved; Telegram did not say where.");
-      return { ...NOTHING, attempt: "failed", outcome: pause(nowMs), migratedTo };
+      // What waits for the group under its old id stands in one order with what comes under the new.
+      const outcome: Outcome = { type: "pause", untilMs: nowMs, reason: kind, newKey: migratedTo };
+      return { ...NOTHING, attempt: "failed", outcome, migratedTo };
     }
     case "chat-unreachable": {
       const words =

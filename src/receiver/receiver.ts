@@ -92,8 +92,8 @@ export function createReceiver(options: ReceiverOptions): Router {
     checkHeaders(request);
     const body = await readBody(request, BODY_LIMIT_BYTES);
     const update = parseUpdate(body);
-    const { connectorId } = owner;
-    const result = await store(owner, update, routeUpdate(update, connectorId), body);
+    const { connectorId, username } = owner;
+    const result = await store(owner, update, routeUpdate(update, connectorId, username), body);
     // What is not stored leaves its number and nothing else: without it a gap would be seen there.
     if (result === "unlinked") await seen.record(connectorId, update.update_id);
     else seen.note(connectorId, update.update_id);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { nestsDeeperThan, routeUpdate } from "./route-update.ts";
+import { nestsDeeperThan, reducedForLinking, routeUpdate } from "./route-update.ts";
 
 const CONNECTOR = "0b9d4c2e-6c1f-4a57-9d53-7a3f6f9f3c11";
 const route = (update: Record<string, unknown>) => routeUpdate(update, CONNECTOR);
@@ -123,6 +123,37 @@ describe("whether a group must be linked", () => {
   ])("%s", (_name, kind, fields, kept) => {
     const routed = route({ [kind]: { chat: chat(-5, "group"), ...fields } });
     expect(routed.neededForLinking).toBe(kept);
+  });
+
+  test.each([
+    ["/link ABC", true],
+    ["/link@Desk_Bot ABC", true],
+    ["/link@another_bot ABC", false],
+    [`/link@${"x".repeat(65)} ABC`, false],
+  ])("where the bot's name is known: %s", (text, kept) => {
+    const update = { message: { chat: chat(-5, "group"), text } };
+    expect(routeUpdate(update, CONNECTOR, "desk_bot").neededForLinking).toBe(kept);
+  });
+
+  test("of a command that links, the command and its code are kept, and nothing that is said with it", () => {
+    const words = "and here is what my doctor said";
+    const keptOf = (text: string) =>
+      reducedForLinking({
+        update_id: 1,
+        message: {
+          chat: chat(-5, "group"),
+          text,
+          entities: [{ type: "text_link", offset: 0, length: 5, url: "https://private.example" }],
+          reply_to_message: { text: words },
+        },
+      }).message;
+    const of = { chat: chat(-5, "group") };
+    expect(keptOf(`/link@desk_bot ABC ${words}`)).toEqual({ ...of, text: "/link@desk_bot ABC" });
+    expect(keptOf(`/link\n ABC\n${words}`)).toEqual({ ...of, text: "/link\n ABC" });
+    expect(keptOf("/LINK")).toEqual({ ...of, text: "/LINK" });
+    expect(keptOf(`/link ${"x".repeat(4_000)}`)).toEqual({ ...of, text: "/link" });
+    expect(keptOf(`/linked ${words}`)).toEqual(of);
+    expect(keptOf(words)).toEqual(of);
   });
 
   test("a migration says both ids, from either side", () => {

@@ -30,9 +30,15 @@ function idOf(value: unknown): string | null {
 
 /** What a kind that Telegram may add is called; anything else is not from Telegram. */
 const KIND_SHAPE = /^[a-z_]{1,64}$/;
-const LINK_COMMAND = /^\/link(@\w+)?(\s|$)/i;
+/** The command, whom it is addressed to, and its code: what follows is talk. */
+const LINK_COMMAND = /^\/link(?:@(\w{1,64}))?(?=\s|$)(?:\s+\S{1,64}(?=\s|$))?/i;
 
-export function routeUpdate(update: Fields, connectorId: string): RoutedUpdate {
+/** `username`: the bot's own; null where it is not known, and every addressee may be it. */
+export function routeUpdate(
+  update: Fields,
+  connectorId: string,
+  username: string | null = null,
+): RoutedUpdate {
   const field = fieldOf(update);
   const body = field === undefined ? {} : (update[field] as Fields);
   const message = isFields(body.message) ? body.message : {};
@@ -47,14 +53,14 @@ export function routeUpdate(update: Fields, connectorId: string): RoutedUpdate {
   // what has a group's id.
   const isGroup = chatId !== null && (chat.type !== "private" || chatId.startsWith("-"));
   const migration = isGroup ? migrationOf(body, chatId) : null;
-  const isLinkCommand = typeof body.text === "string" && LINK_COMMAND.test(body.text);
   const kind = field !== undefined && KIND_SHAPE.test(field) ? field : "unknown";
   return {
     kind,
     lane: `${connectorId}/${lanePart(kind, chatId, userId, businessId, pollIdOf(kind, body))}`,
     urgent: isQuery(kind) || isCommand(kind, body.text),
     groupId: isGroup ? chatId : null,
-    neededForLinking: kind === "my_chat_member" || isLinkCommand || migration !== null,
+    neededForLinking:
+      kind === "my_chat_member" || isLinkCommand(body.text, username) || migration !== null,
     migration,
   };
 }
@@ -71,8 +77,6 @@ const LINKING_FIELDS = [
   "date",
   "chat",
   "from",
-  "text",
-  "entities",
   "migrate_to_chat_id",
   "migrate_from_chat_id",
   "old_chat_member",
@@ -81,20 +85,29 @@ const LINKING_FIELDS = [
 
 /**
  * An update of a group that is not linked, reduced to what linking needs: no reply's text, no
- * caption, no file of people who have not agreed to anything. Of text, only the command's own.
+ * caption, no file of people who have not agreed to anything. Of text, only the command and its code.
  */
 export function reducedForLinking(update: Fields): Fields {
   const field = fieldOf(update);
   if (field === undefined) return { update_id: update.update_id };
   const body = update[field] as Fields;
-  const isLinkCommand = typeof body.text === "string" && LINK_COMMAND.test(body.text);
-  const kept = LINKING_FIELDS.filter((name) => body[name] !== undefined).filter(
-    (name) => isLinkCommand || (name !== "text" && name !== "entities"),
-  );
+  const kept = LINKING_FIELDS.filter((name) => body[name] !== undefined);
+  const command = typeof body.text === "string" ? LINK_COMMAND.exec(body.text)?.[0] : undefined;
   return {
     update_id: update.update_id,
-    [field]: Object.fromEntries(kept.map((name) => [name, body[name]])),
+    [field]: {
+      ...Object.fromEntries(kept.map((name) => [name, body[name]])),
+      ...(command === undefined ? {} : { text: command }),
+    },
   };
+}
+
+/** In a group, a command that is addressed to another bot is between others. */
+function isLinkCommand(text: unknown, username: string | null): boolean {
+  const match = typeof text === "string" ? LINK_COMMAND.exec(text) : null;
+  if (match === null) return false;
+  const addressee = match[1]?.toLowerCase();
+  return addressee === undefined || username === null || addressee === username.toLowerCase();
 }
 
 /** Only new messages are answered: no edits, nothing of a channel or of a business account. */

@@ -107,10 +107,10 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
         botToken: account.token,
       });
       const secret = randomBytes(16).toString("hex");
-      await system.db.query("UPDATE connectors SET previous_secret_hash = $2 WHERE id = $1", [
-        id,
-        sha256(secret),
-      ]);
+      await system.db.query(
+        "UPDATE connectors SET previous_secret_hashes = ARRAY[$2::bytea] WHERE id = $1",
+        [id, sha256(secret)],
+      );
       return {
         id: account.id,
         token: account.token,

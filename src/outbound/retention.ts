@@ -1,0 +1,56 @@
+import type { RetentionRule } from "../platform/index.ts";
+
+const DAY_MS = 24 * 3_600_000;
+/** A hold that is over means nothing to the pace; for this long it tells people why a chat waited. */
+const HOLDS_MS = DAY_MS;
+
+/**
+ * The oldest first. A waiting message keeps no old attempts either: an outage makes one a second. An
+ * attempt that nobody ended stays while its message is being sent: it says when that is unknown.
+ */
+const DROP_ATTEMPTS = `/* outbound.drop-attempts */
+WITH seen AS MATERIALIZED (
+  SELECT a.workspace_id, a.id, a.message_id, a.finished_at, a.started_at FROM send_attempts a
+  WHERE a.started_at < now() - $3 * interval '1 ms'
+    AND a.started_at > coalesce($2::timestamptz, '-infinity')
+  ORDER BY a.started_at LIMIT $1
+), dropped AS (
+  DELETE FROM send_attempts a USING seen s
+  WHERE a.workspace_id = s.workspace_id AND a.id = s.id
+    AND (s.finished_at IS NOT NULL OR NOT EXISTS (
+      SELECT FROM outbound_messages m
+      WHERE m.workspace_id = s.workspace_id AND m.id = s.message_id AND m.state = 'sending' OFFSET 0))
+  RETURNING 1
+)
+SELECT (SELECT count(*)::int FROM dropped) AS rows,
+  (SELECT max(started_at)::text FROM seen HAVING count(*) = $1) AS place`;
+
+/** SKIP LOCKED: one that Telegram renews at this moment stays. */
+const DROP_HOLDS = `/* outbound.drop-holds */
+WITH over AS MATERIALIZED (
+  SELECT h.workspace_id, h.connector_id, h.chat_id FROM send_holds h
+  WHERE h.until < now() - $3 * interval '1 ms' AND ($2::text IS NULL OR $2 = 'more')
+  ORDER BY h.until LIMIT $1 FOR UPDATE SKIP LOCKED
+), dropped AS (
+  DELETE FROM send_holds h USING over o
+  WHERE h.workspace_id = o.workspace_id AND h.connector_id = o.connector_id
+    AND h.chat_id = o.chat_id
+  RETURNING 1
+)
+SELECT count(*)::int AS rows, CASE WHEN count(*) = $1 THEN 'more' END AS place FROM dropped`;
+
+/** What sending lets go, for the retention service. `attemptsMs`: how long attempts are kept. */
+export function outboundRetentionRules({ attemptsMs }: { attemptsMs: number }): RetentionRule[] {
+  const rule = (name: string, sql: string, keepMs: number): RetentionRule => ({
+    name,
+    dropBatch: async (tx, limit, place) => {
+      const params = [limit, place, keepMs];
+      const [row] = await tx.query<{ rows: number; place: string | null }>(sql, params);
+      return { rows: row?.rows ?? 0, place: row?.place ?? null };
+    },
+  });
+  return [
+    rule("send attempts", DROP_ATTEMPTS, attemptsMs),
+    rule("send holds", DROP_HOLDS, HOLDS_MS),
+  ];
+}

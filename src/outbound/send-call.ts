@@ -1,0 +1,66 @@
+import type { Button } from "./messages.ts";
+
+/** A message as it is read to be sent. */
+export interface MessageRow {
+  id: string;
+  chat_id: string;
+  thread_id: string | null;
+  kind: "message" | "callback-answer";
+  callback_query_id: string | null;
+  text: string;
+  format: "plain" | "html" | "markdown";
+  buttons: Button[][] | null;
+  reply_to: string | null;
+  on_unknown: "resend" | "hold";
+}
+
+/** Of `outbound_messages m`. */
+export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
+  m.buttons, m.reply_to, m.on_unknown`;
+
+const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
+
+/** Bot API: sendMessage and answerCallbackQuery. */
+export function callOf(message: MessageRow): { method: string; payload: Record<string, unknown> } {
+  if (message.kind === "callback-answer") {
+    return {
+      method: "answerCallbackQuery",
+      payload: { callback_query_id: message.callback_query_id, text: message.text },
+    };
+  }
+  const parseMode = PARSE_MODES[message.format];
+  return {
+    method: "sendMessage",
+    payload: {
+      chat_id: /^-?[0-9]+$/.test(message.chat_id) ? Number(message.chat_id) : message.chat_id,
+      text: message.text,
+      ...(parseMode ? { parse_mode: parseMode } : {}),
+      ...(message.thread_id ? { message_thread_id: Number(message.thread_id) } : {}),
+      ...(message.reply_to
+        ? {
+            reply_parameters: {
+              message_id: Number(message.reply_to),
+              allow_sending_without_reply: true,
+            },
+          }
+        : {}),
+      ...(message.buttons
+        ? { reply_markup: { inline_keyboard: keyboardOf(message.buttons) } }
+        : {}),
+    },
+  };
+}
+
+function keyboardOf(rows: Button[][]): unknown[][] {
+  return rows.map((row) =>
+    row.map(({ text, data, url }) =>
+      url === undefined ? { text, callback_data: data ?? "" } : { text, url },
+    ),
+  );
+}
+
+/** Bot API: Message. None where the answer is another. */
+export function messageIdsOf(message: unknown): string[] {
+  const id = (message as { message_id?: unknown } | null)?.message_id;
+  return typeof id === "number" ? [String(id)] : [];
+}
