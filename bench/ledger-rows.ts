@@ -16,12 +16,13 @@ export const SMALL = {
 export const UPDATE_IDS_FROM = 100_000_000;
 
 const ROWS = `
-INSERT INTO jobs (workspace_id, id, queue, lane, kind, state, filed, ordering_key, priority, payload,
-  run_at, attempts, max_attempts, created_at, started_at, finished_at, run_ms, worker, error_class,
+INSERT INTO jobs (workspace_id, id, queue, lane, kind, state, filed, shelf, ordering_key, priority,
+  payload, run_at, attempts, max_attempts, created_at, started_at, finished_at, run_ms, worker, error_class,
   error)
 SELECT workspace, n, queue,
   CASE WHEN queue = 'ingest' THEN bot || '/c' || chat ELSE bot END,
   CASE WHEN queue = 'ingest' THEN 'update' ELSE 'message' END, state, true,
+  shelf_of(queue, state, CASE WHEN c % 1000 >= 990 THEN now() + interval '1 day' ELSE at END, at),
   CASE WHEN queue = 'outbound' THEN chat::text END, 5,
   CASE WHEN queue = 'ingest'
     THEN jsonb_build_object('connectorId', bot, 'updateId', ${UPDATE_IDS_FROM} + n)

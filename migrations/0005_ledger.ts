@@ -18,17 +18,20 @@ export const migration: Migration = {
   name: "0005_ledger",
   async up(knex) {
     await knex.raw(`
-      ALTER TABLE jobs ADD COLUMN
-        -- Queue and standing as one small number (src/jobs/shelf.ts): what every search is ordered
-        -- by first. The standing is the state, with what was enqueued for a later time told apart.
-        shelf        smallint    NOT NULL GENERATED ALWAYS AS (
-          CASE queue WHEN 'ingest' THEN 0 WHEN 'outbound' THEN 8 WHEN 'evidence' THEN 16
+      -- Queue and standing as one small number (src/jobs/shelf.ts): what every search is ordered by
+      -- first. The standing is the state, with what was enqueued for a later time told apart.
+      CREATE FUNCTION shelf_of(queue text, state text, run_at timestamptz, created_at timestamptz)
+      RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+        SELECT (CASE queue WHEN 'ingest' THEN 0 WHEN 'outbound' THEN 8 WHEN 'evidence' THEN 16
             WHEN 'backfill' THEN 24 WHEN 'schedule' THEN 32 WHEN 'delivery' THEN 40 END
           + CASE state WHEN 'available' THEN CASE WHEN run_at > created_at THEN 1 ELSE 0 END
             WHEN 'running' THEN 2 WHEN 'retryable' THEN 3 WHEN 'completed' THEN 4
-            WHEN 'discarded' THEN 5 WHEN 'cancelled' THEN 6 END) STORED,
-        -- Stands in the indexes of searches and in job_counts.
-        ADD COLUMN filed boolean NOT NULL DEFAULT false;
+            WHEN 'discarded' THEN 5 WHEN 'cancelled' THEN 6 END)::smallint
+      $$;
+
+      -- Stands in the indexes of searches, under this shelf, and in job_counts. No generated column:
+      -- Postgres would read its expression anew in every statement that writes a job.
+      ALTER TABLE jobs ADD COLUMN filed boolean NOT NULL DEFAULT false, ADD COLUMN shelf smallint;
 
       -- What is yet to be filed, and what a search looks at beside its index.
       CREATE INDEX jobs_unfiled ON jobs (id) WHERE NOT filed;
@@ -107,18 +110,18 @@ export const migration: Migration = {
       );
 
       -- Whoever changes a job says filed = false, which spares it the indexes until it is filed
-      -- again. What is said in other words is counted as well.
-      CREATE FUNCTION recount_job() RETURNS trigger LANGUAGE plpgsql AS $$
+      -- again, under the shelf it then belongs to.
+      CREATE FUNCTION discount_job() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
-        INSERT INTO job_count_changes VALUES (OLD.workspace_id, OLD.shelf, -1);
         IF NEW.filed THEN
-          INSERT INTO job_count_changes VALUES (NEW.workspace_id, NEW.shelf, 1);
+          RAISE EXCEPTION 'job % was changed and says still that it is filed', OLD.id;
         END IF;
+        INSERT INTO job_count_changes VALUES (OLD.workspace_id, OLD.shelf, -1);
         RETURN NULL;
       END $$;
       -- AFTER: a trigger before each row would lock every row that is changed, filed or not.
-      CREATE TRIGGER jobs_recounted AFTER UPDATE ON jobs
-        FOR EACH ROW WHEN (OLD.filed) EXECUTE FUNCTION recount_job();
+      CREATE TRIGGER jobs_discounted_by_change AFTER UPDATE ON jobs
+        FOR EACH ROW WHEN (OLD.filed) EXECUTE FUNCTION discount_job();
 
       CREATE FUNCTION discount_jobs() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN

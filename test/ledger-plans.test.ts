@@ -30,11 +30,11 @@ beforeAll(async () => {
   await filler.query("ALTER TABLE jobs SET (autovacuum_enabled = false)");
   await filler.query("ALTER TABLE lanes SET (autovacuum_enabled = false)");
   await filler.query(
-    `INSERT INTO jobs (workspace_id, id, queue, lane, kind, state, filed, ordering_key, priority,
-       payload, run_at, max_attempts, created_at, error_class, error)
+    `INSERT INTO jobs (workspace_id, id, queue, lane, kind, state, filed, shelf, ordering_key,
+       priority, payload, run_at, max_attempts, created_at, error_class, error)
      SELECT CASE WHEN n % 50 = 0 THEN $2::uuid ELSE $1::uuid END, nextval('job_ids'), queue,
        bot || CASE WHEN queue = 'ingest' THEN '/c' || chat ELSE '' END, 'test', state,
-       n <= ${JOBS - UNFILED},
+       n <= ${JOBS - UNFILED}, shelf_of(queue, state, at, at),
        CASE WHEN queue = 'outbound' THEN chat END, 5,
        CASE WHEN queue = 'ingest' THEN jsonb_build_object('updateId', n) ELSE '{}' END,
        at, 8, at, CASE WHEN failed THEN 'Timeout' END,

@@ -105,7 +105,9 @@ async function setDue(db: Database, bot: BenchBot, time: string): Promise<void> 
     await client.query(sql, [bot.workspaceId]);
     await client.end();
   };
-  await set(`UPDATE jobs SET run_at = ${time} WHERE workspace_id = $1 AND state = 'available'`);
+  await set(
+    `UPDATE jobs SET run_at = ${time}, filed = false WHERE workspace_id = $1 AND state = 'available'`,
+  );
   await set(`UPDATE lanes SET due_at = ${time} WHERE workspace_id = $1 AND due_at IS NOT NULL`);
   await db.query("VACUUM ANALYZE jobs, lanes");
 }

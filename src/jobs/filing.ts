@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database, Queryable } from "../platform/index.ts";
+import { SHELF } from "./shelf.ts";
 import { walkInOrder } from "./walk-in-order.ts";
 
 /**
@@ -29,7 +30,7 @@ WITH alone AS MATERIALIZED (
   ORDER BY j.id LIMIT ${BATCH_JOBS}
   FOR NO KEY UPDATE SKIP LOCKED
 ), filed AS (
-  UPDATE jobs j SET filed = true FROM ripe r
+  UPDATE jobs j SET filed = true, shelf = ${SHELF} FROM ripe r
   WHERE j.workspace_id = r.workspace_id AND j.id = r.id
   RETURNING j.workspace_id, j.shelf, j.state, j.finished_at
 ), counted AS (

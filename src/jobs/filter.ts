@@ -1,4 +1,4 @@
-import { type Standing, shelfParts } from "./shelf.ts";
+import { SHELF, type Standing, shelfParts } from "./shelf.ts";
 import { SUBJECT, subjectOfLane } from "./subject.ts";
 import { type JobId, QUEUES, type QueueName } from "./types.ts";
 
@@ -48,7 +48,7 @@ export interface SearchWindow {
 
 /** An id's bounds are looked up this much wider: who draws an id may take a moment to write it. */
 const CLOCK_MARGIN = "interval '1 min'";
-const SHELF = "j.shelf";
+const FILED_SHELF = "j.shelf";
 /** As the index over all jobs has it, which no other search is to use. */
 const ANY_SHELF = "(j.shelf + 0)";
 
@@ -117,7 +117,9 @@ export class JobSearch {
     if (errorClass !== undefined) return [this.ofErrorClass(errorClass)];
     if (connectorId !== undefined) return [this.ofOwner(connectorId)];
     const [base, shelf] =
-      workspaceId === undefined ? ["true", ANY_SHELF] : [this.isOfWorkspace(workspaceId), SHELF];
+      workspaceId === undefined
+        ? ["true", ANY_SHELF]
+        : [this.isOfWorkspace(workspaceId), FILED_SHELF];
     return [this.walk(base, { shelf, splitTime: true }), ...this.dueOnly(base)];
   }
 
@@ -200,7 +202,7 @@ export class JobSearch {
   /** Jobs on each shelf that an index leads to, in order, as many as the window takes. */
   private walk(
     condition: string,
-    { shelf = SHELF, shelves = "true", splitTime = false } = {},
+    { shelf = FILED_SHELF, shelves = "true", splitTime = false } = {},
   ): string {
     const { queue, states } = this.which;
     const parts = shelfParts(queue === undefined ? QUEUES : [queue], states).filter(
@@ -241,7 +243,7 @@ export class JobSearch {
       JOIN jobs j ON j.workspace_id = m.workspace_id AND j.id = m.id
       JOIN unnest(${this.param(parts.map(({ shelf }) => shelf))}::smallint[],
         ${this.param(parts.map(({ due }) => due))}::boolean[]) AS s(shelf, due)
-        ON s.shelf = j.shelf AND (s.due IS NULL OR s.due = (j.run_at <= now()))
+        ON s.shelf = ${SHELF} AND (s.due IS NULL OR s.due = (j.run_at <= now()))
       WHERE true ${this.rest()}`;
   }
 
@@ -256,7 +258,7 @@ export class JobSearch {
       conditions.push(`EXISTS (
         SELECT FROM unnest(${this.param(parts.map(({ shelf }) => shelf))}::smallint[],
           ${this.param(parts.map(({ due }) => due))}::boolean[]) AS s(shelf, due)
-        WHERE s.shelf = j.shelf AND (s.due IS NULL OR s.due = (j.run_at <= now())))`);
+        WHERE s.shelf = ${SHELF} AND (s.due IS NULL OR s.due = (j.run_at <= now())))`);
     }
     const all = conditions.map((condition) => `AND (${condition}) IS TRUE`).join("\n        ");
     return `(SELECT j.workspace_id, j.id FROM jobs j

@@ -1,5 +1,5 @@
 import type { Queryable } from "../platform/index.ts";
-import { placeOf, SHOWN_STATES, type Standing } from "./shelf.ts";
+import { placeOf, SHELF, SHOWN_STATES, type Standing } from "./shelf.ts";
 import { QUEUES, type QueueName } from "./types.ts";
 
 /** How many jobs a queue has in each state, as people see states. */
@@ -15,7 +15,7 @@ const KEPT = `SELECT shelf, sum(count)::bigint AS count FROM (
   SELECT shelf, change FROM job_count_changes WHERE $1::uuid IS NULL OR workspace_id = $1
   UNION ALL
   SELECT shelf, 1 FROM (
-    SELECT workspace_id, shelf FROM jobs WHERE NOT filed ORDER BY id OFFSET 0
+    SELECT j.workspace_id, ${SHELF} AS shelf FROM jobs j WHERE NOT j.filed ORDER BY j.id OFFSET 0
   ) unfiled WHERE $1::uuid IS NULL OR workspace_id = $1
 ) c GROUP BY shelf`;
 

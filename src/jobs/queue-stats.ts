@@ -1,7 +1,7 @@
 import type { Database } from "../platform/index.ts";
 import { pausedQueues } from "./paused-queues.ts";
 import { queueCounts } from "./queue-counts.ts";
-import { placeOf, type Standing, shelfOf } from "./shelf.ts";
+import { placeOf, SHELF, type Standing, shelfOf } from "./shelf.ts";
 import { QUEUES, type QueueName } from "./types.ts";
 import { walkInOrder } from "./walk-in-order.ts";
 
@@ -40,7 +40,8 @@ const onShelf = (workspaceId: string | undefined, shelf: string) =>
 
 /** Read once a statement, whole. */
 const UNFILED = `unfiled AS MATERIALIZED (
-  SELECT j.workspace_id, j.queue, j.state, j.shelf, j.run_at, j.started_at, j.finished_at, j.run_ms
+  SELECT j.workspace_id, j.queue, j.state, ${SHELF} AS shelf, j.run_at,
+    j.started_at, j.finished_at, j.run_ms
   FROM jobs j WHERE NOT j.filed ORDER BY j.id DESC
 )`;
 

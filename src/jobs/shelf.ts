@@ -1,8 +1,8 @@
 import { JOB_STATES, type JobState, QUEUES, type QueueName } from "./types.ts";
 
 /**
- * The shelf of a job: its queue and its standing as one small number, kept by Postgres as a
- * generated column of `jobs` (migrations/0005_ledger.ts). Every index that people search by has it
+ * The shelf of a job: its queue and its standing as one small number, which it has from when it is
+ * filed (filing.ts) until it is changed. Every index that people search by has it
  * before the id, so a search runs shelf by shelf, each in the order of ids.
  *
  * The standing is the state, but `available` is two: what was enqueued to run at once, and
@@ -20,6 +20,9 @@ const STANDINGS: readonly Standing[] = [
   "cancelled",
 ];
 const SHELVES_PER_QUEUE = 8;
+
+/** Where the job `j` belongs, filed or not, as SQL (migrations/0005_ledger.ts). */
+export const SHELF = "shelf_of(j.queue, j.state, j.run_at, j.created_at)";
 
 /** States as people name them: what is due and waits is `available`, what is not yet, `scheduled`. */
 export const SHOWN_STATES: readonly Standing[] = [...JOB_STATES, "scheduled"];
