@@ -6,7 +6,7 @@ import { walkInOrder } from "./walk-in-order.ts";
 /**
  * Filing: what people search by and count is kept up a moment after the jobs, not with them. A job
  * that is over, or has waited for a while, enters the indexes of searches and the counts together
- * with a thousand others, once; so those who insert and complete jobs write none of it, and most
+ * with hundreds of others, once; so those who insert and complete jobs write none of it, and most
  * jobs are never in an index under a state they left within milliseconds. Whoever changes a job
  * takes it out again (`filed = false`). What is not filed is found by looking at all of it
  * (`jobs_unfiled`): little, as long as somebody files, and every answer is exact either way.
@@ -15,9 +15,9 @@ import { walkInOrder } from "./walk-in-order.ts";
 /** A job that waits for longer than this is looked for, and there may be many of them. */
 const WAITED = "interval '10 s'";
 /** Jobs of one transaction: a commit that completes one of them waits for no more than that. */
-const BATCH_JOBS = 500;
+const BATCH_JOBS = 200;
 /** Between two batches: most of the time is everybody else's. */
-const PAUSE_MS = 20;
+const PAUSE_MS = 10;
 
 /** One process at a time: the counts are added to without waiting for anybody. */
 const FILE = `/* jobs.file */
