@@ -361,6 +361,37 @@ test("while a secret is replaced, both are accepted; in another process within a
   );
 });
 
+test("a lookup that takes its time holds no request while what is known is less than a second old", async () => {
+  const { db } = world.system;
+  const bot = await world.connectBot();
+  const key = bot.webhookPath.split("/").at(-1) ?? "";
+  let lookups = 0;
+  let answer: () => void = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const slow: typeof db = {
+    ...db,
+    query: async (sql, params) => {
+      if (++lookups > 1) await answered;
+      return db.query(sql, params);
+    },
+  };
+  const directory = createWebhookDirectory(slow);
+  const found = await directory.find(key);
+  expect(found?.connectorId).toBe(bot.connectorId);
+  await waitFor(
+    async () => {
+      expect(await directory.find(key)).toEqual(found);
+      return lookups > 1;
+    },
+    { timeoutMs: 700, what: "a second lookup, beside the requests" },
+  );
+  expect(await directory.find(key)).toEqual(found);
+  expect(lookups).toBe(2);
+  answer();
+});
+
 test("a removed connector's updates are refused within a second; a disabled one's are kept", async () => {
   const bot = await world.connectBot();
   await world.system.connectors.disable(bot.connectorId, "Telegram refuses the token.");

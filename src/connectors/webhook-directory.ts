@@ -17,6 +17,8 @@ export interface WebhookDirectory {
 
 /** A rotated secret or a removed connector takes effect in every process within this time. */
 const KEPT_MS = 800;
+/** Older than this, it is looked up again beside its use: requests do not wait for the lookup. */
+const REFRESHED_MS = 300;
 const MAX_KEPT = 20_000;
 
 const FIND = `/* connectors.by-webhook-key */
@@ -28,7 +30,7 @@ FROM connectors WHERE webhook_key = ANY ($1::text[]) AND status <> 'removed'`;
  * kept: a connector that was made a moment ago is found at once.
  */
 export function createWebhookDirectory(db: Database): WebhookDirectory {
-  const kept = new Map<string, { owner: WebhookOwner; untilMs: number }>();
+  const kept = new Map<string, { owner: WebhookOwner; atMs: number }>();
   const lookUp = new Batcher<string, WebhookOwner | undefined>({
     maxItems: 500,
     maxQueued: 2_000,
@@ -59,28 +61,35 @@ export function createWebhookDirectory(db: Database): WebhookDirectory {
   const lookingUp = new Map<string, Promise<WebhookOwner | undefined>>();
 
   async function load(key: string): Promise<WebhookOwner | undefined> {
+    // What the database answers may be as old as the question.
+    const atMs = performance.now();
     const owner = await lookUp.add(key);
     if (owner === undefined) {
       kept.delete(key);
     } else {
       if (kept.size >= MAX_KEPT) kept.clear();
-      kept.set(key, { owner, untilMs: performance.now() + KEPT_MS });
+      kept.set(key, { owner, atMs });
     }
     return owner;
+  }
+
+  function loadOnce(key: string): Promise<WebhookOwner | undefined> {
+    let loading = lookingUp.get(key);
+    if (loading === undefined) {
+      loading = load(key).finally(() => lookingUp.delete(key));
+      lookingUp.set(key, loading);
+    }
+    return loading;
   }
 
   return {
     find: (key) => {
       const found = kept.get(key);
-      if (found !== undefined && found.untilMs > performance.now()) {
-        return Promise.resolve(found.owner);
-      }
-      let loading = lookingUp.get(key);
-      if (loading === undefined) {
-        loading = load(key).finally(() => lookingUp.delete(key));
-        lookingUp.set(key, loading);
-      }
-      return loading;
+      const ageMs = performance.now() - (found?.atMs ?? Number.NEGATIVE_INFINITY);
+      if (found === undefined || ageMs > KEPT_MS) return loadOnce(key);
+      // Should it fail, the next request asks again, and waits once what is kept is too old.
+      if (ageMs > REFRESHED_MS) loadOnce(key).catch(() => {});
+      return Promise.resolve(found.owner);
     },
   };
 }

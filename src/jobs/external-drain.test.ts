@@ -24,10 +24,10 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     ...more,
   });
 
-  const handler = (runner: LaneRunner): ExternalHandler => ({
-    mode: "external",
-    open: async () => runner,
-  });
+  const handler = (
+    runner: LaneRunner,
+    more: Pick<ExternalHandler, "finish"> = {},
+  ): ExternalHandler => ({ mode: "external", open: async () => runner, ...more });
 
   const statesOf = async (lane: string) =>
     (
@@ -170,21 +170,25 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     const isFirst = () => begun.filter((value) => value === 1).length === 1;
     await engine.startPool(
       "outbound",
-      handler({
-        run: async ({ payload }) => {
-          begun.push(Number(payload.value));
-          if (payload.value !== 1 || !isFirst()) return DONE;
-          return { type: "pause", untilMs: Date.now(), reason: "moved", newKey: "new" };
+      handler(
+        {
+          run: async ({ payload }) => {
+            begun.push(Number(payload.value));
+            if (payload.value !== 1 || !isFirst()) return DONE;
+            return { type: "pause", untilMs: Date.now(), reason: "moved", newKey: "new" };
+          },
         },
-        finish: async (_tx, { payload }) => {
-          if (payload.value !== 1 || !isFirst()) return;
-          await fixture.database.db.transaction((tx) =>
-            engine.enqueueIn(tx, [job(lane, "new", 2), job(lane, "third", 9, { priority: 9 })]),
-          );
-          // Less urgent than the second: that one could have begun by now.
-          await waitFor(() => begun.includes(9), { what: "a third key" });
+        {
+          finish: async (_tx, [end]) => {
+            if (end?.job.payload.value !== 1 || !isFirst()) return;
+            await fixture.database.db.transaction((tx) =>
+              engine.enqueueIn(tx, [job(lane, "new", 2), job(lane, "third", 9, { priority: 9 })]),
+            );
+            // Less urgent than the second: that one could have begun by now.
+            await waitFor(() => begun.includes(9), { what: "a third key" });
+          },
         },
-      }),
+      ),
       { slots: 4, laneConcurrency: 8 },
     );
     await fixture.database.db.transaction((tx) => engine.enqueueIn(tx, [job(lane, "old", 1)]));
@@ -286,25 +290,29 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     const recorded: boolean[] = [];
     await engine.startPool(
       "outbound",
-      handler({
-        run: async (running) => {
-          const [row] = await db.query<{ state: string; attempts: number }>(
-            "SELECT state, attempts FROM jobs WHERE workspace_id = $1 AND id = $2",
-            [running.workspaceId, running.id],
-          );
-          expect(row).toEqual({ state: "running", attempts: 1 });
-          // Another worker takes the lane over while the call is under way.
-          await db.query(
-            `UPDATE lanes SET owner = gen_random_uuid(), epoch = nextval('lease_epochs'),
+      handler(
+        {
+          run: async (running) => {
+            const [row] = await db.query<{ state: string; attempts: number }>(
+              "SELECT state, attempts FROM jobs WHERE workspace_id = $1 AND id = $2",
+              [running.workspaceId, running.id],
+            );
+            expect(row).toEqual({ state: "running", attempts: 1 });
+            // Another worker takes the lane over while the call is under way.
+            await db.query(
+              `UPDATE lanes SET owner = gen_random_uuid(), epoch = nextval('lease_epochs'),
                lease_until = now() + interval '3 s' WHERE lane = $1`,
-            [lane],
-          );
-          return DONE;
+              [lane],
+            );
+            return DONE;
+          },
         },
-        finish: async (_tx, _job, _outcome, { applied }) => {
-          recorded.push(applied);
+        {
+          finish: async (_tx, ends) => {
+            recorded.push(...ends.map(({ applied }) => applied));
+          },
         },
-      }),
+      ),
       { slots: 1 },
     );
     await engine.enqueue(job(lane, "k", 1));
@@ -336,9 +344,12 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
       "outbound",
       handler({
         orphan: async ({ payload }) => {
-          if (Date.now() < knownAtMs) return { type: "pause", untilMs: knownAtMs, reason: "wait" };
+          if (Date.now() < knownAtMs) {
+            return { outcome: { type: "pause", untilMs: knownAtMs, reason: "wait" } };
+          }
           events.push(`orphan ${payload.value}`);
-          return { type: "discard", errorClass: "Unknown", error: "nobody knows" };
+          const error = "nobody knows";
+          return { outcome: { type: "discard", errorClass: "Unknown", error } };
         },
         run: async ({ payload }) => {
           events.push(`run ${payload.value}`);
@@ -357,30 +368,30 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
   const thrown = (error: string) =>
     error.length === 5 ? Object.assign(new Error("refused"), { code: error }) : new Error(error);
 
+  /** One job, whose outcome is recorded with `finish`; answers how often it was run. */
+  const recordOne = async (lane: string, finish: ExternalHandler["finish"]): Promise<number> => {
+    const engine = fixture.engine({ leaseMs: 300, sweepMs: 100 });
+    let calls = 0;
+    const run = async () => {
+      calls++;
+      return DONE;
+    };
+    await engine.startPool("outbound", handler({ run }, { finish }), { slots: 1 });
+    await engine.enqueue(job(lane, "k", 1));
+    await waitFor(allEnded(lane), { what: "the outcome" });
+    await engine.stop(2_000);
+    return calls;
+  };
+
   test.each(ERRORS)(
     "an outcome that is known is not forgotten: %s while it is recorded",
     async (error) => {
       const lane = randomUUID();
-      const engine = fixture.engine({ leaseMs: 300, sweepMs: 100 });
-      let calls = 0;
       let refusals = 0;
-      await engine.startPool(
-        "outbound",
-        handler({
-          run: async () => {
-            calls++;
-            return DONE;
-          },
-          // The transaction itself tries deadlocks three times.
-          finish: async () => {
-            if (++refusals <= 4) throw thrown(error);
-          },
-        }),
-        { slots: 1 },
-      );
-      await engine.enqueue(job(lane, "k", 1));
-      await waitFor(allEnded(lane), { what: "the outcome" });
-      await engine.stop(2_000);
+      // The transaction itself tries deadlocks three times.
+      const calls = await recordOne(lane, async () => {
+        if (++refusals <= 4) throw thrown(error);
+      });
       expect(calls).toBe(1);
       expect(await statesOf(lane)).toEqual(["completed"]);
     },
@@ -390,25 +401,10 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     "an outcome whose consequences cannot be written (%s) is recorded without them",
     async (error) => {
       const lane = randomUUID();
-      const engine = fixture.engine({ leaseMs: 300, sweepMs: 100 });
-      let calls = 0;
-      await engine.startPool(
-        "outbound",
-        handler({
-          run: async () => {
-            calls++;
-            return DONE;
-          },
-          finish: async (tx, running) => {
-            await tx.query("UPDATE jobs SET error = 'half' WHERE id = $1", [running.id]);
-            throw thrown(error);
-          },
-        }),
-        { slots: 1 },
-      );
-      await engine.enqueue(job(lane, "k", 1));
-      await waitFor(allEnded(lane), { what: "the outcome" });
-      await engine.stop(2_000);
+      const calls = await recordOne(lane, async (tx, [end]) => {
+        await tx.query("UPDATE jobs SET error = 'half' WHERE id = $1", [end?.job.id]);
+        throw thrown(error);
+      });
       expect(calls).toBe(1);
       const { db } = fixture.database;
       expect(await db.query("SELECT state, error FROM jobs WHERE lane = $1", [lane])).toEqual([

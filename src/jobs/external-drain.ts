@@ -1,11 +1,12 @@
 import {
   type Database,
+  isLockTimeout,
   isOfItsData,
   isUnavailable,
   type Logger,
   sqlState,
-  type Transaction,
 } from "../platform/index.ts";
+import { type Attempts, type BegunAttempt, newKeyOf, type RecordedEnd } from "./attempts.ts";
 import {
   type Claim,
   type ClaimedJob,
@@ -18,18 +19,9 @@ import { LeaseLost, outcomeOfError } from "./errors.ts";
 import type { InHand } from "./in-hand.ts";
 import { fence, mustHold } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
-import {
-  type AttemptEnd,
-  type Begun,
-  beginAttempt,
-  countDeaths,
-  killedWorkers,
-  MAX_DEATHS,
-  recordOutcomes,
-  verdictOf,
-} from "./outcome.ts";
+import { countDeaths, killedWorkers, MAX_DEATHS } from "./outcome.ts";
 import type { DrainEnd, TurnControl } from "./pool.ts";
-import { rekeyJobs, SameKeys } from "./rekey-jobs.ts";
+import { SameKeys } from "./rekey-jobs.ts";
 import type { Choice, ExternalHandler, Job, LaneOrder, LaneRunner, Outcome } from "./types.ts";
 
 const CLAIM_LIMIT = 200;
@@ -50,12 +42,19 @@ export interface ExternalDrainOptions {
   order: LaneOrder;
   /** Jobs of one lane that may be in flight at once; 1 in a strict queue. */
   concurrency: number;
-  worker: string;
+  attempts: Attempts;
   inHand: InHand;
   log: Logger;
 }
 
-type Consequences = Pick<LaneRunner, "finish">;
+/** What becomes of an orphan where its handler has nothing to say. */
+const DIED: { outcome: Outcome; own?: unknown } = {
+  outcome: {
+    type: "retry",
+    errorClass: "WorkerDied",
+    error: "a worker died with this job in hand",
+  },
+};
 
 /** The claim that ended a round of starts, and when a held key may go on. */
 interface Started {
@@ -70,7 +69,7 @@ interface Started {
  *
  *   begin   a transaction under the lane's fence marks the job running and counts the attempt
  *   run     the outside call, outside any transaction
- *   finish  a transaction records the outcome by attempt, whether the lease is still held or not
+ *   end     a transaction records the outcome by attempt, whether the lease is still held or not
  *
  * What a dead holder left running holds its key until it is settled (`orphan`). The lane is handed back as soon as
  * nothing is in flight and nothing may start for a while, with the time at which something may.
@@ -201,18 +200,15 @@ export class ExternalDrain {
   }
 
   private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
-    const { db, worker, log, inHand } = this.options;
-    let begun: Begun | null;
+    const { attempts, log, inHand } = this.options;
+    let begun: BegunAttempt | null;
     try {
-      begun = await db.transaction(async (tx) => {
-        const own = await beginAttempt(tx, { lease: this.held.lease, job, worker });
-        if (own !== null) await runner.begin?.(tx, job);
-        return own;
-      });
+      begun = await attempts.begin(this.held.lease, job);
     } catch (error) {
       if (error instanceof LeaseLost) this.held.lost = true;
       else if (isUnavailable(error)) this.turn.end();
-      else await this.recordFailedBegin(runner, job, error);
+      // A lock that somebody holds is nothing of the job's: it is chosen again.
+      else if (!isLockTimeout(error)) await this.recordFailedBegin(job, error);
       return;
     }
     if (begun === null) return;
@@ -220,7 +216,7 @@ export class ExternalDrain {
     const startedMs = performance.now();
     let outcome: Outcome;
     try {
-      outcome = await runner.run(job, this.turn.stopNow);
+      outcome = await runner.run(job, this.turn.stopNow, begun.own);
     } catch (error) {
       outcome = outcomeOfError(error);
     }
@@ -229,23 +225,19 @@ export class ExternalDrain {
     if (newKey !== null && job.orderingKey !== null) this.sameKeys.join(job.orderingKey, newKey);
     ended();
     const runMs = performance.now() - startedMs;
-    await this.record(runner, { job, ...begun, outcome, runMs }).catch((error) =>
+    await this.record({ job, ...begun, outcome, runMs }).catch((error) =>
       log.error({ err: error, jobId: job.id }, "an outcome could not be recorded"),
     );
   }
 
   /** `begin` itself failed, before anything left: an attempt that failed. */
-  private async recordFailedBegin(
-    runner: LaneRunner,
-    job: ClaimedJob,
-    error: unknown,
-  ): Promise<void> {
+  private async recordFailedBegin(job: ClaimedJob, error: unknown): Promise<void> {
     const outcome = outcomeOfError(error);
-    const end = { job, attempt: job.attempts + 1, begun: null, outcome, runMs: 0 };
+    const end = { job, attempt: job.attempts + 1, begun: null, own: null, outcome, runMs: 0 };
     try {
       await this.options.db.transaction(async (tx) => {
         await mustHold(tx, this.held.lease);
-        await this.recordIn(tx, runner, end, { wasRunning: false });
+        await this.options.attempts.recordIn(tx, [end], { wasRunning: false });
       });
     } catch (failure) {
       const context = { err: failure, jobId: job.id };
@@ -259,21 +251,20 @@ export class ExternalDrain {
    * and what has been sent would be sent again. So it is tried until the worker stops, whatever the
    * database says, and without its consequences (`finish`) where those are what fails.
    */
-  private async record(runner: LaneRunner, end: AttemptEnd): Promise<void> {
-    let consequences: Consequences = runner;
+  private async record(end: RecordedEnd): Promise<void> {
+    const way = { together: true, withConsequences: true };
     let strange = 0;
     for (;;) {
       try {
-        await this.options.db.transaction((tx) =>
-          this.recordIn(tx, consequences, end, { wasRunning: true }),
-        );
+        await this.options.attempts.record(end, way);
         return;
       } catch (error) {
         if (this.turn.stopNow.aborted) throw error;
+        way.together = isUnavailable(error);
         if (sqlState(error) === undefined && !isUnavailable(error)) strange++;
         if (isOfItsData(error) || strange > MAX_STRANGE_ERRORS) {
-          if (consequences.finish === undefined) throw error;
-          consequences = {};
+          if (!way.withConsequences) throw error;
+          way.withConsequences = false;
           const context = { err: error, jobId: end.job.id };
           this.options.log.error(context, "an outcome is recorded without its consequences");
           continue;
@@ -284,33 +275,11 @@ export class ExternalDrain {
     }
   }
 
-  private async recordIn(
-    tx: Transaction,
-    consequences: Consequences,
-    end: AttemptEnd,
-    { wasRunning }: { wasRunning: boolean },
-  ): Promise<void> {
-    const nowMs = Date.now();
-    const { worker } = this.options;
-    const changed = await recordOutcomes(tx, [end], { worker, nowMs, wasRunning });
-    const { state } = verdictOf(end.job, end.attempt, end.outcome, nowMs);
-    const applied = changed.has(end.job.id);
-    await consequences.finish?.(tx, end.job, end.outcome, { state, applied });
-    const { queue, lane, orderingKey: from } = end.job;
-    const to = newKeyOf(end.outcome);
-    // Last: lanes come behind all rows that outcomes write.
-    if (to !== null && from !== null) await rekeyJobs(tx, { queue, lane, from, to });
-  }
-
   private async settleOrphans(runner: LaneRunner): Promise<void> {
     for (const orphan of [...this.orphans.values()]) {
       if (orphan.askAtMs > Date.now()) continue;
       const { job } = orphan;
-      let outcome: Outcome = (await runner.orphan?.(job)) ?? {
-        type: "retry",
-        errorClass: "WorkerDied",
-        error: "a worker died with this job in hand",
-      };
+      let { outcome, own = null } = (await runner.orphan?.(job)) ?? DIED;
       if (outcome.type === "pause") {
         orphan.askAtMs = outcome.untilMs;
         continue;
@@ -319,8 +288,8 @@ export class ExternalDrain {
         await mustHold(tx, this.held.lease);
         const deaths = (await countDeaths(tx, [job], { asAttempts: false })).get(job.id) ?? 0;
         if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = killedWorkers(job.worker);
-        const end = { job, attempt: job.attempts, begun: job.begun, outcome, runMs: 0 };
-        await this.recordIn(tx, runner, end, { wasRunning: true });
+        const end = { job, attempt: job.attempts, begun: job.begun, own, outcome, runMs: 0 };
+        await this.options.attempts.recordIn(tx, [end], { wasRunning: true });
       });
       this.orphans.delete(job.id);
     }
@@ -373,10 +342,6 @@ export class ExternalDrain {
     });
     this.wakeUp = () => {};
   }
-}
-
-function newKeyOf(outcome: Outcome): string | null {
-  return outcome.type === "pause" ? (outcome.newKey ?? null) : null;
 }
 
 function mostUrgent(ready: Job[]): Job {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import { backends } from "../../test/support/requirements.ts";
 import { claimInOrder } from "./claim.ts";
-import { type Begun, beginAttempt, recordOutcomes } from "./outcome.ts";
+import { type Begun, beginAttempts, recordOutcomes } from "./outcome.ts";
 import { takeLeases } from "./take-leases.ts";
 import type { Outcome } from "./types.ts";
 
@@ -34,8 +34,8 @@ test("a dead holder's late outcome does not land on the attempt after a retry by
     const [claim] = await claimInOrder(db, "outbound", [{ lease, limit: 1 }]);
     const job = claim?.jobs[0];
     if (job === undefined) throw new Error("no job");
-    const begun = await db.transaction((tx) => beginAttempt(tx, { lease, job, worker }));
-    if (begun === null) throw new Error("not begun");
+    const [begun] = await db.transaction((tx) => beginAttempts(tx, [{ lease, job }], worker));
+    if (begun === undefined || begun === null || begun === "lost") throw new Error("not begun");
     return { job, begun };
   };
   type Attempt = { job: Awaited<ReturnType<typeof begin>>["job"]; begun: Begun };

@@ -1,6 +1,5 @@
 import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
 import { backoffDelayMs } from "./backoff.ts";
-import { LeaseLost } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { QUEUE_POLICIES } from "./policies.ts";
 import type { Job, JobId, JobState, Outcome } from "./types.ts";
@@ -146,21 +145,29 @@ export async function recordOutcomes(
   return new Set(rows.map((row) => row.id));
 }
 
-/** Under the lane's fence: nothing is begun where the lease is gone. */
+/** Under the fences of their lanes: nothing is begun where the lease is gone. */
 const BEGIN = `/* jobs.begin */
-WITH held AS MATERIALIZED (
-  SELECT FROM lanes
-  WHERE queue = $4 AND lane = $5 AND epoch = $6 AND owner = $7
-  FOR NO KEY UPDATE
+WITH wanted AS MATERIALIZED (
+  SELECT n, $2::text AS queue, lane, epoch, workspace_id, id
+  FROM unnest($1::int[], $3::text[], $4::bigint[], $5::uuid[], $6::bigint[])
+    AS w(n, lane, epoch, workspace_id, id) ${fewRows("$1")}
+), held AS MATERIALIZED (
+  SELECT l.queue, l.lane, l.epoch FROM (SELECT DISTINCT queue, lane, epoch FROM wanted) w
+  JOIN lanes l ON l.queue = w.queue AND l.lane = w.lane AND l.epoch = w.epoch
+  WHERE l.owner = $7
+  ORDER BY l.lane
+  FOR NO KEY UPDATE OF l
+), ready AS MATERIALIZED (
+  SELECT w.n, w.workspace_id, w.id FROM wanted w JOIN held USING (queue, lane, epoch)
+  ${fewRows("$1")}
 ), begun AS (
-  UPDATE jobs SET state = 'running', filed = false, attempts = attempts + 1, worker = $3,
+  UPDATE jobs j SET state = 'running', filed = false, attempts = j.attempts + 1, worker = $8,
     begun = nextval('job_begins'), started_at = clock_timestamp()
-  WHERE workspace_id = $1 AND id = $2 AND state IN ('available', 'retryable')
-    AND EXISTS (SELECT FROM held)
-  RETURNING attempts, begun
+  FROM ready r
+  WHERE j.workspace_id = r.workspace_id AND j.id = r.id AND j.state IN ('available', 'retryable')
+  RETURNING r.n, j.attempts, j.begun
 )
-SELECT EXISTS (SELECT FROM held) AS held, b.attempts, b.begun
-FROM (SELECT) one LEFT JOIN begun b ON true`;
+SELECT r.n, b.attempts, b.begun FROM ready r LEFT JOIN begun b ON b.n = r.n`;
 
 /** An attempt that was begun: which one of its job it is, and the number it is known by. */
 export interface Begun {
@@ -168,22 +175,40 @@ export interface Begun {
   begun: string;
 }
 
+/** A job that is to begin, under the lease of its lane. */
+export interface Beginning {
+  lease: Lease;
+  job: Job;
+}
+
 /**
- * Marks a job running as its next attempt; null when somebody else changed the job meanwhile.
- * Throws `LeaseLost`.
+ * Marks jobs of one queue and one owner running, each as its next attempt. Answers in their order:
+ * null when somebody else changed the job meanwhile, "lost" when the lane has another holder.
  */
-export async function beginAttempt(
+export async function beginAttempts(
   tx: Transaction,
-  { lease, job, worker }: { lease: Lease; job: Job; worker: string },
-): Promise<Begun | null> {
-  const [row] = await tx.query<{
-    held: boolean;
-    attempts: number | null;
-    begun: string | null;
-  }>(BEGIN, [job.workspaceId, job.id, worker, lease.queue, lease.lane, lease.epoch, lease.owner]);
-  if (!row?.held) throw new LeaseLost(`lane ${lease.lane} has another holder`);
-  const { attempts, begun } = row;
-  return attempts === null || begun === null ? null : { attempt: attempts, begun };
+  beginnings: Beginning[],
+  worker: string,
+): Promise<Array<Begun | null | "lost">> {
+  const first = beginnings[0];
+  if (first === undefined) return [];
+  const rows = await tx.query<{ n: number; attempts: number | null; begun: string | null }>(BEGIN, [
+    beginnings.map((_, n) => n),
+    first.lease.queue,
+    beginnings.map(({ lease }) => lease.lane),
+    beginnings.map(({ lease }) => lease.epoch),
+    beginnings.map(({ job }) => job.workspaceId),
+    beginnings.map(({ job }) => job.id),
+    first.lease.owner,
+    worker,
+  ]);
+  const answers = new Map(
+    rows.map(({ n, attempts, begun }) => [
+      n,
+      attempts === null || begun === null ? null : { attempt: attempts, begun },
+    ]),
+  );
+  return beginnings.map((_, n) => answers.get(n) ?? (answers.has(n) ? null : "lost"));
 }
 
 const MARK = `/* jobs.mark */

@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { Attempts } from "./attempts.ts";
 import { followClock } from "./clock-back.ts";
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
@@ -12,7 +13,7 @@ import { Slots } from "./slots.ts";
 import { dueLanes } from "./sweep.ts";
 import { CLAIM_LIMIT, TransactionalDrains } from "./transactional-drain.ts";
 import type { WakeListener, WakeTransport } from "./transport.ts";
-import type { Handler, QueueName } from "./types.ts";
+import type { ExternalHandler, Handler, QueueName } from "./types.ts";
 import { isExpress, LAST_PRIORITY, type WakePriority } from "./wake-priority.ts";
 import type { Wake } from "./wakes.ts";
 
@@ -79,6 +80,7 @@ const MAX_ALARMS = 10_000;
 export class WorkerPool {
   private readonly options: PoolOptions;
   private readonly transactional: TransactionalDrains | null;
+  private readonly external: { handler: ExternalHandler; attempts: Attempts } | null;
   private readonly draining = new Map<string, Promise<void>>();
   /** Lanes that were woken while this pool was draining them. */
   private readonly wokenAgain = new Map<string, WakePriority>();
@@ -106,6 +108,10 @@ export class WorkerPool {
     const { handler } = options;
     this.transactional =
       handler.mode === "transactional" ? new TransactionalDrains({ ...options, handler }) : null;
+    this.external =
+      handler.mode === "external"
+        ? { handler, attempts: new Attempts({ ...options, handler }) }
+        : null;
   }
 
   async start(): Promise<void> {
@@ -223,13 +229,13 @@ export class WorkerPool {
   }
 
   private drainHeld(held: HeldLane): Promise<DrainEnd> {
-    const { handler, queue, laneConcurrency } = this.options;
+    const { queue, laneConcurrency } = this.options;
     const { order } = QUEUE_POLICIES[queue];
     const turn = this.newTurn();
     if (this.transactional !== null) return this.transactional.drain(held, turn);
-    if (handler.mode !== "external") throw new Error(`queue ${queue} has no handler`);
+    if (this.external === null) throw new Error(`queue ${queue} has no handler`);
     const concurrency = order === "strict" ? 1 : laneConcurrency;
-    const options = { ...this.options, handler, order, concurrency };
+    const options = { ...this.options, ...this.external, order, concurrency };
     return new ExternalDrain(options, held, turn).run();
   }
 

@@ -132,11 +132,26 @@ export interface TransactionalHandler {
   run(tx: Transaction, lanes: LaneBatch[]): Promise<void>;
 }
 
-/** Work whose effect is outside this database: one attempt at a time, each recorded. */
-export interface ExternalHandler {
+/**
+ * Work whose effect is outside this database: one attempt at a time, each recorded. Attempts of
+ * different lanes that begin or end in the same moment share a transaction, so `begin` and `finish`
+ * are set-based. `Own` is what the handler keeps of an attempt from its begin to its end.
+ */
+export interface ExternalHandler<Own = unknown> {
   mode: "external";
   /** Called when a drain has taken the lane's lease; the runner lives as long as the drain. */
-  open(lane: { lane: string; workspaceId: string }): Promise<LaneRunner>;
+  open(lane: { lane: string; workspaceId: string }): Promise<LaneRunner<Own>>;
+  /**
+   * Inside the transaction that marks the jobs running, under the fences of their lanes: attempt
+   * rows. Answers what each attempt is to keep, by job. Throwing rolls everything back; each job is
+   * then tried alone, so the error of the last try belongs to one job.
+   */
+  begin?(tx: Transaction, jobs: Job[]): Promise<Map<JobId, Own>>;
+  /**
+   * Inside the transaction that records the outcomes, by attempt, lease or no lease; each job once.
+   * Throwing is as in `begin`; what fails alone is recorded without it.
+   */
+  finish?(tx: Transaction, ends: EndedAttempt<Own>[]): Promise<void>;
 }
 
 export type Choice =
@@ -144,8 +159,12 @@ export type Choice =
   /** Nothing may start before this time (ms since the epoch). */
   | { waitUntilMs: number };
 
-/** What the ledger made of an attempt's outcome. */
-export interface Recorded {
+/** An attempt's end, and what the ledger made of it. */
+export interface EndedAttempt<Own = unknown> {
+  job: Job;
+  /** What `begin` or `orphan` answered for it; null: nothing. */
+  own: Own | null;
+  outcome: Outcome;
   /** `retryable`: it will run again; `discarded`: it will not. */
   state: "completed" | "retryable" | "discarded";
   /**
@@ -155,7 +174,7 @@ export interface Recorded {
   applied: boolean;
 }
 
-export interface LaneRunner {
+export interface LaneRunner<Own = unknown> {
   /**
    * Ordering keys that may not start anything now, and when the first of them (or the whole lane)
    * may again, in ms since the epoch. Their jobs are not even read, however many wait.
@@ -167,17 +186,13 @@ export interface LaneRunner {
    * started for certain, so a pace counts it here. Default: lowest priority number, then oldest.
    */
   choose?(ready: Job[], nowMs: number): Choice;
-  /** Inside the transaction that marks the job running, under the lane's fence: attempt rows. */
-  begin?(tx: Transaction, job: Job): Promise<void>;
   /** The outside call. `signal` aborts when the worker must stop at once. Throwing: see errors.ts. */
-  run(job: Job, signal: AbortSignal): Promise<Outcome>;
-  /** Inside the transaction that records the outcome, by attempt, lease or no lease. */
-  finish?(tx: Transaction, job: Job, outcome: Outcome, recorded: Recorded): Promise<void>;
+  run(job: Job, signal: AbortSignal, own: Own | null): Promise<Outcome>;
   /**
    * What became of a job that a dead holder left running? `job.attempts` counts that attempt.
    * A `pause` outcome means: not known before `untilMs`, ask again. Default: retry.
    */
-  orphan?(job: Job): Promise<Outcome>;
+  orphan?(job: Job): Promise<{ outcome: Outcome; own?: Own | null }>;
   close?(): Promise<void>;
 }
 

@@ -349,12 +349,13 @@ describe.each(backends)("sending, on $name", (backend) => {
       createdAt: new Date(),
       causeId: null,
     };
-    await db.transaction(async (tx) => runner.begin?.(tx, job));
-    const outcome = await runner.run(job, new AbortController().signal);
-    const recorded = { state: "completed" as const, applied: true };
+    const begun = await db.transaction(async (tx) => handler.begin?.(tx, [job]));
+    const own = begun?.get(job.id) ?? null;
+    const outcome = await runner.run(job, new AbortController().signal, own);
+    const end = { job, own, outcome, state: "completed" as const, applied: true };
     let tries = 0;
     await db.transaction(async (tx) => {
-      await runner.finish?.(tx, job, outcome, recorded);
+      await handler.finish?.(tx, [end]);
       if (++tries === 1) throw Object.assign(new Error("deadlock"), { code: "40P01" });
     });
     expect(tries).toBe(2);

@@ -69,24 +69,14 @@ export function transactionalWork(surroundings: Surroundings): TransactionalHand
  * Effects are calls, as src/outbound makes them: the attempt is on record before the request leaves,
  * a request does not leave after its deadline, and a successor waits for that before it sends again.
  */
-export function outsideWork(surroundings: Surroundings): ExternalHandler {
+export function outsideWork(surroundings: Surroundings): ExternalHandler<number> {
   const { worker, db, noteCall, pause } = surroundings;
-  const deadlines = new Map<string, number>();
-  const runner: LaneRunner = {
-    begin: async (tx, job) => {
-      const deadlineMs = Date.now() + REQUEST_DEADLINE_MS;
-      deadlines.set(job.id, deadlineMs);
-      await tx.query("INSERT INTO model.attempts (job, attempt, deadline_ms) VALUES ($1, $2, $3)", [
-        job.id,
-        job.attempts + 1,
-        deadlineMs,
-      ]);
-    },
-    run: async (job) => {
+  const runner: LaneRunner<number> = {
+    run: async (job, _signal, deadlineMs) => {
       const plan = planOf(job);
       const attempt = job.attempts + 1;
       await pause("the request leaves");
-      if (Date.now() >= (deadlines.get(job.id) ?? 0)) throw new Retry("too late, not sent", 0);
+      if (Date.now() >= (deadlineMs ?? 0)) throw new Retry("too late, not sent", 0);
       const call = { lane: job.lane, job: job.id, worker, attempt };
       try {
         await beOrNotBe(job, plan, surroundings);
@@ -107,10 +97,22 @@ export function outsideWork(surroundings: Surroundings): ExternalHandler {
       if (begun === undefined)
         throw new Error(`attempt ${job.attempts} of ${job.id} was not begun`);
       if (Date.now() < begun.deadline_ms) {
-        return { type: "pause", untilMs: begun.deadline_ms, reason: "may still be under way" };
+        const reason = "may still be under way";
+        return { outcome: { type: "pause", untilMs: begun.deadline_ms, reason } };
       }
-      return { type: "retry", errorClass: "Unknown", error: "sent again", afterMs: 0 };
+      return {
+        outcome: { type: "retry", errorClass: "Unknown", error: "sent again", afterMs: 0 },
+      };
     },
   };
-  return { mode: "external", open: async () => runner };
+  const begin: ExternalHandler<number>["begin"] = async (tx, jobs) => {
+    const deadlineMs = Date.now() + REQUEST_DEADLINE_MS;
+    await tx.query(
+      `INSERT INTO model.attempts (job, attempt, deadline_ms)
+       SELECT job, attempt, $3 FROM unnest($1::bigint[], $2::int[]) AS t(job, attempt)`,
+      [jobs.map((job) => job.id), jobs.map((job) => job.attempts + 1), deadlineMs],
+    );
+    return new Map(jobs.map((job) => [job.id, deadlineMs]));
+  };
+  return { mode: "external", open: async () => runner, begin };
 }

@@ -1,3 +1,4 @@
+import { Attempts } from "../../src/jobs/attempts.ts";
 import { ExternalDrain } from "../../src/jobs/external-drain.ts";
 import { InHand } from "../../src/jobs/in-hand.ts";
 import { LeaseKeeper } from "../../src/jobs/lease-keeper.ts";
@@ -5,7 +6,7 @@ import { QUEUE_POLICIES } from "../../src/jobs/policies.ts";
 import type { DrainEnd, TurnControl } from "../../src/jobs/pool.ts";
 import { dueLanes } from "../../src/jobs/sweep.ts";
 import { CLAIM_LIMIT, TransactionalDrains } from "../../src/jobs/transactional-drain.ts";
-import type { Handler, QueueName } from "../../src/jobs/types.ts";
+import type { ExternalHandler, Handler, QueueName } from "../../src/jobs/types.ts";
 import { type Database, silentLogger } from "../../src/platform/index.ts";
 import type { Life } from "./traffic.ts";
 
@@ -14,6 +15,11 @@ export const LEASE_MS = 5_000;
 const CONCURRENCY = 3;
 const SWEEP_LIMIT = 10;
 const inHand = new InHand();
+
+interface External {
+  handler: ExternalHandler;
+  attempts: Attempts;
+}
 
 /**
  * A worker process: the engine's own keeper and drains, without a pool's slots and alarms. When a
@@ -24,8 +30,7 @@ export class ModelWorker {
   readonly keeper: LeaseKeeper;
   private readonly db: Database;
   private readonly queue: QueueName;
-  private readonly handler: Handler;
-  private readonly transactional: TransactionalDrains | null;
+  private readonly drains: TransactionalDrains | External;
   private readonly draining = new Map<string, { turnIsOver: boolean }>();
   private readonly stopNow = new AbortController();
 
@@ -34,12 +39,13 @@ export class ModelWorker {
     this.db = db;
     this.queue = queue;
     this.keeper = new LeaseKeeper(db, LEASE_MS, silentLogger);
-    this.handler = handlerFor(this.keeper.owner);
-    const { keeper, handler } = this;
-    this.transactional =
+    const { keeper } = this;
+    const worker = keeper.owner;
+    const handler = handlerFor(worker);
+    this.drains =
       handler.mode === "transactional"
-        ? new TransactionalDrains({ db, keeper, queue, handler, worker: keeper.owner, inHand })
-        : null;
+        ? new TransactionalDrains({ db, keeper, queue, handler, worker, inHand })
+        : { handler, attempts: new Attempts({ db, handler, worker }) };
   }
 
   get isIdle(): boolean {
@@ -72,10 +78,11 @@ export class ModelWorker {
   }
 
   private async drain(lane: string, flag: { turnIsOver: boolean }): Promise<DrainEnd | null> {
-    const { db, keeper, queue, handler } = this;
+    const { db, keeper, queue, drains } = this;
     // Both ways through the batchers, side by side.
     const express = lane.charCodeAt(lane.length - 1) % 2 === 0;
-    const claimLimit = handler.mode === "transactional" ? CLAIM_LIMIT : 0;
+    const isTransactional = drains instanceof TransactionalDrains;
+    const claimLimit = isTransactional ? CLAIM_LIMIT : 0;
     const held = await keeper.take(queue, lane, { express, claimLimit });
     if (held === null) return null;
     const turn: TurnControl = {
@@ -86,21 +93,10 @@ export class ModelWorker {
       stopNow: this.stopNow.signal,
     };
     try {
-      if (handler.mode === "transactional")
-        return (await this.transactional?.drain(held, turn)) ?? null;
+      if (isTransactional) return await drains.drain(held, turn);
       const { order } = QUEUE_POLICIES[queue];
       const concurrency = order === "strict" ? 1 : CONCURRENCY;
-      const worker = keeper.owner;
-      const options = {
-        db,
-        keeper,
-        handler,
-        order,
-        concurrency,
-        worker,
-        inHand,
-        log: silentLogger,
-      };
+      const options = { db, keeper, ...drains, order, concurrency, inHand, log: silentLogger };
       return await new ExternalDrain(options, held, turn).run();
     } finally {
       keeper.forget(held);

@@ -1,0 +1,142 @@
+import type { Choice, Job, LaneRunner, Outcome } from "../jobs/index.ts";
+import { type Database, systemClock } from "../platform/index.ts";
+import { type BotApi, BotApiError } from "../telegram/index.ts";
+import type { Pace } from "./pace.ts";
+import { orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
+import { callOf, type MessageRow } from "./send-call.ts";
+import {
+  notSentResult,
+  resultOfError,
+  type SendResult,
+  sentResult,
+  unknownResult,
+} from "./send-result.ts";
+
+export interface BotRunnerOptions {
+  db: Database;
+  bot: { workspaceId: string; connectorId: string };
+  pace: Pace;
+  botApiFor(connectorId: string): Promise<BotApi>;
+  /** Told of each call that was made, and how long it took, in ms. */
+  observe(result: SendResult, runMs: number): void;
+  /** Deadline of one call, in ms. */
+  callTimeoutMs: number;
+}
+
+/** One drain of a bot: chooses what its pace allows, and makes the calls. */
+export class BotRunner implements LaneRunner<SendAttempt> {
+  private readonly options: BotRunnerOptions;
+  private readonly pace: Pace;
+
+  constructor(options: BotRunnerOptions) {
+    this.options = options;
+    this.pace = options.pace;
+  }
+
+  held(nowMs: number): { keys: string[]; untilMs: number | null } {
+    const { chatIds, untilMs } = this.pace.heldChats(nowMs);
+    return { keys: chatIds, untilMs };
+  }
+
+  choose(ready: Job[], nowMs: number): Choice {
+    let waitUntilMs = Number.POSITIVE_INFINITY;
+    const byUrgency = [...ready].sort(
+      (a, b) => a.priority - b.priority || Number(BigInt(a.id) - BigInt(b.id)),
+    );
+    for (const job of byUrgency) {
+      const chatId = chatOf(job);
+      const nextMs = this.pace.nextAtMs(chatId, nowMs);
+      if (nextMs <= nowMs) {
+        this.pace.record(chatId, nowMs);
+        return { job };
+      }
+      waitUntilMs = Math.min(waitUntilMs, nextMs);
+    }
+    return { waitUntilMs };
+  }
+
+  async run(_job: Job, signal: AbortSignal, attempt: SendAttempt | null): Promise<Outcome> {
+    // Sent after all by a holder that was believed dead, or gone: there is nothing to send.
+    if (attempt === null) return { type: "complete" };
+    const startedMs = performance.now();
+    const result = await this.send(attempt, signal);
+    this.options.observe(result, performance.now() - startedMs);
+    attempt.result = result;
+    attempt.heldChats = this.heed(attempt.message.chat_id, result);
+    return result.outcome;
+  }
+
+  /** What a dead holder left: not known before its call's deadline has passed, unknown after it. */
+  async orphan(job: Job): Promise<{ outcome: Outcome; own?: SendAttempt }> {
+    const left = await orphanedAttempt(this.options.db, job);
+    if (left === null) {
+      const error = "no attempt was on record";
+      return { outcome: { type: "retry", errorClass: "WorkerDied", error } };
+    }
+    const { attempt, leftMs } = left;
+    if (leftMs > 0) {
+      const untilMs = systemClock() + leftMs;
+      return { outcome: { type: "pause", untilMs, reason: "may still be sent" } };
+    }
+    const why = "the worker died while the call was under way";
+    const result = unknownResult(attempt.message.on_unknown, why);
+    return { outcome: result.outcome, own: { ...attempt, result } };
+  }
+
+  private async send(attempt: SendAttempt, signal: AbortSignal): Promise<SendResult> {
+    const { message } = attempt;
+    const { botApiFor, bot, callTimeoutMs } = this.options;
+    // A process that was stopped since may have a successor that has judged this attempt.
+    const timeoutMs = attempt.begunMs + callTimeoutMs - performance.now();
+    if (timeoutMs <= 0) return notSentResult("late", "it was too late to send", systemClock());
+    const call = async (params: { method: string; payload: Record<string, unknown> }) => {
+      const api = await botApiFor(bot.connectorId);
+      const limits = { timeoutMs, signal };
+      return api.call(params.method, params.payload, limits);
+    };
+    try {
+      return sentResult(await call(callOf(message)));
+    } catch (error) {
+      // Our formatting, not their message: the same text goes out plain, and the message says so.
+      if (error instanceof BotApiError && error.kind === "bad-entities") {
+        return this.sendPlain(message, call);
+      }
+      return resultOfError(error, message.on_unknown, systemClock());
+    }
+  }
+
+  private async sendPlain(
+    message: MessageRow,
+    call: (params: ReturnType<typeof callOf>) => Promise<unknown>,
+  ): Promise<SendResult> {
+    this.pace.record(message.chat_id, systemClock());
+    try {
+      const answer = await call(callOf({ ...message, format: "plain" }));
+      return sentResult(answer, "Sent as plain text: Telegram could not read its formatting.");
+    } catch (error) {
+      return resultOfError(error, message.on_unknown, systemClock());
+    }
+  }
+
+  /**
+   * What an answer means for the pace of what comes next. Answers the chats that a 429 holds, ''
+   * being the bot: several chats held at once means that the bot is too fast, not one chat.
+   */
+  private heed(chatId: string, result: SendResult): string[] {
+    const nowMs = systemClock();
+    if (result.migratedTo !== null) this.pace.move(chatId, result.migratedTo);
+    const whole = result.unauthorized || result.attempt === "not-sent";
+    if (whole && result.outcome.type === "pause") this.pace.hold(null, result.outcome.untilMs);
+    if (result.retryAfterS === null) return [];
+    const untilMs = nowMs + result.retryAfterS * 1_000;
+    this.pace.hold(chatId, untilMs);
+    if (this.pace.holdsBeside(chatId, nowMs) === 0) return [chatId];
+    this.pace.hold(null, untilMs);
+    return [chatId, ""];
+  }
+}
+
+/** The chat whose pace a job counts for; null for calls that no chat's pace limits. */
+function chatOf(job: Job): string | null {
+  return job.kind === "message" ? job.orderingKey : null;
+}

@@ -1,0 +1,287 @@
+import { randomUUID } from "node:crypto";
+import { markUnreachable, recordOutgoing, rekeyChat } from "../conversations/index.ts";
+import type { EndedAttempt, Job, JobId } from "../jobs/index.ts";
+import {
+  fewRows,
+  isLockTimeout,
+  isUnavailable,
+  type Logger,
+  type Queryable,
+  sqlState,
+  systemClock,
+  type Transaction,
+} from "../platform/index.ts";
+import type { MessageState } from "./messages.ts";
+import { MESSAGE_COLUMNS, type MessageRow, messageIdsOf } from "./send-call.ts";
+import type { SendResult } from "./send-result.ts";
+
+/** An attempt in a drain's hands. */
+export interface SendAttempt {
+  id: string;
+  message: MessageRow;
+  /** Null until there is an answer, or a verdict. */
+  result: SendResult | null;
+  /** Chats that a 429 holds, '' being the bot. */
+  heldChats: string[];
+  /** When it began, by this process's monotonic clock: its call must end by the deadline. */
+  begunMs: number;
+}
+
+type Ended = EndedAttempt<SendAttempt>;
+
+/** A successor waits this much longer than the call's deadline: the answer must still be written. */
+const RECORD_MARGIN_MS = 3_000;
+
+const BEGIN = `/* outbound.attempt */
+WITH asked AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::uuid[], $6::uuid[])
+    AS a(workspace_id, message_id, job_id, job_attempt, attempt_id, connector_id) ${fewRows("$1")}
+), sending AS (
+  UPDATE outbound_messages m SET state = 'sending', attempts = m.attempts + 1, job_id = a.job_id
+  FROM asked a
+  WHERE m.workspace_id = a.workspace_id AND m.id = a.message_id AND m.state IN ('queued', 'sending')
+  RETURNING ${MESSAGE_COLUMNS}, a.workspace_id, a.job_id, a.job_attempt, a.attempt_id, a.connector_id
+), begun AS (
+  INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
+    job_attempt, deadline_at)
+  SELECT workspace_id, attempt_id, id, connector_id,
+    CASE WHEN kind = 'message' THEN chat_id ELSE '' END, job_id, job_attempt,
+    clock_timestamp() + $7 * interval '1 ms'
+  FROM sending
+)
+SELECT * FROM sending`;
+
+/**
+ * Puts attempts on record before their calls leave: to be called in the transaction that marks the
+ * jobs running. What is not in the answer needs no sending: it was sent after all by a holder that
+ * was believed dead, or is gone.
+ */
+export async function beginSending(
+  tx: Transaction,
+  jobs: Job[],
+  callTimeoutMs: number,
+): Promise<Map<JobId, SendAttempt>> {
+  const rows = await tx.query<MessageRow & { job_id: JobId; attempt_id: string }>(BEGIN, [
+    jobs.map((job) => job.workspaceId),
+    jobs.map((job) => String(job.payload.messageId)),
+    jobs.map((job) => job.id),
+    jobs.map((job) => job.attempts + 1),
+    jobs.map(() => randomUUID()),
+    jobs.map((job) => job.lane),
+    callTimeoutMs + RECORD_MARGIN_MS,
+  ]);
+  const begunMs = performance.now();
+  return new Map(
+    rows.map(({ job_id, attempt_id, ...message }) => [
+      job_id,
+      { id: attempt_id, message, result: null, heldChats: [], begunMs },
+    ]),
+  );
+}
+
+/**
+ * The attempt that a dead holder left without an outcome, and how long its call may still be under
+ * way, in ms; null when none is on record.
+ */
+export async function orphanedAttempt(
+  db: Queryable,
+  job: Job,
+): Promise<{ attempt: SendAttempt; leftMs: number } | null> {
+  const [row] = await db.query<MessageRow & { attempt_id: string; left_ms: number }>(
+    `/* outbound.orphan */
+     SELECT ${MESSAGE_COLUMNS}, a.id AS attempt_id,
+       (extract(epoch FROM a.deadline_at - clock_timestamp()) * 1000)::double precision AS left_ms
+     FROM outbound_messages m
+     JOIN send_attempts a ON a.workspace_id = m.workspace_id AND a.message_id = m.id
+     WHERE m.workspace_id = $1 AND m.id = $2 AND a.finished_at IS NULL
+     ORDER BY a.started_at DESC LIMIT 1`,
+    [job.workspaceId, String(job.payload.messageId)],
+  );
+  if (row === undefined) return null;
+  const { attempt_id: id, left_ms: leftMs, ...message } = row;
+  return { attempt: { id, message, result: null, heldChats: [], begunMs: 0 }, leftMs };
+}
+
+/** That it was sent is never unsaid. */
+const IS_NEWS = "(e.state IS NOT NULL AND (e.state = 'sent' OR m.state <> 'sent'))";
+
+/**
+ * Attempts and messages in one statement, each message once. That one was sent is true whoever holds
+ * the lane now, and whatever was believed before. A pause is nobody's try: an outage of hours must
+ * not count up what a message shows.
+ */
+const END = `/* outbound.attempt-end */
+WITH ends AS MATERIALIZED (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[],
+    $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[])
+    AS e(workspace_id, message_id, attempt_id, outcome, attempt_class, retry_after_s, is_pause,
+      state, telegram_ids, error_class, error) ${fewRows("$1")}
+), attempt AS (
+  SELECT a.workspace_id, a.id, a.finished_at IS NULL AS is_first FROM ends e
+  JOIN send_attempts a ON a.workspace_id = e.workspace_id AND a.id = e.attempt_id
+  FOR NO KEY UPDATE OF a
+), ended AS (
+  UPDATE send_attempts a SET finished_at = clock_timestamp(), outcome = e.outcome,
+    error_class = e.attempt_class, retry_after_s = e.retry_after_s
+  FROM ends e WHERE a.workspace_id = e.workspace_id AND a.id = e.attempt_id
+)
+UPDATE outbound_messages m SET
+  attempts = m.attempts - CASE WHEN e.is_pause AND a.is_first THEN 1 ELSE 0 END,
+  state = CASE WHEN ${IS_NEWS} THEN e.state ELSE m.state END,
+  error_class = CASE WHEN ${IS_NEWS} THEN e.error_class ELSE m.error_class END,
+  error = CASE WHEN ${IS_NEWS} THEN e.error ELSE m.error END,
+  telegram_message_ids =
+    m.telegram_message_ids || coalesce(string_to_array(e.telegram_ids, ',')::bigint[], '{}'),
+  sent_at = CASE WHEN e.state = 'sent' THEN coalesce(m.sent_at, clock_timestamp())
+    ELSE m.sent_at END
+FROM ends e
+LEFT JOIN attempt a ON a.workspace_id = e.workspace_id AND a.id = e.attempt_id
+WHERE m.workspace_id = e.workspace_id AND m.id = e.message_id
+  AND (e.state IS NOT NULL OR e.is_pause)`;
+
+export interface EndSendingOptions {
+  log: Logger;
+  /** Telegram refuses a bot's token. Never rejects. */
+  reportUnauthorized(connectorId: string, reason: string): Promise<void>;
+}
+
+/** Writes what became of attempts, of their messages, and what that says of chats and bots. */
+export async function endSending(
+  tx: Transaction,
+  ends: Ended[],
+  { log, reportUnauthorized }: EndSendingOptions,
+): Promise<void> {
+  const changes = ends.map((end) => ({ end, result: resultOf(end), ...messageChange(end) }));
+  await tx.query(END, [
+    ends.map(({ job }) => job.workspaceId),
+    ends.map(({ job }) => String(job.payload.messageId)),
+    changes.map(({ end, result }) => (result === null ? null : (end.own?.id ?? null))),
+    changes.map(({ result }) => result?.attempt ?? null),
+    changes.map(({ result }) => result?.errorClass ?? null),
+    changes.map(({ result }) => result?.retryAfterS ?? null),
+    changes.map(({ result }) => result?.outcome.type === "pause"),
+    changes.map(({ state }) => state),
+    changes.map(({ result }) => messageIdsOf(result?.message).join(",") || null),
+    changes.map(({ errorClass }) => errorClass),
+    changes.map(({ error }) => error),
+  ]);
+  await showInConversations(tx, ends, log);
+  await writeHolds(tx, ends);
+  await writeChats(tx, ends);
+  const refused = new Map(
+    ends.flatMap((end) => {
+      const result = resultOf(end);
+      return result?.unauthorized ? [[end.job.lane, result.error] as const] : [];
+    }),
+  );
+  for (const [connectorId, error] of refused) {
+    const reason = error ?? "Telegram refuses the bot's token.";
+    tx.afterCommit(() => void reportUnauthorized(connectorId, reason));
+  }
+}
+
+const resultOf = ({ own }: Ended): SendResult | null => own?.result ?? null;
+
+/** What its message shows from now on; a null state leaves it as it is. */
+function messageChange(end: Ended): {
+  state: MessageState | null;
+  errorClass: string | null;
+  error: string | null;
+} {
+  const result = resultOf(end);
+  if (result?.attempt === "sent") return { state: "sent", errorClass: null, error: result.error };
+  // An attempt that never began has nothing to write but the message's own state.
+  if (!end.applied || (result === null && end.state === "completed")) {
+    return { state: null, errorClass: null, error: null };
+  }
+  const { errorClass, error } = result ?? { errorClass: null, error: null };
+  if (end.state === "retryable") return { state: "queued", errorClass, error };
+  if (result?.attempt === "unknown") return { state: "unknown", errorClass, error };
+  return {
+    state: "failed",
+    errorClass: errorClass ?? "Internal",
+    error: error ?? "It could not be sent; see its job.",
+  };
+}
+
+/**
+ * A fault in how a message is shown must not undo what is known: that it was sent. Of several ends
+ * the faulty one is found by trying each alone, which the caller does.
+ */
+async function showInConversations(tx: Transaction, ends: Ended[], log: Logger): Promise<void> {
+  const sent = ends.flatMap((end) => {
+    const { job } = end;
+    const message = resultOf(end)?.message;
+    if (messageIdsOf(message).length === 0) return [];
+    const scope = { workspaceId: job.workspaceId, connectorId: job.lane };
+    return [{ ...scope, message, jobId: job.id, acceptedAtMs: systemClock() }];
+  });
+  if (sent.length === 0) return;
+  if (ends.length > 1) {
+    await recordOutgoing(tx, sent);
+    return;
+  }
+  await tx.query("SAVEPOINT conversation");
+  try {
+    await recordOutgoing(tx, sent);
+    await tx.query("RELEASE SAVEPOINT conversation");
+  } catch (error) {
+    const code = sqlState(error) ?? "";
+    if (isUnavailable(error) || isLockTimeout(error) || code.startsWith("40")) throw error;
+    await tx.query("ROLLBACK TO SAVEPOINT conversation");
+    log.error({ err: error, jobId: ends[0]?.job.id }, "a sent message could not be shown");
+  }
+}
+
+/** Holds only move forward. */
+const HOLD = `/* outbound.hold */
+INSERT INTO send_holds AS h (workspace_id, connector_id, chat_id, until)
+SELECT workspace_id, connector_id, chat_id,
+  clock_timestamp() + max(retry_after_s) * interval '1 s'
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[])
+  AS t(workspace_id, connector_id, chat_id, retry_after_s)
+GROUP BY workspace_id, connector_id, chat_id
+ORDER BY workspace_id, connector_id, chat_id
+ON CONFLICT (workspace_id, connector_id, chat_id) DO UPDATE
+  SET until = greatest(h.until, excluded.until)`;
+
+async function writeHolds(tx: Transaction, ends: Ended[]): Promise<void> {
+  const holds = ends.flatMap(({ job, own }) =>
+    (own?.heldChats ?? []).map((chatId) => ({
+      job,
+      chatId,
+      retryAfterS: own?.result?.retryAfterS ?? 0,
+    })),
+  );
+  if (holds.length === 0) return;
+  await tx.query(HOLD, [
+    holds.map(({ job }) => job.workspaceId),
+    holds.map(({ job }) => job.lane),
+    holds.map(({ chatId }) => chatId),
+    holds.map(({ retryAfterS }) => retryAfterS),
+  ]);
+}
+
+/** Chats that can no longer be reached, and groups that moved. */
+async function writeChats(tx: Transaction, ends: Ended[]): Promise<void> {
+  const unreachable = ends.flatMap(({ job, own }) => {
+    const chatId = own?.message.chat_id ?? "";
+    if (!own?.result?.unreachable || !/^-?[0-9]+$/.test(chatId)) return [];
+    return [{ workspaceId: job.workspaceId, connectorId: job.lane, chatId }];
+  });
+  await markUnreachable(tx, unreachable);
+  for (const { job, own } of ends) {
+    const to = own?.result?.migratedTo ?? null;
+    if (own === null || to === null) continue;
+    const { workspaceId, lane: connectorId } = job;
+    const from = own.message.chat_id;
+    await rekeyChat(tx, { workspaceId, connectorId, from, to });
+    await tx.query(
+      `/* outbound.rekey */
+       UPDATE outbound_messages SET chat_id = $4
+       WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3
+         AND state IN ('queued', 'sending', 'unknown')`,
+      [workspaceId, connectorId, from, to],
+    );
+  }
+}
