@@ -21,14 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.close());
 
-const newJob = (lane: string, value: number): NewJob => ({
-  queue: "outbound",
-  lane,
-  workspaceId: fixture.workspaceId,
-  kind: "test",
-  orderingKey: `k${value}`,
-  payload: { value },
-});
+const newJob = (lane: string, value: number): NewJob =>
+  fixture.job(lane, value, { queue: "outbound", orderingKey: `k${value}` });
 
 describe("attempts of several lanes that meet", () => {
   const tag = randomUUID();

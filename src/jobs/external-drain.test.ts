@@ -14,15 +14,8 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
   });
   afterAll(() => fixture.close());
 
-  const job = (lane: string, key: string, value: number, more: Partial<NewJob> = {}): NewJob => ({
-    queue: "outbound",
-    lane,
-    workspaceId: fixture.workspaceId,
-    kind: "test",
-    orderingKey: key,
-    payload: { value },
-    ...more,
-  });
+  const job = (lane: string, key: string, value: number, more: Partial<NewJob> = {}): NewJob =>
+    fixture.job(lane, value, { queue: "outbound", orderingKey: key, ...more });
 
   const handler = (
     runner: LaneRunner,
@@ -410,6 +403,59 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
       expect(await db.query("SELECT state, error FROM jobs WHERE lane = $1", [lane])).toEqual([
         { state: "completed", error: null },
       ]);
+    },
+  );
+
+  test.each([
+    ["claims", "query"],
+    ["begins", "transaction"],
+  ] as const)(
+    "a call that hangs does not hold its lane when the database was away while it %s",
+    async (_, method) => {
+      const lane = randomUUID();
+      const { db } = fixture.database;
+      let isAway = false;
+      let refused = 0;
+      const refuse = (sql: string) => {
+        if (!isAway || !(method === "transaction" || sql.includes("claim-heads"))) return;
+        refused++;
+        throw Object.assign(new Error("terminating connection"), { code: "57P01" });
+      };
+      const cut: typeof db = {
+        ...db,
+        query: async (sql, params) => {
+          if (method === "query") refuse(sql);
+          return db.query(sql, params);
+        },
+        transaction: async (work, options) => {
+          if (method === "transaction") refuse("");
+          return db.transaction(work, options);
+        },
+      };
+      const engine = fixture.engine({ db: cut });
+      const started = new Set<number>();
+      await engine.startPool(
+        "outbound",
+        handler({
+          run: async ({ payload }, signal) => {
+            started.add(Number(payload.value));
+            if (payload.value !== 1) return DONE;
+            await new Promise((resolve) => signal.addEventListener("abort", resolve));
+            return { type: "retry", errorClass: "Aborted", error: "the worker stopped" };
+          },
+        }),
+        { slots: 1, laneConcurrency: 4 },
+      );
+      const enqueue = (key: string, value: number) =>
+        db.transaction((tx) => engine.enqueueIn(tx, [job(lane, key, value)]));
+      await enqueue("a", 1);
+      await waitFor(() => started.has(1), { what: "the call" });
+      isAway = true;
+      await enqueue("b", 2);
+      await waitFor(() => refused > 0, { what: "the database to be away" });
+      isAway = false;
+      await waitFor(() => started.has(2), { what: "the lane to go on" });
+      await engine.stop(300);
     },
   );
 

@@ -32,6 +32,8 @@ const POLL_MS = 25;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
 const RECORD_RETRY_MS = 200;
+/** While the database is away, it is asked this often whether it is back. */
+const CUT_OFF_MS = 200;
 /** So often an error of nobody knows what is taken for one that passes. */
 const MAX_STRANGE_ERRORS = 10;
 
@@ -81,6 +83,7 @@ export class ExternalDrain {
   private readonly inFlight = new Map<string, { key: string | null; ended: Promise<void> }>();
   private readonly orphans = new Map<string, { job: ClaimedJob; askAtMs: number }>();
   private readonly sameKeys = new SameKeys();
+  private cutOffUntilMs = 0;
   private wakeUp: () => void = () => {};
   private news = false;
 
@@ -106,18 +109,40 @@ export class ExternalDrain {
     for (;;) {
       if (this.held.lost) return { handedBack: false };
       this.news = false;
-      await this.settleOrphans(runner);
-      const over = this.turn.isOver();
-      // With no room there is nothing to claim, and what ends meanwhile may change what goes first.
-      const isFull = this.inFlight.size >= this.options.concurrency;
-      const started = over || isFull ? null : await this.startReady(runner);
-      if (this.inFlight.size > 0) {
-        await this.waitForNews(POLL_MS);
-        continue;
+      try {
+        const end = await this.look(runner);
+        if (end !== null) return end;
+      } catch (error) {
+        // To leave would be to wait for calls under way, which may hang, with the lease in hand. The
+        // lane goes on once the database is back, unless the lease has run out by then.
+        if (!isUnavailable(error) || this.turn.isOver()) throw error;
+        this.cutOff();
       }
-      const end = over ? await this.endTurn() : await this.tryToHandBack(started);
-      if (end !== null) return end;
     }
+  }
+
+  /** Starts what may start, then waits for news or hands the lane back; null: look again. */
+  private async look(runner: LaneRunner): Promise<DrainEnd | null> {
+    const awayMs = this.cutOffUntilMs - performance.now();
+    const over = this.turn.isOver();
+    if (awayMs > 0 && !over) {
+      await this.waitForNews(awayMs);
+      return null;
+    }
+    await this.settleOrphans(runner);
+    // With no room there is nothing to claim, and what ends meanwhile may change what goes first.
+    const isFull = this.inFlight.size >= this.options.concurrency;
+    const started = over || isFull ? null : await this.startReady(runner);
+    if (this.inFlight.size > 0) {
+      await this.waitForNews(POLL_MS);
+      return null;
+    }
+    return over ? await this.endTurn() : await this.tryToHandBack(started);
+  }
+
+  /** The database is away: nothing is started for a moment. */
+  private cutOff(): void {
+    this.cutOffUntilMs = performance.now() + CUT_OFF_MS;
   }
 
   /** Starts what may start. Answers the claim that ended it, and when a held key may go on. */
@@ -206,7 +231,7 @@ export class ExternalDrain {
       begun = await attempts.begin(this.held.lease, job);
     } catch (error) {
       if (error instanceof LeaseLost) this.held.lost = true;
-      else if (isUnavailable(error)) this.turn.end();
+      else if (isUnavailable(error)) this.cutOff();
       // A lock that somebody holds is nothing of the job's: it is chosen again.
       else if (!isLockTimeout(error)) await this.recordFailedBegin(job, error);
       return;
@@ -269,7 +294,8 @@ export class ExternalDrain {
           this.options.log.error(context, "an outcome is recorded without its consequences");
           continue;
         }
-        this.turn.end();
+        if (isUnavailable(error)) this.cutOff();
+        else this.turn.end();
         await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
       }
     }

@@ -28,14 +28,7 @@ beforeEach(() => {
 });
 afterEach(() => engine.stop(1_000));
 
-const job = (value: number, more: Partial<NewJob> = {}): NewJob => ({
-  queue: "ingest",
-  lane,
-  workspaceId: fixture.workspaceId,
-  kind: "test",
-  payload: { value },
-  ...more,
-});
+const job = (value: number, more: Partial<NewJob> = {}) => fixture.job(lane, value, more);
 
 /** Inserts without waking anybody but those who are told. */
 const enqueue = async (jobs: NewJob[]) => {

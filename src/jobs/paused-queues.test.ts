@@ -16,14 +16,8 @@ describe.each(backends)("a paused queue on $name", (backend) => {
   });
   afterAll(() => fixture.close());
 
-  const job = (lane: string, value: number, more: Partial<NewJob> = {}): NewJob => ({
-    queue: "ingest",
-    lane,
-    workspaceId: fixture.workspaceId,
-    kind: "test",
-    payload: { value },
-    ...more,
-  });
+  const job = (lane: string, value: number, more: Partial<NewJob> = {}) =>
+    fixture.job(lane, value, more);
 
   const completed = async (lane: string) =>
     (

@@ -17,14 +17,8 @@ describe.each(backends)("a pool of transactional work on $name", (backend) => {
   });
   afterAll(() => fixture.close());
 
-  const job = (lane: string, value: number, more: Partial<NewJob> = {}): NewJob => ({
-    queue: "ingest",
-    lane,
-    workspaceId: fixture.workspaceId,
-    kind: "test",
-    payload: { value },
-    ...more,
-  });
+  const job = (lane: string, value: number, more: Partial<NewJob> = {}) =>
+    fixture.job(lane, value, more);
 
   /** Writes one effect a job, set-based. `check` may throw for a job, as its own bug would. */
   const handler = (check: (value: number) => void = () => {}): TransactionalHandler => ({

@@ -52,14 +52,8 @@ describe.each(backends)("who waits for an answer on $name", (backend) => {
     await fixture.close();
   });
 
-  const job = (lane: string, value: number, more: Partial<NewJob> = {}): NewJob => ({
-    queue: "ingest",
-    lane,
-    workspaceId: fixture.workspaceId,
-    kind: "test",
-    payload: { value },
-    ...more,
-  });
+  const job = (lane: string, value: number, more: Partial<NewJob> = {}) =>
+    fixture.job(lane, value, more);
 
   const wakeQueue = (): Queue => {
     const queue = (engine.boardQueues() as Queue[]).find(({ name }) => name === "ingest");

@@ -1,5 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { createJobs, type Jobs, type JobsOptions, migrateTransport } from "../../src/jobs/index.ts";
+import {
+  createJobs,
+  type Jobs,
+  type JobsOptions,
+  migrateTransport,
+  type NewJob,
+} from "../../src/jobs/index.ts";
 import { silentLogger } from "../../src/platform/index.ts";
 import { parseRedisUrl } from "../../src/platform/redis-url.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
@@ -11,6 +17,8 @@ export interface JobsFixture {
   workspaceId: string;
   /** An engine as one process has it. Several of them are several processes to the database. */
   engine(options?: Partial<JobsOptions>): Jobs;
+  /** A job of the fixture's workspace, of `ingest` unless `more` says otherwise. */
+  job(lane: string, value: number, more?: Partial<NewJob>): NewJob;
   close(): Promise<void>;
 }
 
@@ -18,9 +26,18 @@ export async function jobsFixture(backend: Backend): Promise<JobsFixture> {
   const database = await createTestDatabase({ max: 20 });
   await migrateTransport(database.db);
   const engines: Jobs[] = [];
+  const workspaceId = randomUUID();
   return {
     database,
-    workspaceId: randomUUID(),
+    workspaceId,
+    job: (lane, value, more = {}) => ({
+      queue: "ingest",
+      lane,
+      workspaceId,
+      kind: "test",
+      payload: { value },
+      ...more,
+    }),
     engine: (options = {}) => {
       const engine = createJobs({
         db: database.db,
