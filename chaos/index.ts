@@ -61,8 +61,13 @@ export function readOptions(args: string[]): ChaosOptions {
 export async function chaos(options: ChaosOptions): Promise<boolean> {
   const installation = await openInstallation(options.backend);
   let passed = false;
+  const interrupted = new Promise<never>((_, reject) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.once(signal, () => reject(new Error(`interrupted by ${signal}`)));
+    }
+  });
   try {
-    passed = await run(installation, options);
+    passed = await Promise.race([run(installation, options), interrupted]);
   } finally {
     const keepFolder = options.keep || !passed;
     await installation.close({ keepFolder });

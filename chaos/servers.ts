@@ -33,17 +33,26 @@ export async function startPostgres(folder: string, port: number): Promise<Chaos
       timeoutMs: START_TIMEOUT_MS,
     });
   let running: RunningCluster = await launch();
+  let under = Promise.resolve();
+  /** Two faults at once may both be Postgres's: one after the other. */
+  const inTurn = (fault: () => Promise<void>): Promise<void> => {
+    const struck = under.then(fault);
+    under = struck.catch(() => {});
+    return struck;
+  };
   return {
     url: clusterUrl(port, password, "postgres"),
-    restart: async (mode) => {
-      await running.stop(mode);
-      running = await launch();
-    },
-    crash: async () => {
-      running.signal("SIGKILL");
-      await running.exited;
-      running = await launch();
-    },
+    restart: (mode) =>
+      inTurn(async () => {
+        await running.stop(mode);
+        running = await launch();
+      }),
+    crash: () =>
+      inTurn(async () => {
+        running.signal("SIGKILL");
+        await running.exited;
+        running = await launch();
+      }),
     stop: () => running.stop("immediate"),
   };
 }
