@@ -3,13 +3,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import { backends } from "../../test/support/requirements.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
-import { Attempts } from "./attempts.ts";
+import { Attempts, Busy, type RecordWay } from "./attempts.ts";
 import { claimHeads } from "./claim.ts";
 import { Discard, LeaseLost } from "./errors.ts";
 import type { EndedAttempt, ExternalHandler, Job, NewJob } from "./index.ts";
 import { takeLeases } from "./take-leases.ts";
 
 const DONE = { type: "complete" } as const;
+const ALL: RecordWay = { together: true, consequences: "all" };
 const numberOf = (job: Job) => Number(job.payload.value);
 
 let fixture: JobsFixture;
@@ -138,31 +139,124 @@ describe("an attempt", () => {
 
   test("waits for its own lane's row, and no other lane's does", async () => {
     const [a, b] = [await held(2), await held(3)];
-    const [a1] = a.jobs;
-    const [b1, b2, b3] = b.jobs;
-    if (!a1 || !b1 || !b2 || !b3) throw new Error("no jobs");
+    const [a1, a2] = a.jobs;
+    const [b1, b2] = b.jobs;
+    if (!a1 || !a2 || !b1 || !b2) throw new Error("no jobs");
     const { attempts } = a;
     const other = await fixture.database.db.connect();
     try {
       await other.query("BEGIN");
       await other.query("SELECT FROM lanes WHERE lane = $1 FOR UPDATE", [a.lane]);
-      const first = attempts.begin(a.lease, a1);
-      const beside = attempts.begin(b.lease, b1);
-      await expect(first).rejects.toMatchObject({ code: "55P03" });
-      expect(await beside).toMatchObject({ attempt: 1 });
-      // It is known to be locked now: who comes meanwhile is not behind it.
-      let isOver = false;
-      const again = attempts.begin(a.lease, a1).finally(() => {
-        isOver = true;
-      });
+      let waiting = 2;
+      const behind = [a1, a2].map((job) =>
+        attempts.begin(a.lease, job).finally(() => {
+          waiting--;
+        }),
+      );
+      expect(await attempts.begin(b.lease, b1)).toMatchObject({ attempt: 1 });
       expect(await attempts.begin(b.lease, b2)).toMatchObject({ attempt: 1 });
-      expect(isOver).toBe(false);
+      expect(waiting).toBe(2);
+      const ends = await Promise.allSettled(behind);
+      expect(ends.map((end) => end.status === "rejected" && end.reason)).toEqual([
+        expect.any(Busy),
+        expect.any(Busy),
+      ]);
+      const again = attempts.begin(a.lease, a1);
       await other.query("ROLLBACK");
       expect(await again).toMatchObject({ attempt: 1 });
-      expect(await attempts.begin(b.lease, b3)).toMatchObject({ attempt: 1 });
     } finally {
       await other.end();
     }
+  });
+
+  test("that needs a row of its handler's which is locked begins by itself; its lane goes on", async () => {
+    const { db } = fixture.database;
+    await db.query("DELETE FROM told");
+    await db.query("INSERT INTO told SELECT generate_series(0, 9)");
+    const { attempts, lease, jobs } = await held(3, {
+      ...NO_HANDLER,
+      begin: async (tx, some) => {
+        await tx.query("UPDATE told SET value = value WHERE value = ANY ($1::int[])", [
+          some.map(numberOf),
+        ]);
+        return new Map();
+      },
+    });
+    const other = await db.connect();
+    try {
+      await other.query("BEGIN");
+      await other.query("SELECT FROM told WHERE value = 1 FOR UPDATE");
+      const ends = await Promise.allSettled(jobs.map((job) => attempts.begin(lease, job)));
+      expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+      expect(ends[1]).toMatchObject({ reason: expect.any(Busy) });
+    } finally {
+      await other.end();
+    }
+  });
+
+  test("whose begin was cut off is known not to have left; another's is not", async () => {
+    const { db } = fixture.database;
+    const { attempts, lease, jobs } = await held(2);
+    const [job, another] = jobs;
+    if (!job || !another) throw new Error("no jobs");
+    const cutAtTheEnd: typeof db = {
+      ...db,
+      transaction: async (work, options) => {
+        await db.transaction(work, options);
+        throw Object.assign(new Error("terminating connection"), { code: "57P01" });
+      },
+    };
+    const cut = new Attempts({ db: cutAtTheEnd, handler: NO_HANDLER, worker: "cut" });
+    await expect(cut.begin(lease, job)).rejects.toMatchObject({ code: "57P01" });
+    expect(await attempts.begin(lease, another)).toMatchObject({ attempt: 1 });
+    const [left] = (await claimHeads(db, lease, [], 5)).jobs;
+    if (!left) throw new Error("no job is left");
+    expect(left).toMatchObject({ id: job.id, state: "running", worker: "cut" });
+    expect(cut.neverLeft(left)).toBe(true);
+    expect(attempts.neverLeft(left)).toBe(false);
+    expect(cut.neverLeft({ ...left, worker: "another" })).toBe(false);
+    expect(cut.neverLeft(another)).toBe(false);
+  });
+
+  test("whose consequence is locked is recorded by itself; the others' ends are written", async () => {
+    const { db } = fixture.database;
+    await db.query("DELETE FROM told");
+    await db.query("INSERT INTO told SELECT generate_series(0, 9)");
+    const { attempts, lease, jobs } = await held(4, {
+      ...NO_HANDLER,
+      finish: async (tx, ends, { onlyEssential }) => {
+        if (onlyEssential) return;
+        await tx.query("UPDATE told SET value = value WHERE value = ANY ($1::int[])", [
+          ends.map(({ job }) => numberOf(job)),
+        ]);
+      },
+    });
+    const begun = await Promise.all(jobs.map((job) => attempts.begin(lease, job)));
+    const ends = jobs.map((job, n) => {
+      const own = begun[n];
+      if (!own) throw new Error("not begun");
+      return { job, ...own, outcome: DONE, runMs: 1 };
+    });
+    const other = await db.connect();
+    try {
+      await other.query("BEGIN");
+      await other.query("SELECT FROM told WHERE value = 2 FOR UPDATE");
+      const recorded = await Promise.allSettled(ends.map((end) => attempts.record(end, ALL)));
+      expect(recorded.map(({ status }) => status)).toEqual([
+        "fulfilled",
+        "fulfilled",
+        "rejected",
+        "fulfilled",
+      ]);
+      const locked = ends[2];
+      if (locked) await attempts.record(locked, { together: false, consequences: "essential" });
+    } finally {
+      await other.end();
+    }
+    const ids = jobs.map(({ id }) => id);
+    expect(
+      await db.query("SELECT DISTINCT state FROM jobs WHERE id = ANY ($1::bigint[])", [ids]),
+    ).toEqual([{ state: "completed" }]);
   });
 
   test("does not begin without the lease, nor a job that somebody changed; others beside it do", async () => {
@@ -197,19 +291,14 @@ describe("an attempt", () => {
     if (!job) throw new Error("no job");
     const begun = await attempts.begin(lease, job);
     if (begun === null) throw new Error("not begun");
-    const way = { together: true, withConsequences: true };
-    const error = { errorClass: "Unknown", error: "nobody knows" };
     await Promise.all([
-      attempts.record({ job, ...begun, outcome: { type: "discard", ...error }, runMs: 1 }, way),
-      attempts.record({ job, ...begun, outcome: DONE, runMs: 1 }, way),
+      attempts.record({ job, ...begun, outcome: DONE, runMs: 1 }, ALL),
+      attempts.record({ job, ...begun, outcome: DONE, runMs: 2 }, ALL),
     ]);
-    expect(ends.map(({ outcome, applied }) => [outcome.type, applied])).toEqual([
-      ["discard", true],
-      ["complete", false],
-    ]);
+    expect(ends.map(({ applied }) => applied)).toEqual([true, false]);
     const { db } = fixture.database;
     expect(await db.query("SELECT state FROM jobs WHERE id = $1", [job.id])).toEqual([
-      { state: "discarded" },
+      { state: "completed" },
     ]);
   });
 });

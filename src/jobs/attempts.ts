@@ -1,16 +1,17 @@
 import {
   Batcher,
   type Database,
+  groupBy,
   isLockTimeout,
   isUnavailable,
   type Transaction,
 } from "../platform/index.ts";
 import type { ClaimedJob } from "./claim.ts";
-import { commitOrApart } from "./commit-apart.ts";
 import { LeaseLost } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import {
   type AttemptEnd,
+  type BeginAnswer,
   type Beginning,
   type Begun,
   beginAttempts,
@@ -18,16 +19,21 @@ import {
   verdictOf,
 } from "./outcome.ts";
 import { rekeyJobs } from "./rekey-jobs.ts";
+import { Slots } from "./slots.ts";
 import type { EndedAttempt, ExternalHandler, JobId, Outcome } from "./types.ts";
 
 const MAX_BATCH = 200;
 /** What a common transaction waits for a row that somebody else has locked. */
-const LOCK_TIMEOUT_MS = 250;
-/** Tried alone beside others that wait for their turn. */
-const ALONE_LOCK_TIMEOUT_MS = 50;
-/** One after the other, once a row is known to be locked; nobody else waits for these. */
+const LOCK_TIMEOUT_MS = 100;
+/** Who is tried apart holds nobody else. */
 const APART_LOCK_TIMEOUT_MS = 1_000;
-const MAX_BLOCKED = 1_000;
+/** Jobs of one lane that are tried one after the other. */
+const ONE_BY_ONE_LOCK_TIMEOUT_MS = 50;
+/** Transactions apart at once: each has a connection. */
+const BEGINS_APART = 3;
+const ENDS_APART = 4;
+/** Remembered about single jobs; more is forgotten, which costs time and nothing else. */
+const MAX_REMEMBERED = 10_000;
 
 /** An attempt that was begun, and what its handler keeps of it. */
 export interface BegunAttempt extends Begun {
@@ -44,8 +50,16 @@ export interface RecordedEnd extends AttemptEnd {
 export interface RecordWay {
   /** With what else meets it; false: by itself. */
   together: boolean;
-  /** With what the handler makes of it (`finish`). */
-  withConsequences: boolean;
+  /**
+   * With what the handler makes of it (`finish`); `essential`: with as much of that as is not
+   * locked, where waiting has been in vain for long.
+   */
+  consequences: "all" | "essential" | "none";
+}
+
+/** Somebody has a row locked that the attempt needs. Nothing is wrong with the job: try again. */
+export class Busy extends Error {
+  override name = "Busy";
 }
 
 /**
@@ -53,22 +67,27 @@ export interface RecordWay {
  * travel together when they meet, whichever lanes they are of. One at a time, each bot's messages
  * would wait for one another at their lane's row, and every message for two commits of its own.
  *
- * - A begin locks the lanes' rows (`jobs.begin`) and so comes before anything of the same
- *   transaction; a drain's fence, in its attempts' own commit.
- * - An end locks no lane but where jobs change their key, which comes last.
- * - What fails together is tried alone, and what finds a row locked goes by itself from then on, so
- *   that neither holds the others (commit-apart.ts).
+ * What one needs must not hold the others:
+ * - A begin locks its lane's row. In a common transaction rows that are locked are passed over; those
+ *   lanes begin apart, each by itself, and wait there. A begin of which a handler's row is locked
+ *   begins apart from then on.
+ * - An end locks no lane, but for where jobs change their key, which comes last. Only successes
+ *   travel together: what else an outcome may say is written in other places (chats that moved, that
+ *   cannot be reached), in an order that several of them would not keep.
+ * - What fails together is tried apart: a begin with those of its lane, then alone; an end alone.
  */
 export class Attempts {
   private readonly db: Database;
   private readonly handler: ExternalHandler;
   private readonly worker: string;
-  private readonly begins: Batcher<Beginning, BegunAttempt | null | "lost">;
-  private readonly beginsApart: Batcher<Beginning, BegunAttempt | null | "lost">;
+  private readonly begins: Batcher<Beginning, BeginResult>;
   private readonly ends: Batcher<RecordedEnd, undefined>;
-  private readonly endsApart: Batcher<RecordedEnd, undefined>;
-  /** Lanes whose row was found locked. */
-  private readonly blocked = new Set<string>();
+  private readonly beginSlots = new Slots(BEGINS_APART);
+  private readonly endSlots = new Slots(ENDS_APART);
+  /** Jobs whose begin found a row of its handler locked. */
+  private readonly blocked = new Set<JobId>();
+  /** Jobs whose begin was cut off, with or without its commit: their calls did not leave. */
+  private readonly unsure = new Set<JobId>();
 
   constructor(options: { db: Database; handler: ExternalHandler; worker: string }) {
     this.db = options.db;
@@ -78,77 +97,68 @@ export class Attempts {
       maxItems: MAX_BATCH,
       groupOf: ({ lease }) => lease.workspaceId,
       isShared: isUnavailable,
-      run: (items) =>
-        commitOrApart(items, {
-          together: (all) => this.beginAll(all, LOCK_TIMEOUT_MS),
-          alone: async (item) => only(await this.beginAll([item], ALONE_LOCK_TIMEOUT_MS)),
-          workspaceOf: ({ lease }) => lease.workspaceId,
-        }),
-    });
-    this.beginsApart = new Batcher({
-      maxItems: 1,
-      groupOf: ({ lease }) => lease.workspaceId,
-      run: (items) => this.beginAll(items, APART_LOCK_TIMEOUT_MS),
+      run: (items) => this.beginBatch(items),
     });
     this.ends = new Batcher({
       maxItems: MAX_BATCH,
       groupOf: ({ job }) => job.workspaceId,
       isShared: isUnavailable,
-      run: (items) =>
-        commitOrApart(items, {
-          together: (all) => this.recordAll(all, LOCK_TIMEOUT_MS),
-          alone: async (item) => only(await this.recordAll([item], ALONE_LOCK_TIMEOUT_MS)),
-          workspaceOf: ({ job }) => job.workspaceId,
-        }),
-    });
-    this.endsApart = new Batcher({
-      maxItems: 1,
-      groupOf: ({ job }) => job.workspaceId,
-      run: (items) => this.recordAll(items, APART_LOCK_TIMEOUT_MS),
+      run: (items) => this.recordBatch(items),
     });
   }
 
   /**
    * Marks a job running as its next attempt, durably, with what the handler keeps of it; null when
-   * somebody else changed the job meanwhile. Throws `LeaseLost`, an error of a lock that was waited
-   * for too long (nothing is wrong with the job: try again), the database's or the handler's.
+   * somebody else changed the job meanwhile. Throws `LeaseLost`, `Busy`, the database's error or the
+   * handler's.
    */
   async begin(lease: Lease, job: ClaimedJob): Promise<BegunAttempt | null> {
-    const isBlocked = this.blocked.has(lease.lane);
     try {
-      const begun = await (isBlocked ? this.beginsApart : this.begins).add({ lease, job });
-      if (isBlocked) this.blocked.delete(lease.lane);
+      const begun = await this.begins.add({ lease, job });
+      this.blocked.delete(job.id);
       if (begun === "lost") throw new LeaseLost(`lane ${lease.lane} has another holder`);
-      return begun;
+      if (begun === "busy") throw new Busy(`lane ${lease.lane} is locked`);
+      this.unsure.delete(job.id);
+      return begun === "changed" ? null : begun;
     } catch (error) {
-      if (isLockTimeout(error) && this.blocked.size < MAX_BLOCKED) this.blocked.add(lease.lane);
-      throw error;
+      if (isUnavailable(error)) remember(this.unsure, job.id);
+      if (!isLockTimeout(error)) throw error;
+      remember(this.blocked, job.id);
+      throw new Busy(`job ${job.id} needs a row that is locked`);
     }
   }
 
-  /** Records an outcome by attempt, lease or no lease. Throws what kept it from being written. */
-  async record(end: RecordedEnd, { together, withConsequences }: RecordWay): Promise<void> {
-    if (!withConsequences) {
-      await this.db.transaction((tx) =>
-        this.recordIn(tx, [end], { wasRunning: true, withConsequences }),
-      );
-    } else await (together ? this.ends : this.endsApart).add(end);
+  /**
+   * True when the job is marked running by an attempt of this process whose begin was cut off: its
+   * call did not leave.
+   */
+  neverLeft(job: ClaimedJob): boolean {
+    return job.worker === this.worker && this.unsure.has(job.id);
   }
 
-  /** Records outcomes in the caller's transaction, each job once; consequences as `record` does. */
+  /** Records an outcome by attempt, lease or no lease. Throws what kept it from being written. */
+  async record(end: RecordedEnd, { together, consequences }: RecordWay): Promise<void> {
+    const isCommon = together && consequences === "all" && end.outcome.type === "complete";
+    await (isCommon ? this.ends.add(end) : this.recordApart(end, consequences));
+  }
+
+  /** Records outcomes in the caller's transaction, each job once. */
   async recordIn(
     tx: Transaction,
     ends: RecordedEnd[],
-    { wasRunning, withConsequences = true }: { wasRunning: boolean; withConsequences?: boolean },
+    {
+      wasRunning,
+      consequences = "all",
+    }: { wasRunning: boolean; consequences?: RecordWay["consequences"] },
   ): Promise<void> {
     const nowMs = Date.now();
     const changed = await recordOutcomes(tx, ends, { worker: this.worker, nowMs, wasRunning });
-    if (withConsequences) {
+    if (consequences !== "none") {
       const ended = ends.map(({ job, attempt, outcome, own }): EndedAttempt => {
         const { state } = verdictOf(job, attempt, outcome, nowMs);
         return { job, own, outcome, state, applied: changed.has(job.id) };
       });
-      await this.handler.finish?.(tx, ended);
+      await this.handler.finish?.(tx, ended, { onlyEssential: consequences === "essential" });
     }
     // Last, and in their order: lanes come behind all rows that outcomes write.
     const moved = ends.filter(({ job, outcome }) => job.orderingKey && newKeyOf(outcome) !== null);
@@ -158,13 +168,64 @@ export class Attempts {
     }
   }
 
+  private async beginBatch(items: Beginning[]): Promise<Array<BeginResult | Promise<BeginResult>>> {
+    const isBlocked = ({ job }: Beginning) => this.blocked.has(job.id);
+    const open = items.filter((item) => !isBlocked(item));
+    const results = new Map<Beginning, BeginResult | Promise<BeginResult>>();
+    try {
+      const answers = await this.beginAll(open, {
+        skipLocked: true,
+        lockTimeoutMs: LOCK_TIMEOUT_MS,
+      });
+      for (const [n, item] of open.entries()) {
+        const answer = answers[n];
+        if (answer !== undefined && answer !== "busy") results.set(item, answer);
+      }
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+    }
+    // Nobody waits for these but who asked.
+    for (const item of items.filter(isBlocked)) {
+      results.set(item, quiet(this.beginApart([item])).then(only));
+    }
+    const rest = items.filter((item) => !results.has(item));
+    for (const lane of groupBy(rest, ({ lease }) => `${lease.lane} ${lease.epoch}`).values()) {
+      const begun = quiet(this.beginApart(lane));
+      for (const [n, item] of lane.entries()) {
+        results.set(item, quiet(begun.then((all) => all[n] ?? "busy")));
+      }
+    }
+    return items.map((item) => results.get(item) ?? "busy");
+  }
+
+  /** Jobs of one lane, whose row is waited for; one after the other where one of them fails. */
+  private beginApart(items: Beginning[]): Promise<Array<BeginResult | Promise<BeginResult>>> {
+    return inSlot(this.beginSlots, async () => {
+      try {
+        const lockTimeoutMs = APART_LOCK_TIMEOUT_MS;
+        return await this.beginAll(items, { skipLocked: false, lockTimeoutMs });
+      } catch (error) {
+        if (items.length === 1 || isUnavailable(error)) throw error;
+      }
+      const results: Array<BeginResult | Promise<BeginResult>> = [];
+      for (const item of items) {
+        const lockTimeoutMs = ONE_BY_ONE_LOCK_TIMEOUT_MS;
+        const begun = this.beginAll([item], { skipLocked: true, lockTimeoutMs }).then(only);
+        results.push(quiet(begun));
+        await begun.catch(() => {});
+      }
+      return results;
+    });
+  }
+
   private async beginAll(
     items: Beginning[],
-    lockTimeoutMs: number,
-  ): Promise<Array<BegunAttempt | null | "lost">> {
+    { skipLocked, lockTimeoutMs }: { skipLocked: boolean; lockTimeoutMs: number },
+  ): Promise<BeginResult[]> {
+    if (items.length === 0) return [];
     return this.db.transaction(
       async (tx) => {
-        const answers = await beginAttempts(tx, items, this.worker);
+        const answers = await beginAttempts(tx, items, { worker: this.worker, skipLocked });
         const jobs = items.map(({ job }) => job).filter((_, n) => isBegun(answers[n]));
         const owns = jobs.length === 0 ? undefined : await this.handler.begin?.(tx, jobs);
         return answers.map((answer, n) => {
@@ -176,19 +237,62 @@ export class Attempts {
     );
   }
 
-  private async recordAll(ends: RecordedEnd[], lockTimeoutMs: number): Promise<undefined[]> {
+  private async recordBatch(ends: RecordedEnd[]): Promise<Array<undefined | Promise<undefined>>> {
+    try {
+      await this.recordAll(ends, LOCK_TIMEOUT_MS);
+      return ends.map(() => undefined);
+    } catch (error) {
+      if (isUnavailable(error)) throw error;
+      return ends.map((end) => quiet(this.recordApart(end, "all")));
+    }
+  }
+
+  private recordApart(
+    end: RecordedEnd,
+    consequences: RecordWay["consequences"],
+  ): Promise<undefined> {
+    return inSlot(this.endSlots, () => this.recordAll([end], APART_LOCK_TIMEOUT_MS, consequences));
+  }
+
+  private async recordAll(
+    ends: RecordedEnd[],
+    lockTimeoutMs: number,
+    consequences: RecordWay["consequences"] = "all",
+  ): Promise<undefined> {
     await this.db.transaction(
       async (tx) => {
-        for (const round of onceEach(ends)) await this.recordIn(tx, round, { wasRunning: true });
+        for (const round of onceEach(ends)) {
+          await this.recordIn(tx, round, { wasRunning: true, consequences });
+        }
       },
       { lockTimeoutMs },
     );
-    return ends.map(() => undefined);
   }
 }
 
-const isBegun = (answer: Begun | null | "lost" | undefined): answer is Begun =>
-  typeof answer === "object" && answer !== null;
+type BeginResult = BegunAttempt | Exclude<BeginAnswer, Begun>;
+
+const isBegun = (answer: BeginAnswer | undefined): answer is Begun => typeof answer === "object";
+
+async function inSlot<Result>(slots: Slots, work: () => Promise<Result>): Promise<Result> {
+  await slots.take(0);
+  try {
+    return await work();
+  } finally {
+    slots.give();
+  }
+}
+
+/** Somebody waits for it later: until then it must not count as unhandled. */
+function quiet<Result>(promise: Promise<Result>): Promise<Result> {
+  promise.catch(() => {});
+  return promise;
+}
+
+function remember(jobs: Set<JobId>, id: JobId): void {
+  if (jobs.size >= MAX_REMEMBERED) jobs.clear();
+  jobs.add(id);
+}
 
 /** The result of a batch of one. */
 function only<Result>(results: Result[]): Result {

@@ -46,15 +46,24 @@ export async function commitOrApart<Item, Result>(
   const lockTimeouts = new Map<string, unknown[]>();
   const ends = new Map<Item, PromiseSettledResult<Result>>();
   const rest = items.values();
+  let away: unknown;
   const tryRest = async () => {
     for (const item of rest) {
       const workspace = workspaceOf(item);
       const met = lockTimeouts.get(workspace) ?? [];
       lockTimeouts.set(workspace, met);
-      const isHopeless = met.length >= MAX_LOCK_TIMEOUTS;
-      const [end] = await Promise.allSettled([isHopeless ? Promise.reject(met[0]) : alone(item)]);
+      const [end] = await Promise.allSettled([
+        away !== undefined
+          ? Promise.reject(away)
+          : met.length >= MAX_LOCK_TIMEOUTS
+            ? Promise.reject(met[0])
+            : alone(item),
+      ]);
       ends.set(item, end);
-      if (end.status === "rejected" && isLockTimeout(end.reason)) met.push(end.reason);
+      if (end.status === "fulfilled") continue;
+      if (isLockTimeout(end.reason)) met.push(end.reason);
+      // Each of the others would wait as long to learn the same.
+      if (isUnavailable(end.reason)) away = end.reason;
     }
   };
   await Promise.all(Array.from({ length: ALONE_AT_ONCE }, tryRest));

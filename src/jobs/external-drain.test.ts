@@ -459,6 +459,43 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     },
   );
 
+  test("a begin that was cut off after its commit is nobody's death: its call is made at once", async () => {
+    const lane = randomUUID();
+    const { db } = fixture.database;
+    let cuts = 0;
+    const cut: typeof db = {
+      ...db,
+      transaction: async (work, options) => {
+        const result = await db.transaction(work, options);
+        if (++cuts === 1) throw Object.assign(new Error("terminating"), { code: "57P01" });
+        return result;
+      },
+    };
+    const engine = fixture.engine({ db: cut });
+    const known: boolean[] = [];
+    let calls = 0;
+    await engine.startPool(
+      "outbound",
+      handler({
+        orphan: async (_job, { neverLeft }) => {
+          known.push(neverLeft);
+          return { outcome: { type: "pause", untilMs: Date.now(), reason: "cut off" } };
+        },
+        run: async () => {
+          calls++;
+          return DONE;
+        },
+      }),
+      { slots: 1 },
+    );
+    await db.transaction((tx) => engine.enqueueIn(tx, [job(lane, "k", 1)]));
+    await waitFor(allEnded(lane), { what: "the call" });
+    await engine.stop(2_000);
+    expect({ calls, known }).toEqual({ calls: 1, known: [true] });
+    const rows = await db.query("SELECT state, attempts, deaths FROM jobs WHERE lane = $1", [lane]);
+    expect(rows).toEqual([{ state: "completed", attempts: 1, deaths: 0 }]);
+  });
+
   test("a shutdown aborts a call that hangs, and hands back what was not begun", async () => {
     const lane = randomUUID();
     const engine = fixture.engine();

@@ -6,7 +6,14 @@ import {
   type Logger,
   sqlState,
 } from "../platform/index.ts";
-import { type Attempts, type BegunAttempt, newKeyOf, type RecordedEnd } from "./attempts.ts";
+import {
+  type Attempts,
+  type BegunAttempt,
+  Busy,
+  newKeyOf,
+  type RecordedEnd,
+  type RecordWay,
+} from "./attempts.ts";
 import {
   type Claim,
   type ClaimedJob,
@@ -32,6 +39,9 @@ const POLL_MS = 25;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
 const RECORD_RETRY_MS = 200;
+const BUSY_RETRY_MS = 100;
+/** So often an outcome waits, alone, for a row of its consequences: about half a minute. */
+const MAX_LOCK_TIMEOUTS = 25;
 /** While the database is away, it is asked this often whether it is back. */
 const CUT_OFF_MS = 200;
 /** So often an error of nobody knows what is taken for one that passes. */
@@ -50,7 +60,10 @@ export interface ExternalDrainOptions {
 }
 
 /** What becomes of an orphan where its handler has nothing to say. */
-const DIED: { outcome: Outcome; own?: unknown } = {
+const NEVER_LEFT: { outcome: Outcome; own?: unknown } = {
+  outcome: { type: "pause", untilMs: 0, reason: "cut off before it left" },
+};
+const DIED: typeof NEVER_LEFT = {
   outcome: {
     type: "retry",
     errorClass: "WorkerDied",
@@ -224,18 +237,29 @@ export class ExternalDrain {
     this.inFlight.set(job.id, { key: job.orderingKey, ended });
   }
 
-  private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
-    const { attempts, log, inHand } = this.options;
-    let begun: BegunAttempt | null;
-    try {
-      begun = await attempts.begin(this.held.lease, job);
-    } catch (error) {
-      if (error instanceof LeaseLost) this.held.lost = true;
-      else if (isUnavailable(error)) this.cutOff();
-      // A lock that somebody holds is nothing of the job's: it is chosen again.
-      else if (!isLockTimeout(error)) await this.recordFailedBegin(job, error);
-      return;
+  /** Null when it did not begin: there is nothing to run. */
+  private async begin(job: ClaimedJob): Promise<BegunAttempt | null> {
+    for (;;) {
+      try {
+        return await this.options.attempts.begin(this.held.lease, job);
+      } catch (error) {
+        if (error instanceof Busy) {
+          if (this.held.lost || this.turn.isOver()) return null;
+          // It was chosen, and what its pace allows has been counted: it is not chosen again.
+          await new Promise((resolve) => setTimeout(resolve, BUSY_RETRY_MS));
+          continue;
+        }
+        if (error instanceof LeaseLost) this.held.lost = true;
+        else if (isUnavailable(error)) this.cutOff();
+        else await this.recordFailedBegin(job, error);
+        return null;
+      }
     }
+  }
+
+  private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
+    const { log, inHand } = this.options;
+    const begun = await this.begin(job);
     if (begun === null) return;
     const ended = inHand.begin(`${job.queue} job ${job.id}`);
     const startedMs = performance.now();
@@ -277,19 +301,22 @@ export class ExternalDrain {
    * database says, and without its consequences (`finish`) where those are what fails.
    */
   private async record(end: RecordedEnd): Promise<void> {
-    const way = { together: true, withConsequences: true };
+    const way: RecordWay = { together: true, consequences: "all" };
     let strange = 0;
+    let locked = 0;
     for (;;) {
       try {
         await this.options.attempts.record(end, way);
         return;
       } catch (error) {
+        // What failed together has been tried alone by now.
         if (this.turn.stopNow.aborted) throw error;
         way.together = isUnavailable(error);
         if (sqlState(error) === undefined && !isUnavailable(error)) strange++;
+        if (isLockTimeout(error) && ++locked > MAX_LOCK_TIMEOUTS) way.consequences = "essential";
         if (isOfItsData(error) || strange > MAX_STRANGE_ERRORS) {
-          if (!way.withConsequences) throw error;
-          way.withConsequences = false;
+          if (way.consequences === "none") throw error;
+          way.consequences = "none";
           const context = { err: error, jobId: end.job.id };
           this.options.log.error(context, "an outcome is recorded without its consequences");
           continue;
@@ -305,15 +332,19 @@ export class ExternalDrain {
     for (const orphan of [...this.orphans.values()]) {
       if (orphan.askAtMs > Date.now()) continue;
       const { job } = orphan;
-      let { outcome, own = null } = (await runner.orphan?.(job)) ?? DIED;
-      if (outcome.type === "pause") {
+      const neverLeft = this.options.attempts.neverLeft(job);
+      let { outcome, own = null } =
+        (await runner.orphan?.(job, { neverLeft })) ?? (neverLeft ? NEVER_LEFT : DIED);
+      if (outcome.type === "pause" && !neverLeft) {
         orphan.askAtMs = outcome.untilMs;
         continue;
       }
       await this.options.db.transaction(async (tx) => {
         await mustHold(tx, this.held.lease);
-        const deaths = (await countDeaths(tx, [job], { asAttempts: false })).get(job.id) ?? 0;
-        if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = killedWorkers(job.worker);
+        if (!neverLeft) {
+          const deaths = (await countDeaths(tx, [job], { asAttempts: false })).get(job.id) ?? 0;
+          if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = killedWorkers(job.worker);
+        }
         const end = { job, attempt: job.attempts, begun: job.begun, own, outcome, runMs: 0 };
         await this.options.attempts.recordIn(tx, [end], { wasRunning: true });
       });

@@ -34,8 +34,10 @@ test("a dead holder's late outcome does not land on the attempt after a retry by
     const [claim] = await claimInOrder(db, "outbound", [{ lease, limit: 1 }]);
     const job = claim?.jobs[0];
     if (job === undefined) throw new Error("no job");
-    const [begun] = await db.transaction((tx) => beginAttempts(tx, [{ lease, job }], worker));
-    if (begun === undefined || begun === null || begun === "lost") throw new Error("not begun");
+    const [begun] = await db.transaction((tx) =>
+      beginAttempts(tx, [{ lease, job }], { worker, skipLocked: false }),
+    );
+    if (typeof begun !== "object") throw new Error("not begun");
     return { job, begun };
   };
   type Attempt = { job: Awaited<ReturnType<typeof begin>>["job"]; begun: Begun };

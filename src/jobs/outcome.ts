@@ -145,18 +145,25 @@ export async function recordOutcomes(
   return new Set(rows.map((row) => row.id));
 }
 
-/** Under the fences of their lanes: nothing is begun where the lease is gone. */
-const BEGIN = `/* jobs.begin */
+/**
+ * Under the fences of their lanes: nothing is begun where the lease is gone. `own` is what the
+ * snapshot says of that, `held` what is still so once the row is locked.
+ */
+const begin = (ifLocked: "SKIP LOCKED" | "") => `/* jobs.begin */
 WITH wanted AS MATERIALIZED (
   SELECT n, $2::text AS queue, lane, epoch, workspace_id, id
   FROM unnest($1::int[], $3::text[], $4::bigint[], $5::uuid[], $6::bigint[])
     AS w(n, lane, epoch, workspace_id, id) ${fewRows("$1")}
-), held AS MATERIALIZED (
+), own AS MATERIALIZED (
   SELECT l.queue, l.lane, l.epoch FROM (SELECT DISTINCT queue, lane, epoch FROM wanted) w
   JOIN lanes l ON l.queue = w.queue AND l.lane = w.lane AND l.epoch = w.epoch
   WHERE l.owner = $7
+), held AS MATERIALIZED (
+  SELECT l.queue, l.lane, l.epoch FROM own o
+  JOIN lanes l ON l.queue = o.queue AND l.lane = o.lane AND l.epoch = o.epoch
+  WHERE l.owner = $7
   ORDER BY l.lane
-  FOR NO KEY UPDATE OF l
+  FOR NO KEY UPDATE OF l ${ifLocked}
 ), ready AS MATERIALIZED (
   SELECT w.n, w.workspace_id, w.id FROM wanted w JOIN held USING (queue, lane, epoch)
   ${fewRows("$1")}
@@ -167,7 +174,12 @@ WITH wanted AS MATERIALIZED (
   WHERE j.workspace_id = r.workspace_id AND j.id = r.id AND j.state IN ('available', 'retryable')
   RETURNING r.n, j.attempts, j.begun
 )
-SELECT r.n, b.attempts, b.begun FROM ready r LEFT JOIN begun b ON b.n = r.n`;
+SELECT w.n, r.n IS NOT NULL AS held, b.attempts, b.begun FROM wanted w
+JOIN own USING (queue, lane, epoch)
+LEFT JOIN ready r ON r.n = w.n
+LEFT JOIN begun b ON b.n = w.n`;
+const BEGIN_OR_WAIT = begin("");
+const BEGIN_OR_SKIP = begin("SKIP LOCKED");
 
 /** An attempt that was begun: which one of its job it is, and the number it is known by. */
 export interface Begun {
@@ -182,17 +194,28 @@ export interface Beginning {
 }
 
 /**
- * Marks jobs of one queue and one owner running, each as its next attempt. Answers in their order:
- * null when somebody else changed the job meanwhile, "lost" when the lane has another holder.
+ * What became of a begin. `changed`: somebody else changed the job meanwhile; `lost`: the lane has
+ * another holder; `busy`: somebody has the lane's row locked.
+ */
+export type BeginAnswer = Begun | "changed" | "lost" | "busy";
+
+/**
+ * Marks jobs of one queue and one owner running, each as its next attempt. Answers in their order.
+ * A lane whose row is locked is waited for, unless `skipLocked`.
  */
 export async function beginAttempts(
   tx: Transaction,
   beginnings: Beginning[],
-  worker: string,
-): Promise<Array<Begun | null | "lost">> {
+  { worker, skipLocked }: { worker: string; skipLocked: boolean },
+): Promise<BeginAnswer[]> {
   const first = beginnings[0];
   if (first === undefined) return [];
-  const rows = await tx.query<{ n: number; attempts: number | null; begun: string | null }>(BEGIN, [
+  const rows = await tx.query<{
+    n: number;
+    held: boolean;
+    attempts: number | null;
+    begun: string | null;
+  }>(skipLocked ? BEGIN_OR_SKIP : BEGIN_OR_WAIT, [
     beginnings.map((_, n) => n),
     first.lease.queue,
     beginnings.map(({ lease }) => lease.lane),
@@ -203,12 +226,12 @@ export async function beginAttempts(
     worker,
   ]);
   const answers = new Map(
-    rows.map(({ n, attempts, begun }) => [
-      n,
-      attempts === null || begun === null ? null : { attempt: attempts, begun },
-    ]),
+    rows.map(({ n, held, attempts, begun }): [number, BeginAnswer] => {
+      if (!held) return [n, skipLocked ? "busy" : "lost"];
+      return [n, attempts === null || begun === null ? "changed" : { attempt: attempts, begun }];
+    }),
   );
-  return beginnings.map((_, n) => answers.get(n) ?? (answers.has(n) ? null : "lost"));
+  return beginnings.map((_, n) => answers.get(n) ?? "lost");
 }
 
 const MARK = `/* jobs.mark */

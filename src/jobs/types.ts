@@ -149,9 +149,14 @@ export interface ExternalHandler<Own = unknown> {
   begin?(tx: Transaction, jobs: Job[]): Promise<Map<JobId, Own>>;
   /**
    * Inside the transaction that records the outcomes, by attempt, lease or no lease; each job once.
-   * Throwing is as in `begin`; what fails alone is recorded without it.
+   * Several are all successes. Throwing is as in `begin`; what fails alone is recorded without it.
+   * `onlyEssential`: what must be known of the outcome itself, without what is locked.
    */
-  finish?(tx: Transaction, ends: EndedAttempt<Own>[]): Promise<void>;
+  finish?(
+    tx: Transaction,
+    ends: EndedAttempt<Own>[],
+    options: { onlyEssential: boolean },
+  ): Promise<void>;
 }
 
 export type Choice =
@@ -190,9 +195,13 @@ export interface LaneRunner<Own = unknown> {
   run(job: Job, signal: AbortSignal, own: Own | null): Promise<Outcome>;
   /**
    * What became of a job that a dead holder left running? `job.attempts` counts that attempt.
-   * A `pause` outcome means: not known before `untilMs`, ask again. Default: retry.
+   * A `pause` outcome to a later time means: not known before `untilMs`, ask again. Default: retry.
+   * `neverLeft`: the attempt was cut off before its call, which is certain.
    */
-  orphan?(job: Job): Promise<{ outcome: Outcome; own?: Own | null }>;
+  orphan?(
+    job: Job,
+    options: { neverLeft: boolean },
+  ): Promise<{ outcome: Outcome; own?: Own | null }>;
   close?(): Promise<void>;
 }
 

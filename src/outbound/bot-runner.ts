@@ -66,9 +66,20 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return result.outcome;
   }
 
-  /** What a dead holder left: not known before its call's deadline has passed, unknown after it. */
-  async orphan(job: Job): Promise<{ outcome: Outcome; own?: SendAttempt }> {
+  /**
+   * What a dead holder left: not known before its call's deadline has passed, unknown after it; but
+   * for a call that did not leave, which waits for nothing.
+   */
+  async orphan(
+    job: Job,
+    { neverLeft }: { neverLeft: boolean },
+  ): Promise<{ outcome: Outcome; own?: SendAttempt | null }> {
     const left = await orphanedAttempt(this.options.db, job);
+    if (neverLeft) {
+      const why = "the database was cut off before it was sent";
+      const result = notSentResult("cut-off", why, systemClock());
+      return { outcome: result.outcome, own: left && { ...left.attempt, result } };
+    }
     if (left === null) {
       const error = "no attempt was on record";
       return { outcome: { type: "retry", errorClass: "WorkerDied", error } };

@@ -54,7 +54,8 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
       return new BotRunner({ ...options, bot, pace, observe, callTimeoutMs });
     },
     begin: (tx, jobs) => beginSending(tx, jobs, callTimeoutMs),
-    finish: (tx, ends) => endSending(tx, ends, { log, reportUnauthorized }),
+    finish: (tx, ends, { onlyEssential }) =>
+      endSending(tx, ends, { log, reportUnauthorized, onlyEssential }),
   };
 }
 

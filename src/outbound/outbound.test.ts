@@ -4,7 +4,7 @@ import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import { backends } from "../../test/support/requirements.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
-import type { Job, Jobs } from "../jobs/index.ts";
+import type { Jobs } from "../jobs/index.ts";
 import { createMetrics, silentLogger } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
 import { createOutboundHooks } from "./hooks.ts";
@@ -305,65 +305,6 @@ describe.each(backends)("sending, on $name", (backend) => {
       { what: "the job to end" },
     );
     expect(received()).toEqual([]);
-    await stop();
-  });
-
-  test("an outcome whose transaction is repeated is written all the same", async () => {
-    const { db, bot, user, connectorId, engine, stop } = await world();
-    await engine.stop(1_000);
-    const submitting = fixture.engine();
-    const [message] = await db.transaction((tx) =>
-      submitMessages(tx, submitting, [
-        {
-          workspaceId: fixture.workspaceId,
-          connectorId,
-          chatId: String(user.id),
-          text: "kept",
-        },
-      ]),
-    );
-    const [row] = await db.query<{ id: string }>("SELECT id FROM jobs WHERE lane = $1", [
-      connectorId,
-    ]);
-    const handler = createOutboundHandler({
-      db,
-      botApiFor: async () => createBotApiFactory({ apiRoot: sandbox.url })(bot.token),
-      onUnauthorized: async () => {},
-      metrics: createMetrics(),
-      log: silentLogger,
-      limits: FAST,
-    });
-    const runner = await handler.open({ lane: connectorId, workspaceId: fixture.workspaceId });
-    const job: Job = {
-      id: row?.id ?? "",
-      queue: "outbound",
-      lane: connectorId,
-      workspaceId: fixture.workspaceId,
-      kind: "message",
-      orderingKey: String(user.id),
-      priority: 5,
-      payload: { messageId: message?.id ?? "" },
-      body: null,
-      attempts: 0,
-      maxAttempts: 10,
-      createdAt: new Date(),
-      causeId: null,
-    };
-    const begun = await db.transaction(async (tx) => handler.begin?.(tx, [job]));
-    const own = begun?.get(job.id) ?? null;
-    const outcome = await runner.run(job, new AbortController().signal, own);
-    const end = { job, own, outcome, state: "completed" as const, applied: true };
-    let tries = 0;
-    await db.transaction(async (tx) => {
-      await handler.finish?.(tx, [end]);
-      if (++tries === 1) throw Object.assign(new Error("deadlock"), { code: "40P01" });
-    });
-    expect(tries).toBe(2);
-    const found = await getMessage(db, {
-      workspaceId: fixture.workspaceId,
-      id: message?.id ?? "",
-    });
-    expect(found).toMatchObject({ state: "sent", telegramMessageIds: [expect.any(String)] });
     await stop();
   });
 

@@ -1,5 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { markUnreachable, recordOutgoing, rekeyChat } from "../conversations/index.ts";
+import {
+  markUnreachable,
+  recordOutgoing,
+  rekeyChat,
+  type SentMessage,
+} from "../conversations/index.ts";
 import type { EndedAttempt, Job, JobId } from "../jobs/index.ts";
 import {
   fewRows,
@@ -112,10 +117,12 @@ const IS_NEWS = "(e.state IS NOT NULL AND (e.state = 'sent' OR m.state <> 'sent'
  */
 const END = `/* outbound.attempt-end */
 WITH ends AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[],
+  SELECT workspace_id, message_id, attempt_id, outcome, attempt_class, retry_after_s, is_pause,
+    state, string_to_array(ids, ',')::bigint[] AS telegram_ids, error_class, error
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[],
     $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[])
     AS e(workspace_id, message_id, attempt_id, outcome, attempt_class, retry_after_s, is_pause,
-      state, telegram_ids, error_class, error) ${fewRows("$1")}
+      state, ids, error_class, error) ${fewRows("$1")}
 ), attempt AS (
   SELECT a.workspace_id, a.id, a.finished_at IS NULL AS is_first FROM ends e
   JOIN send_attempts a ON a.workspace_id = e.workspace_id AND a.id = e.attempt_id
@@ -130,8 +137,8 @@ UPDATE outbound_messages m SET
   state = CASE WHEN ${IS_NEWS} THEN e.state ELSE m.state END,
   error_class = CASE WHEN ${IS_NEWS} THEN e.error_class ELSE m.error_class END,
   error = CASE WHEN ${IS_NEWS} THEN e.error ELSE m.error END,
-  telegram_message_ids =
-    m.telegram_message_ids || coalesce(string_to_array(e.telegram_ids, ',')::bigint[], '{}'),
+  telegram_message_ids = CASE WHEN m.telegram_message_ids @> e.telegram_ids
+    THEN m.telegram_message_ids ELSE m.telegram_message_ids || e.telegram_ids END,
   sent_at = CASE WHEN e.state = 'sent' THEN coalesce(m.sent_at, clock_timestamp())
     ELSE m.sent_at END
 FROM ends e
@@ -145,11 +152,15 @@ export interface EndSendingOptions {
   reportUnauthorized(connectorId: string, reason: string): Promise<void>;
 }
 
-/** Writes what became of attempts, of their messages, and what that says of chats and bots. */
+/**
+ * Writes what became of attempts, of their messages, and what that says of chats and bots. Several
+ * ends are successes (jobs room); `onlyEssential`: attempts and messages, and the rest where nobody
+ * has it locked.
+ */
 export async function endSending(
   tx: Transaction,
   ends: Ended[],
-  { log, reportUnauthorized }: EndSendingOptions,
+  { log, reportUnauthorized, onlyEssential }: EndSendingOptions & { onlyEssential: boolean },
 ): Promise<void> {
   const changes = ends.map((end) => ({ end, result: resultOf(end), ...messageChange(end) }));
   await tx.query(END, [
@@ -161,13 +172,22 @@ export async function endSending(
     changes.map(({ result }) => result?.retryAfterS ?? null),
     changes.map(({ result }) => result?.outcome.type === "pause"),
     changes.map(({ state }) => state),
-    changes.map(({ result }) => messageIdsOf(result?.message).join(",") || null),
+    changes.map(({ result }) => messageIdsOf(result?.message).join(",")),
     changes.map(({ errorClass }) => errorClass),
     changes.map(({ error }) => error),
   ]);
-  await showInConversations(tx, ends, log);
-  await writeHolds(tx, ends);
-  await writeChats(tx, ends);
+  const sent = sentMessages(ends);
+  const confined = { log, jobId: ends[0]?.job.id, mayLeave: onlyEssential };
+  if (ends.length > 1) await recordOutgoing(tx, sent);
+  else if (sent.length > 0) {
+    // A fault in how a message is shown must not undo what is known: that it was sent. Of several
+    // ends the faulty one is found by trying each alone, which the caller does.
+    await confine(tx, () => recordOutgoing(tx, sent), { ...confined, mayFail: true });
+  }
+  for (const write of [writeHolds, writeUnreachable, writeMoves]) {
+    if (onlyEssential) await confine(tx, () => write(tx, ends), { ...confined, mayFail: false });
+    else await write(tx, ends);
+  }
   const refused = new Map(
     ends.flatMap((end) => {
       const result = resultOf(end);
@@ -177,6 +197,25 @@ export async function endSending(
   for (const [connectorId, error] of refused) {
     const reason = error ?? "Telegram refuses the bot's token.";
     tx.afterCommit(() => void reportUnauthorized(connectorId, reason));
+  }
+}
+
+/** `mayFail`: an error of the write is logged; `mayLeave`: what is locked is left out, and logged. */
+async function confine(
+  tx: Transaction,
+  write: () => Promise<unknown>,
+  context: { log: Logger; jobId: JobId | undefined; mayFail: boolean; mayLeave: boolean },
+): Promise<void> {
+  await tx.query("SAVEPOINT consequence");
+  try {
+    await write();
+    await tx.query("RELEASE SAVEPOINT consequence");
+  } catch (error) {
+    if (isUnavailable(error) || sqlState(error)?.startsWith("40")) throw error;
+    if (isLockTimeout(error) ? !context.mayLeave : !context.mayFail) throw error;
+    await tx.query("ROLLBACK TO SAVEPOINT consequence");
+    const { log, jobId } = context;
+    log.error({ err: error, jobId }, "a consequence of a sent message could not be written");
   }
 }
 
@@ -204,33 +243,15 @@ function messageChange(end: Ended): {
   };
 }
 
-/**
- * A fault in how a message is shown must not undo what is known: that it was sent. Of several ends
- * the faulty one is found by trying each alone, which the caller does.
- */
-async function showInConversations(tx: Transaction, ends: Ended[], log: Logger): Promise<void> {
-  const sent = ends.flatMap((end) => {
+/** What is to be shown in conversations. */
+function sentMessages(ends: Ended[]): SentMessage[] {
+  return ends.flatMap((end) => {
     const { job } = end;
     const message = resultOf(end)?.message;
     if (messageIdsOf(message).length === 0) return [];
     const scope = { workspaceId: job.workspaceId, connectorId: job.lane };
     return [{ ...scope, message, jobId: job.id, acceptedAtMs: systemClock() }];
   });
-  if (sent.length === 0) return;
-  if (ends.length > 1) {
-    await recordOutgoing(tx, sent);
-    return;
-  }
-  await tx.query("SAVEPOINT conversation");
-  try {
-    await recordOutgoing(tx, sent);
-    await tx.query("RELEASE SAVEPOINT conversation");
-  } catch (error) {
-    const code = sqlState(error) ?? "";
-    if (isUnavailable(error) || isLockTimeout(error) || code.startsWith("40")) throw error;
-    await tx.query("ROLLBACK TO SAVEPOINT conversation");
-    log.error({ err: error, jobId: ends[0]?.job.id }, "a sent message could not be shown");
-  }
 }
 
 /** Holds only move forward. */
@@ -262,14 +283,18 @@ async function writeHolds(tx: Transaction, ends: Ended[]): Promise<void> {
   ]);
 }
 
-/** Chats that can no longer be reached, and groups that moved. */
-async function writeChats(tx: Transaction, ends: Ended[]): Promise<void> {
+/** Chats that can no longer be reached. */
+async function writeUnreachable(tx: Transaction, ends: Ended[]): Promise<void> {
   const unreachable = ends.flatMap(({ job, own }) => {
     const chatId = own?.message.chat_id ?? "";
     if (!own?.result?.unreachable || !/^-?[0-9]+$/.test(chatId)) return [];
     return [{ workspaceId: job.workspaceId, connectorId: job.lane, chatId }];
   });
   await markUnreachable(tx, unreachable);
+}
+
+/** Groups that moved. */
+async function writeMoves(tx: Transaction, ends: Ended[]): Promise<void> {
   for (const { job, own } of ends) {
     const to = own?.result?.migratedTo ?? null;
     if (own === null || to === null) continue;
