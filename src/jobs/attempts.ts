@@ -1,7 +1,6 @@
 import {
   Batcher,
   type Database,
-  groupBy,
   isLockTimeout,
   isUnavailable,
   type Transaction,
@@ -30,7 +29,7 @@ const APART_LOCK_TIMEOUT_MS = 1_000;
 /** Jobs of one lane that are tried one after the other. */
 const ONE_BY_ONE_LOCK_TIMEOUT_MS = 50;
 /** Transactions apart at once: each has a connection. */
-const BEGINS_APART = 3;
+const BEGINS_APART = 4;
 const ENDS_APART = 4;
 /** Remembered about single jobs; more is forgotten, which costs time and nothing else. */
 const MAX_REMEMBERED = 10_000;
@@ -71,10 +70,9 @@ export class Busy extends Error {
  * - A begin locks its lane's row. In a common transaction rows that are locked are passed over; those
  *   lanes begin apart, each by itself, and wait there. A begin of which a handler's row is locked
  *   begins apart from then on.
- * - An end locks no lane, but for where jobs change their key, which comes last. Only successes
- *   travel together: what else an outcome may say is written in other places (chats that moved, that
- *   cannot be reached), in an order that several of them would not keep.
- * - What fails together is tried apart: a begin with those of its lane, then alone; an end alone.
+ * - An end locks no lane, but for where jobs change their key, which comes last; those and what is
+ *   discarded end by themselves (`mayShare`).
+ * - What fails together is tried apart: a begin with those of its lane, then by itself; an end by itself.
  */
 export class Attempts {
   private readonly db: Database;
@@ -84,6 +82,8 @@ export class Attempts {
   private readonly ends: Batcher<RecordedEnd, undefined>;
   private readonly beginSlots = new Slots(BEGINS_APART);
   private readonly endSlots = new Slots(ENDS_APART);
+  /** Lanes that begin apart, while something of theirs waits to. */
+  private readonly apart = new Map<string, Batcher<Beginning, BeginResult>>();
   /** Jobs whose begin found a row of its handler locked. */
   private readonly blocked = new Set<JobId>();
   /** Jobs whose begin was cut off, with or without its commit: their calls did not leave. */
@@ -138,7 +138,7 @@ export class Attempts {
 
   /** Records an outcome by attempt, lease or no lease. Throws what kept it from being written. */
   async record(end: RecordedEnd, { together, consequences }: RecordWay): Promise<void> {
-    const isCommon = together && consequences === "all" && end.outcome.type === "complete";
+    const isCommon = together && consequences === "all" && mayShare(end.outcome);
     await (isCommon ? this.ends.add(end) : this.recordApart(end, consequences));
   }
 
@@ -169,9 +169,10 @@ export class Attempts {
   }
 
   private async beginBatch(items: Beginning[]): Promise<Array<BeginResult | Promise<BeginResult>>> {
-    const isBlocked = ({ job }: Beginning) => this.blocked.has(job.id);
-    const open = items.filter((item) => !isBlocked(item));
-    const results = new Map<Beginning, BeginResult | Promise<BeginResult>>();
+    const isOpen = ({ lease, job }: Beginning) =>
+      !this.apart.has(laneOf(lease)) && !this.blocked.has(job.id);
+    const open = items.filter(isOpen);
+    const results = new Map<Beginning, BeginResult>();
     try {
       const answers = await this.beginAll(open, {
         skipLocked: true,
@@ -184,38 +185,50 @@ export class Attempts {
     } catch (error) {
       if (isUnavailable(error)) throw error;
     }
-    // Nobody waits for these but who asked.
-    for (const item of items.filter(isBlocked)) {
-      results.set(item, quiet(this.beginApart([item])).then(only));
+    // Nobody waits for the rest but who asked.
+    return items.map((item) => results.get(item) ?? this.beginApart(item));
+  }
+
+  /** With what else of its lane begins apart: one transaction a lane under way, which waits. */
+  private beginApart(item: Beginning): Promise<BeginResult> {
+    const lane = laneOf(item.lease);
+    let batcher = this.apart.get(lane);
+    if (batcher === undefined) {
+      const made: Batcher<Beginning, BeginResult> = new Batcher({
+        maxItems: MAX_BATCH,
+        isShared: isUnavailable,
+        run: (items) =>
+          inSlot(this.beginSlots, () => this.beginLane(items)).finally(() => {
+            if (made.waiting === 0) this.apart.delete(lane);
+          }),
+      });
+      batcher = made;
+      this.apart.set(lane, made);
     }
-    const rest = items.filter((item) => !results.has(item));
-    for (const lane of groupBy(rest, ({ lease }) => `${lease.lane} ${lease.epoch}`).values()) {
-      const begun = quiet(this.beginApart(lane));
-      for (const [n, item] of lane.entries()) {
-        results.set(item, quiet(begun.then((all) => all[n] ?? "busy")));
-      }
-    }
-    return items.map((item) => results.get(item) ?? "busy");
+    return quiet(batcher.add(item));
   }
 
   /** Jobs of one lane, whose row is waited for; one after the other where one of them fails. */
-  private beginApart(items: Beginning[]): Promise<Array<BeginResult | Promise<BeginResult>>> {
-    return inSlot(this.beginSlots, async () => {
+  private async beginLane(items: Beginning[]): Promise<Array<BeginResult | Promise<BeginResult>>> {
+    const isOne = items.length === 1;
+    const isBlocked = items.some(({ job }) => this.blocked.has(job.id));
+    if (isOne || !isBlocked) {
       try {
         const lockTimeoutMs = APART_LOCK_TIMEOUT_MS;
         return await this.beginAll(items, { skipLocked: false, lockTimeoutMs });
       } catch (error) {
-        if (items.length === 1 || isUnavailable(error)) throw error;
+        if (isUnavailable(error)) throw error;
+        if (isOne) return [quiet(Promise.reject(error))];
       }
-      const results: Array<BeginResult | Promise<BeginResult>> = [];
-      for (const item of items) {
-        const lockTimeoutMs = ONE_BY_ONE_LOCK_TIMEOUT_MS;
-        const begun = this.beginAll([item], { skipLocked: true, lockTimeoutMs }).then(only);
-        results.push(quiet(begun));
-        await begun.catch(() => {});
-      }
-      return results;
-    });
+    }
+    const results: Array<Promise<BeginResult>> = [];
+    for (const item of items) {
+      const lockTimeoutMs = ONE_BY_ONE_LOCK_TIMEOUT_MS;
+      const begun = quiet(this.beginAll([item], { skipLocked: true, lockTimeoutMs }).then(only));
+      results.push(begun);
+      await begun.catch(() => {});
+    }
+    return results;
   }
 
   private async beginAll(
@@ -271,6 +284,15 @@ export class Attempts {
 }
 
 type BeginResult = BegunAttempt | Exclude<BeginAnswer, Begun>;
+
+/**
+ * What is discarded or moved says something of other rows than its own (a chat that cannot be
+ * reached, one that moved), in an order that several in one transaction would not keep.
+ */
+const mayShare = (outcome: Outcome): boolean =>
+  outcome.type !== "discard" && newKeyOf(outcome) === null;
+
+const laneOf = ({ lane, epoch }: Lease) => `${lane} ${epoch}`;
 
 const isBegun = (answer: BeginAnswer | undefined): answer is Begun => typeof answer === "object";
 

@@ -149,7 +149,7 @@ export interface ExternalHandler<Own = unknown> {
   begin?(tx: Transaction, jobs: Job[]): Promise<Map<JobId, Own>>;
   /**
    * Inside the transaction that records the outcomes, by attempt, lease or no lease; each job once.
-   * Several are all successes. Throwing is as in `begin`; what fails alone is recorded without it.
+   * Among several none is a discard or has a new key. Throwing is as in `begin`; what fails alone is recorded without it.
    * `onlyEssential`: what must be known of the outcome itself, without what is locked.
    */
   finish?(

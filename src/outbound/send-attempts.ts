@@ -153,8 +153,8 @@ export interface EndSendingOptions {
 }
 
 /**
- * Writes what became of attempts, of their messages, and what that says of chats and bots. Several
- * ends are successes (jobs room); `onlyEssential`: attempts and messages, and the rest where nobody
+ * Writes what became of attempts, of their messages, and what that says of chats and bots. Among
+ * several ends none concerns chats (jobs room); `onlyEssential`: attempts and messages, and the rest where nobody
  * has it locked.
  */
 export async function endSending(
