@@ -26,6 +26,9 @@ function newBot(canReadAllGroupMessages = true): BotAccount {
   return world.sandbox.createBot({ name: "Desk", username, canReadAllGroupMessages });
 }
 
+/** Nothing waits to be sent in these tests. */
+const NO_SENDS = { resume: async () => 0, cancel: async () => 0 };
+
 const connect = (bot: BotAccount, workspaceId = world.workspaceId) =>
   world.system.connectors.connect(workspaceId, { name: "Desk", botToken: bot.token });
 
@@ -44,6 +47,7 @@ async function connectAndWatch(
     botApis,
     publicUrl: world.url,
     commands: [],
+    sends: NO_SENDS,
     botApi: (token) => ({
       call: async (method, params, limits) => {
         await before(method);
@@ -286,6 +290,7 @@ test("disconnecting removes the webhook and the credentials, and keeps what was 
   expect(await connectors.remove(world.workspaceId, bot.connectorId)).toEqual({
     removed: true,
     webhookRemoved: true,
+    sendsCancelled: 0,
   });
   expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
   const [row] = await db.query(

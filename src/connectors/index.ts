@@ -3,8 +3,12 @@
  * room that opens a bot's token, and the one that says whose a webhook request is. It also looks
  * after the bots: which updates did not arrive, and what waits at Telegram.
  */
-export { type BotApis, ConnectorRemoved, createBotApis } from "./bot-apis.ts";
-export { type DirectoryEntry, listDirectory } from "./connector-directory.ts";
+export { type BotApis, ConnectorRemoved, createBotApis, SEALED_COLUMNS } from "./bot-apis.ts";
+export {
+  type DirectoryEntry,
+  listDirectory,
+  workspaceOfConnector,
+} from "./connector-directory.ts";
 export {
   type ConnectorHealth,
   defineConnectorMetrics,
@@ -22,7 +26,9 @@ export {
   createConnectors,
   type NewConnector,
   type RemovedConnector,
+  type WaitingSends,
 } from "./connectors.ts";
+export { BOT_TOKEN_SHAPE } from "./prove-token.ts";
 export { createSeenUpdates, type SeenUpdates } from "./seen-updates.ts";
 export {
   createWebhookDirectory,

@@ -1,10 +1,11 @@
 import { z } from "zod";
+import { BOT_TOKEN_SHAPE } from "../../connectors/index.ts";
 import { InvalidCursor, listChats, setChatLink } from "../../conversations/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor, invalidCursor } from "../cursor.ts";
 import { chatIdText, defineRoute, pageOf, pageQuery, text, uuid, workspaceOf } from "../route.ts";
 
-const connectorSchema = z.object({
+export const connectorSchema = z.object({
   id: z.string(),
   name: z.string(),
   description: z.string().nullable(),
@@ -28,16 +29,17 @@ const chatSchema = z.object({
   reachable: z.boolean(),
 });
 
+export const botToken = z.string().regex(BOT_TOKEN_SHAPE, "looks like 123456:ABC-…");
 const name = text().trim().min(1).max(200);
 /** Bot API: setMyDescription takes at most 512 characters. */
 const description = text().max(512);
-const idParams = z.object({ id: uuid });
+export const idParams = z.object({ id: uuid });
 const UUID_SHAPE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export const noConnector = () =>
   new Problem(404, "Not found", "This workspace has no such connector.");
 
-function found<Value>(value: Value | null): Value {
+export function found<Value>(value: Value | null): Value {
   if (value === null) throw noConnector();
   return value;
 }
@@ -50,7 +52,7 @@ export const connectorRoutes = [
     summary: "Connects a bot: proves its token, seals it, registers and checks the webhook.",
     body: z.strictObject({
       name,
-      botToken: z.string().regex(/^[0-9]{3,20}:[A-Za-z0-9_-]{10,100}$/, "looks like 123456:ABC-…"),
+      botToken,
       description: description.optional(),
     }),
     idempotent: "stored",
@@ -106,13 +108,15 @@ export const connectorRoutes = [
     method: "delete",
     path: "/v1/connectors/:id",
     auth: "workspace",
-    summary: "Disconnects: removes the webhook at Telegram, then the credentials here.",
+    summary:
+      "Disconnects: removes the webhook at Telegram, then the credentials here; cancels what waits.",
     params: idParams,
     success: {
       status: 200,
       schema: z.object({
         removed: z.literal(true),
         webhookRemoved: z.boolean(),
+        sendsCancelled: z.number(),
         warning: z.string().optional(),
       }),
     },
