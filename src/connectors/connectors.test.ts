@@ -314,6 +314,40 @@ test("disconnecting removes the webhook and the credentials, and keeps what was 
   await waitFor(() => botApis.forConnector(bot.connectorId).then(() => false, isGone));
 });
 
+test("registered again by another process while it is disconnected: no webhook is left at Telegram", async () => {
+  const bot = newBot();
+  const { id, webhookUrl } = await connect(bot);
+  const { db, keyring, log, botApis, config } = world.system;
+  const botApi = createBotApiFactory({ apiRoot: config.telegramApiRoot });
+  let meanwhile = false;
+  const disconnecting = createConnectors({
+    db,
+    keyring,
+    log,
+    publicUrl: world.url,
+    commands: [],
+    sends: NO_SENDS,
+    botApi,
+    botApis: {
+      ...botApis,
+      forConnector: async () => ({
+        call: async (method, params, limits) => {
+          const answer = await botApi(bot.token).call<never>(method, params, limits);
+          if (method === "deleteWebhook" && !meanwhile) {
+            meanwhile = true;
+            await db.query("UPDATE connectors SET webhook_url = NULL WHERE id = $1", [id]);
+            expect(await world.system.connectors.repointWebhooks()).toBe(1);
+            expect(world.sandbox.webhookInfo(bot.id).url).toBe(webhookUrl);
+          }
+          return answer;
+        },
+      }),
+    },
+  });
+  expect(await disconnecting.remove(world.workspaceId, id)).toMatchObject({ webhookRemoved: true });
+  expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
+});
+
 test("after disconnecting, another workspace may connect the bot, and its webhook is another", async () => {
   const bot = newBot();
   const first = await connect(bot);

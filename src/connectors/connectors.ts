@@ -11,6 +11,13 @@ import {
 import { type BotApi, BotApiError, type BotApiFactory } from "../telegram/index.ts";
 import { type BotApis, tokenPlace } from "./bot-apis.ts";
 import { COLUMNS, type ConnectorRow } from "./connector-row.ts";
+import {
+  beginSettings,
+  type ConnectorSettings,
+  settingsFrom,
+  settingsParam,
+  settingsView,
+} from "./connector-settings.ts";
 import { createWebhookMoves } from "./move-webhooks.ts";
 import { type Me, proveToken, telegramProblem } from "./prove-token.ts";
 import { CLAIMABLE, CLAIMED, type Claim, claim, hashesBehind, register } from "./registrar.ts";
@@ -19,13 +26,13 @@ import { standingWarnings } from "./standing-warnings.ts";
 import { type BotCommand, removeWebhook } from "./webhook-registration.ts";
 import { createWebhookRemoval } from "./webhook-removal.ts";
 
-export interface NewConnector {
+export interface NewConnector extends Partial<ConnectorSettings> {
   name: string;
   botToken: string;
   description?: string;
 }
 
-export interface ConnectorView {
+export interface ConnectorView extends ConnectorSettings {
   id: string;
   name: string;
   description: string | null;
@@ -82,7 +89,7 @@ export interface Connectors {
   update(
     workspaceId: string,
     id: string,
-    change: { name?: string; description?: string },
+    change: { name?: string; description?: string } & Partial<ConnectorSettings>,
   ): Promise<ConnectorView | null>;
   /** Replaces the bot's token: see rotate-token.ts for the `Problem`s it throws. Null when there is none. */
   rotate(workspaceId: string, id: string, botToken: string): Promise<ConnectorView | null>;
@@ -145,6 +152,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         canReadAllGroupMessages: row.can_read_all_group_messages,
       },
       webhookUrl: row.webhook_url,
+      ...settingsView(row),
       warnings: [...standingWarnings(row), ...warnings],
     };
   }
@@ -227,6 +235,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       const adopted = await adoptUnfinished(workspaceId, connector, me, secret);
       const claimed = adopted ?? (await insertPending(workspaceId, connector, me, secret));
       if (claimed === undefined) throw connectedAlready();
+      await beginSettings(db, { workspaceId, id: claimed.row.id }, connector);
       try {
         const { row, warnings } = await register(registrar, api, claimed);
         return view(row, warnings);
@@ -255,9 +264,9 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     update: async (workspaceId, id, change) => {
       const [row] = await db.query<ConnectorRow>(
         `UPDATE connectors SET name = coalesce($3, name), description = coalesce($4, description),
-           updated_at = now()
+           ${settingsFrom("$5")}, updated_at = now()
          WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
-        [workspaceId, id, change.name ?? null, change.description ?? null],
+        [workspaceId, id, change.name ?? null, change.description ?? null, settingsParam(change)],
       );
       return row === undefined ? null : view(row);
     },

@@ -15,6 +15,13 @@ export {
   healthOfConnectors,
 } from "./connector-health.ts";
 export {
+  ACCESS_LEVELS,
+  type ConnectorSettings,
+  DEBUG_LEVELS,
+  type DebugSettings,
+  debugInForce,
+} from "./connector-settings.ts";
+export {
   type ConnectorWatch,
   type ConnectorWatchOptions,
   startConnectorWatch,

@@ -16,6 +16,7 @@ import {
   type Claim,
   claim,
   hashesBehind,
+  Overtaken,
   type RegistrarOptions,
   register,
 } from "./registrar.ts";
@@ -49,6 +50,9 @@ export interface Rotated {
 
 const FIND = `/* connectors.find-bot */
 SELECT bot_id FROM connectors WHERE workspace_id = $1 AND id = $2 AND status <> 'removed'`;
+
+const READ = `/* connectors.after-rotation */
+SELECT ${COLUMNS} FROM connectors WHERE workspace_id = $1 AND id = $2 AND status <> 'removed'`;
 
 const HOLD = `/* connectors.hold-for-token */
 SELECT status, ${CLAIMABLE} AS claimable FROM connectors
@@ -127,9 +131,16 @@ export function createRotation(options: RotationOptions) {
     try {
       return await register(options, api, claimed);
     } catch (error) {
+      if (error instanceof Overtaken) return await asItIsNow(db, ids);
       return await withoutWebhook(db, claimed, error);
     }
   };
+}
+
+/** Somebody changed the connector meanwhile: it may be removed, disabled, or to be registered again. */
+async function asItIsNow(db: Queryable, ids: readonly [string, string]): Promise<Rotated | null> {
+  const [row] = await db.query<ConnectorRow>(READ, ids);
+  return row === undefined ? null : { row, warnings: [] };
 }
 
 /** The token is in use, its webhook is not: what the caller is told, and what is done about it. */

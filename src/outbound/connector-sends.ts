@@ -1,5 +1,5 @@
 import { cancelLane, type Job, type Ledger } from "../jobs/index.ts";
-import type { Database, Transaction } from "../platform/index.ts";
+import { type Database, fewRows, type Transaction } from "../platform/index.ts";
 
 /** Whose messages: a bot's lane bears its connector's id. */
 interface Bot {
@@ -14,7 +14,9 @@ const DISCONNECTED = "The bot was disconnected before this was sent.";
 
 const CANCEL = `/* outbound.cancel */
 UPDATE outbound_messages m SET state = 'cancelled', error = $3, error_class = 'connector-removed'
-FROM unnest($1::uuid[], $2::uuid[]) AS t(workspace_id, id)
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS t(workspace_id, id) ${fewRows("$1")}
+) t
 WHERE m.workspace_id = t.workspace_id AND m.id = t.id AND m.state <> 'sent'`;
 
 async function cancelMessages(tx: Transaction, jobs: Job[]): Promise<void> {

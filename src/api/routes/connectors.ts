@@ -4,6 +4,7 @@ import { InvalidCursor, listChats, setChatLink } from "../../conversations/index
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor, invalidCursor } from "../cursor.ts";
 import { chatIdText, defineRoute, pageOf, pageQuery, text, uuid, workspaceOf } from "../route.ts";
+import { settingsGiven, settingsShape } from "./connector-settings.ts";
 
 export const connectorSchema = z.object({
   id: z.string(),
@@ -18,6 +19,7 @@ export const connectorSchema = z.object({
   }),
   webhookUrl: z.string().nullable(),
   warnings: z.array(z.string()),
+  ...settingsShape,
 });
 
 const chatSchema = z.object({
@@ -54,6 +56,7 @@ export const connectorRoutes = [
       name,
       botToken,
       description: description.optional(),
+      ...settingsGiven,
     }),
     idempotent: "stored",
     success: { status: 201, schema: connectorSchema },
@@ -95,9 +98,13 @@ export const connectorRoutes = [
     method: "patch",
     path: "/v1/connectors/:id",
     auth: "workspace",
-    summary: "Changes a connector's name or description.",
+    summary: "Changes a connector's name, description or settings.",
     params: idParams,
-    body: z.strictObject({ name: name.optional(), description: description.optional() }),
+    body: z.strictObject({
+      name: name.optional(),
+      description: description.optional(),
+      ...settingsGiven,
+    }),
     success: { status: 200, schema: connectorSchema },
     handler: async ({ services, principal, params, body }) => ({
       status: 200,
