@@ -56,7 +56,7 @@ export const migration: Migration = {
         max_message_length     integer     NOT NULL DEFAULT 4096
           CHECK (max_message_length BETWEEN 1 AND 4096),
         -- {level, apiTimeout, retryAttempts, detailedLogs, until}; over when until is.
-        debug                  jsonb       CHECK (debug ->> 'until' IS NOT NULL),
+        debug                  jsonb       CHECK (debug IS NULL OR debug ->> 'until' IS NOT NULL),
         created_at             timestamptz NOT NULL DEFAULT now(),
         updated_at             timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (workspace_id, id),
