@@ -19,6 +19,7 @@ export const CONNECTOR_USAGE = `connector takes:
   connector add --workspace ID --name NAME [--description TEXT]   the token on standard input
   connector list
   connector rotate ID                                             the new token on standard input
+  connector test ID                                               asks Telegram, step by step
   connector remove ID
 A token is read from standard input, or from BOT_TOKEN, never from the command line`;
 
@@ -71,6 +72,15 @@ export async function connectorCommand(
     case "rotate": {
       const workspaceId = await ownerOf(system, id);
       return print(await told(connectors.rotate(workspaceId, id ?? "", await token())));
+    }
+    case "test": {
+      const workspaceId = await ownerOf(system, id);
+      const { ok, checks } = await told(connectors.test(workspaceId, id ?? ""));
+      for (const check of checks) {
+        print(`${check.ok ? "ok  " : "FAIL"}  ${check.name.padEnd(12)} ${check.detail}`);
+      }
+      if (!ok) throw new Error("the connection is not as it should be");
+      return;
     }
     case "remove": {
       const workspaceId = await ownerOf(system, id);

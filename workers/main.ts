@@ -19,7 +19,7 @@ const USAGE = `heliograph <command>
   web | ingest | outbound  one process of an installation (see Procfile)
   workspace create NAME    a new workspace; prints its API key, once
   connector add --workspace ID --name NAME   connects a bot; its token on standard input
-  connector list|rotate ID|remove ID         the bots; a new token; disconnects
+  connector list|test ID|rotate ID|remove ID the bots; asks Telegram; a new token; disconnects
   keys rotate              wraps all that is sealed by the newest of ENCRYPTION_KEYS
   jobs list [FILTER]       the newest jobs that match
   jobs show ID             one job, with its failed attempts

@@ -23,6 +23,7 @@ import { type Me, proveToken, telegramProblem } from "./prove-token.ts";
 import { CLAIMABLE, CLAIMED, type Claim, claim, hashesBehind, register } from "./registrar.ts";
 import { createRotation } from "./rotate-token.ts";
 import { standingWarnings } from "./standing-warnings.ts";
+import { type ConnectionTest, testConnection } from "./test-connection.ts";
 import { type BotCommand, removeWebhook } from "./webhook-registration.ts";
 import { createWebhookRemoval } from "./webhook-removal.ts";
 
@@ -93,6 +94,8 @@ export interface Connectors {
   ): Promise<ConnectorView | null>;
   /** Replaces the bot's token: see rotate-token.ts for the `Problem`s it throws. Null when there is none. */
   rotate(workspaceId: string, id: string, botToken: string): Promise<ConnectorView | null>;
+  /** Tests the connection at Telegram, step by step. Null when there is none. */
+  test(workspaceId: string, id: string): Promise<ConnectionTest | null>;
   /**
    * Removes the webhook, then the credentials; what waits to be sent is cancelled, what was said stays. A revoked token still
    * disconnects, with a warning. Null when there is none.
@@ -274,6 +277,11 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     rotate: async (workspaceId, id, botToken) => {
       const rotated = await rotate(workspaceId, id, botToken);
       return rotated && view(rotated.row, rotated.warnings);
+    },
+
+    test: async (workspaceId, id) => {
+      const row = await find(workspaceId, id);
+      return row === undefined ? null : testConnection({ db, botApis }, row);
     },
 
     remove: async (workspaceId, id) => {

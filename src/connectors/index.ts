@@ -37,6 +37,7 @@ export {
 } from "./connectors.ts";
 export { BOT_TOKEN_SHAPE } from "./prove-token.ts";
 export { createSeenUpdates, type SeenUpdates } from "./seen-updates.ts";
+export type { ConnectionTest } from "./test-connection.ts";
 export {
   createWebhookDirectory,
   type WebhookDirectory,

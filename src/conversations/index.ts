@@ -11,7 +11,9 @@
 export {
   CHAT_PURPOSES,
   type ChatPurpose,
+  type LinkedChat,
   linkedChats,
+  listLinkedChats,
   markUnreachable,
   setChatLink,
 } from "./chat-links.ts";

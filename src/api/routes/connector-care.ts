@@ -6,6 +6,25 @@ import { botToken, connectorSchema, found, idParams } from "./connectors.ts";
 export const connectorCareRoutes = [
   defineRoute({
     method: "post",
+    path: "/v1/connectors/:id/test",
+    auth: "workspace",
+    summary:
+      "Tests the connection at Telegram; a message goes to the default chat, if there is one.",
+    params: idParams,
+    success: {
+      status: 200,
+      schema: z.object({
+        ok: z.boolean(),
+        checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+      }),
+    },
+    handler: async ({ services, principal, params }) => ({
+      status: 200,
+      body: found(await services.connectors.test(workspaceOf(principal), params.id)),
+    }),
+  }),
+  defineRoute({
+    method: "post",
     path: "/v1/connectors/:id/token",
     auth: "workspace",
     summary:
