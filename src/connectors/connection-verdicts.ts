@@ -1,5 +1,5 @@
 import type { BotApiError } from "../telegram/index.ts";
-import { ERROR_IS_NEWS_MS, safeError } from "./webhook-state.ts";
+import { ERROR_IS_NEWS_MS, kindsMissing, safeError, type WebhookInfo } from "./webhook-state.ts";
 
 /**
  * What the answers of Telegram mean for a connector that is tested, in words for a team lead: what
@@ -10,15 +10,6 @@ export interface Check {
   name: string;
   ok: boolean;
   detail: string;
-}
-
-/** Bot API: WebhookInfo, as far as it is looked at here. */
-export interface TestedWebhook {
-  url?: string;
-  pending_update_count?: number;
-  last_error_date?: number;
-  last_error_message?: string;
-  allowed_updates?: string[];
 }
 
 /** Bot API: ChatMember, the bot's own. */
@@ -46,7 +37,7 @@ export function tokenVerdict(me: { id: number; username?: string }, botId: strin
 
 /** `registered`: the address Telegram confirmed; `kinds`: those that are asked for. */
 export function webhookVerdict(
-  info: TestedWebhook,
+  info: WebhookInfo,
   registered: string | null,
   kinds: readonly string[],
 ): Check {
@@ -66,9 +57,6 @@ export function webhookVerdict(
   return good("webhook", `Telegram has the webhook as it was registered; ${waiting} there.`);
 }
 
-export const kindsMissing = (info: TestedWebhook, kinds: readonly string[]): string[] =>
-  kinds.filter((kind) => info.allowed_updates?.includes(kind) !== true);
-
 /** What Telegram says when it cannot deliver, and what then helps. In the order they are tried. */
 const DELIVERY_FAULTS: Array<[RegExp, string]> = [
   [/ssl|certificate|tls/i, "The certificate of PUBLIC_URL is not one that Telegram trusts."],
@@ -82,7 +70,7 @@ const DELIVERY_FAULTS: Array<[RegExp, string]> = [
 ];
 
 /** Whether Telegram reaches this installation, by what it says of its last failure. */
-export function reachabilityVerdict(info: TestedWebhook, nowMs: number): Check {
+export function reachabilityVerdict(info: WebhookInfo, nowMs: number): Check {
   const { last_error_date: date, last_error_message: message } = info;
   if (date === undefined || message === undefined) {
     return good("reachability", "Telegram reports no failed delivery.");

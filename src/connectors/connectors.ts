@@ -22,7 +22,7 @@ import { createWebhookMoves } from "./move-webhooks.ts";
 import { type Me, proveToken, telegramProblem } from "./prove-token.ts";
 import { CLAIMABLE, CLAIMED, type Claim, claim, hashesBehind, register } from "./registrar.ts";
 import { createRotation } from "./rotate-token.ts";
-import { standingWarnings } from "./standing-warnings.ts";
+import { chatWarnings, standingWarnings } from "./standing-warnings.ts";
 import { type ConnectionTest, testConnection } from "./test-connection.ts";
 import { type BotCommand, removeWebhook } from "./webhook-registration.ts";
 import { createWebhookRemoval } from "./webhook-removal.ts";
@@ -85,6 +85,8 @@ export interface Connectors {
   connect(workspaceId: string, connector: NewConnector): Promise<ConnectorView>;
   /** `on`: the caller's transaction, which must not wait for a second connection. */
   get(workspaceId: string, id: string, on?: Queryable): Promise<ConnectorView | null>;
+  /** The same, with what is wrong in its chats among the warnings. */
+  describe(workspaceId: string, id: string): Promise<ConnectorView | null>;
   list(workspaceId: string, page: { limit: number; afterId?: string }): Promise<ConnectorView[]>;
   /** Null when there is none. */
   update(
@@ -228,7 +230,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
   const registrar = { db, publicUrl, commands };
   const moveWebhooks = createWebhookMoves({ ...registrar, botApis, log });
   const onReplaced = sends.resume;
-  const rotate = createRotation({ ...registrar, db, keyring, botApi, onReplaced });
+  const rotate = createRotation({ ...registrar, db, keyring, botApi, onReplaced, log });
 
   return {
     connect: async (workspaceId, connector) => {
@@ -252,6 +254,11 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     get: async (workspaceId, id, on) => {
       const row = await find(workspaceId, id, on);
       return row === undefined ? null : view(row);
+    },
+
+    describe: async (workspaceId, id) => {
+      const row = await find(workspaceId, id);
+      return row === undefined ? null : view(row, await chatWarnings(db, row));
     },
 
     list: async (workspaceId, page) => {
@@ -303,10 +310,14 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         id,
       ]);
       await webhook.removeIfRegisteredSince();
+      const waiting = sends.cancel({ workspaceId, connectorId: id }).catch((error) => {
+        log.warn({ err: error, connectorId: id }, "waiting sends fail one by one");
+        return 0;
+      });
       return {
         removed: true,
         webhookRemoved: warning === undefined,
-        sendsCancelled: await sends.cancel({ workspaceId, connectorId: id }),
+        sendsCancelled: await waiting,
         ...(warning ? { warning } : {}),
       };
     },

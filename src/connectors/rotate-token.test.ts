@@ -71,11 +71,12 @@ function watchedRotation(
   before: (method: string) => Promise<void>,
   apiRoot = world.system.config.telegramApiRoot,
 ) {
-  const { db, keyring } = world.system;
+  const { db, keyring, log } = world.system;
   const botApi = createBotApiFactory({ apiRoot });
   return createRotation({
     db,
     keyring,
+    log,
     publicUrl: world.url,
     commands: [],
     onReplaced: async () => {},

@@ -1,6 +1,7 @@
 import {
   type Database,
   type Keyring,
+  type Logger,
   Problem,
   type Queryable,
   randomToken,
@@ -41,6 +42,7 @@ export interface RotationOptions extends RegistrarOptions {
   botApi: BotApiFactory;
   /** What was paused for the old token need not wait any longer. */
   onReplaced(connector: { workspaceId: string; connectorId: string }): Promise<unknown>;
+  log: Logger;
 }
 
 export interface Rotated {
@@ -125,7 +127,9 @@ export function createRotation(options: RotationOptions) {
     const replaced = await replace(ids, botToken, me);
     if (replaced === null) return null;
     const { claimed, isClaimed } = replaced;
-    await options.onReplaced({ workspaceId, connectorId: id });
+    await options.onReplaced({ workspaceId, connectorId: id }).catch((error) => {
+      options.log.warn({ err: error, connectorId: id }, "paused sends wait out their pause");
+    });
     // Its view says that the webhook is not registered, and that it will be.
     if (!isClaimed) return { row: claimed.row, warnings: [] };
     try {

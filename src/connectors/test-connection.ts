@@ -11,13 +11,13 @@ import {
   type OwnMembership,
   reachabilityVerdict,
   rightsVerdict,
-  type TestedWebhook,
   tokenVerdict,
   trouble,
   webhookVerdict,
 } from "./connection-verdicts.ts";
 import type { ConnectorRow } from "./connector-row.ts";
 import type { Me } from "./prove-token.ts";
+import type { WebhookInfo } from "./webhook-state.ts";
 
 /** The whole test ends within this time, whatever Telegram does. */
 const WITHIN_MS = 25_000;
@@ -89,7 +89,7 @@ async function checked<Result>(
 const webhookChecks = (api: BotApi, { webhook_url }: ConnectorRow, limits: Limits) =>
   checked(
     async () => {
-      const info = await api.call<TestedWebhook>("getWebhookInfo", {}, limits);
+      const info = await api.call<WebhookInfo>("getWebhookInfo", {}, limits);
       return [
         webhookVerdict(info, webhook_url, UPDATE_KINDS),
         reachabilityVerdict(info, systemClock()),

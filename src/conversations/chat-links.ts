@@ -48,6 +48,20 @@ export async function listLinkedChats(
   return { chats: rows.slice(0, limit), more: rows.length > limit };
 }
 
+const LIST_LOST = `/* conversations.list-lost */
+SELECT chat_id AS "chatId", type, title FROM chats
+WHERE workspace_id = $1 AND connector_id = $2 AND linked AND NOT reachable AND migrated_to IS NULL
+ORDER BY chat_id LIMIT $3`;
+
+/** Linked chats that the bot was put out of, or may not write in. */
+export function listLostChats(
+  db: Queryable,
+  { workspaceId, connectorId }: Scope,
+  limit: number,
+): Promise<LinkedChat[]> {
+  return db.query<LinkedChat>(LIST_LOST, [workspaceId, connectorId, limit]);
+}
+
 /** A link given to an old id is meant for the group as it is now. */
 const SET_LINK = `/* conversations.set-link */
 INSERT INTO chats AS c (workspace_id, connector_id, chat_id, linked, purpose)

@@ -14,6 +14,7 @@ export {
   type LinkedChat,
   linkedChats,
   listLinkedChats,
+  listLostChats,
   markUnreachable,
   setChatLink,
 } from "./chat-links.ts";

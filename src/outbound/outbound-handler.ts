@@ -55,9 +55,11 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
   return {
     mode: "external",
     open: async ({ lane, workspaceId }) => {
-      const pace = await rebuildPace(db, lane, limits);
       const bot = { workspaceId, connectorId: lane };
-      const debug = (await options.debugFor?.(lane)) ?? null;
+      const [pace, debug = null] = await Promise.all([
+        rebuildPace(db, lane, limits),
+        options.debugFor?.(lane),
+      ]);
       const calls = callSettings(debug, { connectorId: lane, timeoutMs: callTimeoutMs, log });
       // One drain a bot: what its begins go by is what its runner goes by.
       if (debug === null) timeouts.delete(lane);

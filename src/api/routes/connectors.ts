@@ -91,7 +91,7 @@ export const connectorRoutes = [
     success: { status: 200, schema: connectorSchema },
     handler: async ({ services, principal, params }) => ({
       status: 200,
-      body: found(await services.connectors.get(workspaceOf(principal), params.id)),
+      body: found(await services.connectors.describe(workspaceOf(principal), params.id)),
     }),
   }),
   defineRoute({
