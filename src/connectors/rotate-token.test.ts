@@ -70,6 +70,7 @@ const stateOf = async (id: string) =>
 function watchedRotation(
   before: (method: string) => Promise<void>,
   apiRoot = world.system.config.telegramApiRoot,
+  after: (method: string) => Promise<void> = async () => {},
 ) {
   const { db, keyring, log } = world.system;
   const botApi = createBotApiFactory({ apiRoot });
@@ -83,7 +84,9 @@ function watchedRotation(
     botApi: (token): BotApi => ({
       call: async (method, params, options) => {
         await before(method);
-        return botApi(token).call(method, params, options);
+        const answer = await botApi(token).call<never>(method, params, options);
+        await after(method);
+        return answer;
       },
     }),
   });
@@ -271,6 +274,21 @@ describe("meanwhile", () => {
       const path = `/v1/conversations?connectorId=${bot.connectorId}&chatId=${person}`;
       return ((await world.api("GET", path)).body as { data: unknown[] }).data.length === 1;
     });
+  });
+
+  test("another token comes first: it stays, and who gave the other is told", async () => {
+    const bot = await world.connectBot();
+    let newest = "";
+    const rotation = watchedRotation(async () => {}, undefined, async (method) => {
+      if (method !== "getMe") return;
+      newest = world.sandbox.revokeToken(bot.id).token;
+      await rotate(bot.connectorId, newest);
+    });
+    await expect(rotation(world.workspaceId, bot.connectorId, bot.token)).rejects.toMatchObject({
+      status: 409,
+    });
+    expect(await tokenInUse(bot.connectorId)).toBe(newest);
+    expect((await rowOf(bot.connectorId)).status).toBe("active");
   });
 
   test("removed while it is replaced: it stays removed, without a token and without a webhook", async () => {

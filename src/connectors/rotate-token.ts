@@ -1,10 +1,12 @@
 import {
   type Database,
+  equalSecrets,
   type Keyring,
   type Logger,
   Problem,
   type Queryable,
   randomToken,
+  SealError,
   sha256,
 } from "../platform/index.ts";
 import { BotApiError, type BotApiFactory } from "../telegram/index.ts";
@@ -50,14 +52,25 @@ export interface Rotated {
   warnings: string[];
 }
 
+interface Found {
+  bot_id: string;
+  token_sealed: Buffer;
+}
+
+interface Held {
+  status: string;
+  token_sealed: Buffer;
+  claimable: boolean;
+}
+
 const FIND = `/* connectors.find-bot */
-SELECT bot_id FROM connectors WHERE workspace_id = $1 AND id = $2 AND status <> 'removed'`;
+SELECT bot_id, token_sealed FROM connectors WHERE workspace_id = $1 AND id = $2 AND status <> 'removed'`;
 
 const READ = `/* connectors.after-rotation */
 SELECT ${COLUMNS} FROM connectors WHERE workspace_id = $1 AND id = $2 AND status <> 'removed'`;
 
 const HOLD = `/* connectors.hold-for-token */
-SELECT status, ${CLAIMABLE} AS claimable FROM connectors
+SELECT status, token_sealed, ${CLAIMABLE} AS claimable FROM connectors
 WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' FOR UPDATE`;
 
 /** Where somebody registers just now, the secret stays theirs: they confirm, or their claim runs out. */
@@ -84,24 +97,38 @@ const AGAIN_AFTER_S = 5;
 
 /**
  * Answers the connector as it is then, or null when there is none. Throws `Problem`: 422 when the
- * token is refused or another bot's, 409 while the connector is still being connected, 502 when
+ * token is refused or another bot's, 409 while the connector is still being connected or when another
+ * token came first, 502 when
  * Telegram could not be asked; unless the text says otherwise, nothing has changed then.
  */
 export function createRotation(options: RotationOptions) {
   const { db, keyring, botApi } = options;
 
+  /** True when the record holds this very token already. */
+  function holds(sealed: Buffer, [workspaceId, id]: readonly [string, string], token: string) {
+    try {
+      return equalSecrets(keyring.open(sealed, tokenPlace(workspaceId, id)).toString(), token);
+    } catch (error) {
+      if (error instanceof SealError) return false;
+      throw error;
+    }
+  }
+
+  /** `before`: the sealed token as it was when this one was not proven yet. */
   async function replace(
     ids: readonly [string, string],
-    botToken: string,
-    me: Me,
+    { botToken, me, before }: { botToken: string; me: Me; before: Buffer },
   ): Promise<{ claimed: Claim; isClaimed: boolean } | null> {
     let isClaimed = false;
     const [workspaceId, id] = ids;
     const claimed = await claim(randomToken(), (secretHash) =>
       db.transaction(async (tx) => {
-        const [held] = await tx.query<{ status: string; claimable: boolean }>(HOLD, ids);
+        const [held] = await tx.query<Held>(HOLD, ids);
         if (held === undefined) return undefined;
         if (held.status === "pending" && !held.claimable) throw stillConnecting();
+        // Of two new tokens the older one is dead, and only who gave it out knows which that is.
+        const isOurs = held.token_sealed.equals(before) || holds(held.token_sealed, ids, botToken);
+        if (!isOurs) throw replacedMeanwhile();
         isClaimed = held.claimable;
         const [row] = await tx.query<ConnectorRow>(REPLACE, [
           ...ids,
@@ -119,12 +146,13 @@ export function createRotation(options: RotationOptions) {
 
   return async (workspaceId: string, id: string, botToken: string): Promise<Rotated | null> => {
     const ids = [workspaceId, id] as const;
-    const [connector] = await db.query<{ bot_id: string }>(FIND, ids);
+    const [connector] = await db.query<Found>(FIND, ids);
     if (connector === undefined) return null;
     const api = botApi(botToken);
     const me = await proveToken(api);
     if (String(me.id) !== connector.bot_id) throw anotherBot();
-    const replaced = await replace(ids, botToken, me);
+    const before = connector.token_sealed;
+    const replaced = await replace(ids, { botToken, me, before });
     if (replaced === null) return null;
     const { claimed, isClaimed } = replaced;
     await options.onReplaced({ workspaceId, connectorId: id }).catch((error) => {
@@ -175,6 +203,13 @@ const anotherBot = () =>
     "Another bot's token",
     "This token belongs to another bot than the connector's. To use that bot, connect it as a connector of its own; nothing was changed.",
     { errors: [{ path: "botToken", message: "belongs to another bot" }] },
+  );
+
+const replacedMeanwhile = () =>
+  new Problem(
+    409,
+    "Token replaced meanwhile",
+    "Somebody else replaced this connector's token at the same moment, and theirs is in use. Test the connection; should theirs be the older one, send yours again.",
   );
 
 const stillConnecting = () =>
