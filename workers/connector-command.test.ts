@@ -1,10 +1,10 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createKeyring } from "../src/platform/index.ts";
+import { createKeyring, createLogger } from "../src/platform/index.ts";
 import { startTestSystem, type TestSystem } from "../test/support/system.ts";
 import { connectorCommand } from "./connector-command.ts";
-import { keysCommand } from "./sealed-records.ts";
+import { keysCommand, reportUnreadable } from "./sealed-records.ts";
 
 let world: TestSystem;
 beforeAll(async () => {
@@ -92,6 +92,20 @@ describe("heliograph keys rotate", () => {
     ).catch((reason: Error) => reason);
     return { printed, error };
   };
+
+  test("a process that starts without a key names the records, and no content", async () => {
+    const bot = await world.connectBot();
+    const lines: string[] = [];
+    const log = createLogger({ level: "info", pretty: false, write: (line) => lines.push(line) });
+    await reportUnreadable({ ...world.system, keyring: createKeyring([v2]), log });
+    const about = lines.filter((line) => line.includes(bot.connectorId));
+    expect(about.map((line) => JSON.parse(line))).toMatchObject([
+      { level: "error", table: "connectors", column: "token_sealed", keyVersion: 1 },
+    ]);
+    lines.length = 0;
+    await reportUnreadable({ ...world.system, log });
+    expect(lines).toEqual([]);
+  });
 
   test("wraps the tokens by the newest key; what cannot be read is named, and left", async () => {
     const bot = await world.connectBot();

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { BotAccount } from "../../sandbox/index.ts";
 import {
   deliver,
@@ -8,9 +8,11 @@ import {
   textUpdate,
 } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
-import { Problem, sha256 } from "../platform/index.ts";
+import { createKeyring, Problem, SealError, sha256 } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
-import { ConnectorRemoved } from "./bot-apis.ts";
+import { ConnectorRemoved, createBotApis } from "./bot-apis.ts";
+import { healthOfConnectors } from "./connector-health.ts";
+import { startConnectorWatch } from "./connector-watch.ts";
 import { type ConnectorView, createConnectors } from "./connectors.ts";
 import { createWebhookDirectory } from "./webhook-directory.ts";
 import { createWorkspace } from "./workspaces.ts";
@@ -346,6 +348,55 @@ test("registered again by another process while it is disconnected: no webhook i
   });
   expect(await disconnecting.remove(world.workspaceId, id)).toMatchObject({ webhookRemoved: true });
   expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
+});
+
+describe("a process without the key of a bot's token", () => {
+  const keyring = createKeyring([{ version: 9, key: randomBytes(32) }]);
+  const lost = () => {
+    const { db, log, config } = world.system;
+    const botApi = createBotApiFactory({ apiRoot: config.telegramApiRoot });
+    const botApis = createBotApis({ db, keyring, botApi });
+    const connectors = createConnectors({
+      db,
+      keyring,
+      log,
+      publicUrl: "https://moved.example.com",
+      commands: [],
+      sends: NO_SENDS,
+      botApi,
+      botApis,
+    });
+    return { db, log, botApis, connectors };
+  };
+  const whole = (id: string) => world.system.db.query("SELECT * FROM connectors WHERE id = $1", [id]);
+
+  test("leaves it as it is, whatever is to be done", async () => {
+    const { id } = await connect(newBot());
+    const before = await whole(id);
+    const { connectors, botApis } = lost();
+    await expect(botApis.forConnector(id)).rejects.toBeInstanceOf(SealError);
+    expect(await connectors.repointWebhooks()).toBe(0);
+    expect(await connectors.test(world.workspaceId, id)).toMatchObject({ ok: false });
+    expect(await whole(id)).toEqual(before);
+  });
+
+  test("says so where the bot's health is read; a new token, or a farewell, is taken", async () => {
+    const bot = newBot();
+    const { id } = await connect(bot);
+    const { db, log, botApis, connectors } = lost();
+    const watch = startConnectorWatch({ db, log, botApis, tickMs: 0 });
+    await watch.runOnce();
+    await db.query("UPDATE connector_watch SET next_check_at = now()");
+    await watch.runOnce();
+    await watch.stop();
+    const health = await healthOfConnectors(db, world.workspaceId, [id]);
+    expect(health.get(id)?.reasons.join()).toContain("ENCRYPTION_KEYS");
+    const { token } = world.sandbox.revokeToken(bot.id);
+    expect(await connectors.rotate(world.workspaceId, id, token)).toMatchObject({ status: "active" });
+    const other = await connect(newBot());
+    const removed = await connectors.remove(world.workspaceId, other.id);
+    expect(removed).toMatchObject({ webhookRemoved: false, warning: expect.stringMatching(/revoke/) });
+  });
 });
 
 test("after disconnecting, another workspace may connect the bot, and its webhook is another", async () => {
