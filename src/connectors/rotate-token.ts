@@ -144,6 +144,12 @@ export function createRotation(options: RotationOptions) {
     return claimed === undefined ? null : { claimed, isClaimed };
   }
 
+  async function goOn([workspaceId, connectorId]: readonly [string, string]): Promise<void> {
+    await options.onReplaced({ workspaceId, connectorId }).catch((error) => {
+      options.log.warn({ err: error, connectorId }, "paused sends wait out their pause");
+    });
+  }
+
   return async (workspaceId: string, id: string, botToken: string): Promise<Rotated | null> => {
     const ids = [workspaceId, id] as const;
     const [connector] = await db.query<Found>(FIND, ids);
@@ -155,9 +161,7 @@ export function createRotation(options: RotationOptions) {
     const replaced = await replace(ids, { botToken, me, before });
     if (replaced === null) return null;
     const { claimed, isClaimed } = replaced;
-    await options.onReplaced({ workspaceId, connectorId: id }).catch((error) => {
-      options.log.warn({ err: error, connectorId: id }, "paused sends wait out their pause");
-    });
+    await goOn(ids);
     // Its view says that the webhook is not registered, and that it will be.
     if (!isClaimed) return { row: claimed.row, warnings: [] };
     try {
@@ -165,6 +169,9 @@ export function createRotation(options: RotationOptions) {
     } catch (error) {
       if (error instanceof Overtaken) return await asItIsNow(db, ids);
       return await withoutWebhook(db, claimed, error);
+    } finally {
+      // A drain whose calls were still under way with the old token may have put off the rest since.
+      await goOn(ids);
     }
   };
 }
