@@ -97,9 +97,9 @@ const AGAIN_AFTER_S = 5;
 
 /**
  * Answers the connector as it is then, or null when there is none. Throws `Problem`: 422 when the
- * token is refused or another bot's, 409 while the connector is still being connected or when another
- * token came first, 502 when
- * Telegram could not be asked; unless the text says otherwise, nothing has changed then.
+ * token is refused or another bot's; 409 while the connector is still being connected, or when
+ * another token came first; 502 when Telegram could not be asked. Unless the text says otherwise,
+ * nothing has changed then.
  */
 export function createRotation(options: RotationOptions) {
   const { db, keyring, botApi } = options;
