@@ -43,6 +43,20 @@ export const migration: Migration = {
         webhook_url            text,
         -- Who registers the webhook moves this ahead first: nobody else does so before.
         register_after         timestamptz NOT NULL DEFAULT now(),
+        -- Who may talk to the bot, and whether what others say is kept.
+        access_level           text        NOT NULL DEFAULT 'everyone'
+          CHECK (access_level IN ('everyone', 'members', 'agents', 'named')),
+        save_denied            boolean     NOT NULL DEFAULT false,
+        -- -1: no sessions; 0: they never end.
+        session_hours          integer     NOT NULL DEFAULT 0 CHECK (session_hours BETWEEN -1 AND 8760),
+        default_chat_id        text,
+        -- A chat by kind of notification.
+        notification_chats     jsonb       NOT NULL DEFAULT '{}'
+          CHECK (jsonb_typeof(notification_chats) = 'object'),
+        max_message_length     integer     NOT NULL DEFAULT 4096
+          CHECK (max_message_length BETWEEN 1 AND 4096),
+        -- {level, apiTimeout, retryAttempts, detailedLogs, until}; over when until is.
+        debug                  jsonb       CHECK (debug IS NULL OR debug ->> 'until' IS NOT NULL),
         created_at             timestamptz NOT NULL DEFAULT now(),
         updated_at             timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (workspace_id, id),

@@ -36,6 +36,8 @@ export const migration: Migration = {
           REFERENCES connectors (workspace_id, id) ON DELETE CASCADE,
         CHECK (migrated_to <> chat_id AND migrated_from <> chat_id)
       ) WITH (fillfactor = 70);
+      -- A few of a bot's chats, which may be a million.
+      CREATE INDEX chats_linked ON chats (workspace_id, connector_id) WHERE linked;
 
       CREATE TABLE contacts (
         workspace_id     uuid        NOT NULL,

@@ -40,6 +40,11 @@ export const migration: Migration = {
         last_error_at   timestamptz,
         -- Why Telegram could not be asked, or what is wrong with the webhook.
         check_error     text,
+        -- When the webhook was last found to be another than registered, how, and how often, each
+        -- within a day of the one before.
+        drift           text,
+        drift_at        timestamptz,
+        drifts          integer     NOT NULL DEFAULT 0,
         missing         bigint      NOT NULL DEFAULT 0,
         missing_since   timestamptz,
         -- [{firstId, lastId, since}]: the newest, as many as are worth reading, in order of time.

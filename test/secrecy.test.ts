@@ -44,6 +44,7 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
   let monitor: Redis | undefined;
   let url = "";
   let token = "";
+  let nextToken = "";
   let apiKey = "";
   let connectorId = "";
   let webhookPath = "";
@@ -125,7 +126,8 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     token = bot.token;
     const made = await call("POST", "/v1/workspaces", { name: "Secrets" }, adminToken);
     apiKey = (made.body as { apiKey: string }).apiKey;
-    const connected = await call("POST", "/v1/connectors", { name: "Desk", botToken: token });
+    const debug = { level: "debug", detailedLogs: true };
+    const connected = await call("POST", "/v1/connectors", { name: "Desk", botToken: token, debug });
     const connector = connected.body as { id: string; webhookUrl: string };
     connectorId = connector.id;
     webhookPath = new URL(connector.webhookUrl).pathname;
@@ -216,7 +218,7 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     expect((await send({ text: "" })).status).toBe(400);
     expect((await send({ [mark]: mark })).status).toBe(400);
     await settled("outbound");
-    sandbox.revokeToken(botId);
+    nextToken = sandbox.revokeToken(botId).token;
     expect((await send({ text: `after the end ${mark}` })).status).toBe(202);
     await waitFor(
       async () => {
@@ -225,6 +227,13 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
       },
       { timeoutMs: 20_000, what: "the refused token to be noticed" },
     );
+    const rotated = [
+      await call("POST", `/v1/connectors/${connectorId}/token`, { botToken: `${nextToken}x\n` }),
+      await call("POST", `/v1/connectors/${connectorId}/token`, { botToken: nextToken }),
+      await call("POST", `/v1/connectors/${connectorId}/test`),
+    ];
+    expect(rotated.map(({ status }) => status)).toEqual([400, 200, 200]);
+    answers.push(...rotated.map(({ body }) => JSON.stringify(body)));
   }
 
   /** The whole ledger but for the raw updates, which have a table of their own. */
@@ -253,12 +262,14 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     expect(places.wakes).toContain(connectorId);
     expect(places.ledger).toContain("postgres 23514");
     expect(places.logs).toContain("updates ingested");
+    expect(places.logs).toContain("a call to Telegram sent");
     expect(places.answers).toContain("heliograph_webhook_requests_total");
     const found: string[] = [];
     const secrets = {
       "the people's words and names": mark,
       "a phone number": phone,
       "the bot's token": token.split(":")[1] ?? "",
+      "the bot's next token": nextToken.split(":")[1] ?? "",
       "the webhook's secret": webhookSecret,
       "an API key": apiKey.slice(4),
       "the administrator's token": adminToken,

@@ -7,10 +7,12 @@ import {
 } from "../src/jobs/index.ts";
 import { outboundRetentionRules } from "../src/outbound/index.ts";
 import { createRetention } from "../src/platform/index.ts";
+import { reportUnreadable } from "./sealed-records.ts";
 import type { System } from "./system.ts";
 
 /** What every process does beside its own work; the database decides whose turn it is. */
-export function startBackground({ db, log, config }: System): { stop(): Promise<void> } {
+export function startBackground(system: System): { stop(): Promise<void> } {
+  const { db, log, config } = system;
   const times = timesOf(config.retention);
   const retention = createRetention({
     db,
@@ -20,7 +22,10 @@ export function startBackground({ db, log, config }: System): { stop(): Promise<
   const ledgerKeeper = createLedgerKeeper({ db, log });
   retention.start();
   ledgerKeeper.start();
-  return { stop: async () => void (await Promise.all([retention.stop(), ledgerKeeper.stop()])) };
+  const reported = reportUnreadable(system);
+  return {
+    stop: async () => void (await Promise.all([retention.stop(), ledgerKeeper.stop(), reported])),
+  };
 }
 
 function timesOf(settings: Partial<JobRetention> = {}): JobRetention {

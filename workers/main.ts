@@ -1,11 +1,13 @@
 import { createWorkspace } from "../src/connectors/index.ts";
 import { type Config, fail, loadConfig, missingSetting } from "../src/platform/index.ts";
 import { startBackground } from "./background.ts";
+import { connectorCommand } from "./connector-command.ts";
 import { startIngest } from "./ingest.ts";
 import { jobsCommand, queuesCommand } from "./jobs-command.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
 import { repointInBackground, runProcess, watch } from "./process.ts";
+import { keysCommand } from "./sealed-records.ts";
 import { start } from "./start.ts";
 import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
@@ -16,6 +18,9 @@ const USAGE = `heliograph <command>
   migrate                  bring the database's schema up to date
   web | ingest | outbound  one process of an installation (see Procfile)
   workspace create NAME    a new workspace; prints its API key, once
+  connector add --workspace ID --name NAME   connects a bot; its token on standard input
+  connector list|test ID|rotate ID|remove ID the bots; asks Telegram; a new token; disconnects
+  keys rotate              wraps all that is sealed by the newest of ENCRYPTION_KEYS
   jobs list [FILTER]       the newest jobs that match
   jobs show ID             one job, with its failed attempts
   jobs retry ID|FILTER     gives dead letters their attempts back
@@ -116,6 +121,10 @@ async function main([command, ...rest]: string[]): Promise<void> {
       if (action !== "create" || !name) throw new Error("use: heliograph workspace create NAME");
       return once(config, async (system) => print(await createWorkspace(system.db, name)));
     }
+    case "connector":
+      return once(config, (system) => connectorCommand(system, rest, print));
+    case "keys":
+      return once(config, (system) => keysCommand(system, rest, print));
     case "jobs":
       return once(config, (system) => jobsCommand(system, rest, print));
     case "queues":

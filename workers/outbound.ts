@@ -1,3 +1,4 @@
+import { debugInForce } from "../src/connectors/index.ts";
 import { createOutboundHandler } from "../src/outbound/index.ts";
 import type { System } from "./system.ts";
 
@@ -8,6 +9,7 @@ export async function startOutbound(system: System): Promise<void> {
     db,
     botApiFor: (connectorId) => botApis.forConnector(connectorId),
     onUnauthorized: (connectorId, reason) => connectors.disable(connectorId, reason),
+    debugFor: (connectorId) => debugInForce(db, connectorId),
     metrics,
     log,
   });

@@ -5,7 +5,7 @@ import {
   createConnectors,
 } from "../src/connectors/index.ts";
 import { createJobs, type Jobs, UnsafeRedis } from "../src/jobs/index.ts";
-import { createOutboundHooks } from "../src/outbound/index.ts";
+import { createConnectorSends, createOutboundHooks } from "../src/outbound/index.ts";
 import {
   type Config,
   createKeyring,
@@ -96,6 +96,7 @@ export function openSystem(config: Config, role: string, connections: number): S
       botApis,
       publicUrl,
       commands: COMMANDS,
+      sends: createConnectorSends({ db, ledger: jobs.ledger }),
       log,
     }),
     close: async () => {

@@ -8,6 +8,7 @@ import { docsPage } from "./docs-page.ts";
 import { healthRoutes } from "./health.ts";
 import { problemHandler, serveRoutes } from "./http-routes.ts";
 import { describeRoutes } from "./openapi.ts";
+import { connectorCareRoutes } from "./routes/connector-care.ts";
 import { connectorRoutes } from "./routes/connectors.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
 import { jobRoutes } from "./routes/jobs.ts";
@@ -37,6 +38,7 @@ const IDLE_CHECK_MS = 50;
 const routes = [
   ...workspaceRoutes,
   ...connectorRoutes,
+  ...connectorCareRoutes,
   ...messageRoutes,
   ...conversationRoutes,
   ...jobRoutes,

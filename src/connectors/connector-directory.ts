@@ -21,6 +21,15 @@ WHERE c.status <> 'removed'
 ORDER BY array_position(ARRAY['disabled', 'pending', 'active'], c.status), c.name, c.id
 LIMIT $1`;
 
+const WORKSPACE_OF = `/* connectors.workspace-of */
+SELECT workspace_id FROM connectors WHERE id = $1 AND status <> 'removed'`;
+
+/** Whose a connector is, for an operator who names it by its id alone; null when there is none. */
+export async function workspaceOfConnector(db: Queryable, id: string): Promise<string | null> {
+  const [row] = await db.query<{ workspace_id: string }>(WORKSPACE_OF, [id]);
+  return row?.workspace_id ?? null;
+}
+
 /** The connected bots of all workspaces, at most `limit`: those in trouble first, then by name. */
 export async function listDirectory(db: Queryable, limit: number): Promise<DirectoryEntry[]> {
   return db.query<DirectoryEntry>(LIST, [limit]);

@@ -1,5 +1,5 @@
 import type { Metrics, Queryable } from "../platform/index.ts";
-import { driftOf, ERROR_IS_NEWS_MS } from "./webhook-state.ts";
+import { ERROR_IS_NEWS_MS, driftOf as pendingTrouble } from "./webhook-state.ts";
 
 /** How a connector's updates come in, as last looked at. What is not known yet is null. */
 export interface ConnectorHealth {
@@ -11,6 +11,11 @@ export interface ConnectorHealth {
   /** Telegram's words on the last delivery that failed. */
   lastError: string | null;
   lastErrorAt: string | null;
+  /**
+   * How the webhook was last found to be another than registered, and how often, each within a day
+   * of the one before; it was registered again.
+   */
+  lastDrift: { what: string; at: string; times: number } | null;
   gaps: {
     /** Updates that did not arrive within the last week, and whose turn it was minutes ago. */
     missing: number;
@@ -31,6 +36,9 @@ interface HealthRow {
   last_error: string | null;
   last_error_at: Date | null;
   check_error: string | null;
+  drift: string | null;
+  drift_at: Date | null;
+  drifts: number;
   missing: string;
   missing_since: Date | null;
   missing_ranges: ConnectorHealth["gaps"]["ranges"];
@@ -40,7 +48,7 @@ interface HealthRow {
 
 const READ = `/* connectors.health */
 SELECT w.connector_id, w.checked_at, w.pending, w.pending_since, w.high_since, w.last_error,
-  w.last_error_at, w.check_error, w.missing, w.missing_since, w.missing_ranges, now() AS now,
+  w.last_error_at, w.check_error, w.drift, w.drift_at, w.drifts, w.missing, w.missing_since, w.missing_ranges, now() AS now,
   (SELECT max(s.seen_at) FROM seen_updates s WHERE s.connector_id = w.connector_id) AS last_seen_at
 FROM connector_watch w
 WHERE w.workspace_id = $1 AND w.connector_id = ANY ($2::uuid[])`;
@@ -68,6 +76,7 @@ function healthOf(row: HealthRow): ConnectorHealth {
     checkedAt: row.checked_at?.toISOString() ?? null,
     lastError: row.last_error,
     lastErrorAt: row.last_error_at?.toISOString() ?? null,
+    lastDrift: driftOf(row),
     gaps: {
       missing: Number(row.missing),
       since: row.missing_since?.toISOString() ?? null,
@@ -86,7 +95,7 @@ function reasonsOf(row: HealthRow): string[] {
     sinceMs: row.pending_since?.getTime() ?? null,
     highSinceMs: row.high_since?.getTime() ?? null,
   };
-  const drift = driftOf(pending, row.last_seen_at?.getTime() ?? null, nowMs);
+  const drift = pendingTrouble(pending, row.last_seen_at?.getTime() ?? null, nowMs);
   if (drift !== null) reasons.push(drift);
   const errorAgeMs = nowMs - (row.last_error_at?.getTime() ?? 0);
   if (row.last_error !== null && pending.count > 0 && errorAgeMs < ERROR_IS_NEWS_MS) {
@@ -97,6 +106,10 @@ function reasonsOf(row: HealthRow): string[] {
     reasons.push(`${row.missing} updates did not arrive.`);
   }
   return reasons;
+}
+
+function driftOf({ drift, drift_at: at, drifts: times }: HealthRow) {
+  return drift === null || at === null ? null : { what: drift, at: at.toISOString(), times };
 }
 
 function newestGapMs(row: HealthRow): number {

@@ -1,5 +1,7 @@
+import { SETTINGS_COLUMNS, type SettingsRow } from "./connector-settings.ts";
+
 /** A connector as it is read, without its secrets. */
-export interface ConnectorRow {
+export interface ConnectorRow extends SettingsRow {
   workspace_id: string;
   id: string;
   name: string;
@@ -14,4 +16,4 @@ export interface ConnectorRow {
 }
 
 export const COLUMNS = `workspace_id, id, name, description, status, status_detail, bot_id, username,
-  can_read_all_group_messages, webhook_key, webhook_url`;
+  can_read_all_group_messages, webhook_key, webhook_url, ${SETTINGS_COLUMNS}`;

@@ -1,14 +1,16 @@
-import type { Database, Logger } from "../platform/index.ts";
+import { UPDATE_KINDS } from "../conversations/index.ts";
+import { type Database, type Logger, SealError, type Transaction } from "../platform/index.ts";
 import { BotApiError } from "../telegram/index.ts";
 import { type BotApis, ConnectorRemoved } from "./bot-apis.ts";
 import { findGaps } from "./seen-ranges.ts";
 import type { Hole } from "./update-gaps.ts";
+import { driftOfWebhook, repairDrift } from "./webhook-drift.ts";
 import { misdirected, pendingAfter, safeError, type WebhookInfo } from "./webhook-state.ts";
 
 /**
  * Looks after every connector about once a minute: asks Telegram what waits for it (Bot API:
  * getWebhookInfo) while its token is good, searches for updates that never arrived, and writes both
- * down.
+ * down. A webhook that is not as registered is registered again.
  *
  * Every web process runs one; a connector is looked after by whoever moves its `next_check_at`
  * first, so two processes share the work and none does it twice. One that dies in the middle is
@@ -43,6 +45,8 @@ const AT_ONCE = 8;
 /** In one turn; what is left is due at the next tick, here or elsewhere. */
 const MAX_ROUNDS = 50;
 const CALL_TIMEOUT_MS = 10_000;
+const SEALED =
+  "Telegram could not be asked about this bot: the key of its token is not in ENCRYPTION_KEYS.";
 /** Ranges shown: the newest, since a new one is news. The count tells of the rest. */
 const MAX_SHOWN = 20;
 
@@ -162,6 +166,7 @@ export function startConnectorWatch(options: ConnectorWatchOptions): ConnectorWa
           await tx.query(SAVE_IDLE, [connectorId]);
         } else if (answer !== null && "info" in answer) {
           await savePending(tx, connectorId, held, answer.info, webhook_url);
+          await mendDrift(tx, connectorId, answer.info, webhook_url);
         } else if (answer !== null) {
           await tx.query(SAVE_UNASKED, [connectorId, answer.trouble, answer.waitS]);
         }
@@ -179,6 +184,19 @@ export function startConnectorWatch(options: ConnectorWatchOptions): ConnectorWa
     }
   }
 
+  async function mendDrift(
+    tx: Transaction,
+    connectorId: string,
+    info: WebhookInfo,
+    registered: string | null,
+  ): Promise<void> {
+    const drift = driftOfWebhook(info, registered, UPDATE_KINDS);
+    const drifts = drift && (await repairDrift(tx, connectorId, registered, drift));
+    if (drift === null || drifts === null) return;
+    const fields = { connectorId, drifts, what: drift.what };
+    tx.afterCommit(() => log.warn(fields, "a webhook had drifted, and is registered again"));
+  }
+
   /** What Telegram says, or why it could not be asked. */
   async function ask(
     connectorId: string,
@@ -189,6 +207,7 @@ export function startConnectorWatch(options: ConnectorWatchOptions): ConnectorWa
       return { info: await api.call<WebhookInfo>("getWebhookInfo", {}, within) };
     } catch (error) {
       if (stopping.signal.aborted || error instanceof ConnectorRemoved) return null;
+      if (error instanceof SealError) return { trouble: SEALED, waitS: 0 };
       if (!(error instanceof BotApiError)) throw error;
       const trouble = `Telegram could not be asked about this bot: ${error.kind}.`;
       return { trouble, waitS: error.retryAfterSeconds ?? 0 };

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { BotAccount } from "../../sandbox/index.ts";
 import {
   deliver,
@@ -8,9 +8,11 @@ import {
   textUpdate,
 } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
-import { Problem, sha256 } from "../platform/index.ts";
+import { createKeyring, Problem, SealError, sha256 } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
-import { ConnectorRemoved } from "./bot-apis.ts";
+import { ConnectorRemoved, createBotApis } from "./bot-apis.ts";
+import { healthOfConnectors } from "./connector-health.ts";
+import { startConnectorWatch } from "./connector-watch.ts";
 import { type ConnectorView, createConnectors } from "./connectors.ts";
 import { createWebhookDirectory } from "./webhook-directory.ts";
 import { createWorkspace } from "./workspaces.ts";
@@ -25,6 +27,9 @@ function newBot(canReadAllGroupMessages = true): BotAccount {
   const username = `b${randomBytes(5).toString("hex")}_bot`;
   return world.sandbox.createBot({ name: "Desk", username, canReadAllGroupMessages });
 }
+
+/** Nothing waits to be sent in these tests. */
+const NO_SENDS = { resume: async () => 0, cancel: async () => 0 };
 
 const connect = (bot: BotAccount, workspaceId = world.workspaceId) =>
   world.system.connectors.connect(workspaceId, { name: "Desk", botToken: bot.token });
@@ -44,6 +49,7 @@ async function connectAndWatch(
     botApis,
     publicUrl: world.url,
     commands: [],
+    sends: NO_SENDS,
     botApi: (token) => ({
       call: async (method, params, limits) => {
         await before(method);
@@ -286,6 +292,7 @@ test("disconnecting removes the webhook and the credentials, and keeps what was 
   expect(await connectors.remove(world.workspaceId, bot.connectorId)).toEqual({
     removed: true,
     webhookRemoved: true,
+    sendsCancelled: 0,
   });
   expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
   const [row] = await db.query(
@@ -307,6 +314,89 @@ test("disconnecting removes the webhook and the credentials, and keeps what was 
   expect(listed.map(({ id }) => id)).not.toContain(bot.connectorId);
   const isGone = (error: unknown) => error instanceof ConnectorRemoved;
   await waitFor(() => botApis.forConnector(bot.connectorId).then(() => false, isGone));
+});
+
+test("registered again by another process while it is disconnected: no webhook is left at Telegram", async () => {
+  const bot = newBot();
+  const { id, webhookUrl } = await connect(bot);
+  const { db, keyring, log, botApis, config } = world.system;
+  const botApi = createBotApiFactory({ apiRoot: config.telegramApiRoot });
+  let meanwhile = false;
+  const disconnecting = createConnectors({
+    db,
+    keyring,
+    log,
+    publicUrl: world.url,
+    commands: [],
+    sends: NO_SENDS,
+    botApi,
+    botApis: {
+      ...botApis,
+      forConnector: async () => ({
+        call: async (method, params, limits) => {
+          const answer = await botApi(bot.token).call<never>(method, params, limits);
+          if (method === "deleteWebhook" && !meanwhile) {
+            meanwhile = true;
+            await db.query("UPDATE connectors SET webhook_url = NULL WHERE id = $1", [id]);
+            expect(await world.system.connectors.repointWebhooks()).toBe(1);
+            expect(world.sandbox.webhookInfo(bot.id).url).toBe(webhookUrl);
+          }
+          return answer;
+        },
+      }),
+    },
+  });
+  expect(await disconnecting.remove(world.workspaceId, id)).toMatchObject({ webhookRemoved: true });
+  expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
+});
+
+describe("a process without the key of a bot's token", () => {
+  const keyring = createKeyring([{ version: 9, key: randomBytes(32) }]);
+  const lost = () => {
+    const { db, log, config } = world.system;
+    const botApi = createBotApiFactory({ apiRoot: config.telegramApiRoot });
+    const botApis = createBotApis({ db, keyring, botApi });
+    const connectors = createConnectors({
+      db,
+      keyring,
+      log,
+      publicUrl: "https://moved.example.com",
+      commands: [],
+      sends: NO_SENDS,
+      botApi,
+      botApis,
+    });
+    return { db, log, botApis, connectors };
+  };
+  const whole = (id: string) => world.system.db.query("SELECT * FROM connectors WHERE id = $1", [id]);
+
+  test("leaves it as it is, whatever is to be done", async () => {
+    const { id } = await connect(newBot());
+    const before = await whole(id);
+    const { connectors, botApis } = lost();
+    await expect(botApis.forConnector(id)).rejects.toBeInstanceOf(SealError);
+    expect(await connectors.repointWebhooks()).toBe(0);
+    expect(await connectors.test(world.workspaceId, id)).toMatchObject({ ok: false });
+    expect(await whole(id)).toEqual(before);
+  });
+
+  test("says so where the bot's health is read; a new token, or a farewell, is taken", async () => {
+    const bot = newBot();
+    const { id } = await connect(bot);
+    const { db, log, botApis, connectors } = lost();
+    const watch = startConnectorWatch({ db, log, botApis, tickMs: 0 });
+    await watch.runOnce();
+    await db.query("UPDATE connector_watch SET next_check_at = now()");
+    await watch.runOnce();
+    await watch.stop();
+    const health = await healthOfConnectors(db, world.workspaceId, [id]);
+    expect(health.get(id)?.reasons.join()).toContain("ENCRYPTION_KEYS");
+    const { token } = world.sandbox.revokeToken(bot.id);
+    expect(await connectors.rotate(world.workspaceId, id, token)).toMatchObject({ status: "active" });
+    const other = await connect(newBot());
+    const removed = await connectors.remove(world.workspaceId, other.id);
+    expect(removed).toMatchObject({ webhookRemoved: false, warning: expect.stringMatching(/revoke/) });
+  });
 });
 
 test("after disconnecting, another workspace may connect the bot, and its webhook is another", async () => {

@@ -11,17 +11,29 @@ import {
 import { type BotApi, BotApiError, type BotApiFactory } from "../telegram/index.ts";
 import { type BotApis, tokenPlace } from "./bot-apis.ts";
 import { COLUMNS, type ConnectorRow } from "./connector-row.ts";
+import {
+  beginSettings,
+  type ConnectorSettings,
+  settingsFrom,
+  settingsParam,
+  settingsView,
+} from "./connector-settings.ts";
 import { createWebhookMoves } from "./move-webhooks.ts";
+import { type Me, proveToken, telegramProblem } from "./prove-token.ts";
 import { CLAIMABLE, CLAIMED, type Claim, claim, hashesBehind, register } from "./registrar.ts";
+import { createRotation } from "./rotate-token.ts";
+import { chatWarnings, standingWarnings } from "./standing-warnings.ts";
+import { type ConnectionTest, testConnection } from "./test-connection.ts";
 import { type BotCommand, removeWebhook } from "./webhook-registration.ts";
+import { createWebhookRemoval } from "./webhook-removal.ts";
 
-export interface NewConnector {
+export interface NewConnector extends Partial<ConnectorSettings> {
   name: string;
   botToken: string;
   description?: string;
 }
 
-export interface ConnectorView {
+export interface ConnectorView extends ConnectorSettings {
   id: string;
   name: string;
   description: string | null;
@@ -36,7 +48,17 @@ export interface ConnectorView {
 export interface RemovedConnector {
   removed: true;
   webhookRemoved: boolean;
+  /** Messages that waited to be sent, and will not be. */
+  sendsCancelled: number;
   warning?: string;
+}
+
+/** What a change of a connector's credentials means for its messages that wait to be sent. */
+export interface WaitingSends {
+  /** Those that wait for a good token wait no longer. */
+  resume(connector: { workspaceId: string; connectorId: string }): Promise<unknown>;
+  /** None is sent any more; answers how many. */
+  cancel(connector: { workspaceId: string; connectorId: string }): Promise<number>;
 }
 
 export interface ConnectorsOptions {
@@ -48,6 +70,7 @@ export interface ConnectorsOptions {
   publicUrl: string;
   /** Registered with each bot. */
   commands: BotCommand[];
+  sends: WaitingSends;
   log: Logger;
 }
 
@@ -62,15 +85,21 @@ export interface Connectors {
   connect(workspaceId: string, connector: NewConnector): Promise<ConnectorView>;
   /** `on`: the caller's transaction, which must not wait for a second connection. */
   get(workspaceId: string, id: string, on?: Queryable): Promise<ConnectorView | null>;
+  /** The same, with what is wrong in its chats among the warnings. */
+  describe(workspaceId: string, id: string): Promise<ConnectorView | null>;
   list(workspaceId: string, page: { limit: number; afterId?: string }): Promise<ConnectorView[]>;
   /** Null when there is none. */
   update(
     workspaceId: string,
     id: string,
-    change: { name?: string; description?: string },
+    change: { name?: string; description?: string } & Partial<ConnectorSettings>,
   ): Promise<ConnectorView | null>;
+  /** Replaces the bot's token: see rotate-token.ts for the `Problem`s it throws. Null when there is none. */
+  rotate(workspaceId: string, id: string, botToken: string): Promise<ConnectorView | null>;
+  /** Tests the connection at Telegram, step by step. Null when there is none. */
+  test(workspaceId: string, id: string): Promise<ConnectionTest | null>;
   /**
-   * Removes the webhook, then the credentials; what was said stays. A revoked token still
+   * Removes the webhook, then the credentials; what waits to be sent is cancelled, what was said stays. A revoked token still
    * disconnects, with a warning. Null when there is none.
    */
   remove(workspaceId: string, id: string): Promise<RemovedConnector | null>;
@@ -81,12 +110,6 @@ export interface Connectors {
    * is for a later call. `signal` ends it early.
    */
   repointWebhooks(signal?: AbortSignal): Promise<number>;
-}
-
-interface Me {
-  id: number;
-  username?: string;
-  can_read_all_group_messages?: boolean;
 }
 
 const INSERT_PENDING = `/* connectors.insert */
@@ -118,13 +141,8 @@ const GIVE_UP = `/* connectors.give-up */
 UPDATE connectors SET ${REMOVED}
 WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'disabled')`;
 
-const PRIVACY_WARNING =
-  "Privacy mode is on: in groups this bot sees only commands, replies to it and mentions. " +
-  "To let it see every message, turn privacy off with @BotFather (/setprivacy), then remove the " +
-  "bot from each group and add it again, or make it an administrator there.";
-
 export function createConnectors(options: ConnectorsOptions): Connectors {
-  const { db, keyring, botApi, botApis, publicUrl, commands, log } = options;
+  const { db, keyring, botApi, botApis, publicUrl, commands, sends, log } = options;
 
   function view(row: ConnectorRow, warnings: string[] = []): ConnectorView {
     return {
@@ -139,7 +157,8 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         canReadAllGroupMessages: row.can_read_all_group_messages,
       },
       webhookUrl: row.webhook_url,
-      warnings: [...(row.can_read_all_group_messages ? [] : [PRIVACY_WARNING]), ...warnings],
+      ...settingsView(row),
+      warnings: [...standingWarnings(row), ...warnings],
     };
   }
 
@@ -210,6 +229,8 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
 
   const registrar = { db, publicUrl, commands };
   const moveWebhooks = createWebhookMoves({ ...registrar, botApis, log });
+  const onReplaced = sends.resume;
+  const rotate = createRotation({ ...registrar, db, keyring, botApi, onReplaced, log });
 
   return {
     connect: async (workspaceId, connector) => {
@@ -219,6 +240,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       const adopted = await adoptUnfinished(workspaceId, connector, me, secret);
       const claimed = adopted ?? (await insertPending(workspaceId, connector, me, secret));
       if (claimed === undefined) throw connectedAlready();
+      await beginSettings(db, { workspaceId, id: claimed.row.id }, connector);
       try {
         const { row, warnings } = await register(registrar, api, claimed);
         return view(row, warnings);
@@ -234,6 +256,11 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       return row === undefined ? null : view(row);
     },
 
+    describe: async (workspaceId, id) => {
+      const row = await find(workspaceId, id);
+      return row === undefined ? null : view(row, await chatWarnings(db, row));
+    },
+
     list: async (workspaceId, page) => {
       const rows = await db.query<ConnectorRow>(
         `SELECT ${COLUMNS} FROM connectors
@@ -247,18 +274,29 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     update: async (workspaceId, id, change) => {
       const [row] = await db.query<ConnectorRow>(
         `UPDATE connectors SET name = coalesce($3, name), description = coalesce($4, description),
-           updated_at = now()
+           ${settingsFrom("$5")}, updated_at = now()
          WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
-        [workspaceId, id, change.name ?? null, change.description ?? null],
+        [workspaceId, id, change.name ?? null, change.description ?? null, settingsParam(change)],
       );
       return row === undefined ? null : view(row);
     },
 
+    rotate: async (workspaceId, id, botToken) => {
+      const rotated = await rotate(workspaceId, id, botToken);
+      return rotated && view(rotated.row, rotated.warnings);
+    },
+
+    test: async (workspaceId, id) => {
+      const row = await find(workspaceId, id);
+      return row === undefined ? null : testConnection({ db, botApis }, row);
+    },
+
     remove: async (workspaceId, id) => {
       if ((await find(workspaceId, id)) === undefined) return null;
+      const webhook = createWebhookRemoval(db, botApis, id);
       let warning: string | undefined;
       try {
-        await removeWebhook(await botApis.forConnector(id));
+        await webhook.remove();
       } catch (error) {
         log.warn({ err: error, connectorId: id }, "webhook could not be removed");
         warning =
@@ -271,9 +309,15 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         workspaceId,
         id,
       ]);
+      await webhook.removeIfRegisteredSince();
+      const waiting = sends.cancel({ workspaceId, connectorId: id }).catch((error) => {
+        log.warn({ err: error, connectorId: id }, "waiting sends fail one by one");
+        return 0;
+      });
       return {
         removed: true,
         webhookRemoved: warning === undefined,
+        sendsCancelled: await waiting,
         ...(warning ? { warning } : {}),
       };
     },
@@ -281,8 +325,9 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     disable: async (connectorId, reason) => {
       await db.query(
         `UPDATE connectors SET status = 'disabled', status_detail = $2, updated_at = now()
-         WHERE id = $1 AND status IN ('pending', 'active')`,
-        [connectorId, reason],
+         WHERE id = $1 AND status IN ('pending', 'active')
+           AND ($3::bytea IS NULL OR token_sealed = $3)`,
+        [connectorId, reason, botApis.refusedToken(connectorId) ?? null],
       );
     },
 
@@ -296,32 +341,3 @@ const connectedAlready = () =>
     "Bot already connected",
     "This bot is connected already, here or in another workspace, or a connect that was cut short ended less than two minutes ago. A bot belongs to one workspace at a time: disconnect it there first.",
   );
-
-/** Bot API: getMe. Throws `Problem` 422 when the token is refused. */
-async function proveToken(api: BotApi): Promise<Me> {
-  try {
-    return await api.call<Me>("getMe", {}, { timeoutMs: 10_000 });
-  } catch (error) {
-    if (
-      error instanceof BotApiError &&
-      (error.kind === "unauthorized" || error.kind === "not-found")
-    ) {
-      throw new Problem(
-        422,
-        "Token refused",
-        "Telegram refuses this bot token. Copy it again from @BotFather; nothing was stored.",
-        { errors: [{ path: "botToken", message: "refused by Telegram" }] },
-      );
-    }
-    throw telegramProblem(error, "The token could not be checked");
-  }
-}
-
-function telegramProblem(error: unknown, what: string): unknown {
-  if (!(error instanceof BotApiError)) return error;
-  return new Problem(
-    502,
-    "Telegram did not do it",
-    `${what}: ${error.description}. Nothing was stored; try again.`,
-  );
-}

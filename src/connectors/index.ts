@@ -3,13 +3,24 @@
  * room that opens a bot's token, and the one that says whose a webhook request is. It also looks
  * after the bots: which updates did not arrive, and what waits at Telegram.
  */
-export { type BotApis, ConnectorRemoved, createBotApis } from "./bot-apis.ts";
-export { type DirectoryEntry, listDirectory } from "./connector-directory.ts";
+export { type BotApis, ConnectorRemoved, createBotApis, SEALED_COLUMNS } from "./bot-apis.ts";
+export {
+  type DirectoryEntry,
+  listDirectory,
+  workspaceOfConnector,
+} from "./connector-directory.ts";
 export {
   type ConnectorHealth,
   defineConnectorMetrics,
   healthOfConnectors,
 } from "./connector-health.ts";
+export {
+  ACCESS_LEVELS,
+  type ConnectorSettings,
+  DEBUG_LEVELS,
+  type DebugSettings,
+  debugInForce,
+} from "./connector-settings.ts";
 export {
   type ConnectorWatch,
   type ConnectorWatchOptions,
@@ -22,8 +33,11 @@ export {
   createConnectors,
   type NewConnector,
   type RemovedConnector,
+  type WaitingSends,
 } from "./connectors.ts";
+export { BOT_TOKEN_SHAPE } from "./prove-token.ts";
 export { createSeenUpdates, type SeenUpdates } from "./seen-updates.ts";
+export type { ConnectionTest } from "./test-connection.ts";
 export {
   createWebhookDirectory,
   type WebhookDirectory,

@@ -59,13 +59,14 @@ function webProcess(
       },
     };
   };
-  const botApis = { forConnector: async () => botApi() };
+  const botApis = { forConnector: async () => botApi(), refusedToken: () => undefined };
   return createConnectors({
     db,
     keyring,
     log,
     commands: [],
     publicUrl: NEW_URL,
+    sends: { resume: async () => 0, cancel: async () => 0 },
     botApi,
     botApis,
   });

@@ -48,13 +48,15 @@ export function createWebhookMoves(
   async function move(workspaceId: string, id: string, signal?: AbortSignal): Promise<boolean> {
     const secret = secrets.get(id) ?? randomToken();
     try {
+      // First: what cannot be opened is not to be changed either.
+      const api = await botApis.forConnector(id);
       const claimed = await claim(secret, async (secretHash) => {
         const params = [workspaceId, id, secretHash, publicUrl];
         return (await db.query<ConnectorRow>(CLAIM_MOVE, params))[0];
       });
       if (claimed === undefined) return false;
       secrets.set(id, secret);
-      await register(options, await botApis.forConnector(id), claimed, signal);
+      await register(options, api, claimed, signal);
       secrets.delete(id);
       return true;
     } catch (error) {

@@ -9,6 +9,7 @@ export interface WebhookInfo {
   pending_update_count?: number;
   last_error_date?: number;
   last_error_message?: string;
+  allowed_updates?: string[];
 }
 
 /** How many updates wait at Telegram, and since when without a pause. */
@@ -69,3 +70,7 @@ export function misdirected(info: WebhookInfo, registered: string | null): strin
     ? "Telegram sends this bot's updates to another address: something else set its webhook."
     : "Telegram has no webhook for this bot any more: something else removed it.";
 }
+
+/** Kinds of updates that are asked for and that Telegram does not deliver. */
+export const kindsMissing = (info: WebhookInfo, kinds: readonly string[]): string[] =>
+  kinds.filter((kind) => info.allowed_updates?.includes(kind) !== true);

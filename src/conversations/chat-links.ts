@@ -31,6 +31,37 @@ export async function linkedChats(
   return new Set(rows.map((row) => `${row.connector_id}/${row.chat_id}`));
 }
 
+export type LinkedChat = Pick<ChatView, "chatId" | "type" | "title">;
+
+const LIST_LINKED = `/* conversations.list-linked */
+SELECT chat_id AS "chatId", type, title FROM chats
+WHERE workspace_id = $1 AND connector_id = $2 AND linked AND migrated_to IS NULL
+ORDER BY updated_at DESC, chat_id LIMIT $3`;
+
+/** A connector's linked chats, those that changed last first; `more`: there are others. */
+export async function listLinkedChats(
+  db: Queryable,
+  { workspaceId, connectorId }: Scope,
+  limit: number,
+): Promise<{ chats: LinkedChat[]; more: boolean }> {
+  const rows = await db.query<LinkedChat>(LIST_LINKED, [workspaceId, connectorId, limit + 1]);
+  return { chats: rows.slice(0, limit), more: rows.length > limit };
+}
+
+const LIST_LOST = `/* conversations.list-lost */
+SELECT chat_id AS "chatId", type, title FROM chats
+WHERE workspace_id = $1 AND connector_id = $2 AND linked AND NOT reachable AND migrated_to IS NULL
+ORDER BY chat_id LIMIT $3`;
+
+/** Linked chats that the bot was put out of, or may not write in. */
+export function listLostChats(
+  db: Queryable,
+  { workspaceId, connectorId }: Scope,
+  limit: number,
+): Promise<LinkedChat[]> {
+  return db.query<LinkedChat>(LIST_LOST, [workspaceId, connectorId, limit]);
+}
+
 /** A link given to an old id is meant for the group as it is now. */
 const SET_LINK = `/* conversations.set-link */
 INSERT INTO chats AS c (workspace_id, connector_id, chat_id, linked, purpose)

@@ -11,7 +11,10 @@
 export {
   CHAT_PURPOSES,
   type ChatPurpose,
+  type LinkedChat,
   linkedChats,
+  listLinkedChats,
+  listLostChats,
   markUnreachable,
   setChatLink,
 } from "./chat-links.ts";

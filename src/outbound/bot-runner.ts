@@ -1,6 +1,7 @@
 import type { Choice, Job, LaneRunner, Outcome } from "../jobs/index.ts";
 import { type Database, systemClock } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
+import { type CallSettings, tellOfCall, withinAttempts } from "./call-settings.ts";
 import type { Pace } from "./pace.ts";
 import { orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import { callOf, type MessageRow } from "./send-call.ts";
@@ -19,8 +20,7 @@ export interface BotRunnerOptions {
   botApiFor(connectorId: string): Promise<BotApi>;
   /** Told of each call that was made, and how long it took, in ms. */
   observe(result: SendResult, runMs: number): void;
-  /** Deadline of one call, in ms. */
-  callTimeoutMs: number;
+  calls: CallSettings;
 }
 
 /** One drain of a bot: chooses what its pace allows, and makes the calls. */
@@ -55,15 +55,17 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return { waitUntilMs };
   }
 
-  async run(_job: Job, signal: AbortSignal, attempt: SendAttempt | null): Promise<Outcome> {
+  async run(job: Job, signal: AbortSignal, attempt: SendAttempt | null): Promise<Outcome> {
     // Sent after all by a holder that was believed dead, or gone: there is nothing to send.
     if (attempt === null) return { type: "complete" };
     const startedMs = performance.now();
     const result = await this.send(attempt, signal);
-    this.options.observe(result, performance.now() - startedMs);
+    const runMs = performance.now() - startedMs;
+    this.options.observe(result, runMs);
+    tellOfCall(this.options.calls, job, attempt, result, runMs);
     attempt.result = result;
     attempt.heldChats = this.heed(attempt.message.chat_id, result);
-    return result.outcome;
+    return withinAttempts(result.outcome, job, this.options.calls);
   }
 
   /**
@@ -96,9 +98,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 
   private async send(attempt: SendAttempt, signal: AbortSignal): Promise<SendResult> {
     const { message } = attempt;
-    const { botApiFor, bot, callTimeoutMs } = this.options;
+    const { botApiFor, bot, calls } = this.options;
     // A process that was stopped since may have a successor that has judged this attempt.
-    const timeoutMs = attempt.begunMs + callTimeoutMs - performance.now();
+    const timeoutMs = attempt.begunMs + calls.timeoutMs - performance.now();
     if (timeoutMs <= 0) return notSentResult("late", "it was too late to send", systemClock());
     const call = async (params: { method: string; payload: Record<string, unknown> }) => {
       const api = await botApiFor(bot.connectorId);

@@ -2,6 +2,7 @@
  * outbound: what is to be sent, in which order and at what pace, and what became of it. One drain
  * a bot, order per chat; the Bot API itself is behind the telegram room, the lanes behind jobs.
  */
+export { createConnectorSends } from "./connector-sends.ts";
 export { createOutboundHooks } from "./hooks.ts";
 export { type MessageTrace, traceMessage } from "./message-trace.ts";
 export {

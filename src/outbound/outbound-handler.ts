@@ -1,8 +1,10 @@
+import type { DebugSettings } from "../connectors/index.ts";
 import type { ExternalHandler } from "../jobs/index.ts";
 import type { Database, Logger, Metrics } from "../platform/index.ts";
 import { systemClock } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
 import { BotRunner } from "./bot-runner.ts";
+import { callSettings } from "./call-settings.ts";
 import { DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
 import { beginSending, endSending, type SendAttempt } from "./send-attempts.ts";
 import type { SendResult } from "./send-result.ts";
@@ -17,6 +19,8 @@ export interface OutboundOptions {
   limits?: PaceLimits;
   /** Deadline of one call, in ms. Default 15 000. */
   callTimeoutMs?: number;
+  /** The debug settings in force for a bot. Default: none. */
+  debugFor?(connectorId: string): Promise<DebugSettings | null>;
 }
 
 const CALL_TIMEOUT_MS = 15_000;
@@ -46,14 +50,23 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
       log.warn({ err: error, connectorId }, "connector could not be disabled");
     }
   };
+  /** Of bots whose calls have another deadline than everybody's, in ms. */
+  const timeouts = new Map<string, number>();
   return {
     mode: "external",
     open: async ({ lane, workspaceId }) => {
-      const pace = await rebuildPace(db, lane, limits);
       const bot = { workspaceId, connectorId: lane };
-      return new BotRunner({ ...options, bot, pace, observe, callTimeoutMs });
+      const [pace, debug = null] = await Promise.all([
+        rebuildPace(db, lane, limits),
+        options.debugFor?.(lane),
+      ]);
+      const calls = callSettings(debug, { connectorId: lane, timeoutMs: callTimeoutMs, log });
+      // One drain a bot: what its begins go by is what its runner goes by.
+      if (debug === null) timeouts.delete(lane);
+      else timeouts.set(lane, calls.timeoutMs);
+      return new BotRunner({ ...options, bot, pace, observe, calls });
     },
-    begin: (tx, jobs) => beginSending(tx, jobs, callTimeoutMs),
+    begin: (tx, jobs) => beginSending(tx, jobs, (lane) => timeouts.get(lane) ?? callTimeoutMs),
     finish: (tx, ends, { onlyEssential }) =>
       endSending(tx, ends, { log, reportUnauthorized, onlyEssential }),
   };

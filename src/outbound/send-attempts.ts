@@ -39,19 +39,21 @@ const RECORD_MARGIN_MS = 3_000;
 
 const BEGIN = `/* outbound.attempt */
 WITH asked AS MATERIALIZED (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::uuid[], $6::uuid[])
-    AS a(workspace_id, message_id, job_id, job_attempt, attempt_id, connector_id) ${fewRows("$1")}
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::uuid[], $6::uuid[],
+    $7::int[]) AS a(workspace_id, message_id, job_id, job_attempt, attempt_id, connector_id,
+      deadline_ms) ${fewRows("$1")}
 ), sending AS (
   UPDATE outbound_messages m SET state = 'sending', attempts = m.attempts + 1, job_id = a.job_id
   FROM asked a
   WHERE m.workspace_id = a.workspace_id AND m.id = a.message_id AND m.state IN ('queued', 'sending')
-  RETURNING ${MESSAGE_COLUMNS}, a.workspace_id, a.job_id, a.job_attempt, a.attempt_id, a.connector_id
+  RETURNING ${MESSAGE_COLUMNS}, a.workspace_id, a.job_id, a.job_attempt, a.attempt_id, a.connector_id,
+    a.deadline_ms
 ), begun AS (
   INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
     job_attempt, deadline_at)
   SELECT workspace_id, attempt_id, id, connector_id,
     CASE WHEN kind = 'message' THEN chat_id ELSE '' END, job_id, job_attempt,
-    clock_timestamp() + $7 * interval '1 ms'
+    clock_timestamp() + deadline_ms * interval '1 ms'
   FROM sending
 )
 SELECT * FROM sending`;
@@ -64,7 +66,7 @@ SELECT * FROM sending`;
 export async function beginSending(
   tx: Transaction,
   jobs: Job[],
-  callTimeoutMs: number,
+  callTimeoutMs: (lane: string) => number,
 ): Promise<Map<JobId, SendAttempt>> {
   const rows = await tx.query<MessageRow & { job_id: JobId; attempt_id: string }>(BEGIN, [
     jobs.map((job) => job.workspaceId),
@@ -73,7 +75,7 @@ export async function beginSending(
     jobs.map((job) => job.attempts + 1),
     jobs.map(() => randomUUID()),
     jobs.map((job) => job.lane),
-    callTimeoutMs + RECORD_MARGIN_MS,
+    jobs.map((job) => callTimeoutMs(job.lane) + RECORD_MARGIN_MS),
   ]);
   const begunMs = performance.now();
   return new Map(

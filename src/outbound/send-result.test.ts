@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { SealError } from "../platform/index.ts";
 import { BotApiError, type BotApiErrorFields } from "../telegram/index.ts";
 import { resultOfError } from "./send-result.ts";
 
@@ -35,6 +36,15 @@ describe("what an answer of Telegram means for the message", () => {
     const result = decide({ kind: "chat-unreachable", reason: "blocked", status: 403 });
     expect(result).toMatchObject({ unreachable: true, outcome: { type: "discard" } });
     expect(result.error).toContain("blocked the bot");
+  });
+
+  test("a token that cannot be opened spends nothing: its key may come back", () => {
+    const result = resultOfError(new SealError("connectors.token_sealed of row 1"), "hold", 1_000);
+    expect(result).toMatchObject({
+      attempt: "not-sent",
+      unauthorized: false,
+      outcome: { type: "pause", untilMs: 61_000 },
+    });
   });
 
   test.each(["unauthorized", "not-found"] as const)(

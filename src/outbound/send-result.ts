@@ -1,5 +1,6 @@
 import { ConnectorRemoved } from "../connectors/index.ts";
 import type { Outcome } from "../jobs/index.ts";
+import { SealError } from "../platform/index.ts";
 import { BotApiError } from "../telegram/index.ts";
 
 /** What a call to the Bot API came to, and what that means for the message. Decided without I/O. */
@@ -35,6 +36,7 @@ const DEFAULT_RETRY_AFTER_S = 5;
 const OUTAGE_PAUSE_MS = 1_000;
 /** How long a bot whose token is refused waits before its token is tried again. */
 const UNAUTHORIZED_PAUSE_MS = 60_000;
+const SEALED_PAUSE_MS = 60_000;
 
 const UNREACHABLE_WORDS: Record<string, string> = {
   "chat-not-found": "Telegram knows no such chat, or the bot has never met it.",
@@ -93,6 +95,12 @@ export function resultOfError(
 ): SendResult {
   if (error instanceof ConnectorRemoved) {
     return failed("connector-removed", "The bot was disconnected before this was sent.");
+  }
+  // A key that is missing comes back with the next start: nothing is spent meanwhile.
+  if (error instanceof SealError) {
+    const words = "The bot's token cannot be opened: its key is not in ENCRYPTION_KEYS.";
+    const outcome: Outcome = { type: "pause", untilMs: nowMs + SEALED_PAUSE_MS, reason: "sealed" };
+    return { ...notSentResult("sealed", words, nowMs), outcome };
   }
   if (!(error instanceof BotApiError)) throw error;
   const { kind, description } = error;

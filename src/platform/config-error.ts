@@ -28,6 +28,7 @@ export const EXAMPLES = {
   UPDATES_MODE: "webhook",
   ENCRYPTION_KEYS: "v1:$(node -p \"crypto.randomBytes(32).toString('base64')\")",
   ADMIN_TOKEN: "$(node -p \"crypto.randomBytes(32).toString('base64url')\")",
+  BOT_TOKEN: "123456:ABC-…",
   LOG_LEVEL: "info",
   RETENTION_FINISHED_DAYS: "7",
   RETENTION_DISCARDED_DAYS: "30",

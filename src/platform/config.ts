@@ -24,6 +24,8 @@ export interface Config {
   /** Newest first. Undefined: embedded mode makes one. */
   encryptionKeys?: VersionedKey[];
   adminToken?: string;
+  /** The token that `connector add` and `connector rotate` are given; of no use to a process. */
+  botToken?: string;
   logLevel: LogLevel;
   updatesMode: "webhook";
   /** How long what is over is kept, in ms; undefined: each room's own default. */
@@ -68,6 +70,7 @@ const environment = z.object({
   TELEGRAM_API_ROOT: setting(parseApiRoot),
   ENCRYPTION_KEYS: setting(parseEncryptionKeys),
   ADMIN_TOKEN: setting(parseAdminToken),
+  BOT_TOKEN: setting((text) => text),
   LOG_LEVEL: setting(parseLogLevel),
   UPDATES_MODE: setting(parseUpdatesMode),
   RETENTION_FINISHED_DAYS: setting((text) => parseWhole(text, 1, 3_650) * DAY_MS),
@@ -102,6 +105,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     telegramApiRoot,
     encryptionKeys: values.ENCRYPTION_KEYS,
     adminToken: values.ADMIN_TOKEN,
+    botToken: values.BOT_TOKEN,
     logLevel: values.LOG_LEVEL ?? "info",
     updatesMode: values.UPDATES_MODE ?? "webhook",
     retention: {

@@ -23,6 +23,13 @@ export * from "./project-root.ts";
 export * from "./redis-url.ts";
 export * from "./retention.ts";
 export { scrub } from "./scrub.ts";
+export {
+  findUnreadable,
+  type Rewrapped,
+  rewrapSealed,
+  type SealedColumn,
+  type UnreadableRecord,
+} from "./sealed-records.ts";
 export * from "./secrets.ts";
 export * from "./software-version.ts";
 export { takeTurn } from "./turn.ts";

@@ -68,6 +68,29 @@ describe("keyring", () => {
     expect(() => createKeyring([v2]).open(old, place)).toThrow(/key v1, which is not in/);
   });
 
+  test("wrapped again, it opens with the newest key alone, and its content was not touched", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), places, (bytes, where) => {
+        const old = createKeyring([v1]).seal(Buffer.from(bytes), where);
+        const rewrapped = keyring.rewrap(old, where);
+        expect(rewrapped && createKeyring([v2]).open(rewrapped, where)).toEqual(Buffer.from(bytes));
+        expect(rewrapped?.length).toBe(old.length);
+        expect(rewrapped?.subarray(-bytes.length - 28)).toEqual(old.subarray(-bytes.length - 28));
+        expect(rewrapped && keyring.rewrap(rewrapped, where)).toBeNull();
+      }),
+    );
+  });
+
+  test("what does not open is not wrapped again", () => {
+    const old = createKeyring([v1]).seal("secret", place);
+    expect(() => keyring.rewrap(old, { ...place, row: "c2" })).toThrow(SealError);
+    expect(() => createKeyring([v2]).rewrap(old, place)).toThrow(/key v1, which is not in/);
+    expect(() => keyring.rewrap(Buffer.of(0), place)).toThrow(SealError);
+    const altered = Buffer.from(old);
+    altered.writeUInt8(altered.readUInt8(20) ^ 1, 20);
+    expect(() => keyring.rewrap(altered, place)).toThrow(SealError);
+  });
+
   test("a version that carries another key now does not open", () => {
     const sealed = keyring.seal("secret", place);
     const impostor = createKeyring([{ version: 2, key: Buffer.alloc(32, 9) }]);

@@ -28,6 +28,13 @@ export interface Keyring {
   seal(plaintext: string | Buffer, place: SealPlace): Buffer;
   /** @throws SealError when it was altered, belongs elsewhere, or its key is not in the ring */
   open(sealed: Uint8Array, place: SealPlace): Buffer;
+  /**
+   * The same content and the same data key, wrapped by the newest key; null when it is already.
+   * @throws SealError as `open` does, but of a content that was altered
+   */
+  rewrap(sealed: Uint8Array, place: SealPlace): Buffer | null;
+  /** The versions that can be opened. */
+  readonly versions: readonly number[];
   /** The version that `seal` uses. */
   readonly currentVersion: number;
 }
@@ -52,12 +59,36 @@ export function createKeyring(keys: readonly VersionedKey[]): Keyring {
   if (newest === undefined) throw new Error("A keyring needs a key");
   const byVersion = new Map(keys.map(({ version, key }) => [version, key]));
 
+  /** What is wrapped, and with which key. Throws where the outside tells that it will not open. */
+  function read(value: Uint8Array, where: string) {
+    const sealed = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    const version = versionOf(sealed);
+    if (version === null) {
+      throw new SealError(`${where}: not a sealed value of a known format`);
+    }
+    const key = byVersion.get(version);
+    if (key === undefined) {
+      throw new SealError(`${where}: sealed with key v${version}, which is not in ENCRYPTION_KEYS`);
+    }
+    return {
+      version,
+      key,
+      header: sealed.subarray(0, HEADER_BYTES),
+      wrapped: sealed.subarray(HEADER_BYTES, HEADER_BYTES + WRAP_BYTES),
+      content: sealed.subarray(HEADER_BYTES + WRAP_BYTES),
+    };
+  }
+
+  const doesNotOpen = (where: string, version: number) =>
+    new SealError(
+      `${where}: does not open with key v${version}: altered, sealed for another place, or that key has been replaced`,
+    );
+
   return {
     currentVersion: newest.version,
+    versions: [...byVersion.keys()],
     seal: (plaintext, place) => {
-      const header = Buffer.alloc(HEADER_BYTES);
-      header.writeUInt8(FORMAT, 0);
-      header.writeUInt16BE(newest.version, 1);
+      const header = headerOf(newest.version);
       const dataKey = randomBytes(KEY_BYTES);
       try {
         return Buffer.concat([
@@ -74,35 +105,52 @@ export function createKeyring(keys: readonly VersionedKey[]): Keyring {
       }
     },
     open: (value, place) => {
-      const sealed = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-      const where = `${place.table}.${place.column} of row ${place.row}, workspace ${place.workspaceId}`;
-      if (sealed.length < SEAL_OVERHEAD_BYTES || sealed.readUInt8(0) !== FORMAT) {
-        throw new SealError(`${where}: not a sealed value of a known format`);
-      }
-      const header = sealed.subarray(0, HEADER_BYTES);
-      const version = header.readUInt16BE(1);
-      const key = byVersion.get(version);
-      if (key === undefined) {
-        throw new SealError(
-          `${where}: sealed with key v${version}, which is not in ENCRYPTION_KEYS`,
-        );
-      }
+      const where = described(place);
+      const { version, key, header, wrapped, content } = read(value, where);
       let dataKey: Buffer | undefined;
       try {
-        const wrapped = sealed.subarray(HEADER_BYTES, HEADER_BYTES + WRAP_BYTES);
         dataKey = decrypt(key, wrapped, associated("key", header, place));
-        const content = sealed.subarray(HEADER_BYTES + WRAP_BYTES);
         return decrypt(dataKey, content, associated("content", contentHeader, place));
       } catch {
-        throw new SealError(
-          `${where}: does not open with key v${version}: altered, sealed for another place, or that key has been replaced`,
-        );
+        throw doesNotOpen(where, version);
+      } finally {
+        dataKey?.fill(0);
+      }
+    },
+    rewrap: (value, place) => {
+      const where = described(place);
+      const { version, key, header, wrapped, content } = read(value, where);
+      if (version === newest.version) return null;
+      const newHeader = headerOf(newest.version);
+      let dataKey: Buffer | undefined;
+      try {
+        dataKey = decrypt(key, wrapped, associated("key", header, place));
+        const rewrapped = encrypt(newest.key, dataKey, associated("key", newHeader, place));
+        return Buffer.concat([newHeader, rewrapped, content]);
+      } catch {
+        throw doesNotOpen(where, version);
       } finally {
         dataKey?.fill(0);
       }
     },
   };
 }
+
+/** The version of the key that a value was sealed with; null when it is no sealed value. */
+export function versionOf(sealed: Buffer): number | null {
+  const isKnown = sealed.length >= SEAL_OVERHEAD_BYTES && sealed.readUInt8(0) === FORMAT;
+  return isKnown ? sealed.readUInt16BE(1) : null;
+}
+
+function headerOf(version: number): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.writeUInt8(FORMAT, 0);
+  header.writeUInt16BE(version, 1);
+  return header;
+}
+
+const described = (place: SealPlace) =>
+  `${place.table}.${place.column} of row ${place.row}, workspace ${place.workspaceId}`;
 
 const contentHeader = Buffer.of(FORMAT);
 

@@ -10,7 +10,8 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
-  child(fields: object): Logger;
+  /** `level`: the child says what is of this level, whatever the process says. */
+  child(fields: object, level?: LogLevel): Logger;
 }
 
 /** Says nothing; for tests. */
@@ -64,7 +65,7 @@ function wrap(logger: pino.Logger): Logger {
     info: at("info"),
     warn: at("warn"),
     error: at("error"),
-    child: (fields) => wrap(logger.child(loggable(fields))),
+    child: (fields, level) => wrap(logger.child(loggable(fields), level ? { level } : {})),
   };
 }
 

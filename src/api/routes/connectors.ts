@@ -1,10 +1,12 @@
 import { z } from "zod";
+import { BOT_TOKEN_SHAPE } from "../../connectors/index.ts";
 import { InvalidCursor, listChats, setChatLink } from "../../conversations/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor, invalidCursor } from "../cursor.ts";
 import { chatIdText, defineRoute, pageOf, pageQuery, text, uuid, workspaceOf } from "../route.ts";
+import { settingsGiven, settingsShape } from "./connector-settings.ts";
 
-const connectorSchema = z.object({
+export const connectorSchema = z.object({
   id: z.string(),
   name: z.string(),
   description: z.string().nullable(),
@@ -17,6 +19,7 @@ const connectorSchema = z.object({
   }),
   webhookUrl: z.string().nullable(),
   warnings: z.array(z.string()),
+  ...settingsShape,
 });
 
 const chatSchema = z.object({
@@ -28,16 +31,17 @@ const chatSchema = z.object({
   reachable: z.boolean(),
 });
 
+export const botToken = z.string().regex(BOT_TOKEN_SHAPE, "looks like 123456:ABC-…");
 const name = text().trim().min(1).max(200);
 /** Bot API: setMyDescription takes at most 512 characters. */
 const description = text().max(512);
-const idParams = z.object({ id: uuid });
+export const idParams = z.object({ id: uuid });
 const UUID_SHAPE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export const noConnector = () =>
   new Problem(404, "Not found", "This workspace has no such connector.");
 
-function found<Value>(value: Value | null): Value {
+export function found<Value>(value: Value | null): Value {
   if (value === null) throw noConnector();
   return value;
 }
@@ -50,8 +54,9 @@ export const connectorRoutes = [
     summary: "Connects a bot: proves its token, seals it, registers and checks the webhook.",
     body: z.strictObject({
       name,
-      botToken: z.string().regex(/^[0-9]{3,20}:[A-Za-z0-9_-]{10,100}$/, "looks like 123456:ABC-…"),
+      botToken,
       description: description.optional(),
+      ...settingsGiven,
     }),
     idempotent: "stored",
     success: { status: 201, schema: connectorSchema },
@@ -86,16 +91,20 @@ export const connectorRoutes = [
     success: { status: 200, schema: connectorSchema },
     handler: async ({ services, principal, params }) => ({
       status: 200,
-      body: found(await services.connectors.get(workspaceOf(principal), params.id)),
+      body: found(await services.connectors.describe(workspaceOf(principal), params.id)),
     }),
   }),
   defineRoute({
     method: "patch",
     path: "/v1/connectors/:id",
     auth: "workspace",
-    summary: "Changes a connector's name or description.",
+    summary: "Changes a connector's name, description or settings.",
     params: idParams,
-    body: z.strictObject({ name: name.optional(), description: description.optional() }),
+    body: z.strictObject({
+      name: name.optional(),
+      description: description.optional(),
+      ...settingsGiven,
+    }),
     success: { status: 200, schema: connectorSchema },
     handler: async ({ services, principal, params, body }) => ({
       status: 200,
@@ -106,13 +115,15 @@ export const connectorRoutes = [
     method: "delete",
     path: "/v1/connectors/:id",
     auth: "workspace",
-    summary: "Disconnects: removes the webhook at Telegram, then the credentials here.",
+    summary:
+      "Disconnects: removes the webhook at Telegram, then the credentials here; cancels what waits.",
     params: idParams,
     success: {
       status: 200,
       schema: z.object({
         removed: z.literal(true),
         webhookRemoved: z.boolean(),
+        sendsCancelled: z.number(),
         warning: z.string().optional(),
       }),
     },

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { getMessage, type NewMessage, PRIORITIES, submitMessages } from "../../outbound/index.ts";
 import { Problem } from "../../platform/index.ts";
+import { chatId } from "../chat-id.ts";
 import { claimKey, storeAnswer } from "../idempotency.ts";
 import { defineRoute, text, uuid, workspaceOf } from "../route.ts";
 import { noConnector } from "./connectors.ts";
@@ -8,22 +9,6 @@ import { noConnector } from "./connectors.ts";
 /** Bot API: sendMessage takes at most 4096 UTF-16 units. */
 const MAX_TEXT = 4_096;
 const MAX_AHEAD_MS = 366 * 24 * 3_600_000;
-
-/**
- * One spelling a chat, since messages are kept in order by it: no leading zeros, no `-0`. Telegram
- * takes public names in any case.
- */
-const chatId = z.union([
-  z
-    .string()
-    .regex(/^(-?[1-9][0-9]{0,15}|@[A-Za-z][A-Za-z0-9_]{3,63})$/, "a chat's id or @name")
-    .toLowerCase(),
-  z
-    .number()
-    .int()
-    .refine((id) => id !== 0, "a chat's id is not 0")
-    .transform(String),
-]);
 
 const button = z
   .strictObject({
@@ -84,6 +69,7 @@ export const messageRoutes = [
         if (known) return known;
         const connector = await connectors.get(workspaceId, body.connectorId, tx);
         if (connector === null) throw noConnector();
+        checkLength(message.text, connector.maxMessageLength);
         const [submitted] = await submitMessages(tx, jobs, [message]);
         const answer = { status: 202, body: submitted };
         if (key) await storeAnswer(tx, key, answer);
@@ -118,3 +104,11 @@ export const messageRoutes = [
     },
   }),
 ];
+
+/** Throws `Problem` 400 for a text that the connector does not let through. */
+function checkLength(text: string, maxLength: number): void {
+  if (text.length <= maxLength) return;
+  const message = `has at most ${maxLength} characters, as its connector says`;
+  const detail = "The message is longer than its connector allows.";
+  throw new Problem(400, "Invalid request", detail, { errors: [{ path: "text", message }] });
+}

@@ -1,0 +1,115 @@
+import type { Queryable } from "../platform/index.ts";
+
+/** Who may talk to a bot: everyone, or those of the workspace that are meant. */
+export const ACCESS_LEVELS = ["everyone", "members", "agents", "named"] as const;
+export type AccessLevel = (typeof ACCESS_LEVELS)[number];
+
+export const DEBUG_LEVELS = ["error", "warn", "info", "debug"] as const;
+
+/** To look closely at one bot for a while. */
+export interface DebugSettings {
+  /** Lines about this bot's calls are logged from this level on, whatever the process logs. */
+  level: (typeof DEBUG_LEVELS)[number];
+  /** Deadline of one call to Telegram, in seconds. */
+  apiTimeout: number;
+  /** A message is given up after so many attempts. */
+  retryAttempts: number;
+  /** Each call is logged, not only those that fail; never what is said in it. */
+  detailedLogs: boolean;
+  /** ISO 8601; after it, everything is as if there were none of this. */
+  until: string;
+}
+
+/** What a team decides about its bot. */
+export interface ConnectorSettings {
+  accessLevel: AccessLevel;
+  /** What people write who may not is kept. */
+  saveDenied: boolean;
+  /** −1: there are no sessions; 0: they never end. */
+  sessionHours: number;
+  /** A decimal id, or @name of a public group or channel. */
+  defaultChatId: string | null;
+  /** By kind: critical, reports, … */
+  notificationChats: Record<string, string>;
+  /** In UTF-16 units, as Telegram counts. */
+  maxMessageLength: number;
+  debug: DebugSettings | null;
+}
+
+export interface SettingsRow {
+  access_level: AccessLevel;
+  save_denied: boolean;
+  session_hours: number;
+  default_chat_id: string | null;
+  notification_chats: Record<string, string>;
+  max_message_length: number;
+  debug: DebugSettings | null;
+}
+
+export const SETTINGS_COLUMNS = `access_level, save_denied, session_hours, default_chat_id,
+  notification_chats, max_message_length,
+  CASE WHEN (debug ->> 'until')::timestamptz > now() THEN debug END AS debug`;
+
+export const settingsView = (row: SettingsRow): ConnectorSettings => ({
+  accessLevel: row.access_level,
+  saveDenied: row.save_denied,
+  sessionHours: row.session_hours,
+  defaultChatId: row.default_chat_id,
+  notificationChats: row.notification_chats,
+  maxMessageLength: row.max_message_length,
+  debug: row.debug,
+});
+
+const DEFAULTS: ConnectorSettings = {
+  accessLevel: "everyone",
+  saveDenied: false,
+  sessionHours: 0,
+  defaultChatId: null,
+  notificationChats: {},
+  maxMessageLength: 4_096,
+  debug: null,
+};
+
+/** Assignments of an UPDATE: what the settings of `param` name, the rest stays. */
+export const settingsFrom = (param: string) => `
+  access_level = coalesce(${param}::jsonb ->> 'accessLevel', access_level),
+  save_denied = coalesce((${param}::jsonb ->> 'saveDenied')::boolean, save_denied),
+  session_hours = coalesce((${param}::jsonb ->> 'sessionHours')::integer, session_hours),
+  default_chat_id = CASE WHEN ${param}::jsonb ? 'defaultChatId'
+    THEN ${param}::jsonb ->> 'defaultChatId' ELSE default_chat_id END,
+  notification_chats = coalesce(${param}::jsonb -> 'notificationChats', notification_chats),
+  max_message_length = coalesce((${param}::jsonb ->> 'maxMessageLength')::integer, max_message_length),
+  debug = CASE WHEN ${param}::jsonb ? 'debug'
+    THEN nullif(${param}::jsonb -> 'debug', 'null'::jsonb) ELSE debug END`;
+
+/** The parameter of `settingsFrom`: the settings among what was given, and nothing else of it. */
+export function settingsParam(given: Partial<ConnectorSettings>): string {
+  const names = Object.keys(DEFAULTS) as (keyof ConnectorSettings)[];
+  return JSON.stringify(Object.fromEntries(names.map((name) => [name, given[name]])));
+}
+
+const BEGIN = `/* connectors.begin-settings */
+UPDATE connectors SET ${settingsFrom("$3")} WHERE workspace_id = $1 AND id = $2`;
+
+/** The settings of a connector that is being connected: what was not given has its default. */
+export async function beginSettings(
+  db: Queryable,
+  { workspaceId, id }: { workspaceId: string; id: string },
+  given: Partial<ConnectorSettings>,
+): Promise<void> {
+  const known = Object.entries(given).filter(([, value]) => value !== undefined);
+  const settings = { ...DEFAULTS, ...Object.fromEntries(known) };
+  await db.query(BEGIN, [workspaceId, id, settingsParam(settings)]);
+}
+
+const DEBUG = `/* connectors.debug */
+SELECT debug FROM connectors WHERE id = $1 AND (debug ->> 'until')::timestamptz > now()`;
+
+/** The debug settings that are in force for a bot; null: none. */
+export async function debugInForce(
+  db: Queryable,
+  connectorId: string,
+): Promise<DebugSettings | null> {
+  const [row] = await db.query<{ debug: DebugSettings }>(DEBUG, [connectorId]);
+  return row?.debug ?? null;
+}
