@@ -1,8 +1,11 @@
+import { actAs } from "../src/audit/index.ts";
 import { createWorkspace } from "../src/connectors/index.ts";
 import { type Config, fail, loadConfig, missingSetting } from "../src/platform/index.ts";
+import { auditCommand } from "./audit-command.ts";
 import { startBackground } from "./background.ts";
 import { startIngest } from "./ingest.ts";
 import { jobsCommand, queuesCommand } from "./jobs-command.ts";
+import { keysCommand } from "./keys-command.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
 import { repointInBackground, runProcess, watch } from "./process.ts";
@@ -16,6 +19,14 @@ const USAGE = `heliograph <command>
   migrate                  bring the database's schema up to date
   web | ingest | outbound  one process of an installation (see Procfile)
   workspace create NAME    a new workspace; prints its API key, once
+  key create --workspace ID --scopes read,send,manage,audit --expires 90d|TIME|never [--name N]
+                           a new API key of a workspace; prints it, once
+  key list --workspace ID  a workspace's keys, without the keys themselves
+  key revoke ID            ends a key
+  audit verify [--workspace ID|--installation] [--expect COUNT:HASH]
+                           recomputes the audit log's chains; names the first entry that is wrong
+  audit export --workspace ID|--installation [--from TIME] [--to TIME]
+                           a chain as JSON lines, for scripts/verify-audit.mjs
   jobs list [FILTER]       the newest jobs that match
   jobs show ID             one job, with its failed attempts
   jobs retry ID|FILTER     gives dead letters their attempts back
@@ -41,7 +52,7 @@ const print = (value: unknown) =>
 async function once(config: Config, run: (system: System) => Promise<void>): Promise<void> {
   const system = openSystem(config, "cli", 3);
   try {
-    await run(system);
+    await actAs({ kind: "admin", id: "cli" }, null, () => run(system));
   } finally {
     await system.close();
   }
@@ -116,6 +127,12 @@ async function main([command, ...rest]: string[]): Promise<void> {
       if (action !== "create" || !name) throw new Error("use: heliograph workspace create NAME");
       return once(config, async (system) => print(await createWorkspace(system.db, name)));
     }
+    case "key":
+      return once(config, (system) => keysCommand(system, rest, print));
+    case "audit":
+      return once(config, async (system) => {
+        if (!(await auditCommand(system, rest, print))) process.exitCode = 1;
+      });
     case "jobs":
       return once(config, (system) => jobsCommand(system, rest, print));
     case "queues":

@@ -1,4 +1,5 @@
 import { createWebServer, type WebServer } from "../src/api/index.ts";
+import { startAuditSealer } from "../src/audit/index.ts";
 import {
   createSeenUpdates,
   createWebhookDirectory,
@@ -10,12 +11,12 @@ import { linkedChats, moveChatLink } from "../src/conversations/index.ts";
 import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
 import type { System } from "./system.ts";
 
-/** The web process: the receiver, the API, health and metrics, and the watch over the bots. */
+/** The web process: the receiver, the API, health and metrics, the watch over the bots, the audit log's seals. */
 export function webServer(
   system: System,
   { watch = true, ...options }: { requestTimeoutMs?: number; watch?: boolean } = {},
 ): WebServer {
-  const { db, jobs, metrics, log, connectors, config, botApis } = system;
+  const { db, jobs, keyring, metrics, log, connectors, config, botApis } = system;
   const seen = createSeenUpdates(db, log);
   defineConnectorMetrics(db, metrics);
   const receiver = createReceiver({
@@ -36,12 +37,13 @@ export function webServer(
   const server = createWebServer({ services, receiver, console, ...options });
   const tickMs = watch ? undefined : 0;
   const moveWebhooks = connectors.repointWebhooks;
+  const sealing = startAuditSealer({ db, keyring, log, tickMs });
   const watching = startConnectorWatch({ db, botApis, log, moveWebhooks, tickMs });
   return {
     listen: server.listen,
     close: async (graceMs) => {
       await server.close(graceMs);
-      await Promise.all([watching.stop(), seen.stop()]);
+      await Promise.all([watching.stop(), sealing.stop(), seen.stop()]);
     },
   };
 }

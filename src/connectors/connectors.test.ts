@@ -8,6 +8,7 @@ import {
   textUpdate,
 } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
+import { recordAudit } from "../audit/index.ts";
 import { Problem, sha256 } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
 import { ConnectorRemoved } from "./bot-apis.ts";
@@ -44,6 +45,7 @@ async function connectAndWatch(
     botApis,
     publicUrl: world.url,
     commands: [],
+    audit: recordAudit,
     botApi: (token) => ({
       call: async (method, params, limits) => {
         await before(method);

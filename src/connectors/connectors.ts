@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { AuditAction, AuditValue, RecordAudit } from "../audit/index.ts";
 import {
   type Database,
   type Keyring,
@@ -48,6 +49,8 @@ export interface ConnectorsOptions {
   publicUrl: string;
   /** Registered with each bot. */
   commands: BotCommand[];
+  /** Told of every change, in its transaction. */
+  audit: RecordAudit;
   log: Logger;
 }
 
@@ -83,6 +86,8 @@ export interface Connectors {
   repointWebhooks(signal?: AbortSignal): Promise<number>;
 }
 
+type ConnectorAction = Extract<AuditAction, `connector.${string}`>;
+
 interface Me {
   id: number;
   username?: string;
@@ -116,7 +121,8 @@ WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending
 
 const GIVE_UP = `/* connectors.give-up */
 UPDATE connectors SET ${REMOVED}
-WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'disabled')`;
+WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'disabled')
+RETURNING ${COLUMNS}`;
 
 const PRIVACY_WARNING =
   "Privacy mode is on: in groups this bot sees only commands, replies to it and mentions. " +
@@ -124,7 +130,7 @@ const PRIVACY_WARNING =
   "bot from each group and add it again, or make it an administrator there.";
 
 export function createConnectors(options: ConnectorsOptions): Connectors {
-  const { db, keyring, botApi, botApis, publicUrl, commands, log } = options;
+  const { db, keyring, botApi, botApis, publicUrl, commands, audit, log } = options;
 
   function view(row: ConnectorRow, warnings: string[] = []): ConnectorView {
     return {
@@ -156,6 +162,20 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     return rows[0];
   }
 
+  /** A change of one connector, with its entry; undefined where the statement met none. */
+  const changed = (
+    action: ConnectorAction,
+    sql: string,
+    values: readonly unknown[],
+    details?: Record<string, AuditValue>,
+  ): Promise<ConnectorRow | undefined> =>
+    db.transaction(async (tx) => {
+      const [row] = await tx.query<ConnectorRow>(sql, values);
+      if (row === undefined) return undefined;
+      await audit(tx, { workspaceId: row.workspace_id, action, subjectId: row.id, details });
+      return row;
+    });
+
   const describe = (connector: NewConnector, me: Me) => [
     connector.name,
     connector.description ?? null,
@@ -167,7 +187,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
   const insertPending = (workspaceId: string, connector: NewConnector, me: Me, secret: string) =>
     claim(secret, async (secretHash) => {
       const id = randomUUID();
-      const [row] = await db.query<ConnectorRow>(INSERT_PENDING, [
+      const values = [
         workspaceId,
         id,
         ...describe(connector, me),
@@ -175,8 +195,8 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         secretHash,
         me.id,
         randomToken(),
-      ]);
-      return row;
+      ];
+      return changed("connector.added", INSERT_PENDING, values);
     });
 
   /**
@@ -187,14 +207,14 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     claim(secret, async (secretHash) => {
       const [unfinished] = await db.query<{ id: string }>(FIND_UNFINISHED, [workspaceId, me.id]);
       if (unfinished === undefined) return undefined;
-      const [row] = await db.query<ConnectorRow>(ADOPT, [
+      const values = [
         workspaceId,
         unfinished.id,
         ...describe(connector, me),
         keyring.seal(connector.botToken, tokenPlace(workspaceId, unfinished.id)),
         secretHash,
-      ]);
-      return row;
+      ];
+      return changed("connector.added", ADOPT, values, { adopted: true });
     });
 
   /**
@@ -205,7 +225,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     const ours = [row.workspace_id, row.id, sha256(secret)];
     if ((await db.query(IS_OURS, ours)).length === 0) return;
     await removeWebhook(api, { tellUntilMs }).catch(() => {});
-    await db.query(GIVE_UP, ours);
+    await changed("connector.abandoned", GIVE_UP, ours);
   }
 
   const registrar = { db, publicUrl, commands };
@@ -220,7 +240,9 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       const claimed = adopted ?? (await insertPending(workspaceId, connector, me, secret));
       if (claimed === undefined) throw connectedAlready();
       try {
-        const { row, warnings } = await register(registrar, api, claimed);
+        const confirmed = (tx: Queryable, { id }: ConnectorRow) =>
+          audit(tx, { workspaceId, action: "connector.connected", subjectId: id });
+        const { row, warnings } = await register({ ...registrar, confirmed }, api, claimed);
         return view(row, warnings);
       } catch (error) {
         // An unfinished connect stays one, for the next try: it may have received updates.
@@ -245,11 +267,13 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     },
 
     update: async (workspaceId, id, change) => {
-      const [row] = await db.query<ConnectorRow>(
+      const row = await changed(
+        "connector.updated",
         `UPDATE connectors SET name = coalesce($3, name), description = coalesce($4, description),
            updated_at = now()
          WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
         [workspaceId, id, change.name ?? null, change.description ?? null],
+        { fields: Object.keys(change) },
       );
       return row === undefined ? null : view(row);
     },
@@ -267,10 +291,13 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
           "here and its updates are refused. If the bot is still yours, revoke its token with " +
           "@BotFather (/revoke), which ends the webhook too.";
       }
-      await db.query(`UPDATE connectors SET ${REMOVED} WHERE workspace_id = $1 AND id = $2`, [
-        workspaceId,
-        id,
-      ]);
+      await changed(
+        "connector.removed",
+        `UPDATE connectors SET ${REMOVED}
+         WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
+        [workspaceId, id],
+        { webhookRemoved: warning === undefined },
+      );
       return {
         removed: true,
         webhookRemoved: warning === undefined,
@@ -279,9 +306,10 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     },
 
     disable: async (connectorId, reason) => {
-      await db.query(
+      await changed(
+        "connector.disabled",
         `UPDATE connectors SET status = 'disabled', status_detail = $2, updated_at = now()
-         WHERE id = $1 AND status IN ('pending', 'active')`,
+         WHERE id = $1 AND status IN ('pending', 'active') RETURNING ${COLUMNS}`,
         [connectorId, reason],
       );
     },

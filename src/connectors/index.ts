@@ -3,6 +3,15 @@
  * room that opens a bot's token, and the one that says whose a webhook request is. It also looks
  * after the bots: which updates did not arrive, and what waits at Telegram.
  */
+export {
+  type ApiKeyView,
+  createApiKey,
+  findKeyHolder,
+  type KeyHolder,
+  listApiKeys,
+  type NewApiKey,
+  revokeApiKey,
+} from "./api-keys.ts";
 export { type BotApis, ConnectorRemoved, createBotApis } from "./bot-apis.ts";
 export { type DirectoryEntry, listDirectory } from "./connector-directory.ts";
 export {
@@ -23,10 +32,11 @@ export {
   type NewConnector,
   type RemovedConnector,
 } from "./connectors.ts";
+export { KEY_SCOPES, type KeyScope } from "./key-scopes.ts";
 export { createSeenUpdates, type SeenUpdates } from "./seen-updates.ts";
 export {
   createWebhookDirectory,
   type WebhookDirectory,
   type WebhookOwner,
 } from "./webhook-directory.ts";
-export { createWorkspace, findWorkspaceOfKey, type NewWorkspace } from "./workspaces.ts";
+export { createWorkspace, type NewWorkspace } from "./workspaces.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { recordAudit } from "../../audit/index.ts";
 import { InvalidCursor, listChats, setChatLink } from "../../conversations/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor, invalidCursor } from "../cursor.ts";
@@ -47,6 +48,7 @@ export const connectorRoutes = [
     method: "post",
     path: "/v1/connectors",
     auth: "workspace",
+    scope: "manage",
     summary: "Connects a bot: proves its token, seals it, registers and checks the webhook.",
     body: z.strictObject({
       name,
@@ -64,6 +66,7 @@ export const connectorRoutes = [
     method: "get",
     path: "/v1/connectors",
     auth: "workspace",
+    scope: "read",
     summary: "Lists the workspace's connectors.",
     query: z.strictObject(pageQuery),
     success: { status: 200, schema: pageOf(connectorSchema) },
@@ -81,6 +84,7 @@ export const connectorRoutes = [
     method: "get",
     path: "/v1/connectors/:id",
     auth: "workspace",
+    scope: "read",
     summary: "One connector.",
     params: idParams,
     success: { status: 200, schema: connectorSchema },
@@ -93,6 +97,7 @@ export const connectorRoutes = [
     method: "patch",
     path: "/v1/connectors/:id",
     auth: "workspace",
+    scope: "manage",
     summary: "Changes a connector's name or description.",
     params: idParams,
     body: z.strictObject({ name: name.optional(), description: description.optional() }),
@@ -106,6 +111,7 @@ export const connectorRoutes = [
     method: "delete",
     path: "/v1/connectors/:id",
     auth: "workspace",
+    scope: "manage",
     summary: "Disconnects: removes the webhook at Telegram, then the credentials here.",
     params: idParams,
     success: {
@@ -125,6 +131,7 @@ export const connectorRoutes = [
     method: "put",
     path: "/v1/connectors/:id/chats/:chatId",
     auth: "workspace",
+    scope: "manage",
     summary: "Links a group or channel, so that its messages are kept, or ends its link.",
     params: z.object({ id: uuid, chatId: chatIdText }),
     body: z.strictObject({
@@ -136,13 +143,25 @@ export const connectorRoutes = [
       const workspaceId = workspaceOf(principal);
       found(await services.connectors.get(workspaceId, params.id));
       const link = { workspaceId, connectorId: params.id, chatId: params.chatId, ...body };
-      return { status: 200, body: await setChatLink(services.db, link) };
+      const chat = await services.db.transaction(async (tx) => {
+        const set = await setChatLink(tx, link);
+        const { id: connectorId } = params;
+        await recordAudit(tx, {
+          workspaceId,
+          action: body.linked ? "chat.linked" : "chat.unlinked",
+          subjectId: set.chatId,
+          details: { connectorId, purpose: body.purpose },
+        });
+        return set;
+      });
+      return { status: 200, body: chat };
     },
   }),
   defineRoute({
     method: "get",
     path: "/v1/connectors/:id/chats",
     auth: "workspace",
+    scope: "read",
     summary: "Lists the chats this connector has met.",
     params: idParams,
     query: z.strictObject(pageQuery),
@@ -151,7 +170,11 @@ export const connectorRoutes = [
       const workspaceId = workspaceOf(principal);
       found(await services.connectors.get(workspaceId, params.id));
       const request = { workspaceId, connectorId: params.id, ...query };
-      return { status: 200, body: await cursorChecked(listChats(services.db, request)) };
+      const page = await cursorChecked(listChats(services.db, request));
+      const details = { count: page.data.length };
+      const look = { action: "chats.listed", subjectId: params.id, details } as const;
+      await recordAudit(services.db, { workspaceId, ...look });
+      return { status: 200, body: page };
     },
   }),
 ];
