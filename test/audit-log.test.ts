@@ -4,7 +4,7 @@ import { actAs, type ListedEntry, startAuditSealer } from "../src/audit/index.ts
 import { auditCommand } from "../workers/audit-command.ts";
 import { keysCommand } from "../workers/keys-command.ts";
 import { pageOf, post, TOKEN } from "./support/console.ts";
-import { startTestSystem, type TestBot, type TestSystem } from "./support/system.ts";
+import { deliver, startTestSystem, type TestBot, type TestSystem } from "./support/system.ts";
 import { waitFor } from "./support/wait-for.ts";
 
 const ADMIN = "the-administrator";
@@ -216,6 +216,28 @@ describe("every change leaves an entry: who, what, and in which request", () => 
       subject_id: job?.id,
       details: { count: 1 },
     });
+  });
+
+  test("a linked group that becomes a supergroup: its link moves, and who moved it is Telegram's news", async () => {
+    const chats = `/v1/connectors/${bot.connectorId}/chats`;
+    await call("PUT", `${chats}/-501`, { linked: true });
+    const move = (fromChatId: number, toChatId: number) => ({
+      message_id: 1,
+      date: 1_790_000_000,
+      chat: { id: fromChatId, type: "group", title: PRIVATE },
+      migrate_to_chat_id: toChatId,
+    });
+    const news = { update_id: 900_001, message: move(-501, -1_001_000_000_501) };
+    expect(await deliver(world.url, bot, news)).toBe(200);
+    expect(await newest("chat.link_moved")).toMatchObject({
+      actor_kind: "system",
+      subject_id: "-1001000000501",
+      details: { connectorId: bot.connectorId, from: "-501" },
+    });
+    const before = await entries();
+    const unlinked = { update_id: 900_002, message: move(-502, -1_001_000_000_502) };
+    expect(await deliver(world.url, bot, unlinked)).toBe(200);
+    expect(await entries()).toBe(before);
   });
 
   test("a token that Telegram refuses: the process that found out", async () => {

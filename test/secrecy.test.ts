@@ -227,11 +227,12 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     );
   }
 
-  /** The whole ledger but for the raw updates, which have a table of their own. */
+  /** The audit log, and the whole ledger but for the raw updates, which have a table of their own. */
   async function ledger(): Promise<string> {
     const rows = await database.db.query<{ row: string }>(
       `SELECT j::text AS row FROM jobs j UNION ALL SELECT a::text FROM job_attempts a
-       UNION ALL SELECT l::text FROM lanes l UNION ALL SELECT k::text FROM job_keys k`,
+       UNION ALL SELECT l::text FROM lanes l UNION ALL SELECT k::text FROM job_keys k
+       UNION ALL SELECT e::text FROM audit_entries e`,
     );
     return rows.map(({ row }) => row).join("\n");
   }

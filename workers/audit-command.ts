@@ -45,7 +45,7 @@ export function verdictLine({ workspaceId, verified, head, waiting, fault }: Cha
 export async function auditCommand(
   { db, keyring }: System,
   args: string[],
-  print: (line: string) => void,
+  print: (line: string) => void | Promise<void>,
 ): Promise<boolean> {
   const { values, positionals } = parseArgs({ args, options: OPTIONS, allowPositionals: true });
   const [action, ...rest] = positionals;
@@ -63,7 +63,7 @@ export async function auditCommand(
       workspaceId: one || undefined,
       expect,
     })) {
-      print(verdictLine(verdict));
+      await print(verdictLine(verdict));
       isWell &&= verdict.fault === null;
       chains++;
     }
@@ -79,6 +79,8 @@ export async function auditCommand(
   };
   const details = { from: times.from?.toISOString(), to: times.to?.toISOString() };
   await recordAudit(db, { workspaceId: one, action: "audit.exported", details });
-  for await (const line of exportChain(db, keyring, { workspaceId: one, ...times })) print(line);
+  for await (const line of exportChain(db, keyring, { workspaceId: one, ...times })) {
+    await print(line);
+  }
   return true;
 }

@@ -1,3 +1,4 @@
+import { once as emitted } from "node:events";
 import { actAs } from "../src/audit/index.ts";
 import { createWorkspace } from "../src/connectors/index.ts";
 import { type Config, fail, loadConfig, missingSetting } from "../src/platform/index.ts";
@@ -47,6 +48,11 @@ const print = (value: unknown) =>
   void process.stdout.write(
     `${typeof value === "string" ? value : JSON.stringify(value, null, 2)}\n`,
   );
+
+/** Waits for whoever reads, so that a long list is not held in memory. */
+async function printLine(line: string): Promise<void> {
+  if (!process.stdout.write(`${line}\n`)) await emitted(process.stdout, "drain");
+}
 
 /** A command that runs once with a system, and closes it. */
 async function once(config: Config, run: (system: System) => Promise<void>): Promise<void> {
@@ -131,7 +137,7 @@ async function main([command, ...rest]: string[]): Promise<void> {
       return once(config, (system) => keysCommand(system, rest, print));
     case "audit":
       return once(config, async (system) => {
-        if (!(await auditCommand(system, rest, print))) process.exitCode = 1;
+        if (!(await auditCommand(system, rest, printLine))) process.exitCode = 1;
       });
     case "jobs":
       return once(config, (system) => jobsCommand(system, rest, print));

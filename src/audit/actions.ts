@@ -30,6 +30,8 @@ export const AUDIT_ACTIONS = {
   "connector.disabled": { subject: "connector", details: [] },
   "chat.linked": { subject: "chat", details: ["connectorId", "purpose"] },
   "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose"] },
+  // The group became a supergroup: the link goes with it.
+  "chat.link_moved": { subject: "chat", details: ["connectorId", "from"] },
   "message.submitted": { subject: "message", details: ["connectorId"] },
   "jobs.retried": { subject: "job", details: ["count", ...FILTER] },
   "jobs.discarded": { subject: "job", details: ["count", ...FILTER] },
