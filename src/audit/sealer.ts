@@ -1,6 +1,7 @@
 import {
   type Database,
   fewRows,
+  isUnavailable,
   type Keyring,
   type Logger,
   type Transaction,
@@ -19,13 +20,15 @@ import { openHead, sealHead } from "./head.ts";
  * One holder a chain: the head's row is locked from the read of what waits to the commit that numbers
  * it. Whoever finds it locked leaves the chain to its holder. A crash in between leaves the entries
  * waiting. A head that does not open is never replaced by what the tables say: that would bless a
- * forgery. Its chain stays as it is, and the log says so.
+ * forgery. Its chain stays as it is, and the log says so each minute.
  */
 const BATCH_ENTRIES = 500;
 const EVERY_MS = 1_000;
 /** One turn ends after this time: the rest waits for the next. */
 const TURN_MS = 5_000;
 const MAX_CHAINS = 1_000;
+/** How often the log is told of a chain that stays broken. */
+const TELL_EVERY_MS = 60_000;
 
 /** From chain to chain, not from entry to entry. */
 const WAITING_CHAINS = `/* audit.waiting-chains */
@@ -82,38 +85,49 @@ export interface AuditSealer {
 /** Runs in every web process; each second one of them seals, whichever comes first. */
 export function startAuditSealer(options: AuditSealerOptions): AuditSealer {
   const { db, keyring, log, tickMs = EVERY_MS } = options;
+  const toldMs = new Map<string, number>();
   let stopping = false;
   let running: Promise<unknown> | undefined;
 
+  /** Rounds over all chains, a batch each, so that one with much waiting keeps none from its seals. */
   async function turn(): Promise<number> {
     const endsAtMs = performance.now() + TURN_MS;
-    const goesOn = () => !stopping && performance.now() < endsAtMs;
+    const broken = new Set<string>();
     let sealed = 0;
-    let after: string | null = null;
-    while (goesOn()) {
-      const chains: Array<{ workspace_id: string }> = await db.query(WAITING_CHAINS, [after]);
-      for (const { workspace_id } of chains) {
-        if (!goesOn()) break;
-        sealed += await sealChain(workspace_id, goesOn);
+    let inRound: number;
+    do {
+      inRound = 0;
+      for await (const workspaceId of waitingChains()) {
+        if (stopping || performance.now() >= endsAtMs) return sealed + inRound;
+        if (!broken.has(workspaceId)) inRound += await sealNext(workspaceId, broken);
       }
-      after = chains.at(-1)?.workspace_id ?? null;
-      if (chains.length < MAX_CHAINS) break;
-    }
+      sealed += inRound;
+    } while (inRound > 0);
     return sealed;
   }
 
-  async function sealChain(workspaceId: string, goesOn: () => boolean): Promise<number> {
-    let sealed = 0;
+  async function* waitingChains(): AsyncGenerator<string> {
+    for (let after: string | null = null; ; ) {
+      const chains: Array<{ workspace_id: string }> = await db.query(WAITING_CHAINS, [after]);
+      for (const { workspace_id } of chains) yield workspace_id;
+      after = chains.at(-1)?.workspace_id ?? null;
+      if (chains.length < MAX_CHAINS) return;
+    }
+  }
+
+  /** What is wrong with one chain is told, and the others are sealed all the same. */
+  async function sealNext(workspaceId: string, broken: Set<string>): Promise<number> {
     try {
-      for (;;) {
-        const batch = await db.transaction((tx) => sealBatch(tx, keyring, workspaceId));
-        sealed += batch;
-        if (batch < BATCH_ENTRIES || !goesOn()) return sealed;
-      }
+      return await db.transaction((tx) => sealBatch(tx, keyring, workspaceId));
     } catch (error) {
-      // The others are sealed all the same. What is wrong with this one, `audit verify` tells.
-      log.error({ err: error, workspaceId }, "an audit chain could not be sealed");
-      return sealed;
+      if (isUnavailable(error)) throw error;
+      broken.add(workspaceId);
+      const nowMs = performance.now();
+      if ((toldMs.get(workspaceId) ?? Number.NEGATIVE_INFINITY) < nowMs - TELL_EVERY_MS) {
+        toldMs.set(workspaceId, nowMs);
+        log.error({ err: error, workspaceId }, "an audit chain could not be sealed");
+      }
+      return 0;
     }
   }
 
