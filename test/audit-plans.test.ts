@@ -64,8 +64,8 @@ const list = (filter: object, before?: { at: string; id: string }) => () =>
   listEntries(db, { workspaceId, ...filter }, { limit: 20, before });
 
 const place = { at: new Date(Date.parse(AT) + 20_000_000).toISOString(), id: "20000" };
-const from = new Date(Date.parse(AT) + 10_000_000);
-const to = new Date(Date.parse(AT) + 10_010_000);
+const from = new Date(Date.parse(AT) + 10_000_000).toISOString();
+const to = new Date(Date.parse(AT) + 10_010_000).toISOString();
 
 test.each([
   ["the newest", list({})],

@@ -1,5 +1,5 @@
 import { createWebServer, type WebServer } from "../src/api/index.ts";
-import { startAuditSealer } from "../src/audit/index.ts";
+import { defineAuditMetrics, startAuditSealer } from "../src/audit/index.ts";
 import {
   createSeenUpdates,
   createWebhookDirectory,
@@ -11,7 +11,10 @@ import { linkedChats, moveChatLink } from "../src/conversations/index.ts";
 import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
 import type { System } from "./system.ts";
 
-/** The web process: the receiver, the API, health and metrics, the watch over the bots, the audit log's seals. */
+/**
+ * The web process: the receiver, the API, health and metrics, the watch over the bots, and the seals
+ * of the audit log.
+ */
 export function webServer(
   system: System,
   { watch = true, ...options }: { requestTimeoutMs?: number; watch?: boolean } = {},
@@ -19,6 +22,7 @@ export function webServer(
   const { db, jobs, keyring, metrics, log, connectors, config, botApis } = system;
   const seen = createSeenUpdates(db, log);
   defineConnectorMetrics(db, metrics);
+  defineAuditMetrics(db, metrics);
   const receiver = createReceiver({
     db,
     directory: createWebhookDirectory(db),

@@ -27,6 +27,8 @@ export function serveRoutes(routes: Route[], services: Services): Router {
   const parseJson = express.json({ limit: BODY_LIMIT, strict: true });
   for (const route of routes) {
     router[route.method](route.path, async (request: Request, response: Response) => {
+      const requestId = randomUUID();
+      response.setHeader("x-request-id", requestId);
       const principal = await authentication.authorize(route, request.headers.authorization);
       if (route.body !== undefined) await readJson(parseJson, request, response);
       const call = {
@@ -37,8 +39,6 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         body: check(route.body, request.body, "body"),
         idempotency: idempotencyOf(request, route),
       };
-      const requestId = randomUUID();
-      response.setHeader("x-request-id", requestId);
       const run = () => actAs(actorOf(principal), requestId, () => route.handler(call));
       const key =
         route.idempotent === "stored" && call.idempotency && principal.kind === "workspace"
@@ -106,7 +106,10 @@ export function problemHandler(log: Logger) {
       return;
     }
     const problem = problemOf(error);
-    if (problem.status >= 500) log.error({ err: error, status: problem.status }, "a call failed");
+    if (problem.status >= 500) {
+      const requestId = response.getHeader("x-request-id");
+      log.error({ err: error, status: problem.status, requestId }, "a call failed");
+    }
     for (const [name, value] of Object.entries(problem.headers ?? {})) {
       response.setHeader(name, value);
     }

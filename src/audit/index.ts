@@ -13,6 +13,7 @@ export {
   INSTALLATION,
   type NewAuditEntry,
 } from "./actions.ts";
+export { defineAuditMetrics } from "./audit-metrics.ts";
 export type { AuditEntry, Head, SealedEntry } from "./chain.ts";
 export { EXPORT_FORMAT, exportChain } from "./export-chain.ts";
 export {

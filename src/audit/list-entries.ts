@@ -9,10 +9,10 @@ export interface AuditFilter {
   action?: AuditAction;
   actorId?: string;
   subjectId?: string;
-  /** At this time or later. */
-  from?: Date;
+  /** At this time (ISO 8601, to the microsecond) or later. */
+  from?: string;
   /** Before this time. */
-  to?: Date;
+  to?: string;
 }
 
 /** Where an entry stands in the order of time, from the newest back. */
@@ -45,8 +45,8 @@ export async function listEntries(
   where((param) => `e.action = ${param}`, filter.action);
   where((param) => `e.actor_id = ${param}`, filter.actorId);
   where((param) => `e.subject_id = ${param}`, filter.subjectId);
-  where((param) => `e.at >= ${param}`, filter.from);
-  where((param) => `e.at < ${param}`, filter.to);
+  where((param) => `e.at >= ${param}::timestamptz`, filter.from);
+  where((param) => `e.at < ${param}::timestamptz`, filter.to);
   if (before !== undefined) {
     const place = `($${params.push(before.at)}::timestamptz, $${params.push(before.id)}::bigint)`;
     conditions.push(`(e.at, e.id) < ${place}`);

@@ -136,7 +136,10 @@ export function startAuditSealer(options: AuditSealerOptions): AuditSealer {
   };
   const onTick = () => {
     running ??= tick()
-      .catch((error) => log.warn({ err: error }, "audit entries could not be sealed"))
+      .catch((error) => {
+        const level = isUnavailable(error) ? "debug" : "warn";
+        log[level]({ err: error }, "audit entries are not sealed now");
+      })
       .finally(() => {
         running = undefined;
       });

@@ -61,19 +61,16 @@ export const auditRoutes = [
     }),
     success: { status: 200, schema: pageOf(entrySchema) },
     handler: async ({ services, principal, query }) => {
-      const { limit, cursor, from, to, workspaceId: named, ...same } = query;
+      const { limit, cursor, workspaceId: named, ...filter } = query;
       const workspaceId = chainOf(principal, named);
-      const times = {
-        from: from === undefined ? undefined : new Date(from),
-        to: to === undefined ? undefined : new Date(to),
-      };
       const page = { limit: limit + 1, before: placeOf(cursor) };
-      const rows = await listEntries(services.db, { workspaceId, ...same, ...times }, page);
+      const rows = await listEntries(services.db, { workspaceId, ...filter }, page);
       const data = rows.slice(0, limit);
       const last = data.at(-1);
       const more = rows.length > limit && last !== undefined;
-      // Of what was looked for only what was found: a filter can hold anything that somebody typed.
-      const details = { action: same.action, from, to, count: data.length };
+      // Whom and what somebody looked for is not kept: it may be anything that they typed.
+      const { action, from, to } = filter;
+      const details = { action, from, to, count: data.length };
       await recordAudit(services.db, { workspaceId, action: "audit.listed", details });
       return {
         status: 200,

@@ -143,17 +143,7 @@ export const connectorRoutes = [
       const workspaceId = workspaceOf(principal);
       found(await services.connectors.get(workspaceId, params.id));
       const link = { workspaceId, connectorId: params.id, chatId: params.chatId, ...body };
-      const chat = await services.db.transaction(async (tx) => {
-        const set = await setChatLink(tx, link);
-        const { id: connectorId } = params;
-        await recordAudit(tx, {
-          workspaceId,
-          action: body.linked ? "chat.linked" : "chat.unlinked",
-          subjectId: set.chatId,
-          details: { connectorId, purpose: body.purpose },
-        });
-        return set;
-      });
+      const chat = await services.db.transaction((tx) => setChatLink(tx, link));
       return { status: 200, body: chat };
     },
   }),
