@@ -49,8 +49,10 @@ export const migration: Migration = {
 
       -- Whoever seals holds the row. Its content is sealed with ENCRYPTION_KEYS.
       CREATE TABLE audit_heads (
-        workspace_id uuid        PRIMARY KEY,
-        head_sealed  bytea
+        workspace_id uuid        NOT NULL,
+        id           uuid        NOT NULL GENERATED ALWAYS AS (workspace_id) STORED,
+        head_sealed  bytea,
+        PRIMARY KEY (workspace_id, id)
       ) WITH (fillfactor = 50);
 
       CREATE FUNCTION audit_entry_waits() RETURNS trigger LANGUAGE plpgsql AS $$

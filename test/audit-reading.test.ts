@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { actAs, type ListedEntry, startAuditSealer } from "../src/audit/index.ts";
+import { apiKeysCommand } from "../workers/api-keys-command.ts";
 import { auditCommand } from "../workers/audit-command.ts";
-import { keysCommand } from "../workers/keys-command.ts";
 import { startTestSystem, type TestBot, type TestSystem } from "./support/system.ts";
 
 /** The audit log as it is read: by API, and from the terminal. */
@@ -112,7 +112,7 @@ describe("from the terminal", () => {
     await actAs({ kind: "admin", id: "cli" }, null, asOperator);
     return printed;
   };
-  const key = (...args: string[]) => cli((print) => keysCommand(world.system, args, print));
+  const key = (...args: string[]) => cli((print) => apiKeysCommand(world.system, args, print));
   const audit = (...args: string[]) => cli((print) => auditCommand(world.system, args, print));
 
   test("heliograph key: makes, lists and revokes; an empty or wrong argument changes nothing", async () => {

@@ -56,7 +56,8 @@ export async function auditCommand(
       : asUuid("--workspace", values.workspace);
   if (action === "verify") {
     const expect = values.expect === undefined ? undefined : headOption(values.expect);
-    if (expect !== undefined && !one) throw new Error("--expect goes with --workspace or --installation");
+    if (expect !== undefined && !one)
+      throw new Error("--expect goes with --workspace or --installation");
     let isWell = true;
     let chains = 0;
     for await (const verdict of verifyChains(db, keyring, {

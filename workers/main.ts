@@ -2,11 +2,11 @@ import { once as emitted } from "node:events";
 import { actAs } from "../src/audit/index.ts";
 import { createWorkspace } from "../src/connectors/index.ts";
 import { type Config, fail, loadConfig, missingSetting } from "../src/platform/index.ts";
+import { apiKeysCommand } from "./api-keys-command.ts";
 import { auditCommand } from "./audit-command.ts";
 import { startBackground } from "./background.ts";
 import { startIngest } from "./ingest.ts";
 import { jobsCommand, queuesCommand } from "./jobs-command.ts";
-import { keysCommand } from "./keys-command.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
 import { repointInBackground, runProcess, watch } from "./process.ts";
@@ -134,7 +134,7 @@ async function main([command, ...rest]: string[]): Promise<void> {
       return once(config, async (system) => print(await createWorkspace(system.db, name)));
     }
     case "key":
-      return once(config, (system) => keysCommand(system, rest, print));
+      return once(config, (system) => apiKeysCommand(system, rest, print));
     case "audit":
       return once(config, async (system) => {
         if (!(await auditCommand(system, rest, printLine))) process.exitCode = 1;

@@ -159,4 +159,3 @@ test("an owner that is no superuser migrates, writes and seals, and has no right
     await adminQuery(withDatabase(url, "postgres"), `DROP ROLE ${role}`);
   }
 });
-

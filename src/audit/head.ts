@@ -1,16 +1,18 @@
 import type { Keyring, Queryable } from "../platform/index.ts";
 import type { Head } from "./chain.ts";
 
+/** What this room keeps sealed. */
+export const AUDIT_SEALED_COLUMNS = [{ table: "audit_heads", column: "head_sealed" }] as const;
+
 /**
  * The head of a chain, count and last hash, is kept sealed with the keyring: who can write the tables
  * but has no key can cut off the chain's end, yet cannot make a head that agrees. An older head, kept
  * from before, can be put back together with what it stands for: only a head noted elsewhere (an
- * export, `audit verify --expect`) tells of that.
+ * export, `audit verify --expect`) tells of that. A head's id is its workspace's.
  */
 const placeOf = (workspaceId: string) => ({
   workspaceId,
-  table: "audit_heads",
-  column: "head_sealed",
+  ...AUDIT_SEALED_COLUMNS[0],
   row: workspaceId,
 });
 

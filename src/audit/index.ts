@@ -16,6 +16,7 @@ export {
 export { defineAuditMetrics } from "./audit-metrics.ts";
 export type { AuditEntry, Head, SealedEntry } from "./chain.ts";
 export { EXPORT_FORMAT, exportChain } from "./export-chain.ts";
+export { AUDIT_SEALED_COLUMNS } from "./head.ts";
 export {
   type AuditFilter,
   type AuditPlace,
@@ -23,6 +24,5 @@ export {
   listEntries,
 } from "./list-entries.ts";
 export { type RecordAudit, recordAudit } from "./record.ts";
-export { type ResealedHeads, resealHeads } from "./reseal-heads.ts";
 export { type AuditSealer, type AuditSealerOptions, startAuditSealer } from "./sealer.ts";
 export { type ChainVerdict, verifyChain, verifyChains } from "./verify.ts";

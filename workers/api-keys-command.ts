@@ -44,7 +44,7 @@ export function parseExpiry(text: string, nowMs: number): Date | null {
 }
 
 /** Runs `key …`. Throws an `Error` in one line for what cannot be done. */
-export async function keysCommand(
+export async function apiKeysCommand(
   { db }: System,
   args: string[],
   print: (value: unknown) => void,
