@@ -15,8 +15,13 @@ export const migration: Migration = {
         workspace_id uuid        NOT NULL REFERENCES workspaces (id) ON DELETE CASCADE,
         id           uuid        NOT NULL DEFAULT gen_random_uuid(),
         key_hash     bytea       NOT NULL UNIQUE CHECK (length(key_hash) = 32),
-        name         text        NOT NULL,
+        name         text        NOT NULL CHECK (name <> ''),
+        scopes       text[]      NOT NULL CHECK (
+          scopes <> '{}' AND scopes <@ ARRAY['read', 'send', 'manage', 'audit']),
         created_at   timestamptz NOT NULL DEFAULT now(),
+        expires_at   timestamptz,
+        -- To the hour: a key in use costs a write now and then, not one a call.
+        last_used_at timestamptz,
         revoked_at   timestamptz,
         PRIMARY KEY (workspace_id, id)
       );

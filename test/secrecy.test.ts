@@ -127,7 +127,11 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     const made = await call("POST", "/v1/workspaces", { name: "Secrets" }, adminToken);
     apiKey = (made.body as { apiKey: string }).apiKey;
     const debug = { level: "debug", detailedLogs: true };
-    const connected = await call("POST", "/v1/connectors", { name: "Desk", botToken: token, debug });
+    const connected = await call("POST", "/v1/connectors", {
+      name: "Desk",
+      botToken: token,
+      debug,
+    });
     const connector = connected.body as { id: string; webhookUrl: string };
     connectorId = connector.id;
     webhookPath = new URL(connector.webhookUrl).pathname;
@@ -236,11 +240,12 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     answers.push(...rotated.map(({ body }) => JSON.stringify(body)));
   }
 
-  /** The whole ledger but for the raw updates, which have a table of their own. */
+  /** The audit log, and the whole ledger but for the raw updates, which have a table of their own. */
   async function ledger(): Promise<string> {
     const rows = await database.db.query<{ row: string }>(
       `SELECT j::text AS row FROM jobs j UNION ALL SELECT a::text FROM job_attempts a
-       UNION ALL SELECT l::text FROM lanes l UNION ALL SELECT k::text FROM job_keys k`,
+       UNION ALL SELECT l::text FROM lanes l UNION ALL SELECT k::text FROM job_keys k
+       UNION ALL SELECT e::text FROM audit_entries e`,
     );
     return rows.map(({ row }) => row).join("\n");
   }

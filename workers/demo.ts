@@ -48,7 +48,7 @@ export async function setUpDemo(system: System, sandbox: Sandbox, file: string):
     botToken: bot.token,
   });
   const link = { workspaceId, connectorId: connector.id, chatId: String(group.id), linked: true };
-  await setChatLink(system.db, link);
+  await system.db.transaction((tx) => setChatLink(tx, link));
   const demo: Demo = {
     workspaceId,
     apiKey,

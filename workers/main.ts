@@ -1,5 +1,9 @@
+import { once as emitted } from "node:events";
+import { actAs } from "../src/audit/index.ts";
 import { createWorkspace } from "../src/connectors/index.ts";
 import { type Config, fail, loadConfig, missingSetting } from "../src/platform/index.ts";
+import { apiKeysCommand } from "./api-keys-command.ts";
+import { auditCommand } from "./audit-command.ts";
 import { startBackground } from "./background.ts";
 import { connectorCommand } from "./connector-command.ts";
 import { startIngest } from "./ingest.ts";
@@ -21,6 +25,14 @@ const USAGE = `heliograph <command>
   connector add --workspace ID --name NAME   connects a bot; its token on standard input
   connector list|test ID|rotate ID|remove ID the bots; asks Telegram; a new token; disconnects
   keys rotate              wraps all that is sealed by the newest of ENCRYPTION_KEYS
+  key create --workspace ID --scopes read,send,manage,audit --expires 90d|TIME|never [--name N]
+                           a new API key of a workspace; prints it, once
+  key list --workspace ID  a workspace's keys, without the keys themselves
+  key revoke ID            ends a key
+  audit verify [--workspace ID|--installation] [--expect COUNT:HASH]
+                           recomputes the audit log's chains; names the first entry that is wrong
+  audit export --workspace ID|--installation [--from TIME] [--to TIME]
+                           a chain as JSON lines, for scripts/verify-audit.mjs
   jobs list [FILTER]       the newest jobs that match
   jobs show ID             one job, with its failed attempts
   jobs retry ID|FILTER     gives dead letters their attempts back
@@ -42,11 +54,16 @@ const print = (value: unknown) =>
     `${typeof value === "string" ? value : JSON.stringify(value, null, 2)}\n`,
   );
 
+/** Waits for whoever reads, so that a long list is not held in memory. */
+async function printLine(line: string): Promise<void> {
+  if (!process.stdout.write(`${line}\n`)) await emitted(process.stdout, "drain");
+}
+
 /** A command that runs once with a system, and closes it. */
 async function once(config: Config, run: (system: System) => Promise<void>): Promise<void> {
   const system = openSystem(config, "cli", 3);
   try {
-    await run(system);
+    await actAs({ kind: "admin", id: "cli" }, null, () => run(system));
   } finally {
     await system.close();
   }
@@ -125,6 +142,12 @@ async function main([command, ...rest]: string[]): Promise<void> {
       return once(config, (system) => connectorCommand(system, rest, print));
     case "keys":
       return once(config, (system) => keysCommand(system, rest, print));
+    case "key":
+      return once(config, (system) => apiKeysCommand(system, rest, print));
+    case "audit":
+      return once(config, async (system) => {
+        if (!(await auditCommand(system, rest, printLine))) process.exitCode = 1;
+      });
     case "jobs":
       return once(config, (system) => jobsCommand(system, rest, print));
     case "queues":

@@ -1,10 +1,11 @@
+import { AUDIT_SEALED_COLUMNS, INSTALLATION, recordAudit } from "../src/audit/index.ts";
 import { SEALED_COLUMNS } from "../src/connectors/index.ts";
 import { findUnreadable, rewrapSealed, type UnreadableRecord } from "../src/platform/index.ts";
 import type { Print } from "./jobs-command.ts";
 import type { System } from "./system.ts";
 
 /** Everything that any room keeps sealed. */
-const COLUMNS = [...SEALED_COLUMNS];
+const COLUMNS = [...SEALED_COLUMNS, ...AUDIT_SEALED_COLUMNS];
 
 /** `heliograph keys rotate`: wraps every sealed record by the newest key. */
 export async function keysCommand(
@@ -14,6 +15,11 @@ export async function keysCommand(
 ): Promise<void> {
   if (args.length !== 1 || args[0] !== "rotate") throw new Error("keys takes rotate");
   const { rewrapped, unreadable, left } = await rewrapSealed(db, keyring, COLUMNS);
+  await recordAudit(db, {
+    workspaceId: INSTALLATION,
+    action: "encryption_keys.rotated",
+    details: { keyVersion: keyring.currentVersion, rewrapped, unreadable: unreadable.length, left },
+  });
   print(`${rewrapped} records are wrapped by key v${keyring.currentVersion} now`);
   for (const record of unreadable) print(`cannot be read, and was left as it is: ${words(record)}`);
   if (left > 0) {

@@ -1,3 +1,4 @@
+import { recordAudit } from "../src/audit/index.ts";
 import {
   type BotApis,
   type Connectors,
@@ -19,6 +20,7 @@ import {
   openDatabase,
 } from "../src/platform/index.ts";
 import { createBotApiFactory } from "../src/telegram/index.ts";
+import { ledgerAudit } from "./ledger-audit.ts";
 
 /** What every process of an installation has: wired once, here. */
 export interface System {
@@ -70,6 +72,7 @@ export function openSystem(config: Config, role: string, connections: number): S
     log,
     redis: config.redis,
     hooks: { outbound: createOutboundHooks() },
+    recorder: ledgerAudit,
   });
   metrics.gauge({
     name: "heliograph_lanes_held",
@@ -97,6 +100,7 @@ export function openSystem(config: Config, role: string, connections: number): S
       publicUrl,
       commands: COMMANDS,
       sends: createConnectorSends({ db, ledger: jobs.ledger }),
+      audit: recordAudit,
       log,
     }),
     close: async () => {

@@ -1,4 +1,5 @@
 import { createWebServer, type WebServer } from "../src/api/index.ts";
+import { defineAuditMetrics, startAuditSealer } from "../src/audit/index.ts";
 import {
   createSeenUpdates,
   createWebhookDirectory,
@@ -10,14 +11,18 @@ import { linkedChats, moveChatLink } from "../src/conversations/index.ts";
 import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
 import type { System } from "./system.ts";
 
-/** The web process: the receiver, the API, health and metrics, and the watch over the bots. */
+/**
+ * The web process: the receiver, the API, health and metrics, the watch over the bots, and the seals
+ * of the audit log.
+ */
 export function webServer(
   system: System,
   { watch = true, ...options }: { requestTimeoutMs?: number; watch?: boolean } = {},
 ): WebServer {
-  const { db, jobs, metrics, log, connectors, config, botApis } = system;
+  const { db, jobs, keyring, metrics, log, connectors, config, botApis } = system;
   const seen = createSeenUpdates(db, log);
   defineConnectorMetrics(db, metrics);
+  defineAuditMetrics(db, metrics);
   const receiver = createReceiver({
     db,
     directory: createWebhookDirectory(db),
@@ -36,12 +41,13 @@ export function webServer(
   const server = createWebServer({ services, receiver, console, ...options });
   const tickMs = watch ? undefined : 0;
   const moveWebhooks = connectors.repointWebhooks;
+  const sealing = startAuditSealer({ db, keyring, log, tickMs });
   const watching = startConnectorWatch({ db, botApis, log, moveWebhooks, tickMs });
   return {
     listen: server.listen,
     close: async (graceMs) => {
       await server.close(graceMs);
-      await Promise.all([watching.stop(), seen.stop()]);
+      await Promise.all([watching.stop(), sealing.stop(), seen.stop()]);
     },
   };
 }

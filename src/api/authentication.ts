@@ -1,6 +1,6 @@
-import { findWorkspaceOfKey } from "../connectors/index.ts";
+import { findKeyHolder } from "../connectors/index.ts";
 import { equalSecrets, Problem, sha256 } from "../platform/index.ts";
-import type { Principal, Route } from "./route.ts";
+import type { Principal, Route, WorkspacePrincipal } from "./route.ts";
 import type { Services } from "./services.ts";
 
 /** A key that was revoked is refused by every process within this time. */
@@ -11,25 +11,29 @@ const challenge = { headers: { "www-authenticate": "Bearer" } };
 
 /** Tells who calls by the Authorization header; the workspace comes from here and nowhere else. */
 export function createAuthentication({ db, adminToken }: Services) {
-  const kept = new Map<string, { workspaceId: string; untilMs: number }>();
+  const kept = new Map<string, { principal: WorkspacePrincipal; untilMs: number }>();
 
-  async function workspaceOfKey(key: string): Promise<string | null> {
+  async function principalOfKey(key: string): Promise<WorkspacePrincipal | null> {
     const hash = sha256(key).toString("base64");
     const found = kept.get(hash);
-    if (found !== undefined && found.untilMs > performance.now()) return found.workspaceId;
-    const workspaceId = await findWorkspaceOfKey(db, key);
-    if (workspaceId === null) return null;
+    if (found !== undefined && found.untilMs > performance.now()) return found.principal;
+    const holder = await findKeyHolder(db, key);
+    if (holder === null) return null;
+    const { workspaceId, keyId, scopes, expiresInMs } = holder;
+    const principal: WorkspacePrincipal = { kind: "workspace", workspaceId, keyId, scopes };
     if (kept.size >= MAX_KEPT) kept.clear();
-    kept.set(hash, { workspaceId, untilMs: performance.now() + KEPT_MS });
-    return workspaceId;
+    kept.set(hash, {
+      principal,
+      untilMs: performance.now() + Math.min(KEPT_MS, expiresInMs ?? KEPT_MS),
+    });
+    return principal;
   }
 
   async function principalOf(header: string | undefined): Promise<Principal | null> {
     const token = /^Bearer\s+(\S+)$/i.exec(header ?? "")?.[1];
     if (token === undefined) return null;
     if (adminToken !== undefined && equalSecrets(token, adminToken)) return { kind: "admin" };
-    const workspaceId = await workspaceOfKey(token);
-    return workspaceId === null ? null : { kind: "workspace", workspaceId };
+    return principalOfKey(token);
   }
 
   return {
@@ -46,6 +50,14 @@ export function createAuthentication({ db, adminToken }: Services) {
         const needed =
           route.auth === "admin" ? "the administrator's token" : "a workspace's API key";
         throw new Problem(403, "Not allowed", `This call needs ${needed}.`);
+      }
+      if (
+        principal.kind === "workspace" &&
+        route.auth !== "admin" &&
+        !principal.scopes.includes(route.scope)
+      ) {
+        const detail = `This call needs a key with the scope ${route.scope}; this one has ${principal.scopes.join(", ")}.`;
+        throw new Problem(403, "Not allowed", detail);
       }
       return principal;
     },

@@ -1,3 +1,4 @@
+import { needs } from "./openapi.ts";
 import type { Route } from "./route.ts";
 
 const escaped = (text: string) =>
@@ -15,7 +16,7 @@ export function docsPage(routes: Route[]): string {
       (
         route,
       ) => `<article><h2><b>${route.method.toUpperCase()}</b> <code>${escaped(route.path)}</code></h2>
-<p>${escaped(route.summary)}</p><p>Needs: ${route.auth === "admin" ? "ADMIN_TOKEN" : route.auth === "either" ? "a workspace's key, or ADMIN_TOKEN" : "a workspace's key"}. Answers ${route.success.status}.</p></article>`,
+<p>${escaped(route.summary)}</p><p>${escaped(needs(route))} Answers ${route.success.status}.</p></article>`,
     )
     .join("\n");
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Heliograph API</title>

@@ -43,7 +43,7 @@ export function healthRoutes(services: Services): Router {
     const found = await checks();
     const status = !found.database.ok ? "down" : found.wakes.ok ? "ok" : "degraded";
     const principal = await principalOf(request.headers.authorization).catch(() => null);
-    if (principal?.kind !== "workspace") {
+    if (principal?.kind !== "workspace" || !principal.scopes.includes("read")) {
       response.json({ status });
       return;
     }

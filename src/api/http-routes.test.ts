@@ -27,6 +27,7 @@ beforeAll(async () => {
           method: "post",
           path: "/v1/things/:id/copies",
           auth: "workspace",
+          scope: "send",
           summary: "Copies a thing.",
           params: z.object({ id: z.string() }),
           body: z.looseObject({}),

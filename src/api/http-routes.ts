@@ -1,5 +1,7 @@
+import { randomUUID } from "node:crypto";
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import type { z } from "zod";
+import { type Actor, actAs } from "../audit/index.ts";
 import {
   isUnavailable,
   type Logger,
@@ -10,7 +12,7 @@ import {
 } from "../platform/index.ts";
 import { createAuthentication } from "./authentication.ts";
 import { withStoredAnswer } from "./idempotency.ts";
-import type { Route } from "./route.ts";
+import type { Principal, Route } from "./route.ts";
 import type { Services } from "./services.ts";
 
 const BODY_LIMIT = "1mb";
@@ -25,6 +27,8 @@ export function serveRoutes(routes: Route[], services: Services): Router {
   const parseJson = express.json({ limit: BODY_LIMIT, strict: true });
   for (const route of routes) {
     router[route.method](route.path, async (request: Request, response: Response) => {
+      const requestId = randomUUID();
+      response.setHeader("x-request-id", requestId);
       const principal = await authentication.authorize(route, request.headers.authorization);
       if (route.body !== undefined) await readJson(parseJson, request, response);
       const call = {
@@ -35,7 +39,7 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         body: check(route.body, request.body, "body"),
         idempotency: idempotencyOf(request, route),
       };
-      const run = () => route.handler(call);
+      const run = () => actAs(actorOf(principal), requestId, () => route.handler(call));
       const key =
         route.idempotent === "stored" && call.idempotency && principal.kind === "workspace"
           ? { workspaceId: principal.workspaceId, ...call.idempotency }
@@ -46,6 +50,12 @@ export function serveRoutes(routes: Route[], services: Services): Router {
   }
   return router;
 }
+
+/** As the audit log names them. */
+const actorOf = (principal: Principal): Actor =>
+  principal.kind === "admin"
+    ? { kind: "admin", id: "api" }
+    : { kind: "api_key", id: principal.keyId };
 
 type JsonParser = (request: Request, response: Response, next: NextFunction) => void;
 
@@ -96,7 +106,10 @@ export function problemHandler(log: Logger) {
       return;
     }
     const problem = problemOf(error);
-    if (problem.status >= 500) log.error({ err: error, status: problem.status }, "a call failed");
+    if (problem.status >= 500) {
+      const requestId = response.getHeader("x-request-id");
+      log.error({ err: error, status: problem.status, requestId }, "a call failed");
+    }
     for (const [name, value] of Object.entries(problem.headers ?? {})) {
       response.setHeader(name, value);
     }

@@ -9,6 +9,10 @@ const problemSchema = z.object({
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
 });
 
+const KEYS =
+  "A workspace's API key with the scope that the call names, or ADMIN_TOKEN where it says so. " +
+  "Scopes: read, send, manage, audit; none includes another.";
+
 /** The OpenAPI 3.1 description of the routes, made from what they check and answer. */
 export function describeRoutes(routes: Route[]): Record<string, unknown> {
   const paths: Record<string, Record<string, unknown>> = {};
@@ -17,7 +21,9 @@ export function describeRoutes(routes: Route[]): Record<string, unknown> {
     paths[path] ??= {};
     paths[path][route.method] = {
       summary: route.summary,
-      security: [{ bearer: [] }],
+      // OpenAPI 3.1: roles are named for every kind of scheme.
+      security: [{ bearer: route.auth === "admin" ? ["admin"] : [route.scope] }],
+      description: needs(route),
       parameters: [...parameters(route.params, "path"), ...parameters(route.query, "query")],
       ...(route.body === undefined
         ? {}
@@ -37,9 +43,18 @@ export function describeRoutes(routes: Route[]): Record<string, unknown> {
   return {
     openapi: "3.1.0",
     info: { title: "Heliograph", version: "1" },
-    components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
+    components: {
+      securitySchemes: { bearer: { type: "http", scheme: "bearer", description: KEYS } },
+    },
     paths,
   };
+}
+
+/** In words: whose call it is, and what their key must be allowed. */
+export function needs(route: Route): string {
+  if (route.auth === "admin") return "Needs ADMIN_TOKEN.";
+  const key = `Needs a workspace's key with the scope \`${route.scope}\``;
+  return route.auth === "either" ? `${key}, or ADMIN_TOKEN.` : `${key}.`;
 }
 
 const json = (schema: unknown) => ({ "application/json": { schema } });

@@ -1,8 +1,23 @@
 import { z } from "zod";
+import type { KeyScope } from "../connectors/index.ts";
 import type { Services } from "./services.ts";
 
+/** A workspace by one of its keys. */
+export interface WorkspacePrincipal {
+  kind: "workspace";
+  workspaceId: string;
+  keyId: string;
+  scopes: readonly KeyScope[];
+}
+
 /** Who calls: a workspace by its key, or the administrator of the installation. */
-export type Principal = { kind: "workspace"; workspaceId: string } | { kind: "admin" };
+export type Principal = WorkspacePrincipal | { kind: "admin" };
+
+/**
+ * Whose call it is, and what their key must be allowed. `either`: a workspace sees its own, an
+ * administrator sees all.
+ */
+export type Access = { auth: "workspace" | "either"; scope: KeyScope } | { auth: "admin" };
 
 export interface Answer {
   status: number;
@@ -21,12 +36,13 @@ export interface Call<Params, Query, Body> {
 }
 
 /** One call of the API, as data: served by http-routes.ts, described by openapi.ts. */
-export interface Route<Params = unknown, Query = unknown, Body = unknown> {
+export type Route<Params = unknown, Query = unknown, Body = unknown> = Access &
+  RouteParts<Params, Query, Body>;
+
+interface RouteParts<Params, Query, Body> {
   method: "get" | "post" | "put" | "patch" | "delete";
   /** With `:name` parameters. */
   path: string;
-  /** Whose call it is. `either`: a workspace sees its own, an administrator sees all. */
-  auth: "workspace" | "admin" | "either";
   summary: string;
   params?: z.ZodType<Params>;
   query?: z.ZodType<Query>;

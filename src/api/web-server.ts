@@ -8,10 +8,12 @@ import { docsPage } from "./docs-page.ts";
 import { healthRoutes } from "./health.ts";
 import { problemHandler, serveRoutes } from "./http-routes.ts";
 import { describeRoutes } from "./openapi.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { connectorCareRoutes } from "./routes/connector-care.ts";
 import { connectorRoutes } from "./routes/connectors.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
 import { jobRoutes } from "./routes/jobs.ts";
+import { keyRoutes } from "./routes/keys.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { queueRoutes } from "./routes/queues.ts";
 import { workspaceRoutes } from "./routes/workspaces.ts";
@@ -35,14 +37,17 @@ export interface WebServer {
 
 const IDLE_CHECK_MS = 50;
 
-const routes = [
+/** Every call there is. */
+export const routes = [
   ...workspaceRoutes,
+  ...keyRoutes,
   ...connectorRoutes,
   ...connectorCareRoutes,
   ...messageRoutes,
   ...conversationRoutes,
   ...jobRoutes,
   ...queueRoutes,
+  ...auditRoutes,
 ];
 
 export function createWebServer({

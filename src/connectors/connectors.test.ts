@@ -8,6 +8,7 @@ import {
   textUpdate,
 } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
+import { recordAudit } from "../audit/index.ts";
 import { createKeyring, Problem, SealError, sha256 } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
 import { ConnectorRemoved, createBotApis } from "./bot-apis.ts";
@@ -50,6 +51,7 @@ async function connectAndWatch(
     publicUrl: world.url,
     commands: [],
     sends: NO_SENDS,
+    audit: recordAudit,
     botApi: (token) => ({
       call: async (method, params, limits) => {
         await before(method);
@@ -329,6 +331,7 @@ test("registered again by another process while it is disconnected: no webhook i
     publicUrl: world.url,
     commands: [],
     sends: NO_SENDS,
+    audit: recordAudit,
     botApi,
     botApis: {
       ...botApis,
@@ -363,12 +366,14 @@ describe("a process without the key of a bot's token", () => {
       publicUrl: "https://moved.example.com",
       commands: [],
       sends: NO_SENDS,
+      audit: recordAudit,
       botApi,
       botApis,
     });
     return { db, log, botApis, connectors };
   };
-  const whole = (id: string) => world.system.db.query("SELECT * FROM connectors WHERE id = $1", [id]);
+  const whole = (id: string) =>
+    world.system.db.query("SELECT * FROM connectors WHERE id = $1", [id]);
 
   test("leaves it as it is, whatever is to be done", async () => {
     const { id } = await connect(newBot());
@@ -392,10 +397,15 @@ describe("a process without the key of a bot's token", () => {
     const health = await healthOfConnectors(db, world.workspaceId, [id]);
     expect(health.get(id)?.reasons.join()).toContain("ENCRYPTION_KEYS");
     const { token } = world.sandbox.revokeToken(bot.id);
-    expect(await connectors.rotate(world.workspaceId, id, token)).toMatchObject({ status: "active" });
+    expect(await connectors.rotate(world.workspaceId, id, token)).toMatchObject({
+      status: "active",
+    });
     const other = await connect(newBot());
     const removed = await connectors.remove(world.workspaceId, other.id);
-    expect(removed).toMatchObject({ webhookRemoved: false, warning: expect.stringMatching(/revoke/) });
+    expect(removed).toMatchObject({
+      webhookRemoved: false,
+      warning: expect.stringMatching(/revoke/),
+    });
   });
 });
 

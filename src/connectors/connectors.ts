@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { AuditAction, AuditValue, RecordAudit } from "../audit/index.ts";
 import {
   type Database,
   type Keyring,
@@ -71,6 +72,8 @@ export interface ConnectorsOptions {
   /** Registered with each bot. */
   commands: BotCommand[];
   sends: WaitingSends;
+  /** Told of every change, in its transaction. */
+  audit: RecordAudit;
   log: Logger;
 }
 
@@ -112,6 +115,8 @@ export interface Connectors {
   repointWebhooks(signal?: AbortSignal): Promise<number>;
 }
 
+type ConnectorAction = Extract<AuditAction, `connector.${string}`>;
+
 const INSERT_PENDING = `/* connectors.insert */
 INSERT INTO connectors (workspace_id, id, name, description, username, can_read_all_group_messages,
   token_sealed, secret_hash, bot_id, webhook_key, status, register_after)
@@ -139,10 +144,11 @@ WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending
 
 const GIVE_UP = `/* connectors.give-up */
 UPDATE connectors SET ${REMOVED}
-WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'disabled')`;
+WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'disabled')
+RETURNING ${COLUMNS}`;
 
 export function createConnectors(options: ConnectorsOptions): Connectors {
-  const { db, keyring, botApi, botApis, publicUrl, commands, sends, log } = options;
+  const { db, keyring, botApi, botApis, publicUrl, commands, sends, audit, log } = options;
 
   function view(row: ConnectorRow, warnings: string[] = []): ConnectorView {
     return {
@@ -175,6 +181,20 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     return rows[0];
   }
 
+  /** A change of one connector, with its entry; undefined where the statement met none. */
+  const changed = (
+    action: ConnectorAction,
+    sql: string,
+    values: readonly unknown[],
+    details?: Record<string, AuditValue>,
+  ): Promise<ConnectorRow | undefined> =>
+    db.transaction(async (tx) => {
+      const [row] = await tx.query<ConnectorRow>(sql, values);
+      if (row === undefined) return undefined;
+      await audit(tx, { workspaceId: row.workspace_id, action, subjectId: row.id, details });
+      return row;
+    });
+
   const describe = (connector: NewConnector, me: Me) => [
     connector.name,
     connector.description ?? null,
@@ -186,7 +206,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
   const insertPending = (workspaceId: string, connector: NewConnector, me: Me, secret: string) =>
     claim(secret, async (secretHash) => {
       const id = randomUUID();
-      const [row] = await db.query<ConnectorRow>(INSERT_PENDING, [
+      const values = [
         workspaceId,
         id,
         ...describe(connector, me),
@@ -194,8 +214,8 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         secretHash,
         me.id,
         randomToken(),
-      ]);
-      return row;
+      ];
+      return changed("connector.added", INSERT_PENDING, values);
     });
 
   /**
@@ -206,14 +226,14 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     claim(secret, async (secretHash) => {
       const [unfinished] = await db.query<{ id: string }>(FIND_UNFINISHED, [workspaceId, me.id]);
       if (unfinished === undefined) return undefined;
-      const [row] = await db.query<ConnectorRow>(ADOPT, [
+      const values = [
         workspaceId,
         unfinished.id,
         ...describe(connector, me),
         keyring.seal(connector.botToken, tokenPlace(workspaceId, unfinished.id)),
         secretHash,
-      ]);
-      return row;
+      ];
+      return changed("connector.added", ADOPT, values, { adopted: true });
     });
 
   /**
@@ -224,13 +244,13 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     const ours = [row.workspace_id, row.id, sha256(secret)];
     if ((await db.query(IS_OURS, ours)).length === 0) return;
     await removeWebhook(api, { tellUntilMs }).catch(() => {});
-    await db.query(GIVE_UP, ours);
+    await changed("connector.abandoned", GIVE_UP, ours);
   }
 
   const registrar = { db, publicUrl, commands };
   const moveWebhooks = createWebhookMoves({ ...registrar, botApis, log });
   const onReplaced = sends.resume;
-  const rotate = createRotation({ ...registrar, db, keyring, botApi, onReplaced, log });
+  const rotate = createRotation({ ...registrar, db, keyring, botApi, onReplaced, audit, log });
 
   return {
     connect: async (workspaceId, connector) => {
@@ -242,7 +262,9 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       if (claimed === undefined) throw connectedAlready();
       await beginSettings(db, { workspaceId, id: claimed.row.id }, connector);
       try {
-        const { row, warnings } = await register(registrar, api, claimed);
+        const confirmed = (tx: Queryable, { id }: ConnectorRow) =>
+          audit(tx, { workspaceId, action: "connector.connected", subjectId: id });
+        const { row, warnings } = await register({ ...registrar, confirmed }, api, claimed);
         return view(row, warnings);
       } catch (error) {
         // An unfinished connect stays one, for the next try: it may have received updates.
@@ -272,11 +294,13 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     },
 
     update: async (workspaceId, id, change) => {
-      const [row] = await db.query<ConnectorRow>(
+      const row = await changed(
+        "connector.updated",
         `UPDATE connectors SET name = coalesce($3, name), description = coalesce($4, description),
            ${settingsFrom("$5")}, updated_at = now()
          WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
         [workspaceId, id, change.name ?? null, change.description ?? null, settingsParam(change)],
+        { fields: Object.keys(change) },
       );
       return row === undefined ? null : view(row);
     },
@@ -305,10 +329,13 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
           "here and its updates are refused. If the bot is still yours, revoke its token with " +
           "@BotFather (/revoke), which ends the webhook too.";
       }
-      await db.query(`UPDATE connectors SET ${REMOVED} WHERE workspace_id = $1 AND id = $2`, [
-        workspaceId,
-        id,
-      ]);
+      await changed(
+        "connector.removed",
+        `UPDATE connectors SET ${REMOVED}
+         WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
+        [workspaceId, id],
+        { webhookRemoved: warning === undefined },
+      );
       await webhook.removeIfRegisteredSince();
       const waiting = sends.cancel({ workspaceId, connectorId: id }).catch((error) => {
         log.warn({ err: error, connectorId: id }, "waiting sends fail one by one");
@@ -323,10 +350,11 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     },
 
     disable: async (connectorId, reason) => {
-      await db.query(
+      await changed(
+        "connector.disabled",
         `UPDATE connectors SET status = 'disabled', status_detail = $2, updated_at = now()
          WHERE id = $1 AND status IN ('pending', 'active')
-           AND ($3::bytea IS NULL OR token_sealed = $3)`,
+           AND ($3::bytea IS NULL OR token_sealed = $3) RETURNING ${COLUMNS}`,
         [connectorId, reason, botApis.refusedToken(connectorId) ?? null],
       );
     },

@@ -3,6 +3,15 @@
  * room that opens a bot's token, and the one that says whose a webhook request is. It also looks
  * after the bots: which updates did not arrive, and what waits at Telegram.
  */
+export {
+  type ApiKeyView,
+  createApiKey,
+  findKeyHolder,
+  type KeyHolder,
+  listApiKeys,
+  type NewApiKey,
+  revokeApiKey,
+} from "./api-keys.ts";
 export { type BotApis, ConnectorRemoved, createBotApis, SEALED_COLUMNS } from "./bot-apis.ts";
 export {
   type DirectoryEntry,
@@ -35,6 +44,7 @@ export {
   type RemovedConnector,
   type WaitingSends,
 } from "./connectors.ts";
+export { KEY_SCOPES, type KeyScope } from "./key-scopes.ts";
 export { BOT_TOKEN_SHAPE } from "./prove-token.ts";
 export { createSeenUpdates, type SeenUpdates } from "./seen-updates.ts";
 export type { ConnectionTest } from "./test-connection.ts";
@@ -43,4 +53,4 @@ export {
   type WebhookDirectory,
   type WebhookOwner,
 } from "./webhook-directory.ts";
-export { createWorkspace, findWorkspaceOfKey, type NewWorkspace } from "./workspaces.ts";
+export { createWorkspace, type NewWorkspace } from "./workspaces.ts";

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { startTestSystem, type TestSystem } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
+import { recordAudit } from "../audit/index.ts";
 import { sha256 } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
 import type { ConnectorRow } from "./connector-row.ts";
@@ -65,6 +66,7 @@ function webProcess(
     keyring,
     log,
     commands: [],
+    audit: recordAudit,
     publicUrl: NEW_URL,
     sends: { resume: async () => 0, cancel: async () => 0 },
     botApi,

@@ -1,4 +1,4 @@
-import { Problem, type Queryable, sha256 } from "../platform/index.ts";
+import { type Database, Problem, type Queryable, sha256 } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
 import { COLUMNS, type ConnectorRow } from "./connector-row.ts";
 import {
@@ -78,9 +78,11 @@ const IS_CONNECTED = `/* connectors.is-connected */
 SELECT 1 AS yes FROM connectors WHERE bot_id = $1 AND status <> 'removed'`;
 
 export interface RegistrarOptions {
-  db: Queryable;
+  db: Database;
   publicUrl: string;
   commands: BotCommand[];
+  /** Called in the transaction that confirms. */
+  confirmed?(tx: Queryable, row: ConnectorRow): Promise<void>;
 }
 
 /**
@@ -88,7 +90,7 @@ export interface RegistrarOptions {
  * not this claim's any more, once that has been mended.
  */
 export async function register(
-  { db, publicUrl, commands }: RegistrarOptions,
+  { db, publicUrl, commands, confirmed }: RegistrarOptions,
   api: BotApi,
   { row, secret, tellUntilMs }: Claim,
   signal?: AbortSignal,
@@ -96,12 +98,12 @@ export async function register(
   const webhookUrl = `${publicUrl}/webhooks/telegram/${row.webhook_key}`;
   const limits: RegistrationLimits = { tellUntilMs, signal };
   const warnings = await registerWebhook(api, { webhookUrl, secret, commands }, limits);
-  const [active] = await db.query<ConnectorRow>(CONFIRM, [
-    row.workspace_id,
-    row.id,
-    sha256(secret),
-    webhookUrl,
-  ]);
+  const values = [row.workspace_id, row.id, sha256(secret), webhookUrl];
+  const active = await db.transaction(async (tx) => {
+    const [confirmedRow] = await tx.query<ConnectorRow>(CONFIRM, values);
+    if (confirmedRow !== undefined) await confirmed?.(tx, confirmedRow);
+    return confirmedRow;
+  });
   if (active !== undefined) return { row: active, warnings };
   const again = await db.query(REGISTER_AGAIN, [row.bot_id]);
   const isConnected = again.length > 0 || (await db.query(IS_CONNECTED, [row.bot_id])).length > 0;

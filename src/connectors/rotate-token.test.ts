@@ -10,6 +10,7 @@ import {
   textUpdate,
 } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
+import { recordAudit } from "../audit/index.ts";
 import { type BotApi, createBotApiFactory } from "../telegram/index.ts";
 import { createRotation } from "./rotate-token.ts";
 import { createWorkspace } from "./workspaces.ts";
@@ -81,6 +82,7 @@ function watchedRotation(
     publicUrl: world.url,
     commands: [],
     onReplaced: async () => {},
+    audit: recordAudit,
     botApi: (token): BotApi => ({
       call: async (method, params, options) => {
         await before(method);
@@ -279,11 +281,15 @@ describe("meanwhile", () => {
   test("another token comes first: it stays, and who gave the other is told", async () => {
     const bot = await world.connectBot();
     let newest = "";
-    const rotation = watchedRotation(async () => {}, undefined, async (method) => {
-      if (method !== "getMe") return;
-      newest = world.sandbox.revokeToken(bot.id).token;
-      await rotate(bot.connectorId, newest);
-    });
+    const rotation = watchedRotation(
+      async () => {},
+      undefined,
+      async (method) => {
+        if (method !== "getMe") return;
+        newest = world.sandbox.revokeToken(bot.id).token;
+        await rotate(bot.connectorId, newest);
+      },
+    );
     await expect(rotation(world.workspaceId, bot.connectorId, bot.token)).rejects.toMatchObject({
       status: 409,
     });

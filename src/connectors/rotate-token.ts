@@ -1,3 +1,4 @@
+import type { RecordAudit } from "../audit/index.ts";
 import {
   type Database,
   equalSecrets,
@@ -44,6 +45,8 @@ export interface RotationOptions extends RegistrarOptions {
   botApi: BotApiFactory;
   /** What was paused for the old token need not wait any longer. */
   onReplaced(connector: { workspaceId: string; connectorId: string }): Promise<unknown>;
+  /** Told in the transaction that replaces the token. */
+  audit: RecordAudit;
   log: Logger;
 }
 
@@ -102,7 +105,7 @@ const AGAIN_AFTER_S = 5;
  * nothing has changed then.
  */
 export function createRotation(options: RotationOptions) {
-  const { db, keyring, botApi } = options;
+  const { db, keyring, botApi, audit } = options;
 
   /** True when the record holds this very token already. */
   function holds(sealed: Buffer, [workspaceId, id]: readonly [string, string], token: string) {
@@ -138,6 +141,7 @@ export function createRotation(options: RotationOptions) {
           me.can_read_all_group_messages ?? false,
           isClaimed,
         ]);
+        await audit(tx, { workspaceId, action: "connector.token_replaced", subjectId: id });
         return row;
       }),
     );

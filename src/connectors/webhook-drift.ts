@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/index.ts";
 import type { Transaction } from "../platform/index.ts";
 import { kindsMissing, misdirected, type WebhookInfo } from "./webhook-state.ts";
 
@@ -39,7 +40,8 @@ RETURNING drifts`;
 /** Where somebody has registered it since it was looked at, there is nothing to do. */
 const UNREGISTER = `/* connectors.drifted */
 UPDATE connectors SET webhook_url = NULL
-WHERE id = $1 AND status = 'active' AND webhook_url = $2`;
+WHERE id = $1 AND status = 'active' AND webhook_url = $2
+RETURNING workspace_id`;
 
 /** Writes a drift down and has the webhook registered again; answers how often that was today, or null. */
 export async function repairDrift(
@@ -51,6 +53,14 @@ export async function repairDrift(
   const params = [connectorId, drift.what, drift.isOfKinds];
   const [recorded] = await tx.query<{ drifts: number }>(RECORD, params);
   if (recorded === undefined) return null;
-  await tx.query(UNREGISTER, [connectorId, registered]);
+  const [drifted] = await tx.query<{ workspace_id: string }>(UNREGISTER, [connectorId, registered]);
+  if (drifted !== undefined) {
+    await recordAudit(tx, {
+      workspaceId: drifted.workspace_id,
+      action: "connector.webhook_drifted",
+      subjectId: connectorId,
+      details: { what: drift.what },
+    });
+  }
   return recorded.drifts;
 }

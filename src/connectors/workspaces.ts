@@ -1,4 +1,7 @@
-import { type Database, newApiKey, type Queryable, sha256 } from "../platform/index.ts";
+import { INSTALLATION, recordAudit } from "../audit/index.ts";
+import type { Database } from "../platform/index.ts";
+import { insertApiKey } from "./api-keys.ts";
+import { KEY_SCOPES } from "./key-scopes.ts";
 
 export interface NewWorkspace {
   id: string;
@@ -7,29 +10,26 @@ export interface NewWorkspace {
   apiKey: string;
 }
 
-/** Creates a workspace with its first API key. */
+/**
+ * Creates a workspace with its first API key, which may do everything. The installation's audit log
+ * says so too: it knows of a workspace even if its own log were gone.
+ */
 export async function createWorkspace(db: Database, name: string): Promise<NewWorkspace> {
-  const apiKey = newApiKey();
   return db.transaction(async (tx) => {
     const [row] = await tx.query<{ id: string }>(
       "INSERT INTO workspaces (name) VALUES ($1) RETURNING id",
       [name],
     );
     const id = row?.id ?? "";
-    await tx.query("INSERT INTO api_keys (workspace_id, key_hash, name) VALUES ($1, $2, $3)", [
-      id,
-      sha256(apiKey),
-      "first key",
-    ]);
-    return { id, name, apiKey };
+    const created = { action: "workspace.created", subjectId: id } as const;
+    await recordAudit(
+      tx,
+      { workspaceId: INSTALLATION, ...created },
+      { workspaceId: id, ...created },
+    );
+    const first = { workspaceId: id, name: "first key", scopes: KEY_SCOPES, expiresAt: null };
+    const key = await insertApiKey(tx, first);
+    if (key === null) throw new Error("a workspace was gone in the transaction that made it");
+    return { id, name, apiKey: key.apiKey };
   });
-}
-
-/** The workspace a key belongs to, or null when there is no such key (any more). */
-export async function findWorkspaceOfKey(db: Queryable, apiKey: string): Promise<string | null> {
-  const rows = await db.query<{ workspace_id: string }>(
-    "SELECT workspace_id FROM api_keys WHERE key_hash = $1 AND revoked_at IS NULL",
-    [sha256(apiKey)],
-  );
-  return rows[0]?.workspace_id ?? null;
 }

@@ -1,4 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { type NextFunction, type Request, type Response, Router } from "express";
+import { actAs, INSTALLATION, recordAudit } from "../audit/index.ts";
 import { type Jobs, listProcesses } from "../jobs/index.ts";
 import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
 import { createBoard } from "./board.ts";
@@ -27,7 +29,11 @@ export interface Console {
 
 /** The pages that an operator of the whole installation looks at. */
 export function createConsole({ db, jobs, log, adminToken }: ConsoleOptions): Console {
-  const signIn = createSignIn(adminToken, log);
+  const asOperator = <Result>(work: () => Result) =>
+    actAs({ kind: "admin", id: "console" }, randomUUID(), work);
+  const signIn = createSignIn(adminToken, log, (action) =>
+    asOperator(() => recordAudit(db, { workspaceId: INSTALLATION, action })),
+  );
   const live = new Live({
     sources: {
       queues: () => loadQueues(db),
@@ -48,6 +54,7 @@ export function createConsole({ db, jobs, log, adminToken }: ConsoleOptions): Co
   pages.get("/api/events", (request, response) => {
     streams.serve(request, response, signIn.endMs(request) ?? 0);
   });
+  pages.use("/api", (_request, _response, next) => asOperator(next));
   pages.use("/api", noStore, consoleApi({ db, jobs, live }));
   pages.use("/api", (_request, response) => {
     response.status(404).json({ error: "There is nothing at this address." });

@@ -28,7 +28,12 @@ const NOT_CONFIGURED = `<h1>The console is locked</h1>
 visible characters, for example what <code>openssl rand -base64 32</code> prints, and start the
 process again. Then open this page and sign in with it.</p>`;
 
-export function createSignIn(adminToken: string | undefined, log: Logger): SignIn {
+/** `note` writes to the audit log. Where that fails nobody is let in. */
+export function createSignIn(
+  adminToken: string | undefined,
+  log: Logger,
+  note: (what: "console.signed_in" | "console.signed_out") => Promise<void>,
+): SignIn {
   const key = adminToken === undefined ? null : sessionKeyOf(adminToken);
   const limit = createSignInLimit();
 
@@ -55,7 +60,7 @@ export function createSignIn(adminToken: string | undefined, log: Logger): SignI
     showForm(response, 401, target, "That is not the administrator's token.");
   };
 
-  const signIn = (request: Request, response: Response) => {
+  const signIn = async (request: Request, response: Response) => {
     const { token, next } = (request.body ?? {}) as { token?: unknown; next?: unknown };
     const target = safeNext(next);
     if (adminToken === undefined || key === null) return showForm(response, 503, target);
@@ -64,6 +69,7 @@ export function createSignIn(adminToken: string | undefined, log: Logger): SignI
     if (typeof token !== "string" || !equalSecrets(token.trim(), adminToken)) {
       return refuse(request, response, target, nowMs);
     }
+    await note("console.signed_in");
     response.set("set-cookie", cookie(request, newSession(key, nowMs), SESSION_MS / 1_000));
     log.info({}, "an operator signed in to the console");
     response.redirect(303, target);
@@ -80,7 +86,13 @@ export function createSignIn(adminToken: string | undefined, log: Logger): SignI
     express.urlencoded({ extended: false, limit: "4kb", parameterLimit: 10 }),
     signIn,
   );
-  router.post("/sign-out", sameOriginOnly, (request, response) => {
+  router.post("/sign-out", sameOriginOnly, async (request, response) => {
+    if (endMs(request) !== null) {
+      // Whoever wants out gets out, whether that can be written down or not.
+      await note("console.signed_out").catch((error) =>
+        log.error({ err: error }, "a sign-out of the console could not be recorded"),
+      );
+    }
     response.set("set-cookie", cookie(request, "", 0));
     response.redirect(303, "/console/sign-in");
   });

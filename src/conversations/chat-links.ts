@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/index.ts";
 import type { Queryable } from "../platform/index.ts";
 import { type ChatRow, type ChatView, chatView } from "./chat-list.ts";
 import type { Scope } from "./effects.ts";
@@ -77,23 +78,32 @@ RETURNING c.*`;
 
 /**
  * Links a chat, or ends its link; messages of unlinked groups are not stored. The chat need not be
- * known yet. `purpose` undefined leaves it as it is. Throws Postgres's foreign key error (23503)
- * when the workspace has no such connector.
+ * known yet. `purpose` undefined leaves it as it is. Called in a transaction, which holds the entry
+ * in the audit log too. Throws Postgres's foreign key error (23503) when the workspace has no such
+ * connector.
  */
 export async function setChatLink(
-  db: Queryable,
+  tx: Queryable,
   link: Scope & { chatId: string; linked: boolean; purpose?: ChatPurpose | null },
 ): Promise<ChatView> {
-  const [row] = await db.query<ChatRow>(SET_LINK, [
-    link.workspaceId,
-    link.connectorId,
+  const { workspaceId, connectorId, purpose } = link;
+  const [row] = await tx.query<ChatRow>(SET_LINK, [
+    workspaceId,
+    connectorId,
     link.chatId,
     link.linked,
-    link.purpose ?? null,
-    link.purpose !== undefined,
+    purpose ?? null,
+    purpose !== undefined,
   ]);
   if (row === undefined) throw new Error("an upsert without a condition gave no row");
-  return chatView(row);
+  const chat = chatView(row);
+  await recordAudit(tx, {
+    workspaceId,
+    action: link.linked ? "chat.linked" : "chat.unlinked",
+    subjectId: chat.chatId,
+    details: { connectorId, purpose },
+  });
+  return chat;
 }
 
 const UNREACHABLE = `/* conversations.unreachable */

@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/index.ts";
 import type { Transaction } from "../platform/index.ts";
 import type { Scope } from "./effects.ts";
 import { LATER_FACTS } from "./write-topics.ts";
@@ -49,7 +50,7 @@ export async function moveChatLink(tx: Transaction, move: ChatMove): Promise<boo
   if (fromChatId === toChatId) return false;
   const both = [workspaceId, connectorId, [fromChatId, toChatId]];
   await tx.query(HOLD_CHATS, both);
-  const rows = await tx.query<{ chat_id: string; migrated_to: string | null }>(
+  const rows = await tx.query<{ chat_id: string; migrated_to: string | null; linked: boolean }>(
     READ_HELD_CHATS,
     both,
   );
@@ -59,6 +60,11 @@ export async function moveChatLink(tx: Transaction, move: ChatMove): Promise<boo
   if (already === toChatId) return true;
   if (already !== null) return false;
   await tx.query(MOVE_LINK, [workspaceId, connectorId, fromChatId, toChatId]);
+  if (rows.some((row) => row.chat_id === fromChatId && row.linked)) {
+    const details = { connectorId, from: fromChatId };
+    const moved = { action: "chat.link_moved", subjectId: toChatId, details } as const;
+    await recordAudit(tx, { workspaceId, ...moved });
+  }
   return true;
 }
 

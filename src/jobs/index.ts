@@ -10,7 +10,7 @@ import type { Database, Logger, RedisConfig } from "../platform/index.ts";
 import { createEnqueuer, type Enqueuer } from "./enqueue.ts";
 import { InHand } from "./in-hand.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { Ledger } from "./ledger.ts";
+import { Ledger, type LedgerRecorder } from "./ledger.ts";
 import { PauseWatch } from "./paused-queues.ts";
 import { WorkerPool } from "./pool.ts";
 import { ProcessRegistry } from "./process-registry.ts";
@@ -23,7 +23,13 @@ export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";
 export { isJobId, type JobFilter, type WhichJobs } from "./filter.ts";
 export { type JobTrace, readJobBody, type TracedJob, traceJob } from "./job-trace.ts";
-export { type Changed, LEDGER_ACTIONS, Ledger, type LedgerAction } from "./ledger.ts";
+export {
+  type Changed,
+  LEDGER_ACTIONS,
+  Ledger,
+  type LedgerAction,
+  type LedgerRecorder,
+} from "./ledger.ts";
 export { createLedgerKeeper, type LedgerKeeper } from "./ledger-keeper.ts";
 export { listProcesses, type ProcessView } from "./process-registry.ts";
 export { type Percentiles, type QueueStats, queueStats } from "./queue-stats.ts";
@@ -41,6 +47,8 @@ export interface JobsOptions {
   redis?: RedisConfig;
   /** Told when people change jobs of a queue by hand. */
   hooks?: Partial<Record<QueueName, JobHooks>>;
+  /** Told of every change by hand, in its transaction. */
+  recorder?: LedgerRecorder;
   /** How long a lease lasts without a heartbeat. Default 5 000. */
   leaseMs?: number;
   /** Default 1 000. */
@@ -102,7 +110,7 @@ export function createJobs(options: JobsOptions): Jobs {
   const registry = new ProcessRegistry({ db, held: keeper, queues: () => [...queues], log });
   return {
     ...createEnqueuer(db, wake),
-    ledger: new Ledger({ db, wake, hooks: options.hooks ?? {} }),
+    ledger: new Ledger({ db, wake, hooks: options.hooks ?? {}, recorder: options.recorder }),
     startPool: async (queue, handler, size) => {
       const pool = new WorkerPool({
         db,

@@ -8,7 +8,7 @@ import {
 import { claimedJob, JOB_COLUMNS, type JobRow } from "./claim.ts";
 import type { WhichJobs } from "./filter.ts";
 import { LOCK_ORDER } from "./lock-order.ts";
-import { pausedQueues, pauseQueue, resumeQueue } from "./paused-queues.ts";
+import { overdueLanes, pausedQueues, pauseQueue, resumeQueue } from "./paused-queues.ts";
 import { type Count, countJobs, type FoundJob, findJobs } from "./search.ts";
 import { SHOWN_STATES, type Standing } from "./shelf.ts";
 import type { Job, JobHooks, QueueName } from "./types.ts";
@@ -104,10 +104,21 @@ export interface Changed {
   left: Count;
 }
 
+/** Told of changes by hand, each in its own transaction. */
+export interface LedgerRecorder {
+  /** `which`: what was asked for; `changed`: the jobs of one batch. */
+  jobsChanged(
+    tx: Transaction,
+    change: { action: LedgerAction; which: WhichJobs; changed: readonly Job[] },
+  ): Promise<void>;
+  queueSwitched(tx: Transaction, queue: QueueName, to: "paused" | "resumed"): Promise<void>;
+}
+
 export interface LedgerOptions {
   db: Database;
   wake: Wake;
   hooks: Partial<Record<QueueName, JobHooks>>;
+  recorder?: LedgerRecorder;
 }
 
 /**
@@ -165,7 +176,7 @@ export class Ledger {
       const size = Math.min(BATCH_JOBS, limit - changed);
       const jobs = await findJobs(db, wanted, { limit: size, order: "oldest", afterId });
       if (jobs.length === 0) break;
-      changed += await this.changeFound(RULES[action], jobs, endsAtMs);
+      changed += await this.changeFound({ action, which }, jobs, endsAtMs);
       afterId = jobs.at(-1)?.id;
       if (jobs.length < size) break;
     }
@@ -189,15 +200,24 @@ export class Ledger {
 
   /** Stops a queue everywhere within a second: see paused-queues.ts. False: it was paused already. */
   async pauseQueue(name: QueueName): Promise<boolean> {
-    return pauseQueue(this.options.db, name);
+    const { db, recorder } = this.options;
+    return db.transaction(async (tx) => {
+      const paused = await pauseQueue(tx, name);
+      if (paused) await recorder?.queueSwitched(tx, name, "paused");
+      return paused;
+    });
   }
 
   /** Lets a queue go on, and wakes its waiting lanes. False: it was not paused. */
   async resumeQueue(name: QueueName): Promise<boolean> {
-    const lanes = await resumeQueue(this.options.db, name);
-    if (lanes === null) return false;
-    this.options.wake(name, lanes);
-    return true;
+    const { db, recorder, wake } = this.options;
+    const resumed = await db.transaction(async (tx) => {
+      if (!(await resumeQueue(tx, name))) return false;
+      await recorder?.queueSwitched(tx, name, "resumed");
+      return true;
+    });
+    if (resumed) wake(name, await overdueLanes(db, name));
+    return resumed;
   }
 
   async pausedQueues(): Promise<QueueName[]> {
@@ -206,21 +226,21 @@ export class Ledger {
 
   /** All in one transaction, or lane by lane where one is locked; one lane alone holds nobody. */
   private async changeFound(
-    rule: ActionRule,
+    change: HandChange,
     found: FoundJob[],
     endsAtMs: number,
   ): Promise<number> {
     const lanes = [...groupBy(found, ({ queue, lane }) => `${queue} ${lane}`).values()];
-    if (lanes.length === 1) return this.changeBatch(rule, found, CALL_MS);
+    if (lanes.length === 1) return this.changeBatch(change, found, CALL_MS);
     try {
-      return await this.changeBatch(rule, found, BATCH_LOCK_TIMEOUT_MS);
+      return await this.changeBatch(change, found, BATCH_LOCK_TIMEOUT_MS);
     } catch (error) {
       if (!isLockTimeout(error)) throw error;
     }
     let changed = 0;
     for (const jobs of lanes) {
       if (performance.now() >= endsAtMs) break;
-      changed += await this.changeBatch(rule, jobs, LANE_LOCK_TIMEOUT_MS).catch((error) => {
+      changed += await this.changeBatch(change, jobs, LANE_LOCK_TIMEOUT_MS).catch((error) => {
         if (isLockTimeout(error)) return 0;
         throw error;
       });
@@ -229,11 +249,12 @@ export class Ledger {
   }
 
   private async changeBatch(
-    rule: ActionRule,
+    { action, which }: HandChange,
     found: FoundJob[],
     lockTimeoutMs: number,
   ): Promise<number> {
-    const { db, hooks, wake } = this.options;
+    const { db, hooks, wake, recorder } = this.options;
+    const rule = RULES[action];
     const change = async (tx: Transaction) => {
       await touchLanes(tx, found);
       const rows = await tx.query<JobRow>(rule.update, [
@@ -246,10 +267,16 @@ export class Ledger {
         const byLane = new Map(ofQueue.map((job) => [job.lane, job]));
         tx.afterCommit(() => wake(queue, byLane.values()));
       }
+      if (changed.length > 0) await recorder?.jobsChanged(tx, { action, which, changed });
       return changed.length;
     };
     return db.transaction(change, { lockTimeoutMs });
   }
+}
+
+interface HandChange {
+  action: LedgerAction;
+  which: WhichJobs;
 }
 
 /** The part of what is asked for that an action is for. */

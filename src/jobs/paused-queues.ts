@@ -52,9 +52,15 @@ SELECT l.lane, d.workspace_id FROM due d CROSS JOIN LATERAL (
 ) l
 ORDER BY l.due_at`;
 
-/** Lets a queue go on; answers the lanes to wake, or null when it was not paused. */
-export async function resumeQueue(on: Queryable, queue: QueueName): Promise<WokenLane[] | null> {
-  if ((await on.query(RESUME, [queue])).length === 0) return null;
+/** Lets a queue go on; false when it was not paused. */
+export async function resumeQueue(on: Queryable, queue: QueueName): Promise<boolean> {
+  return (await on.query(RESUME, [queue])).length > 0;
+}
+
+/**
+ * The lanes to wake once a resume has committed: of a wake that comes before that, nothing is taken.
+ */
+export async function overdueLanes(on: Queryable, queue: QueueName): Promise<WokenLane[]> {
   const lanes = await on.query<{ lane: string; workspace_id: string }>(OVERDUE, [queue]);
   return lanes.map(({ lane, workspace_id }) => ({ lane, workspaceId: workspace_id }));
 }

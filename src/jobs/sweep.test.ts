@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
-import { pauseQueue, resumeQueue } from "./paused-queues.ts";
+import { overdueLanes, pauseQueue, resumeQueue } from "./paused-queues.ts";
 import { dueLanes } from "./sweep.ts";
 
 const LEASE_MS = 5_000;
@@ -83,7 +83,7 @@ test("a resume reads no more lanes than it wakes, and some of every workspace", 
   await database.db.transaction(async (tx) => {
     await pauseQueue(tx, "ingest");
     const before = await tx.query<{ n: number }>(COUNTED);
-    const woken = (await resumeQueue(tx, "ingest")) ?? [];
+    const woken = (await resumeQueue(tx, "ingest")) ? await overdueLanes(tx, "ingest") : [];
     const after = await tx.query<{ n: number }>(COUNTED);
     expect(woken.filter(({ workspaceId }) => workspaceId === quiet)).toHaveLength(1);
     expect(woken.length).toBeGreaterThan(2_000);

@@ -8,6 +8,7 @@ export const connectorCareRoutes = [
     method: "post",
     path: "/v1/connectors/:id/test",
     auth: "workspace",
+    scope: "manage",
     summary:
       "Tests the connection at Telegram; a message goes to the default chat, if there is one.",
     params: idParams,
@@ -27,6 +28,7 @@ export const connectorCareRoutes = [
     method: "post",
     path: "/v1/connectors/:id/token",
     auth: "workspace",
+    scope: "manage",
     summary:
       "Replaces the bot's token at once: the old one is forgotten, the webhook registered anew.",
     params: idParams,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { recordAudit } from "../../audit/index.ts";
 import { BOT_TOKEN_SHAPE } from "../../connectors/index.ts";
 import { InvalidCursor, listChats, setChatLink } from "../../conversations/index.ts";
 import { Problem } from "../../platform/index.ts";
@@ -51,6 +52,7 @@ export const connectorRoutes = [
     method: "post",
     path: "/v1/connectors",
     auth: "workspace",
+    scope: "manage",
     summary: "Connects a bot: proves its token, seals it, registers and checks the webhook.",
     body: z.strictObject({
       name,
@@ -69,6 +71,7 @@ export const connectorRoutes = [
     method: "get",
     path: "/v1/connectors",
     auth: "workspace",
+    scope: "read",
     summary: "Lists the workspace's connectors.",
     query: z.strictObject(pageQuery),
     success: { status: 200, schema: pageOf(connectorSchema) },
@@ -86,6 +89,7 @@ export const connectorRoutes = [
     method: "get",
     path: "/v1/connectors/:id",
     auth: "workspace",
+    scope: "read",
     summary: "One connector.",
     params: idParams,
     success: { status: 200, schema: connectorSchema },
@@ -98,6 +102,7 @@ export const connectorRoutes = [
     method: "patch",
     path: "/v1/connectors/:id",
     auth: "workspace",
+    scope: "manage",
     summary: "Changes a connector's name, description or settings.",
     params: idParams,
     body: z.strictObject({
@@ -115,6 +120,7 @@ export const connectorRoutes = [
     method: "delete",
     path: "/v1/connectors/:id",
     auth: "workspace",
+    scope: "manage",
     summary:
       "Disconnects: removes the webhook at Telegram, then the credentials here; cancels what waits.",
     params: idParams,
@@ -136,6 +142,7 @@ export const connectorRoutes = [
     method: "put",
     path: "/v1/connectors/:id/chats/:chatId",
     auth: "workspace",
+    scope: "manage",
     summary: "Links a group or channel, so that its messages are kept, or ends its link.",
     params: z.object({ id: uuid, chatId: chatIdText }),
     body: z.strictObject({
@@ -147,13 +154,15 @@ export const connectorRoutes = [
       const workspaceId = workspaceOf(principal);
       found(await services.connectors.get(workspaceId, params.id));
       const link = { workspaceId, connectorId: params.id, chatId: params.chatId, ...body };
-      return { status: 200, body: await setChatLink(services.db, link) };
+      const chat = await services.db.transaction((tx) => setChatLink(tx, link));
+      return { status: 200, body: chat };
     },
   }),
   defineRoute({
     method: "get",
     path: "/v1/connectors/:id/chats",
     auth: "workspace",
+    scope: "read",
     summary: "Lists the chats this connector has met.",
     params: idParams,
     query: z.strictObject(pageQuery),
@@ -162,7 +171,11 @@ export const connectorRoutes = [
       const workspaceId = workspaceOf(principal);
       found(await services.connectors.get(workspaceId, params.id));
       const request = { workspaceId, connectorId: params.id, ...query };
-      return { status: 200, body: await cursorChecked(listChats(services.db, request)) };
+      const page = await cursorChecked(listChats(services.db, request));
+      const details = { count: page.data.length };
+      const look = { action: "chats.listed", subjectId: params.id, details } as const;
+      await recordAudit(services.db, { workspaceId, ...look });
+      return { status: 200, body: page };
     },
   }),
 ];

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { recordAudit } from "../../audit/index.ts";
 import { listConversations, listMessages } from "../../conversations/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { chatIdText, defineRoute, pageOf, pageQuery, uuid, workspaceOf } from "../route.ts";
@@ -9,6 +10,7 @@ export const conversationRoutes = [
     method: "get",
     path: "/v1/conversations",
     auth: "workspace",
+    scope: "read",
     summary: "Lists conversations, newest first.",
     query: z.strictObject({
       connectorId: uuid.optional(),
@@ -38,14 +40,20 @@ export const conversationRoutes = [
       ),
     },
     handler: async ({ services, principal, query }) => {
-      const request = { workspaceId: workspaceOf(principal), ...query };
-      return { status: 200, body: await cursorChecked(listConversations(services.db, request)) };
+      const workspaceId = workspaceOf(principal);
+      const { db } = services;
+      const page = await cursorChecked(listConversations(db, { workspaceId, ...query }));
+      const { connectorId, chatId } = query;
+      const details = { connectorId, chatId, count: page.data.length };
+      await recordAudit(db, { workspaceId, action: "conversations.listed", details });
+      return { status: 200, body: page };
     },
   }),
   defineRoute({
     method: "get",
     path: "/v1/conversations/:id/messages",
     auth: "workspace",
+    scope: "read",
     summary: "A conversation's messages, in the order in which their effects took place.",
     params: z.object({ id: z.string().max(40) }),
     query: z.strictObject(pageQuery),
@@ -101,6 +109,9 @@ export const conversationRoutes = [
       if (page === null) {
         throw new Problem(404, "Not found", "This workspace has no such conversation.");
       }
+      const details = { count: page.data.length };
+      const look = { action: "messages.listed", subjectId: params.id, details } as const;
+      await recordAudit(services.db, { workspaceId, ...look });
       return { status: 200, body: page };
     },
   }),

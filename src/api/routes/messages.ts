@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { recordAudit } from "../../audit/index.ts";
 import { getMessage, type NewMessage, PRIORITIES, submitMessages } from "../../outbound/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { chatId } from "../chat-id.ts";
@@ -51,6 +52,7 @@ export const messageRoutes = [
     method: "post",
     path: "/v1/messages",
     auth: "workspace",
+    scope: "send",
     summary: "Queues a message; its outcome is at GET /v1/messages/:id.",
     body: newMessage,
     success: { status: 202, schema: z.object({ id: z.string(), state: z.string() }) },
@@ -71,6 +73,13 @@ export const messageRoutes = [
         if (connector === null) throw noConnector();
         checkLength(message.text, connector.maxMessageLength);
         const [submitted] = await submitMessages(tx, jobs, [message]);
+        const { connectorId } = message;
+        await recordAudit(tx, {
+          workspaceId,
+          action: "message.submitted",
+          subjectId: submitted?.id,
+          details: { connectorId },
+        });
         const answer = { status: 202, body: submitted };
         if (key) await storeAnswer(tx, key, answer);
         return answer;
@@ -81,6 +90,7 @@ export const messageRoutes = [
     method: "get",
     path: "/v1/messages/:id",
     auth: "workspace",
+    scope: "read",
     summary: "What became of a message.",
     params: z.object({ id: z.string().max(40) }),
     success: {

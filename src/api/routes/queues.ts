@@ -16,6 +16,7 @@ export const queueRoutes = [
     method: "get",
     path: "/v1/queues",
     auth: "either",
+    scope: "read",
     summary: "Every queue's counts, the age of its oldest waiting job, rates and latencies.",
     success: {
       status: 200,

@@ -1,0 +1,87 @@
+/**
+ * The closed list of what is recorded, with the kind of its subject and the names of what an entry may
+ * say beside it. Ids, kinds, counts, times and names of fields: never their values, a text, a name, a
+ * token or a number to call.
+ */
+const FILTER = [
+  "queue",
+  "states",
+  "lane",
+  "connectorId",
+  "chatId",
+  "updateId",
+  "errorClass",
+  "words",
+  "createdFrom",
+  "createdTo",
+] as const;
+
+export const AUDIT_ACTIONS = {
+  "workspace.created": { subject: "workspace", details: [] },
+  "key.created": { subject: "api_key", details: ["scopes", "expiresAt"] },
+  "key.revoked": { subject: "api_key", details: [] },
+  "encryption_keys.rotated": {
+    subject: "encryption_key",
+    details: ["keyVersion", "rewrapped", "unreadable", "left"],
+  },
+  // A row and a sealed token are here; Telegram is told next.
+  "connector.added": { subject: "connector", details: ["adopted"] },
+  "connector.connected": { subject: "connector", details: [] },
+  // The connect failed, and the bot is free again.
+  "connector.abandoned": { subject: "connector", details: [] },
+  "connector.updated": { subject: "connector", details: ["fields"] },
+  "connector.token_replaced": { subject: "connector", details: [] },
+  // Somebody else changed the webhook at Telegram; it is registered again.
+  "connector.webhook_drifted": { subject: "connector", details: ["what"] },
+  "connector.removed": { subject: "connector", details: ["webhookRemoved"] },
+  "connector.disabled": { subject: "connector", details: [] },
+  "chat.linked": { subject: "chat", details: ["connectorId", "purpose"] },
+  "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose"] },
+  // The group became a supergroup: the link goes with it.
+  "chat.link_moved": { subject: "chat", details: ["connectorId", "from"] },
+  "message.submitted": { subject: "message", details: ["connectorId"] },
+  "jobs.retried": { subject: "job", details: ["count", ...FILTER] },
+  "jobs.discarded": { subject: "job", details: ["count", ...FILTER] },
+  "jobs.cancelled": { subject: "job", details: ["count", ...FILTER] },
+  "jobs.run_now": { subject: "job", details: ["count", ...FILTER] },
+  "queue.paused": { subject: "queue", details: [] },
+  "queue.resumed": { subject: "queue", details: [] },
+  // Looks at what people wrote and who they are: one entry a call.
+  "chats.listed": { subject: "connector", details: ["count"] },
+  "conversations.listed": { subject: "conversation", details: ["connectorId", "chatId", "count"] },
+  "messages.listed": { subject: "conversation", details: ["count"] },
+  "audit.listed": { subject: "audit", details: ["action", "from", "to", "count"] },
+  "audit.exported": { subject: "audit", details: ["from", "to"] },
+  "console.signed_in": { subject: "console", details: [] },
+  "console.signed_out": { subject: "console", details: [] },
+} as const;
+
+export type AuditAction = keyof typeof AUDIT_ACTIONS;
+export const AUDIT_ACTION_NAMES = Object.keys(AUDIT_ACTIONS) as AuditAction[];
+
+export type AuditValue = string | number | boolean | null | readonly string[] | undefined;
+
+type DetailName<Action extends AuditAction> = (typeof AUDIT_ACTIONS)[Action]["details"][number];
+
+/** The chain of what concerns no workspace, or all of them. */
+export const INSTALLATION = "00000000-0000-0000-0000-000000000000";
+
+/** What is to be recorded; who did it is known from `actAs`. */
+export type NewAuditEntry = {
+  [Action in AuditAction]: {
+    /** Whose chain; `INSTALLATION` for what concerns no workspace, or all of them. */
+    workspaceId: string;
+    action: Action;
+    /** Left out where it is about many, or about no row. */
+    subjectId?: string;
+    /** What is undefined is left out. */
+    details?: { readonly [Name in DetailName<Action>]?: AuditValue };
+  };
+}[AuditAction];
+
+/** Throws for a detail that the list does not know: types end where objects are built by hand. */
+export function assertKnownDetails({ action, details = {} }: NewAuditEntry): void {
+  const known: readonly string[] = AUDIT_ACTIONS[action].details;
+  const strange = Object.keys(details).find((name) => !known.includes(name));
+  if (strange !== undefined) throw new Error(`${action} says nothing called ${strange}`);
+}
