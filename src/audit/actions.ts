@@ -32,7 +32,7 @@ export const AUDIT_ACTIONS = {
   "connector.updated": { subject: "connector", details: ["fields"] },
   "connector.token_replaced": { subject: "connector", details: [] },
   // Somebody else changed the webhook at Telegram; it is registered again.
-  "connector.webhook_drifted": { subject: "connector", details: ["what"] },
+  "connector.webhook_drifted": { subject: "connector", details: ["isOfKinds"] },
   "connector.removed": { subject: "connector", details: ["webhookRemoved"] },
   "connector.disabled": { subject: "connector", details: [] },
   "chat.linked": { subject: "chat", details: ["connectorId", "purpose"] },

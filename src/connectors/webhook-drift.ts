@@ -59,7 +59,7 @@ export async function repairDrift(
       workspaceId: drifted.workspace_id,
       action: "connector.webhook_drifted",
       subjectId: connectorId,
-      details: { what: drift.what },
+      details: { isOfKinds: drift.isOfKinds },
     });
   }
   return recorded.drifts;
