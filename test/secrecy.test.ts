@@ -127,7 +127,11 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     const made = await call("POST", "/v1/workspaces", { name: "Secrets" }, adminToken);
     apiKey = (made.body as { apiKey: string }).apiKey;
     const debug = { level: "debug", detailedLogs: true };
-    const connected = await call("POST", "/v1/connectors", { name: "Desk", botToken: token, debug });
+    const connected = await call("POST", "/v1/connectors", {
+      name: "Desk",
+      botToken: token,
+      debug,
+    });
     const connector = connected.body as { id: string; webhookUrl: string };
     connectorId = connector.id;
     webhookPath = new URL(connector.webhookUrl).pathname;

@@ -368,7 +368,8 @@ describe("a process without the key of a bot's token", () => {
     });
     return { db, log, botApis, connectors };
   };
-  const whole = (id: string) => world.system.db.query("SELECT * FROM connectors WHERE id = $1", [id]);
+  const whole = (id: string) =>
+    world.system.db.query("SELECT * FROM connectors WHERE id = $1", [id]);
 
   test("leaves it as it is, whatever is to be done", async () => {
     const { id } = await connect(newBot());
@@ -392,10 +393,15 @@ describe("a process without the key of a bot's token", () => {
     const health = await healthOfConnectors(db, world.workspaceId, [id]);
     expect(health.get(id)?.reasons.join()).toContain("ENCRYPTION_KEYS");
     const { token } = world.sandbox.revokeToken(bot.id);
-    expect(await connectors.rotate(world.workspaceId, id, token)).toMatchObject({ status: "active" });
+    expect(await connectors.rotate(world.workspaceId, id, token)).toMatchObject({
+      status: "active",
+    });
     const other = await connect(newBot());
     const removed = await connectors.remove(world.workspaceId, other.id);
-    expect(removed).toMatchObject({ webhookRemoved: false, warning: expect.stringMatching(/revoke/) });
+    expect(removed).toMatchObject({
+      webhookRemoved: false,
+      warning: expect.stringMatching(/revoke/),
+    });
   });
 });
 

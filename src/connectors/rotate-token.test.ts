@@ -279,11 +279,15 @@ describe("meanwhile", () => {
   test("another token comes first: it stays, and who gave the other is told", async () => {
     const bot = await world.connectBot();
     let newest = "";
-    const rotation = watchedRotation(async () => {}, undefined, async (method) => {
-      if (method !== "getMe") return;
-      newest = world.sandbox.revokeToken(bot.id).token;
-      await rotate(bot.connectorId, newest);
-    });
+    const rotation = watchedRotation(
+      async () => {},
+      undefined,
+      async (method) => {
+        if (method !== "getMe") return;
+        newest = world.sandbox.revokeToken(bot.id).token;
+        await rotate(bot.connectorId, newest);
+      },
+    );
     await expect(rotation(world.workspaceId, bot.connectorId, bot.token)).rejects.toMatchObject({
       status: 409,
     });

@@ -14,7 +14,11 @@ describe("a webhook that is not as it was registered", () => {
     [{ url: "", allowed_updates: KINDS }, null, null],
     [{ url: "", allowed_updates: KINDS }, URL, { what: /no webhook/, isOfKinds: false }],
     [{ url: "https://else.example" }, URL, { what: /another address/, isOfKinds: false }],
-    [{ url: URL, allowed_updates: ["message"] }, URL, { what: /: callback_query/, isOfKinds: true }],
+    [
+      { url: URL, allowed_updates: ["message"] },
+      URL,
+      { what: /: callback_query/, isOfKinds: true },
+    ],
   ])("%j, registered as %s", (info, registered, drift) => {
     const found = driftOfWebhook(info, registered, KINDS);
     if (drift === null) expect(found).toBeNull();
@@ -78,7 +82,10 @@ describe("the watch", () => {
     expect(await urlOf(bot)).toBeNull();
     expect(await world.system.connectors.repointWebhooks()).toBe(1);
     expect(world.sandbox.webhookInfo(bot.id).url).toBe(registered);
-    expect(await driftOf(bot)).toMatchObject({ what: expect.stringMatching(/no webhook/), times: 1 });
+    expect(await driftOf(bot)).toMatchObject({
+      what: expect.stringMatching(/no webhook/),
+      times: 1,
+    });
 
     await takeAway(bot);
     await look();
