@@ -34,7 +34,7 @@ UPDATE connector_watch SET drift = $2, drift_at = now(),
   drifts = CASE WHEN drift_at > now() - interval '1 day' THEN drifts + 1 ELSE 1 END
 WHERE connector_id = $1
   AND (drift_at IS NULL OR drift_at <= now() - least(60, power(2, drifts)) * interval '1 min')
-  AND NOT ($3 AND drift = $2 AND drift_at > now() - interval '1 day')
+  AND ($3 AND drift = $2 AND drift_at > now() - interval '1 day') IS NOT TRUE
 RETURNING drifts`;
 
 /** Where somebody has registered it since it was looked at, there is nothing to do. */
