@@ -7,6 +7,7 @@ import { migration as outbound } from "./0004_outbound.ts";
 import { migration as ledger } from "./0005_ledger.ts";
 import { migration as processes } from "./0006_processes.ts";
 import { migration as updateWatch } from "./0007_update_watch.ts";
+import { migration as failureCounts } from "./0008_failure_counts.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -16,4 +17,5 @@ export const migrations: Migration[] = [
   ledger,
   processes,
   updateWatch,
+  failureCounts,
 ];

@@ -6,7 +6,7 @@ import {
   jobRetentionRules,
 } from "../src/jobs/index.ts";
 import { outboundRetentionRules } from "../src/outbound/index.ts";
-import { createRetention } from "../src/platform/index.ts";
+import { createRetention, failureCountRetention } from "../src/platform/index.ts";
 import type { System } from "./system.ts";
 
 /** What every process does beside its own work; the database decides whose turn it is. */
@@ -15,7 +15,12 @@ export function startBackground({ db, log, config }: System): { stop(): Promise<
   const retention = createRetention({
     db,
     log,
-    rules: [...jobRetentionRules(times), ...outboundRetentionRules(times), idempotencyRetention],
+    rules: [
+      ...jobRetentionRules(times),
+      ...outboundRetentionRules(times),
+      idempotencyRetention,
+      failureCountRetention,
+    ],
   });
   const ledgerKeeper = createLedgerKeeper({ db, log });
   retention.start();

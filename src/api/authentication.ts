@@ -10,7 +10,7 @@ const MAX_KEPT = 10_000;
 const challenge = { headers: { "www-authenticate": "Bearer" } };
 
 /** Tells who calls by the Authorization header; the workspace comes from here and nowhere else. */
-export function createAuthentication({ db, adminToken }: Services) {
+export function createAuthentication({ db, adminToken, failures }: Services) {
   const kept = new Map<string, { workspaceId: string; untilMs: number }>();
 
   async function workspaceOfKey(key: string): Promise<string | null> {
@@ -32,13 +32,31 @@ export function createAuthentication({ db, adminToken }: Services) {
     return workspaceId === null ? null : { kind: "workspace", workspaceId };
   }
 
+  /** Throws `Problem` 429 once there were too many. */
+  async function refuseMany(network: string): Promise<void> {
+    const waitS = await failures.failed({ network });
+    if (waitS === 0) return;
+    const detail = `There were too many wrong keys. Send no other for ${waitS} s.`;
+    throw new Problem(429, "Too many wrong keys", detail, {
+      headers: { "retry-after": String(waitS) },
+    });
+  }
+
   return {
     /** Null when the call carries no valid credentials. */
     principalOf,
-    /** Throws `Problem`: 401 without valid credentials, 403 with those of the wrong kind. */
-    authorize: async (route: Route, header: string | undefined): Promise<Principal> => {
+    /**
+     * `network`: where the call comes from. Throws `Problem`: 401 without valid credentials, 429
+     * after too many wrong ones from there, 403 with those of the wrong kind.
+     */
+    authorize: async (
+      route: Route,
+      header: string | undefined,
+      network: string,
+    ): Promise<Principal> => {
       const principal = await principalOf(header);
       if (principal === null) {
+        if (header !== undefined) await refuseMany(network);
         const detail = "Send `Authorization: Bearer …` with a valid key.";
         throw new Problem(401, "Not authenticated", detail, challenge);
       }

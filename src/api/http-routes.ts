@@ -1,6 +1,7 @@
 import express, { type NextFunction, type Request, type Response, Router } from "express";
 import type { z } from "zod";
 import {
+  clientNetwork,
   isUnavailable,
   type Logger,
   Overloaded,
@@ -25,7 +26,12 @@ export function serveRoutes(routes: Route[], services: Services): Router {
   const parseJson = express.json({ limit: BODY_LIMIT, strict: true });
   for (const route of routes) {
     router[route.method](route.path, async (request: Request, response: Response) => {
-      const principal = await authentication.authorize(route, request.headers.authorization);
+      const network = clientNetwork(request);
+      const principal = await authentication.authorize(
+        route,
+        request.headers.authorization,
+        network,
+      );
       if (route.body !== undefined) await readJson(parseJson, request, response);
       const call = {
         services,

@@ -21,6 +21,8 @@ export interface WebServerOptions {
   /** Mounted before everything else, so that a webhook passes nothing it does not need. */
   receiver: Router;
   console: Console;
+  /** Whose X-Forwarded-For and X-Forwarded-Proto are believed (Express: `trust proxy`). Default: nobody's. */
+  trustedProxies?: string[];
   /** How long a client may take to send a request. Default 10 000. */
   requestTimeoutMs?: number;
 }
@@ -47,11 +49,13 @@ export function createWebServer({
   services,
   receiver,
   console,
+  trustedProxies = [],
   requestTimeoutMs = 10_000,
 }: WebServerOptions): WebServer {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
+  app.set("trust proxy", trustedProxies);
   app.use(receiver);
   app.use(helmet());
   app.use(healthRoutes(services));

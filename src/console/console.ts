@@ -1,6 +1,6 @@
 import { type NextFunction, type Request, type Response, Router } from "express";
 import { type Jobs, listProcesses } from "../jobs/index.ts";
-import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { type Database, type FailureLimit, isUnavailable, type Logger } from "../platform/index.ts";
 import { createBoard } from "./board.ts";
 import { loadBots } from "./bots.ts";
 import { consoleApi } from "./console-api.ts";
@@ -14,6 +14,8 @@ export interface ConsoleOptions {
   db: Database;
   jobs: Jobs;
   log: Logger;
+  /** Counts the sign-ins whose token is wrong. */
+  failures: FailureLimit;
   /** Undefined: the console says how to set it, and nothing else. */
   adminToken?: string;
 }
@@ -26,8 +28,8 @@ export interface Console {
 }
 
 /** The pages that an operator of the whole installation looks at. */
-export function createConsole({ db, jobs, log, adminToken }: ConsoleOptions): Console {
-  const signIn = createSignIn(adminToken, log);
+export function createConsole({ db, jobs, log, failures, adminToken }: ConsoleOptions): Console {
+  const signIn = createSignIn(adminToken, failures, log);
   const live = new Live({
     sources: {
       queues: () => loadQueues(db),

@@ -3,7 +3,9 @@ import { type Request, type Response, Router } from "express";
 import type { SeenUpdates, WebhookDirectory, WebhookOwner } from "../connectors/index.ts";
 import type { Enqueued, NewJob } from "../jobs/index.ts";
 import {
+  clientNetwork,
   type Database,
+  type FailureLimit,
   isUnavailable,
   type Logger,
   type Metrics,
@@ -11,6 +13,7 @@ import {
   Overloaded,
   type Transaction,
 } from "../platform/index.ts";
+import { InFlight } from "./in-flight.ts";
 import type { ChatLinks } from "./linked-chats.ts";
 import { BodyAborted, BodyTooLarge, readBody } from "./request-body.ts";
 import {
@@ -26,6 +29,8 @@ export interface ReceiverOptions {
   links: ChatLinks<Transaction>;
   /** Told the number of every update that is answered 200. */
   seen: Pick<SeenUpdates, "note" | "record">;
+  /** Counts the requests that do not prove whose they are. */
+  failures: FailureLimit;
   jobs: {
     enqueue(job: NewJob): Promise<Enqueued>;
     enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
@@ -41,7 +46,7 @@ const MAX_UPDATE_ID = 2 ** 52;
 /** What a key that we made may look like: nothing else is looked up. */
 const KEY_SHAPE = /^[A-Za-z0-9_-]{16,128}$/;
 const SECRET_HEADER = "x-telegram-bot-api-secret-token";
-/** Requests under way at once; more are shed, and Telegram delivers again. */
+/** Requests of proven bots under way at once; more are shed, and Telegram delivers again. */
 const MAX_IN_FLIGHT = 2_000;
 
 /** A refusal: its status, and its name in the metrics. Bodies are short and hold nothing of the request. */
@@ -55,8 +60,18 @@ class Refusal extends Error {
   }
 }
 
+/** Nothing proves whose the request is. `target`: the connector it names, where there is one. */
+class Unproven extends Refusal {
+  readonly target: string | undefined;
+  constructor(status: 401 | 404, reason: string, target?: string) {
+    super(status, reason);
+    this.target = target;
+  }
+}
+
 /**
  * `POST /webhooks/telegram/:key`. The order matters: the secret before a byte of the body is read,
+ * and before anything is counted, so that a bot that has it never meets a limit that others used up;
  * the size while it is read, then its shape; 200 with an empty body (Telegram would execute a JSON
  * body) only once the update is committed, or known to have been. Telegram delivers again whatever
  * is answered otherwise.
@@ -76,19 +91,33 @@ export function createReceiver(options: ReceiverOptions): Router {
   const count = Object.fromEntries(
     ["accepted", "duplicate", "unlinked"].map((result) => [result, received.labels(result)]),
   );
-  let inFlight = 0;
+  const inFlight = new InFlight(MAX_IN_FLIGHT);
 
   async function accept(request: Request): Promise<string> {
-    if (inFlight > MAX_IN_FLIGHT) throw new Refusal(503, "overloaded", 1);
-    const secret = request.headers[SECRET_HEADER];
-    if (typeof secret !== "string" || secret === "") throw new Refusal(401, "secret missing");
-    const key = String(request.params.key);
-    if (!KEY_SHAPE.test(key)) throw new Refusal(404, "key unknown");
-    const owner = await directory.find(key);
-    if (owner === undefined) throw new Refusal(404, "key unknown");
-    if (!owner.secretHashes.some((hash) => matchesHash(secret, hash))) {
-      throw new Refusal(401, "secret wrong");
+    const owner = await ownerOf(request);
+    if (!inFlight.enter(owner.connectorId)) throw new Refusal(503, "overloaded", 1);
+    try {
+      return await take(request, owner);
+    } finally {
+      inFlight.leave(owner.connectorId);
     }
+  }
+
+  /** Whose the request is, proven by its secret; throws `Unproven`. */
+  async function ownerOf(request: Request): Promise<WebhookOwner> {
+    const secret = request.headers[SECRET_HEADER];
+    if (typeof secret !== "string" || secret === "") throw new Unproven(401, "secret missing");
+    const key = String(request.params.key);
+    if (!KEY_SHAPE.test(key)) throw new Unproven(404, "key unknown");
+    const owner = await directory.find(key);
+    if (owner === undefined) throw new Unproven(404, "key unknown");
+    if (!owner.secretHashes.some((hash) => matchesHash(secret, hash))) {
+      throw new Unproven(401, "secret wrong", owner.connectorId);
+    }
+    return owner;
+  }
+
+  async function take(request: Request, owner: WebhookOwner): Promise<string> {
     checkHeaders(request);
     const body = await readBody(request, BODY_LIMIT_BYTES);
     const update = parseUpdate(body);
@@ -143,8 +172,14 @@ export function createReceiver(options: ReceiverOptions): Router {
     });
   }
 
+  /** The refusal itself, or 429 when there were too many of its kind. */
+  async function limited(request: Request, refusal: Unproven): Promise<Refusal> {
+    const network = clientNetwork(request);
+    const waitS = await options.failures.failed({ network, target: refusal.target });
+    return waitS === 0 ? refusal : new Refusal(429, "too many failures", waitS);
+  }
+
   async function answer(request: Request, response: Response): Promise<void> {
-    inFlight++;
     const startedMs = performance.now();
     try {
       const result = await accept(request);
@@ -152,11 +187,11 @@ export function createReceiver(options: ReceiverOptions): Router {
       response.statusCode = 200;
       response.end();
     } catch (error) {
-      const refusal = refusalOf(error, log);
+      const refusal =
+        error instanceof Unproven ? await limited(request, error) : refusalOf(error, log);
       received.inc({ result: refusal.message });
       refuse(response, refusal);
     } finally {
-      inFlight--;
       seconds.observe((performance.now() - startedMs) / 1_000);
     }
   }
