@@ -37,6 +37,8 @@ export interface ReceiverOptions {
   };
   metrics: Metrics;
   log: Logger;
+  /** Requests of proven bots under way at once, shared between the bots. Default 2 000. */
+  maxInFlight?: number;
 }
 
 const BODY_LIMIT_BYTES = 1_048_576;
@@ -46,7 +48,7 @@ const MAX_UPDATE_ID = 2 ** 52;
 /** What a key that we made may look like: nothing else is looked up. */
 const KEY_SHAPE = /^[A-Za-z0-9_-]{16,128}$/;
 const SECRET_HEADER = "x-telegram-bot-api-secret-token";
-/** Requests of proven bots under way at once; more are shed, and Telegram delivers again. */
+/** More are shed, and Telegram delivers again. */
 const MAX_IN_FLIGHT = 2_000;
 
 /** A refusal: its status, and its name in the metrics. Bodies are short and hold nothing of the request. */
@@ -91,7 +93,7 @@ export function createReceiver(options: ReceiverOptions): Router {
   const count = Object.fromEntries(
     ["accepted", "duplicate", "unlinked"].map((result) => [result, received.labels(result)]),
   );
-  const inFlight = new InFlight(MAX_IN_FLIGHT);
+  const inFlight = new InFlight(options.maxInFlight ?? MAX_IN_FLIGHT);
 
   async function accept(request: Request): Promise<string> {
     const owner = await ownerOf(request);
