@@ -81,6 +81,10 @@ describe.each(backends)("a flood on $name", ({ redisUrl }) => {
   });
 
   test("who is told to wait is told so for unknown keys, too, and whatever it says of its address", async () => {
+    await waitFor(async () => (await wrong(world.url, NO_KEY)).status === 429, {
+      intervalMs: 0,
+      what: "the budget to be used up",
+    });
     expect((await wrong(world.url, UNKNOWN)).status).toBe(429);
     const spoofed = await statuses(5, (n) => wrong(world.url, UNKNOWN, `203.0.113.${n}`));
     expect(count(spoofed, 429)).toBe(5);

@@ -1,5 +1,6 @@
 import { findWorkspaceOfKey } from "../connectors/index.ts";
 import { equalSecrets, Problem, sha256 } from "../platform/index.ts";
+import { createKeyLookups } from "./key-lookups.ts";
 import type { Principal, Route } from "./route.ts";
 import type { Services } from "./services.ts";
 
@@ -12,13 +13,17 @@ const challenge = { headers: { "www-authenticate": "Bearer" } };
 /** Tells who calls by the Authorization header; the workspace comes from here and nowhere else. */
 export function createAuthentication({ db, adminToken, failures }: Services) {
   const kept = new Map<string, { workspaceId: string; untilMs: number }>();
+  const lookUp = createKeyLookups((key) => findWorkspaceOfKey(db, key));
 
   async function workspaceOfKey(key: string): Promise<string | null> {
     const hash = sha256(key).toString("base64");
     const found = kept.get(hash);
     if (found !== undefined && found.untilMs > performance.now()) return found.workspaceId;
-    const workspaceId = await findWorkspaceOfKey(db, key);
-    if (workspaceId === null) return null;
+    const workspaceId = await lookUp(key, found !== undefined);
+    if (workspaceId === null) {
+      kept.delete(hash);
+      return null;
+    }
     if (kept.size >= MAX_KEPT) kept.clear();
     kept.set(hash, { workspaceId, untilMs: performance.now() + KEPT_MS });
     return workspaceId;
