@@ -1,32 +1,44 @@
+/** Whose a request is. */
+export interface Holder {
+  workspaceId: string;
+  connectorId: string;
+}
+
 /**
  * How many requests of proven bots are under way, and whether there is room for one more of a bot.
  *
- * A bot may hold as many as are still free: alone half of all, beside another a third, and so on.
- * So there is always room for one that has none under way, however many connections others have,
- * and nobody needs to know who else is there.
+ * A bot and its workspace together may hold no more than are still free. So the more somebody has,
+ * the sooner it is refused: a bot alone is left a third of the places, a workspace with many bots a
+ * half, and whoever comes later finds room. Nobody needs to know who else is there, and shares become
+ * even by themselves as requests end. (Buffer management in switches: dynamic thresholds.)
  */
 export class InFlight {
   private readonly most: number;
   private total = 0;
-  private readonly ofBots = new Map<string, number>();
+  /** By workspace, and by bot: their ids are of one kind, and never the same. */
+  private readonly held = new Map<string, number>();
 
   constructor(most: number) {
     this.most = most;
   }
 
   /** Takes a place, to be given back with `leave`; false when there is none for this bot now. */
-  enter(bot: string): boolean {
-    const ofBot = this.ofBots.get(bot) ?? 0;
-    if (ofBot >= this.most - this.total) return false;
+  enter({ workspaceId, connectorId }: Holder): boolean {
+    const ofBot = this.held.get(connectorId) ?? 0;
+    const ofWorkspace = this.held.get(workspaceId) ?? 0;
+    if (ofBot + ofWorkspace >= this.most - this.total) return false;
     this.total++;
-    this.ofBots.set(bot, ofBot + 1);
+    this.held.set(connectorId, ofBot + 1);
+    this.held.set(workspaceId, ofWorkspace + 1);
     return true;
   }
 
-  leave(bot: string): void {
-    const left = (this.ofBots.get(bot) ?? 1) - 1;
+  leave({ workspaceId, connectorId }: Holder): void {
     this.total--;
-    if (left === 0) this.ofBots.delete(bot);
-    else this.ofBots.set(bot, left);
+    for (const id of [workspaceId, connectorId]) {
+      const left = (this.held.get(id) ?? 1) - 1;
+      if (left === 0) this.held.delete(id);
+      else this.held.set(id, left);
+    }
   }
 }

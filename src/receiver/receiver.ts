@@ -37,7 +37,7 @@ export interface ReceiverOptions {
   };
   metrics: Metrics;
   log: Logger;
-  /** Requests of proven bots under way at once, shared between the bots. Default 2 000. */
+  /** Requests of proven bots under way at once, shared between them. Default 2 000. */
   maxInFlight?: number;
 }
 
@@ -97,11 +97,11 @@ export function createReceiver(options: ReceiverOptions): Router {
 
   async function accept(request: Request): Promise<string> {
     const owner = await ownerOf(request);
-    if (!inFlight.enter(owner.connectorId)) throw new Refusal(503, "overloaded", 1);
+    if (!inFlight.enter(owner)) throw new Refusal(503, "overloaded", 1);
     try {
       return await take(request, owner);
     } finally {
-      inFlight.leave(owner.connectorId);
+      inFlight.leave(owner);
     }
   }
 
