@@ -35,6 +35,11 @@ export interface WebServer {
 }
 
 const IDLE_CHECK_MS = 50;
+/**
+ * Connections that wait to be taken. Where there is no room for another the client tries again a
+ * second later, and then three: under a flood of connections Telegram's own must not be among those.
+ */
+const BACKLOG = 4_096;
 
 const routes = [
   ...workspaceRoutes,
@@ -86,7 +91,7 @@ export function createWebServer({
     listen: (port, host) =>
       new Promise((resolve, reject) => {
         server.once("error", reject);
-        server.listen(port, host, () => {
+        server.listen({ port, host, backlog: BACKLOG }, () => {
           server.off("error", reject);
           resolve((server.address() as AddressInfo).port);
         });

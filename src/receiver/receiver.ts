@@ -51,13 +51,23 @@ const SECRET_HEADER = "x-telegram-bot-api-secret-token";
 /** More are shed, and Telegram delivers again. */
 const MAX_IN_FLIGHT = 2_000;
 
-/** A refusal: its status, and its name in the metrics. Bodies are short and hold nothing of the request. */
-class Refusal extends Error {
+/**
+ * A refused request without a body, or with a small one, keeps its connection: another would cost
+ * several times what it takes to let so much pass unread.
+ */
+const MAX_PASSED_BYTES = 16_384;
+
+/**
+ * A refusal: its status, and its name in the metrics. Bodies are short and hold nothing of the
+ * request. No Error, whose stack would be a good part of what a flood of them costs.
+ */
+class Refusal {
   readonly status: number;
+  readonly reason: string;
   readonly retryAfterS: number | undefined;
   constructor(status: number, reason: string, retryAfterS?: number) {
-    super(reason);
     this.status = status;
+    this.reason = reason;
     this.retryAfterS = retryAfterS;
   }
 }
@@ -191,7 +201,7 @@ export function createReceiver(options: ReceiverOptions): Router {
     } catch (error) {
       const refusal =
         error instanceof Unproven ? await limited(request, error) : refusalOf(error, log);
-      received.inc({ result: refusal.message });
+      received.inc({ result: refusal.reason });
       refuse(response, refusal);
     } finally {
       seconds.observe((performance.now() - startedMs) / 1_000);
@@ -246,9 +256,13 @@ function refuse(response: Response, refusal: Refusal): void {
   if (refusal.retryAfterS !== undefined) {
     response.setHeader("retry-after", String(refusal.retryAfterS));
   }
+  const { headers } = response.req;
+  const passes =
+    headers["transfer-encoding"] === undefined &&
+    Number(headers["content-length"] ?? 0) <= MAX_PASSED_BYTES;
   // What is left of the body is not read.
-  response.setHeader("connection", "close");
+  if (!passes) response.setHeader("connection", "close");
   response.setHeader("content-type", "text/plain; charset=utf-8");
   response.statusCode = refusal.status;
-  response.end(`${refusal.message}\n`);
+  response.end(`${refusal.reason}\n`);
 }
