@@ -9,6 +9,7 @@ import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
 import { recovery } from "./figures/recovery.ts";
 import { secondStart } from "./figures/second-start.ts";
+import { wrongSecrets } from "./figures/wrong-secrets.ts";
 import { LEDGER_FIGURES } from "./ledger.ts";
 
 const FIGURES: Record<string, () => Promise<Figure>> = {
@@ -20,6 +21,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   fairness,
   "open-loop": openLoopLatency,
   backlog,
+  "wrong-secrets": wrongSecrets,
   "million-jobs": millionJobs,
   ...LEDGER_FIGURES,
   "flame-graphs": flameGraphs,

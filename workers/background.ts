@@ -6,7 +6,7 @@ import {
   jobRetentionRules,
 } from "../src/jobs/index.ts";
 import { outboundRetentionRules } from "../src/outbound/index.ts";
-import { createRetention } from "../src/platform/index.ts";
+import { createRetention, failureCountRetention } from "../src/platform/index.ts";
 import { reportUnreadable } from "./sealed-records.ts";
 import type { System } from "./system.ts";
 
@@ -17,7 +17,12 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   const retention = createRetention({
     db,
     log,
-    rules: [...jobRetentionRules(times), ...outboundRetentionRules(times), idempotencyRetention],
+    rules: [
+      ...jobRetentionRules(times),
+      ...outboundRetentionRules(times),
+      idempotencyRetention,
+      failureCountRetention,
+    ],
   });
   const ledgerKeeper = createLedgerKeeper({ db, log });
   retention.start();

@@ -9,6 +9,7 @@ import {
 import { createConsole } from "../src/console/index.ts";
 import { linkedChats, moveChatLink } from "../src/conversations/index.ts";
 import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
+import { openFailureLimits } from "./failure-limits.ts";
 import type { System } from "./system.ts";
 
 /**
@@ -21,6 +22,7 @@ export function webServer(
 ): WebServer {
   const { db, jobs, keyring, metrics, log, connectors, config, botApis } = system;
   const seen = createSeenUpdates(db, log);
+  const failures = openFailureLimits(system);
   defineConnectorMetrics(db, metrics);
   defineAuditMetrics(db, metrics);
   const receiver = createReceiver({
@@ -32,13 +34,15 @@ export function webServer(
       move: async (tx, move) => void (await moveChatLink(tx, move)),
     }),
     seen,
+    failures: failures.webhook,
     jobs,
     metrics,
     log,
   });
-  const console = createConsole({ db, jobs, log, adminToken: config.adminToken });
-  const services = { db, connectors, jobs, metrics, log, adminToken: config.adminToken };
-  const server = createWebServer({ services, receiver, console, ...options });
+  const { adminToken, trustedProxies } = config;
+  const console = createConsole({ db, jobs, log, failures: failures.console, adminToken });
+  const services = { db, connectors, jobs, failures: failures.api, metrics, log, adminToken };
+  const server = createWebServer({ services, receiver, console, trustedProxies, ...options });
   const tickMs = watch ? undefined : 0;
   const moveWebhooks = connectors.repointWebhooks;
   const sealing = startAuditSealer({ db, keyring, log, tickMs });
@@ -48,6 +52,7 @@ export function webServer(
     close: async (graceMs) => {
       await server.close(graceMs);
       await Promise.all([watching.stop(), sealing.stop(), seen.stop()]);
+      failures.close();
     },
   };
 }

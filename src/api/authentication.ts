@@ -1,5 +1,6 @@
 import { findKeyHolder } from "../connectors/index.ts";
 import { equalSecrets, Problem, sha256 } from "../platform/index.ts";
+import { createKeyLookups } from "./key-lookups.ts";
 import type { Principal, Route, WorkspacePrincipal } from "./route.ts";
 import type { Services } from "./services.ts";
 
@@ -10,15 +11,19 @@ const MAX_KEPT = 10_000;
 const challenge = { headers: { "www-authenticate": "Bearer" } };
 
 /** Tells who calls by the Authorization header; the workspace comes from here and nowhere else. */
-export function createAuthentication({ db, adminToken }: Services) {
+export function createAuthentication({ db, adminToken, failures }: Services) {
   const kept = new Map<string, { principal: WorkspacePrincipal; untilMs: number }>();
+  const lookUp = createKeyLookups((key) => findKeyHolder(db, key));
 
   async function principalOfKey(key: string): Promise<WorkspacePrincipal | null> {
     const hash = sha256(key).toString("base64");
     const found = kept.get(hash);
     if (found !== undefined && found.untilMs > performance.now()) return found.principal;
-    const holder = await findKeyHolder(db, key);
-    if (holder === null) return null;
+    const holder = await lookUp(key, found !== undefined);
+    if (holder === null) {
+      kept.delete(hash);
+      return null;
+    }
     const { workspaceId, keyId, scopes, expiresInMs } = holder;
     const principal: WorkspacePrincipal = { kind: "workspace", workspaceId, keyId, scopes };
     if (kept.size >= MAX_KEPT) kept.clear();
@@ -36,13 +41,31 @@ export function createAuthentication({ db, adminToken }: Services) {
     return principalOfKey(token);
   }
 
+  /** Throws `Problem` 429 once there were too many. */
+  async function refuseMany(network: string): Promise<void> {
+    const waitS = await failures.failed({ network });
+    if (waitS === 0) return;
+    const detail = `There were too many wrong keys. Send no other for ${waitS} s.`;
+    throw new Problem(429, "Too many wrong keys", detail, {
+      headers: { "retry-after": String(waitS) },
+    });
+  }
+
   return {
     /** Null when the call carries no valid credentials. */
     principalOf,
-    /** Throws `Problem`: 401 without valid credentials, 403 with those of the wrong kind. */
-    authorize: async (route: Route, header: string | undefined): Promise<Principal> => {
+    /**
+     * `network`: where the call comes from. Throws `Problem`: 401 without valid credentials, 429
+     * after too many wrong ones from there, 403 with those of the wrong kind.
+     */
+    authorize: async (
+      route: Route,
+      header: string | undefined,
+      network: string,
+    ): Promise<Principal> => {
       const principal = await principalOf(header);
       if (principal === null) {
+        if (header !== undefined) await refuseMany(network);
         const detail = "Send `Authorization: Bearer …` with a valid key.";
         throw new Problem(401, "Not authenticated", detail, challenge);
       }

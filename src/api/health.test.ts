@@ -49,7 +49,9 @@ describe("an installation whose servers do not answer", () => {
   const jobs = createJobs({ db, log, redis });
   beforeAll(async () => {
     const { connectors, metrics } = world.system;
-    server = createServer(express().use(healthRoutes({ db, jobs, log, connectors, metrics })));
+    const failures = { failed: async () => 0 };
+    const services = { db, jobs, log, connectors, metrics, failures };
+    server = createServer(express().use(healthRoutes(services)));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });

@@ -39,7 +39,7 @@ beforeAll(async () => {
           },
         }),
       ],
-      { db, connectors, jobs, metrics, log },
+      { db, connectors, jobs, failures: { failed: async () => 0 }, metrics, log },
     ),
   );
   app.use(problemHandler(log));

@@ -3,6 +3,7 @@ import express, { type NextFunction, type Request, type Response, Router } from 
 import type { z } from "zod";
 import { type Actor, actAs } from "../audit/index.ts";
 import {
+  clientNetwork,
   isUnavailable,
   type Logger,
   Overloaded,
@@ -29,7 +30,12 @@ export function serveRoutes(routes: Route[], services: Services): Router {
     router[route.method](route.path, async (request: Request, response: Response) => {
       const requestId = randomUUID();
       response.setHeader("x-request-id", requestId);
-      const principal = await authentication.authorize(route, request.headers.authorization);
+      const network = clientNetwork(request);
+      const principal = await authentication.authorize(
+        route,
+        request.headers.authorization,
+        network,
+      );
       if (route.body !== undefined) await readJson(parseJson, request, response);
       const call = {
         services,

@@ -24,6 +24,8 @@ export interface WebServerOptions {
   /** Mounted before everything else, so that a webhook passes nothing it does not need. */
   receiver: Router;
   console: Console;
+  /** Whose X-Forwarded-For and X-Forwarded-Proto are believed (Express: `trust proxy`). Default: nobody's. */
+  trustedProxies?: string[];
   /** How long a client may take to send a request. Default 10 000. */
   requestTimeoutMs?: number;
 }
@@ -36,6 +38,11 @@ export interface WebServer {
 }
 
 const IDLE_CHECK_MS = 50;
+/**
+ * Connections that wait to be taken. Where there is no room for another the client tries again a
+ * second later, and then three: under a flood of connections Telegram's own must not be among those.
+ */
+const BACKLOG = 4_096;
 
 /** Every call there is. */
 export const routes = [
@@ -54,11 +61,13 @@ export function createWebServer({
   services,
   receiver,
   console,
+  trustedProxies = [],
   requestTimeoutMs = 10_000,
 }: WebServerOptions): WebServer {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
+  app.set("trust proxy", trustedProxies);
   app.use(receiver);
   app.use(helmet());
   app.use(healthRoutes(services));
@@ -89,7 +98,7 @@ export function createWebServer({
     listen: (port, host) =>
       new Promise((resolve, reject) => {
         server.once("error", reject);
-        server.listen(port, host, () => {
+        server.listen({ port, host, backlog: BACKLOG }, () => {
           server.off("error", reject);
           resolve((server.address() as AddressInfo).port);
         });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Batcher, type Database, isUnavailable } from "../platform/index.ts";
 
 /** Whose a webhook's key is, and what its requests must carry. */
@@ -20,6 +21,14 @@ const KEPT_MS = 800;
 /** Older than this, it is looked up again beside its use: requests do not wait for the lookup. */
 const REFRESHED_MS = 300;
 const MAX_KEPT = 20_000;
+/** Keys that wait for a lookup, of those that were found before and of the others. */
+const MAX_WAITING = 2_000;
+/**
+ * Anybody may send keys that do not exist. They are looked up apart from those that do, and after
+ * one that was not found the next lookup of such waits so long: a flood of them takes the database
+ * fifty statements a second, whatever its size.
+ */
+const UNKNOWN_PAUSE_MS = 20;
 
 const FIND = `/* connectors.by-webhook-key */
 SELECT webhook_key, workspace_id, id, username, secret_hash, previous_secret_hashes
@@ -31,31 +40,39 @@ FROM connectors WHERE webhook_key = ANY ($1::text[]) AND status <> 'removed'`;
  */
 export function createWebhookDirectory(db: Database): WebhookDirectory {
   const kept = new Map<string, { owner: WebhookOwner; atMs: number }>();
-  const lookUp = new Batcher<string, WebhookOwner | undefined>({
-    maxItems: 500,
-    maxQueued: 2_000,
-    isShared: isUnavailable,
+  const lookUp = async (keys: string[]) => {
+    const rows = await db.query<{
+      webhook_key: string;
+      workspace_id: string;
+      id: string;
+      username: string;
+      secret_hash: Buffer;
+      previous_secret_hashes: Buffer[];
+    }>(FIND, [[...new Set(keys)]]);
+    const owners = new Map(
+      rows.map((row) => [
+        row.webhook_key,
+        {
+          workspaceId: row.workspace_id,
+          connectorId: row.id,
+          username: row.username || null,
+          secretHashes: [row.secret_hash, ...row.previous_secret_hashes],
+        },
+      ]),
+    );
+    return keys.map((key) => owners.get(key));
+  };
+  const bounds = { maxItems: 500, maxQueued: MAX_WAITING, isShared: isUnavailable };
+  const known = new Batcher({ ...bounds, run: lookUp });
+  let unknownAtMs = Number.NEGATIVE_INFINITY;
+  const others = new Batcher<string, WebhookOwner | undefined>({
+    ...bounds,
     run: async (keys) => {
-      const rows = await db.query<{
-        webhook_key: string;
-        workspace_id: string;
-        id: string;
-        username: string;
-        secret_hash: Buffer;
-        previous_secret_hashes: Buffer[];
-      }>(FIND, [[...new Set(keys)]]);
-      const owners = new Map(
-        rows.map((row) => [
-          row.webhook_key,
-          {
-            workspaceId: row.workspace_id,
-            connectorId: row.id,
-            username: row.username || null,
-            secretHashes: [row.secret_hash, ...row.previous_secret_hashes],
-          },
-        ]),
-      );
-      return keys.map((key) => owners.get(key));
+      const pauseMs = unknownAtMs + UNKNOWN_PAUSE_MS - performance.now();
+      if (pauseMs > 0) await delay(pauseMs);
+      const found = await lookUp(keys);
+      if (found.includes(undefined)) unknownAtMs = performance.now();
+      return found;
     },
   });
   const lookingUp = new Map<string, Promise<WebhookOwner | undefined>>();
@@ -63,7 +80,7 @@ export function createWebhookDirectory(db: Database): WebhookDirectory {
   async function load(key: string): Promise<WebhookOwner | undefined> {
     // What the database answers may be as old as the question.
     const atMs = performance.now();
-    const owner = await lookUp.add(key);
+    const owner = await (kept.has(key) ? known : others).add(key);
     if (owner === undefined) {
       kept.delete(key);
     } else {

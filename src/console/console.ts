@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { type NextFunction, type Request, type Response, Router } from "express";
 import { actAs, INSTALLATION, recordAudit } from "../audit/index.ts";
 import { type Jobs, listProcesses } from "../jobs/index.ts";
-import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { type Database, type FailureLimit, isUnavailable, type Logger } from "../platform/index.ts";
 import { createBoard } from "./board.ts";
 import { loadBots } from "./bots.ts";
 import { consoleApi } from "./console-api.ts";
@@ -16,6 +16,8 @@ export interface ConsoleOptions {
   db: Database;
   jobs: Jobs;
   log: Logger;
+  /** Counts the sign-ins whose token is wrong. */
+  failures: FailureLimit;
   /** Undefined: the console says how to set it, and nothing else. */
   adminToken?: string;
 }
@@ -28,10 +30,10 @@ export interface Console {
 }
 
 /** The pages that an operator of the whole installation looks at. */
-export function createConsole({ db, jobs, log, adminToken }: ConsoleOptions): Console {
+export function createConsole({ db, jobs, log, failures, adminToken }: ConsoleOptions): Console {
   const asOperator = <Result>(work: () => Result) =>
     actAs({ kind: "admin", id: "console" }, randomUUID(), work);
-  const signIn = createSignIn(adminToken, log, (action) =>
+  const signIn = createSignIn(adminToken, failures, log, (action) =>
     asOperator(() => recordAudit(db, { workspaceId: INSTALLATION, action })),
   );
   const live = new Live({

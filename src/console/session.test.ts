@@ -2,7 +2,6 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { isSameOrigin } from "./same-origin.ts";
 import { cookieOf, newSession, SESSION_MS, sessionEndMs, sessionKeyOf } from "./session.ts";
-import { createSignInLimit } from "./sign-in-limit.ts";
 
 const NOW = 1_790_000_000_000;
 const key = sessionKeyOf("the-token");
@@ -50,29 +49,6 @@ test("a cookie is found by its whole name, wherever it stands", () => {
   expect(cookieOf("xheliograph_console=1", "heliograph_console")).toBeUndefined();
   expect(cookieOf(undefined, "heliograph_console")).toBeUndefined();
   expect(cookieOf(";;=;a", "heliograph_console")).toBeUndefined();
-});
-
-describe("the limit of sign-ins", () => {
-  test("ten wrong tokens a minute, each address for itself", () => {
-    const limit = createSignInLimit();
-    for (let n = 0; n < 10; n++) {
-      expect(limit.waitMs("a", NOW)).toBe(0);
-      limit.failed("a", NOW);
-    }
-    expect(limit.waitMs("a", NOW + 1_000)).toBe(59_000);
-    expect(limit.waitMs("b", NOW)).toBe(0);
-    expect(limit.waitMs("a", NOW + 60_000)).toBe(0);
-    limit.failed("a", NOW + 60_000);
-    expect(limit.waitMs("a", NOW + 60_000)).toBe(0);
-  });
-
-  test("a million addresses take no more memory than ten thousand", () => {
-    const limit = createSignInLimit();
-    for (let n = 0; n < 10; n++) limit.failed("first", NOW);
-    for (let n = 0; n < 10_001; n++) limit.failed(`address-${n}`, NOW);
-    // The oldest made room.
-    expect(limit.waitMs("first", NOW)).toBe(0);
-  });
 });
 
 test("only our own pages count as the same origin; who says nothing does not", () => {

@@ -1,5 +1,11 @@
 import express, { type NextFunction, type Request, type Response, Router } from "express";
-import { equalSecrets, type Logger, systemClock } from "../platform/index.ts";
+import {
+  clientNetwork,
+  equalSecrets,
+  type FailureLimit,
+  type Logger,
+  systemClock,
+} from "../platform/index.ts";
 import { sendPage } from "./page-files.ts";
 import { isSameOrigin } from "./same-origin.ts";
 import {
@@ -10,7 +16,6 @@ import {
   sessionEndMs,
   sessionKeyOf,
 } from "./session.ts";
-import { createSignInLimit } from "./sign-in-limit.ts";
 
 /** Who is in: asked by everything of the console but its files and the sign-in page. */
 export interface SignIn {
@@ -31,11 +36,11 @@ process again. Then open this page and sign in with it.</p>`;
 /** `note` writes to the audit log. Where that fails nobody is let in. */
 export function createSignIn(
   adminToken: string | undefined,
+  failures: FailureLimit,
   log: Logger,
   note: (what: "console.signed_in" | "console.signed_out") => Promise<void>,
 ): SignIn {
   const key = adminToken === undefined ? null : sessionKeyOf(adminToken);
-  const limit = createSignInLimit();
 
   const endMs = (request: Request): number | null =>
     key === null
@@ -47,15 +52,17 @@ export function createSignIn(
     else sendPage(response, status, frame(form(next, fault)));
   };
 
-  const refuse = (request: Request, response: Response, target: string, nowMs: number) => {
-    const address = request.socket.remoteAddress ?? "";
-    const waitS = Math.ceil(limit.waitMs(address, nowMs) / 1_000);
+  /**
+   * Behind a proxy that is not configured all share an address, and whoever guesses there must not
+   * lock the operators out: so only who is wrong is told to wait.
+   */
+  const refuse = async (request: Request, response: Response, target: string) => {
+    const waitS = await failures.failed({ network: clientNetwork(request) });
     if (waitS > 0) {
       response.set("retry-after", String(waitS));
       const fault = `Too many wrong tokens from your address. Try again in ${waitS} s.`;
       return showForm(response, 429, target, fault);
     }
-    limit.failed(address, nowMs);
     log.warn({}, "a sign-in to the console was refused");
     showForm(response, 401, target, "That is not the administrator's token.");
   };
@@ -64,13 +71,12 @@ export function createSignIn(
     const { token, next } = (request.body ?? {}) as { token?: unknown; next?: unknown };
     const target = safeNext(next);
     if (adminToken === undefined || key === null) return showForm(response, 503, target);
-    const nowMs = systemClock();
     // Pasted with a space or a line's end around it, as happens.
     if (typeof token !== "string" || !equalSecrets(token.trim(), adminToken)) {
-      return refuse(request, response, target, nowMs);
+      return refuse(request, response, target);
     }
     await note("console.signed_in");
-    response.set("set-cookie", cookie(request, newSession(key, nowMs), SESSION_MS / 1_000));
+    response.set("set-cookie", cookie(request, newSession(key, systemClock()), SESSION_MS / 1_000));
     log.info({}, "an operator signed in to the console");
     response.redirect(303, target);
   };

@@ -33,7 +33,7 @@ export {
 export { createLedgerKeeper, type LedgerKeeper } from "./ledger-keeper.ts";
 export { listProcesses, type ProcessView } from "./process-registry.ts";
 export { type Percentiles, type QueueStats, queueStats } from "./queue-stats.ts";
-export { UnsafeRedis } from "./redis-connection.ts";
+export { connectRedis, type RedisClient, UnsafeRedis } from "./redis-connection.ts";
 export { DEFAULT_JOB_RETENTION, type JobRetention, jobRetentionRules } from "./retention.ts";
 export { type AttemptView, type Count, getJob, type JobView, listJobs } from "./search.ts";
 export { SHOWN_STATES, type Standing } from "./shelf.ts";

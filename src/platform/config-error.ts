@@ -24,6 +24,7 @@ export const EXAMPLES = {
     "postgres://user:password@db.example.com:5432/heliograph?sslmode=verify-full&sslrootcert=/etc/ssl/db-ca.pem",
   REDIS_URL: "redis://:password@redis.example.com:6379/0",
   PUBLIC_URL: "https://bots.example.com",
+  TRUSTED_PROXIES: "10.0.0.0/8,192.0.2.7",
   TELEGRAM_API_ROOT: "https://api.telegram.org",
   UPDATES_MODE: "webhook",
   ENCRYPTION_KEYS: "v1:$(node -p \"crypto.randomBytes(32).toString('base64')\")",

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
+import express from "express";
 import { loadConfig } from "./config.ts";
 import { ConfigError, missingSetting } from "./config-error.ts";
 
@@ -38,6 +39,7 @@ describe("loadConfig", () => {
       DATABASE_URL: "postgres://me:pw@db.example.com:5433/helio",
       REDIS_URL: "rediss://:pw@cache.example.com:6380/2",
       PUBLIC_URL: "https://bots.example.com/telegram/",
+      TRUSTED_PROXIES: "10.0.0.0/8, 2001:db8::/32,192.0.2.7,loopback",
       TELEGRAM_API_ROOT: "http://127.0.0.1:8081/",
       ENCRYPTION_KEYS: `v2:${key(2)},v1:${key(1)}`,
       ADMIN_TOKEN: "let-me-in",
@@ -62,6 +64,7 @@ describe("loadConfig", () => {
       },
       redisUrl: "rediss://:pw@cache.example.com:6380/2",
       publicUrl: "https://bots.example.com/telegram",
+      trustedProxies: ["10.0.0.0/8", "2001:db8::/32", "192.0.2.7", "loopback"],
       telegramApiRoot: "http://127.0.0.1:8081",
       encryptionKeys: [
         { version: 2, key: Buffer.alloc(32, 2) },
@@ -116,6 +119,16 @@ describe("loadConfig", () => {
     ["PUBLIC_URL", "https://u:hunter2@bots.example.com", /user or a password/],
     ["PUBLIC_URL", "https://bots.example.com:9000", /443, 80, 88, 8443/],
     ["PUBLIC_URL", "https://bots.example.com/?a=b", /end with its host or path/],
+    ["TRUSTED_PROXIES", "true", /"true": must be addresses or networks/],
+    ["TRUSTED_PROXIES", "1", /"1"/],
+    ["TRUSTED_PROXIES", "10.0.0.1,,10.0.0.2", /"": must be/],
+    ["TRUSTED_PROXIES", "proxy.example.com", /"proxy.example.com"/],
+    ["TRUSTED_PROXIES", "10.0.0.0/33", /"10.0.0.0\/33"/],
+    ["TRUSTED_PROXIES", "0.0.0.0/0", /"0.0.0.0\/0"/],
+    ["TRUSTED_PROXIES", "::/0", /"::\/0"/],
+    ["TRUSTED_PROXIES", "10.0.0.0/255.0.0.0", /255/],
+    ["TRUSTED_PROXIES", "fe80::1%eth0", /eth0/],
+    ["TRUSTED_PROXIES", "10.1/16", /"10.1\/16"/],
     ["TELEGRAM_API_ROOT", "ftp://bots.example.com", /begin with https/],
     ["ENCRYPTION_KEYS", "hunter2", /entry 1 that is not of the form v1:base64/],
     ["ENCRYPTION_KEYS", `v1:${Buffer.alloc(16).toString("base64")}`, /v1 that is not 32 bytes/],
@@ -138,6 +151,18 @@ describe("loadConfig", () => {
     expect(message).not.toContain("\n");
     expect(message).not.toContain("hunter2");
     for (const fill of [1, 2]) expect(message).not.toContain(key(fill).slice(0, 12));
+  });
+
+  test("what is taken for a trusted proxy is taken by Express, too", () => {
+    const trustedProxies =
+      loadConfig({
+        TRUSTED_PROXIES:
+          "loopback,linklocal,uniquelocal,10.0.0.0/8,10.1.2.3/32,0.0.0.0/1,::/1,::1,2001:DB8::/128,::ffff:10.0.0.1,::ffff:10.0.0.0/104",
+      }).trustedProxies ?? [];
+    expect(trustedProxies).toHaveLength(11);
+    for (const entry of trustedProxies) {
+      expect(() => express().set("trust proxy", [entry])).not.toThrow();
+    }
   });
 
   test("a long value is shown cut, so that a line stays a line", () => {

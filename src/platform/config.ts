@@ -3,6 +3,7 @@ import { ConfigError, EXAMPLES } from "./config-error.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 import { parseEncryptionKeys, type VersionedKey } from "./encryption-keys.ts";
 import { parseRedisUrl, type RedisConfig } from "./redis-url.ts";
+import { parseTrustedProxies } from "./trusted-proxies.ts";
 
 /**
  * The one reader of the environment. What a process needs is read and checked here, once, at its
@@ -19,6 +20,8 @@ export interface Config {
   redisUrl?: string;
   /** Where Telegram reaches us, without a slash at the end. Undefined: loopback, with the sandbox. */
   publicUrl?: string;
+  /** Whose X-Forwarded-For is believed, as Express's `trust proxy` takes it. Undefined: nobody's. */
+  trustedProxies?: string[];
   /** Bot API server, without a slash at the end. */
   telegramApiRoot: string;
   /** Newest first. Undefined: embedded mode makes one. */
@@ -67,6 +70,7 @@ const environment = z.object({
   DATABASE_URL: setting(parseDatabaseUrl),
   REDIS_URL: setting((text) => ({ url: text, config: parseRedisUrl(text) })),
   PUBLIC_URL: setting(parsePublicUrl),
+  TRUSTED_PROXIES: setting(parseTrustedProxies),
   TELEGRAM_API_ROOT: setting(parseApiRoot),
   ENCRYPTION_KEYS: setting(parseEncryptionKeys),
   ADMIN_TOKEN: setting(parseAdminToken),
@@ -102,6 +106,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     redis: values.REDIS_URL?.config,
     redisUrl: values.REDIS_URL?.url,
     publicUrl: values.PUBLIC_URL,
+    trustedProxies: values.TRUSTED_PROXIES,
     telegramApiRoot,
     encryptionKeys: values.ENCRYPTION_KEYS,
     adminToken: values.ADMIN_TOKEN,

@@ -3,6 +3,7 @@
  * the HTTP error type, embedded services. It knows nothing about Telegram or jobs.
  */
 export * from "./batcher.ts";
+export { clientNetwork, networkOf } from "./client-network.ts";
 export * from "./clock.ts";
 export * from "./config.ts";
 export { ConfigError, fail, missingSetting, oneLine } from "./config-error.ts";
@@ -10,6 +11,12 @@ export * from "./database.ts";
 export * from "./embedded-postgres.ts";
 export * from "./embedded-secrets.ts";
 export * from "./encryption-keys.ts";
+export {
+  createFailureStore,
+  type FailureStore,
+  failureCountRetention,
+} from "./failure-count.ts";
+export * from "./failure-limit.ts";
 export * from "./folder-lock.ts";
 export { groupBy } from "./group-by.ts";
 export * from "./keyring.ts";

@@ -3,7 +3,9 @@ import { type Request, type Response, Router } from "express";
 import type { SeenUpdates, WebhookDirectory, WebhookOwner } from "../connectors/index.ts";
 import type { Enqueued, NewJob } from "../jobs/index.ts";
 import {
+  clientNetwork,
   type Database,
+  type FailureLimit,
   isUnavailable,
   type Logger,
   type Metrics,
@@ -11,6 +13,7 @@ import {
   Overloaded,
   type Transaction,
 } from "../platform/index.ts";
+import { InFlight } from "./in-flight.ts";
 import type { ChatLinks } from "./linked-chats.ts";
 import { BodyAborted, BodyTooLarge, readBody } from "./request-body.ts";
 import {
@@ -26,12 +29,16 @@ export interface ReceiverOptions {
   links: ChatLinks<Transaction>;
   /** Told the number of every update that is answered 200. */
   seen: Pick<SeenUpdates, "note" | "record">;
+  /** Counts the requests that do not prove whose they are. */
+  failures: FailureLimit;
   jobs: {
     enqueue(job: NewJob): Promise<Enqueued>;
     enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
   };
   metrics: Metrics;
   log: Logger;
+  /** Requests of proven bots under way at once, shared between them. Default 2 000. */
+  maxInFlight?: number;
 }
 
 const BODY_LIMIT_BYTES = 1_048_576;
@@ -41,22 +48,42 @@ const MAX_UPDATE_ID = 2 ** 52;
 /** What a key that we made may look like: nothing else is looked up. */
 const KEY_SHAPE = /^[A-Za-z0-9_-]{16,128}$/;
 const SECRET_HEADER = "x-telegram-bot-api-secret-token";
-/** Requests under way at once; more are shed, and Telegram delivers again. */
+/** More are shed, and Telegram delivers again. */
 const MAX_IN_FLIGHT = 2_000;
 
-/** A refusal: its status, and its name in the metrics. Bodies are short and hold nothing of the request. */
-class Refusal extends Error {
+/**
+ * A refused request without a body, or with a small one, keeps its connection: another would cost
+ * several times what it takes to let so much pass unread.
+ */
+const MAX_PASSED_BYTES = 16_384;
+
+/**
+ * A refusal: its status, and its name in the metrics. Bodies are short and hold nothing of the
+ * request. No Error, whose stack would be a good part of what a flood of them costs.
+ */
+class Refusal {
   readonly status: number;
+  readonly reason: string;
   readonly retryAfterS: number | undefined;
   constructor(status: number, reason: string, retryAfterS?: number) {
-    super(reason);
     this.status = status;
+    this.reason = reason;
     this.retryAfterS = retryAfterS;
+  }
+}
+
+/** Nothing proves whose the request is. `target`: the connector it names, where there is one. */
+class Unproven extends Refusal {
+  readonly target: string | undefined;
+  constructor(status: 401 | 404, reason: string, target?: string) {
+    super(status, reason);
+    this.target = target;
   }
 }
 
 /**
  * `POST /webhooks/telegram/:key`. The order matters: the secret before a byte of the body is read,
+ * and before anything is counted, so that a bot that has it never meets a limit that others used up;
  * the size while it is read, then its shape; 200 with an empty body (Telegram would execute a JSON
  * body) only once the update is committed, or known to have been. Telegram delivers again whatever
  * is answered otherwise.
@@ -76,19 +103,33 @@ export function createReceiver(options: ReceiverOptions): Router {
   const count = Object.fromEntries(
     ["accepted", "duplicate", "unlinked"].map((result) => [result, received.labels(result)]),
   );
-  let inFlight = 0;
+  const inFlight = new InFlight(options.maxInFlight ?? MAX_IN_FLIGHT);
 
   async function accept(request: Request): Promise<string> {
-    if (inFlight > MAX_IN_FLIGHT) throw new Refusal(503, "overloaded", 1);
-    const secret = request.headers[SECRET_HEADER];
-    if (typeof secret !== "string" || secret === "") throw new Refusal(401, "secret missing");
-    const key = String(request.params.key);
-    if (!KEY_SHAPE.test(key)) throw new Refusal(404, "key unknown");
-    const owner = await directory.find(key);
-    if (owner === undefined) throw new Refusal(404, "key unknown");
-    if (!owner.secretHashes.some((hash) => matchesHash(secret, hash))) {
-      throw new Refusal(401, "secret wrong");
+    const owner = await ownerOf(request);
+    if (!inFlight.enter(owner)) throw new Refusal(503, "overloaded", 1);
+    try {
+      return await take(request, owner);
+    } finally {
+      inFlight.leave(owner);
     }
+  }
+
+  /** Whose the request is, proven by its secret; throws `Unproven`. */
+  async function ownerOf(request: Request): Promise<WebhookOwner> {
+    const secret = request.headers[SECRET_HEADER];
+    if (typeof secret !== "string" || secret === "") throw new Unproven(401, "secret missing");
+    const key = String(request.params.key);
+    if (!KEY_SHAPE.test(key)) throw new Unproven(404, "key unknown");
+    const owner = await directory.find(key);
+    if (owner === undefined) throw new Unproven(404, "key unknown");
+    if (!owner.secretHashes.some((hash) => matchesHash(secret, hash))) {
+      throw new Unproven(401, "secret wrong", owner.connectorId);
+    }
+    return owner;
+  }
+
+  async function take(request: Request, owner: WebhookOwner): Promise<string> {
     checkHeaders(request);
     const body = await readBody(request, BODY_LIMIT_BYTES);
     const update = parseUpdate(body);
@@ -143,8 +184,14 @@ export function createReceiver(options: ReceiverOptions): Router {
     });
   }
 
+  /** The refusal itself, or 429 when there were too many of its kind. */
+  async function limited(request: Request, refusal: Unproven): Promise<Refusal> {
+    const network = clientNetwork(request);
+    const waitS = await options.failures.failed({ network, target: refusal.target });
+    return waitS === 0 ? refusal : new Refusal(429, "too many failures", waitS);
+  }
+
   async function answer(request: Request, response: Response): Promise<void> {
-    inFlight++;
     const startedMs = performance.now();
     try {
       const result = await accept(request);
@@ -152,11 +199,11 @@ export function createReceiver(options: ReceiverOptions): Router {
       response.statusCode = 200;
       response.end();
     } catch (error) {
-      const refusal = refusalOf(error, log);
-      received.inc({ result: refusal.message });
+      const refusal =
+        error instanceof Unproven ? await limited(request, error) : refusalOf(error, log);
+      received.inc({ result: refusal.reason });
       refuse(response, refusal);
     } finally {
-      inFlight--;
       seconds.observe((performance.now() - startedMs) / 1_000);
     }
   }
@@ -209,9 +256,13 @@ function refuse(response: Response, refusal: Refusal): void {
   if (refusal.retryAfterS !== undefined) {
     response.setHeader("retry-after", String(refusal.retryAfterS));
   }
+  const { headers } = response.req;
+  const passes =
+    headers["transfer-encoding"] === undefined &&
+    Number(headers["content-length"] ?? 0) <= MAX_PASSED_BYTES;
   // What is left of the body is not read.
-  response.setHeader("connection", "close");
+  if (!passes) response.setHeader("connection", "close");
   response.setHeader("content-type", "text/plain; charset=utf-8");
   response.statusCode = refusal.status;
-  response.end(`${refusal.message}\n`);
+  response.end(`${refusal.reason}\n`);
 }

@@ -1,0 +1,50 @@
+import { isIP, isIPv4, isIPv6 } from "node:net";
+
+/**
+ * The network a request comes from, for counting: the address itself of IPv4, the first 64 bits of
+ * IPv6, since whoever has one address there has all of its network.
+ *
+ * `ip` is Express's: behind the proxies that are trusted (`trust proxy`), what they say the client's
+ * address is; else the connection's own.
+ */
+export function clientNetwork(request: {
+  ip?: string | undefined;
+  socket: { remoteAddress?: string | undefined };
+}): string {
+  const named = withoutPort(request.ip ?? "");
+  return networkOf(isIP(named) === 0 ? (request.socket.remoteAddress ?? "") : named);
+}
+
+/** The network of an address: `192.0.2.1`, `2001:db8:0:1::/64`, or `unknown` for what is none. */
+export function networkOf(address: string): string {
+  const bare = address.replace(/%.*$/s, "");
+  if (isIPv4(bare)) return bare;
+  if (!isIPv6(bare)) return "unknown";
+  const groups = groupsOf(bare);
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (isMapped) {
+    const bytes = groups.slice(6).flatMap((group) => [group >> 8, group & 0xff]);
+    return bytes.join(".");
+  }
+  const network = groups.slice(0, 4).map((group) => group.toString(16));
+  return `${network.join(":")}::/64`;
+}
+
+/** Some proxies write the client's port beside its address. */
+function withoutPort(address: string): string {
+  return /^\[([^\]]+)\](?::\d+)?$/.exec(address)?.[1] ?? address.replace(/^([\d.]+):\d+$/, "$1");
+}
+
+/** The eight groups of an IPv6 address, however it is written. */
+function groupsOf(address: string): number[] {
+  const hex = address.replace(
+    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
+    (_all, ...bytes) =>
+      `${pair(Number(bytes[0]), Number(bytes[1]))}:${pair(Number(bytes[2]), Number(bytes[3]))}`,
+  );
+  const [left = [], right] = hex.split("::").map((side) => (side === "" ? [] : side.split(":")));
+  const zeros = right === undefined ? [] : Array<string>(8 - left.length - right.length).fill("0");
+  return [...left, ...zeros, ...(right ?? [])].map((group) => Number.parseInt(group, 16));
+}
+
+const pair = (high: number, low: number) => ((high << 8) | low).toString(16);
