@@ -8,6 +8,7 @@ import { migration as ledger } from "./0005_ledger.ts";
 import { migration as processes } from "./0006_processes.ts";
 import { migration as updateWatch } from "./0007_update_watch.ts";
 import { migration as audit } from "./0008_audit.ts";
+import { migration as polling } from "./0009_polling.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -18,4 +19,5 @@ export const migrations: Migration[] = [
   processes,
   updateWatch,
   audit,
+  polling,
 ];
