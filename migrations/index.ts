@@ -9,6 +9,7 @@ import { migration as processes } from "./0006_processes.ts";
 import { migration as updateWatch } from "./0007_update_watch.ts";
 import { migration as audit } from "./0008_audit.ts";
 import { migration as failureCounts } from "./0009_failure_counts.ts";
+import { migration as polling } from "./0010_polling.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -20,4 +21,5 @@ export const migrations: Migration[] = [
   updateWatch,
   audit,
   failureCounts,
+  polling,
 ];

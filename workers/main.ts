@@ -10,7 +10,8 @@ import { startIngest } from "./ingest.ts";
 import { jobsCommand, queuesCommand } from "./jobs-command.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
-import { repointInBackground, runProcess, watch } from "./process.ts";
+import { openPoller } from "./poller.ts";
+import { type Opened, repointInBackground, runProcess, watch } from "./process.ts";
 import { keysCommand } from "./sealed-records.ts";
 import { start } from "./start.ts";
 import { checkWakes, openSystem, type System } from "./system.ts";
@@ -20,7 +21,8 @@ const USAGE = `heliograph <command>
 
   start                    everything in one process, ready to try
   migrate                  bring the database's schema up to date
-  web | ingest | outbound  one process of an installation (see Procfile)
+  web | ingest | outbound | poller
+                           one process of an installation (see Procfile)
   workspace create NAME    a new workspace; prints its API key, once
   connector add --workspace ID --name NAME   connects a bot; its token on standard input
   connector list|test ID|rotate ID|remove ID the bots; asks Telegram; a new token; disconnects
@@ -89,7 +91,7 @@ async function worker(
   config: Config,
   name: string,
   connections: number,
-  startPool: (system: System) => Promise<void>,
+  startWork: (system: System, opened: Opened) => Promise<void>,
 ): Promise<void> {
   const system = openSystem(config, name, connections);
   await runProcess(system.log, async (opened) => {
@@ -97,10 +99,21 @@ async function worker(
     await checkWakes(system);
     await watch(system);
     opened.add(startBackground(system).stop);
-    await startPool(system);
+    await startWork(system, opened);
     void system.jobs.announce(name);
     system.log.info({}, "working");
   });
+}
+
+/** Where Telegram sends the updates there is nothing to ask for: a process that waits to be stopped. */
+async function startPolling(system: System, opened: Opened): Promise<void> {
+  if (system.config.updatesMode === "polling") {
+    opened.add(openPoller(system).stop);
+    return;
+  }
+  system.log.info({}, "UPDATES_MODE is webhook: nothing is polled");
+  const alive = setInterval(() => {}, 60_000);
+  opened.add(async () => clearInterval(alive));
 }
 
 async function main([command, ...rest]: string[]): Promise<void> {
@@ -133,6 +146,8 @@ async function main([command, ...rest]: string[]): Promise<void> {
       return worker(config, "ingest", 10, startIngest);
     case "outbound":
       return worker(config, "outbound", 20, startOutbound);
+    case "poller":
+      return worker(config, "poller", 10, startPolling);
     case "workspace": {
       const [action, name] = rest;
       if (action !== "create" || !name) throw new Error("use: heliograph workspace create NAME");

@@ -15,6 +15,7 @@ import { setUpDemo } from "./demo.ts";
 import { startIngest } from "./ingest.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
+import { openPoller } from "./poller.ts";
 import { type Opened, repointInBackground, runProcess, watch } from "./process.ts";
 import { checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
@@ -40,8 +41,7 @@ export async function start(config: Config): Promise<void> {
         process.kill(process.pid, "SIGTERM");
       });
     }
-    const usesSandbox =
-      config.publicUrl === undefined && config.telegramApiRoot === "https://api.telegram.org";
+    const usesSandbox = !isRealTelegram(config);
     const complete = await withSecrets(config, folder, postgres, usesSandbox);
     await migrateAll(complete.databaseUrl);
     let sandbox: Sandbox | undefined;
@@ -54,6 +54,14 @@ export async function start(config: Config): Promise<void> {
     opened.add(system.close);
     await serve(system, opened, sandbox, folder);
   });
+}
+
+/** A Bot API server was named, or an address at which Telegram's own reaches us. */
+function isRealTelegram(config: Config): boolean {
+  if (config.publicUrl !== undefined) return true;
+  if (config.telegramApiRoot !== "https://api.telegram.org") return true;
+  // Polling needs no address, so that naming Telegram's own server is enough.
+  return config.updatesMode === "polling" && config.telegramApiRootGiven === true;
 }
 
 async function serve(
@@ -70,6 +78,7 @@ async function serve(
   const port = await server.listen(system.config.port);
   await startIngest(system);
   await startOutbound(system);
+  if (system.config.updatesMode === "polling") opened.add(openPoller(system).stop);
   void system.jobs.announce("all");
   say(`Heliograph is ready: http://127.0.0.1:${port}/docs`);
   say(`Console, opened with the administrator's token: http://127.0.0.1:${port}/console`);

@@ -1,15 +1,14 @@
 import { createWebServer, type WebServer } from "../src/api/index.ts";
 import { defineAuditMetrics, startAuditSealer } from "../src/audit/index.ts";
 import {
-  createSeenUpdates,
   createWebhookDirectory,
   defineConnectorMetrics,
   startConnectorWatch,
 } from "../src/connectors/index.ts";
 import { createConsole } from "../src/console/index.ts";
-import { linkedChats, moveChatLink } from "../src/conversations/index.ts";
-import { createLinkedChats, createReceiver } from "../src/receiver/index.ts";
+import { createReceiver } from "../src/receiver/index.ts";
 import { openFailureLimits } from "./failure-limits.ts";
+import { openIntake } from "./intake.ts";
 import type { System } from "./system.ts";
 
 /**
@@ -21,21 +20,15 @@ export function webServer(
   { watch = true, ...options }: { requestTimeoutMs?: number; watch?: boolean } = {},
 ): WebServer {
   const { db, jobs, keyring, metrics, log, connectors, config, botApis } = system;
-  const seen = createSeenUpdates(db, log);
+  const { intake, stop: stopIntake } = openIntake(system);
   const failures = openFailureLimits(system);
   defineConnectorMetrics(db, metrics);
   defineAuditMetrics(db, metrics);
+  const directory = createWebhookDirectory(db);
   const receiver = createReceiver({
-    db,
-    directory: createWebhookDirectory(db),
-    links: createLinkedChats({
-      linked: async (chat) =>
-        (await linkedChats(db, [chat])).has(`${chat.connectorId}/${chat.chatId}`),
-      move: async (tx, move) => void (await moveChatLink(tx, move)),
-    }),
-    seen,
+    directory,
+    intake,
     failures: failures.webhook,
-    jobs,
     metrics,
     log,
   });
@@ -51,7 +44,7 @@ export function webServer(
     listen: server.listen,
     close: async (graceMs) => {
       await server.close(graceMs);
-      await Promise.all([watching.stop(), sealing.stop(), seen.stop()]);
+      await Promise.all([watching.stop(), sealing.stop(), stopIntake()]);
       failures.close();
     },
   };

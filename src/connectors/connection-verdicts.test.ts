@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { BotApiError, type BotApiErrorKind } from "../telegram/index.ts";
 import {
+  pollingVerdict,
   reachabilityVerdict,
   rightsVerdict,
   tokenVerdict,
@@ -64,6 +65,18 @@ describe("the webhook", () => {
     const check = webhookVerdict(found, registered, kinds);
     expect(check.ok).toBe(false);
     expect(check.detail).toMatch(words);
+    expect(check.detail).not.toContain("example.com");
+  });
+});
+
+describe("polling", () => {
+  test("is well without a webhook, and what waits is told; with one it cannot go on", () => {
+    expect(pollingVerdict({ url: "", pending_update_count: 3 })).toMatchObject({
+      ok: true,
+      detail: expect.stringContaining("3 updates wait"),
+    });
+    const check = pollingVerdict({ url: URL });
+    expect(check).toMatchObject({ ok: false, detail: expect.stringMatching(/taken back/) });
     expect(check.detail).not.toContain("example.com");
   });
 });

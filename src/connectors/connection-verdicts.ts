@@ -57,6 +57,22 @@ export function webhookVerdict(
   return good("webhook", `Telegram has the webhook as it was registered; ${waiting} there.`);
 }
 
+/** In polling mode: nothing may keep Telegram from being asked. */
+export function pollingVerdict(info: WebhookInfo): Check {
+  if (info.url) {
+    return bad(
+      "webhook",
+      "Telegram sends this bot's updates to a webhook, so they cannot be asked for. It is taken back by itself within seconds; should it come again, something else uses this bot's token.",
+    );
+  }
+  const pending = info.pending_update_count ?? 0;
+  const waiting = pending === 0 ? "no updates wait" : `${pending} updates wait`;
+  return good(
+    "webhook",
+    `Updates are asked for (polling), and no webhook is set; ${waiting} there.`,
+  );
+}
+
 /** What Telegram says when it cannot deliver, and what then helps. In the order they are tried. */
 const DELIVERY_FAULTS: Array<[RegExp, string]> = [
   [/ssl|certificate|tls/i, "The certificate of PUBLIC_URL is not one that Telegram trusts."],

@@ -43,13 +43,17 @@ interface HealthRow {
   missing_since: Date | null;
   missing_ranges: ConnectorHealth["gaps"]["ranges"];
   last_seen_at: Date | null;
+  /** What polling found (polling, `next-poll.ts`), while somebody asks for its updates. */
+  poll_trouble: string | null;
   now: Date;
 }
 
 const READ = `/* connectors.health */
 SELECT w.connector_id, w.checked_at, w.pending, w.pending_since, w.high_since, w.last_error,
   w.last_error_at, w.check_error, w.drift, w.drift_at, w.drifts, w.missing, w.missing_since, w.missing_ranges, now() AS now,
-  (SELECT max(s.seen_at) FROM seen_updates s WHERE s.connector_id = w.connector_id) AS last_seen_at
+  (SELECT max(s.seen_at) FROM seen_updates s WHERE s.connector_id = w.connector_id) AS last_seen_at,
+  (SELECT p.trouble FROM polled_bots p WHERE p.workspace_id = w.workspace_id
+    AND p.connector_id = w.connector_id AND p.lease_until > now()) AS poll_trouble
 FROM connector_watch w
 WHERE w.workspace_id = $1 AND w.connector_id = ANY ($2::uuid[])`;
 
@@ -90,6 +94,7 @@ function reasonsOf(row: HealthRow): string[] {
   const nowMs = row.now.getTime();
   const reasons: string[] = [];
   if (row.check_error !== null) reasons.push(row.check_error);
+  if (row.poll_trouble !== null) reasons.push(row.poll_trouble);
   const pending = {
     count: Number(row.pending),
     sinceMs: row.pending_since?.getTime() ?? null,

@@ -27,6 +27,7 @@ import { chatWarnings, standingWarnings } from "./standing-warnings.ts";
 import { type ConnectionTest, testConnection } from "./test-connection.ts";
 import { type BotCommand, removeWebhook } from "./webhook-registration.ts";
 import { createWebhookRemoval } from "./webhook-removal.ts";
+import { withdrawWebhook } from "./withdraw-webhook.ts";
 
 export interface NewConnector extends Partial<ConnectorSettings> {
   name: string;
@@ -67,8 +68,8 @@ export interface ConnectorsOptions {
   keyring: Keyring;
   botApi: BotApiFactory;
   botApis: BotApis;
-  /** Where Telegram reaches this installation, without a slash at the end. */
-  publicUrl: string;
+  /** Where Telegram reaches this installation, without a slash at the end; null: polling mode. */
+  publicUrl: string | null;
   /** Registered with each bot. */
   commands: BotCommand[];
   sends: WaitingSends;
@@ -106,13 +107,22 @@ export interface Connectors {
    * disconnects, with a warning. Null when there is none.
    */
   remove(workspaceId: string, id: string): Promise<RemovedConnector | null>;
-  /** Telegram refuses the token: nothing is sent any more until it is replaced. */
-  disable(connectorId: string, reason: string): Promise<void>;
+  /**
+   * Telegram refuses the token: nothing is sent any more until it is replaced. `refused`: the sealed
+   * token it is about, so that one that took its place is not hit; default: the one that `botApis`
+   * was refused with last.
+   */
+  disable(connectorId: string, reason: string, refused?: Buffer): Promise<void>;
   /**
    * Registers the webhooks again that point elsewhere than `publicUrl`; answers how many. What fails
-   * is for a later call. `signal` ends it early.
+   * is for a later call. `signal` ends it early. None in polling mode.
    */
   repointWebhooks(signal?: AbortSignal): Promise<number>;
+  /**
+   * Takes a bot's webhook back, for a poller that is about to ask for its updates; those that wait
+   * at Telegram stay there. False when somebody registers it at this moment. Throws `BotApiError`.
+   */
+  withdrawWebhook(connectorId: string, signal?: AbortSignal): Promise<boolean>;
 }
 
 type ConnectorAction = Extract<AuditAction, `connector.${string}`>;
@@ -149,6 +159,7 @@ RETURNING ${COLUMNS}`;
 
 export function createConnectors(options: ConnectorsOptions): Connectors {
   const { db, keyring, botApi, botApis, publicUrl, commands, sends, audit, log } = options;
+  const isPolling = publicUrl === null;
 
   function view(row: ConnectorRow, warnings: string[] = []): ConnectorView {
     return {
@@ -164,7 +175,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       },
       webhookUrl: row.webhook_url,
       ...settingsView(row),
-      warnings: [...standingWarnings(row), ...warnings],
+      warnings: [...standingWarnings(row, isPolling), ...warnings],
     };
   }
 
@@ -248,7 +259,10 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
   }
 
   const registrar = { db, publicUrl, commands };
-  const moveWebhooks = createWebhookMoves({ ...registrar, botApis, log });
+  const moveWebhooks =
+    publicUrl === null
+      ? async () => 0
+      : createWebhookMoves({ ...registrar, publicUrl, botApis, log });
   const onReplaced = sends.resume;
   const rotate = createRotation({ ...registrar, db, keyring, botApi, onReplaced, audit, log });
 
@@ -269,7 +283,8 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       } catch (error) {
         // An unfinished connect stays one, for the next try: it may have received updates.
         if (adopted === undefined) await giveUp(api, claimed);
-        throw telegramProblem(error, "The webhook could not be registered");
+        const what = isPolling ? "The bot could not be set up" : WEBHOOK_FAILED;
+        throw telegramProblem(error, what);
       }
     },
 
@@ -312,7 +327,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
 
     test: async (workspaceId, id) => {
       const row = await find(workspaceId, id);
-      return row === undefined ? null : testConnection({ db, botApis }, row);
+      return row === undefined ? null : testConnection({ db, botApis, isPolling }, row);
     },
 
     remove: async (workspaceId, id) => {
@@ -349,19 +364,23 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       };
     },
 
-    disable: async (connectorId, reason) => {
+    disable: async (connectorId, reason, refused = botApis.refusedToken(connectorId)) => {
       await changed(
         "connector.disabled",
         `UPDATE connectors SET status = 'disabled', status_detail = $2, updated_at = now()
          WHERE id = $1 AND status IN ('pending', 'active')
            AND ($3::bytea IS NULL OR token_sealed = $3) RETURNING ${COLUMNS}`,
-        [connectorId, reason, botApis.refusedToken(connectorId) ?? null],
+        [connectorId, reason, refused ?? null],
       );
     },
 
     repointWebhooks: moveWebhooks,
+
+    withdrawWebhook: (connectorId, signal) => withdrawWebhook({ db, botApis }, connectorId, signal),
   };
 }
+
+const WEBHOOK_FAILED = "The webhook could not be registered";
 
 const connectedAlready = () =>
   new Problem(

@@ -29,6 +29,7 @@ const AT_ONCE = 8;
 
 export interface MoveOptions extends RegistrarOptions {
   db: Database;
+  publicUrl: string;
   botApis: BotApis;
   log: Logger;
 }

@@ -3,6 +3,7 @@ import type { BotApi } from "../telegram/index.ts";
 import { COLUMNS, type ConnectorRow } from "./connector-row.ts";
 import {
   type BotCommand,
+  preparePolling,
   type RegistrationLimits,
   registerWebhook,
   removeWebhook,
@@ -79,7 +80,8 @@ SELECT 1 AS yes FROM connectors WHERE bot_id = $1 AND status <> 'removed'`;
 
 export interface RegistrarOptions {
   db: Database;
-  publicUrl: string;
+  /** Null: updates are asked for (polling mode), and no bot has a webhook. */
+  publicUrl: string | null;
   commands: BotCommand[];
   /** Called in the transaction that confirms. */
   confirmed?(tx: Queryable, row: ConnectorRow): Promise<void>;
@@ -95,9 +97,11 @@ export async function register(
   { row, secret, tellUntilMs }: Claim,
   signal?: AbortSignal,
 ): Promise<{ row: ConnectorRow; warnings: string[] }> {
-  const webhookUrl = `${publicUrl}/webhooks/telegram/${row.webhook_key}`;
+  const webhookUrl = publicUrl && `${publicUrl}/webhooks/telegram/${row.webhook_key}`;
   const limits: RegistrationLimits = { tellUntilMs, signal };
-  const warnings = await registerWebhook(api, { webhookUrl, secret, commands }, limits);
+  const warnings = webhookUrl
+    ? await registerWebhook(api, { webhookUrl, secret, commands }, limits)
+    : await preparePolling(api, { commands }, limits);
   const values = [row.workspace_id, row.id, sha256(secret), webhookUrl];
   const active = await db.transaction(async (tx) => {
     const [confirmedRow] = await tx.query<ConnectorRow>(CONFIRM, values);

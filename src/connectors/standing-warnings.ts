@@ -3,10 +3,12 @@ import type { Queryable } from "../platform/index.ts";
 import type { ConnectorRow } from "./connector-row.ts";
 
 /** What would surprise a team lead about a connector, and what to do: read off its row. */
-export function standingWarnings(row: ConnectorRow): string[] {
+export function standingWarnings(row: ConnectorRow, isPolling: boolean): string[] {
   const warnings: string[] = [];
   if (!row.can_read_all_group_messages) warnings.push(PRIVACY);
-  if (row.status === "active" && row.webhook_url === null) warnings.push(UNREGISTERED);
+  if (row.status === "active" && row.webhook_url === null && !isPolling) {
+    warnings.push(UNREGISTERED);
+  }
   return warnings;
 }
 

@@ -9,6 +9,7 @@ import {
   noDefaultChat,
   notChecked,
   type OwnMembership,
+  pollingVerdict,
   reachabilityVerdict,
   rightsVerdict,
   tokenVerdict,
@@ -35,7 +36,7 @@ export interface ConnectionTest {
 
 /** Tests a connector as it is at Telegram. Throws `ConnectorRemoved` when it is removed meanwhile. */
 export async function testConnection(
-  { db, botApis }: { db: Queryable; botApis: BotApis },
+  { db, botApis, isPolling }: { db: Queryable; botApis: BotApis; isPolling: boolean },
   connector: ConnectorRow,
 ): Promise<ConnectionTest> {
   const signal = AbortSignal.timeout(WITHIN_MS);
@@ -52,7 +53,7 @@ export async function testConnection(
   }
   const seesAll = me.can_read_all_group_messages ?? false;
   const [webhook, rights, message] = await Promise.all([
-    webhookChecks(api, connector, limits),
+    isPolling ? pollingChecks(api, limits) : webhookChecks(api, connector, limits),
     rightsChecks(api, { db, connector, botId: me.id, seesAll }, limits),
     messageCheck(api, connector.default_chat_id, limits),
   ]);
@@ -96,6 +97,13 @@ const webhookChecks = (api: BotApi, { webhook_url }: ConnectorRow, limits: Limit
       ];
     },
     (error) => [trouble("webhook", error), trouble("reachability", error)],
+  );
+
+/** In polling mode Telegram need not reach this installation. */
+const pollingChecks = (api: BotApi, limits: Limits) =>
+  checked(
+    async () => [pollingVerdict(await api.call<WebhookInfo>("getWebhookInfo", {}, limits))],
+    (error) => [trouble("webhook", error)],
   );
 
 async function rightsChecks(

@@ -54,13 +54,35 @@ export async function registerWebhook(
   const warnings: string[] = [];
   const missing = UPDATE_KINDS.filter((kind) => info.allowed_updates?.includes(kind) !== true);
   if (missing.length > 0) warnings.push(`Telegram will not deliver: ${missing.join(", ")}.`);
+  return [...warnings, ...(await setCommands(api, commands, limits))];
+}
+
+/**
+ * Readies a bot whose updates are asked for: no webhook, so that getUpdates is answered, and its
+ * commands. What waits at Telegram stays there. Answers warnings.
+ */
+export async function preparePolling(
+  api: BotApi,
+  { commands }: { commands: BotCommand[] },
+  limits: RegistrationLimits = {},
+): Promise<string[]> {
+  await removeWebhook(api, limits);
+  return setCommands(api, commands, limits);
+}
+
+/** Answers a warning where Telegram does not take them: the bot works without. */
+async function setCommands(
+  api: BotApi,
+  commands: BotCommand[],
+  { signal }: RegistrationLimits,
+): Promise<string[]> {
   try {
-    await api.call("setMyCommands", { commands }, within);
+    await api.call("setMyCommands", { commands }, { timeoutMs: CALL_TIMEOUT_MS, signal });
+    return [];
   } catch (error) {
     if (!(error instanceof BotApiError)) throw error;
-    warnings.push(`The command menu could not be set: ${error.description}.`);
+    return [`The command menu could not be set: ${error.description}.`];
   }
-  return warnings;
 }
 
 /** Bot API: deleteWebhook. Updates that wait at Telegram stay there. */

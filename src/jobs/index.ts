@@ -18,6 +18,7 @@ import { createTransport } from "./transport.ts";
 import type { Handler, JobHooks, QueueName } from "./types.ts";
 import { createWake } from "./wakes.ts";
 
+export { type BackoffPolicy, backoffCeilingMs } from "./backoff.ts";
 export { cancelLane, type LaneCancellation } from "./cancel-lane.ts";
 export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";

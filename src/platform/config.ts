@@ -24,13 +24,16 @@ export interface Config {
   trustedProxies?: string[];
   /** Bot API server, without a slash at the end. */
   telegramApiRoot: string;
+  /** True when it was given; otherwise it is Telegram's own. */
+  telegramApiRootGiven?: true;
   /** Newest first. Undefined: embedded mode makes one. */
   encryptionKeys?: VersionedKey[];
   adminToken?: string;
   /** The token that `connector add` and `connector rotate` are given; of no use to a process. */
   botToken?: string;
   logLevel: LogLevel;
-  updatesMode: "webhook";
+  /** How updates come in: Telegram sends them, or pollers ask for them. */
+  updatesMode: UpdatesMode;
   /** How long what is over is kept, in ms; undefined: each room's own default. */
   retention?: {
     finishedMs?: number;
@@ -40,6 +43,9 @@ export interface Config {
     updateKeysMs?: number;
   };
 }
+
+export const UPDATES_MODES = ["webhook", "polling"] as const;
+export type UpdatesMode = (typeof UPDATES_MODES)[number];
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -108,6 +114,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     publicUrl: values.PUBLIC_URL,
     trustedProxies: values.TRUSTED_PROXIES,
     telegramApiRoot,
+    ...(values.TELEGRAM_API_ROOT === undefined ? {} : { telegramApiRootGiven: true }),
     encryptionKeys: values.ENCRYPTION_KEYS,
     adminToken: values.ADMIN_TOKEN,
     botToken: values.BOT_TOKEN,
@@ -205,14 +212,10 @@ function parseLogLevel(text: string): LogLevel {
   return level;
 }
 
-function parseUpdatesMode(text: string): "webhook" {
-  if (text === "webhook") return text;
-  if (text === "polling") {
-    throw new Error(
-      'is "polling", which this version does not have yet: Telegram delivers by webhook',
-    );
-  }
-  throw new Error(`is ${quote(text)}: must be webhook`);
+function parseUpdatesMode(text: string): UpdatesMode {
+  const mode = UPDATES_MODES.find((known) => known === text);
+  if (mode === undefined) throw new Error(`is ${quote(text)}: must be webhook or polling`);
+  return mode;
 }
 
 /** What was given, for the error line: short, and in one line. */

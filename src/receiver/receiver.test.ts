@@ -13,6 +13,8 @@ import {
 import { waitFor } from "../../test/support/wait-for.ts";
 import { createWebhookDirectory } from "../connectors/index.ts";
 import type { Failure } from "../platform/index.ts";
+import { createIntake } from "./intake.ts";
+import { type Chat, linkKeyOf } from "./linked-chats.ts";
 import { createReceiver } from "./receiver.ts";
 
 const PLACES = 30;
@@ -27,18 +29,20 @@ let waitS = 0;
 beforeAll(async () => {
   world = await startTestSystem({ pools: false });
   const { db, jobs, metrics, log } = world.system;
+  const seen = { note: () => {}, record: async () => {} };
+  const links = {
+    linked: async (chats: readonly Chat[]) => new Set(chats.map(linkKeyOf)),
+    move: async () => {},
+  };
   const receiver = createReceiver({
-    db,
     directory: createWebhookDirectory(db),
-    links: { linked: async () => true, move: async () => {} },
-    seen: { note: () => {}, record: async () => {} },
+    intake: createIntake({ db, links, seen, jobs }),
     failures: {
       failed: async (failure) => {
         failures.push(failure);
         return waitS;
       },
     },
-    jobs,
     metrics,
     log,
     maxInFlight: PLACES,

@@ -1,40 +1,24 @@
-import { isUtf8 } from "node:buffer";
 import { type Request, type Response, Router } from "express";
-import type { SeenUpdates, WebhookDirectory, WebhookOwner } from "../connectors/index.ts";
-import type { Enqueued, NewJob } from "../jobs/index.ts";
+import type { WebhookDirectory, WebhookOwner } from "../connectors/index.ts";
 import {
   clientNetwork,
-  type Database,
   type FailureLimit,
   isUnavailable,
   type Logger,
   type Metrics,
   matchesHash,
   Overloaded,
-  type Transaction,
 } from "../platform/index.ts";
 import { InFlight } from "./in-flight.ts";
-import type { ChatLinks } from "./linked-chats.ts";
+import type { Intake } from "./intake.ts";
+import { NotAnUpdate, readUpdate } from "./raw-update.ts";
 import { BodyAborted, BodyTooLarge, readBody } from "./request-body.ts";
-import {
-  nestsDeeperThan,
-  type RoutedUpdate,
-  reducedForLinking,
-  routeUpdate,
-} from "./route-update.ts";
 
 export interface ReceiverOptions {
-  db: Database;
   directory: WebhookDirectory;
-  links: ChatLinks<Transaction>;
-  /** Told the number of every update that is answered 200. */
-  seen: Pick<SeenUpdates, "note" | "record">;
+  intake: Intake;
   /** Counts the requests that do not prove whose they are. */
   failures: FailureLimit;
-  jobs: {
-    enqueue(job: NewJob): Promise<Enqueued>;
-    enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
-  };
   metrics: Metrics;
   log: Logger;
   /** Requests of proven bots under way at once, shared between them. Default 2 000. */
@@ -42,9 +26,6 @@ export interface ReceiverOptions {
 }
 
 const BODY_LIMIT_BYTES = 1_048_576;
-const MAX_DEPTH = 200;
-/** Bot API: ids fit 52 bits. */
-const MAX_UPDATE_ID = 2 ** 52;
 /** What a key that we made may look like: nothing else is looked up. */
 const KEY_SHAPE = /^[A-Za-z0-9_-]{16,128}$/;
 const SECRET_HEADER = "x-telegram-bot-api-secret-token";
@@ -89,7 +70,7 @@ class Unproven extends Refusal {
  * is answered otherwise.
  */
 export function createReceiver(options: ReceiverOptions): Router {
-  const { directory, metrics, log, seen } = options;
+  const { directory, intake, metrics, log } = options;
   const received = metrics.counter({
     name: "heliograph_webhook_requests_total",
     help: "Webhook requests by what became of them.",
@@ -131,57 +112,7 @@ export function createReceiver(options: ReceiverOptions): Router {
 
   async function take(request: Request, owner: WebhookOwner): Promise<string> {
     checkHeaders(request);
-    const body = await readBody(request, BODY_LIMIT_BYTES);
-    const update = parseUpdate(body);
-    const { connectorId, username } = owner;
-    const result = await store(owner, update, routeUpdate(update, connectorId, username), body);
-    // What is not stored leaves its number and nothing else: without it a gap would be seen there.
-    if (result === "unlinked") await seen.record(connectorId, update.update_id);
-    else seen.note(connectorId, update.update_id);
-    return result;
-  }
-
-  async function store(
-    owner: WebhookOwner,
-    update: { update_id: number } & Record<string, unknown>,
-    routed: RoutedUpdate,
-    body: Buffer,
-  ): Promise<string> {
-    const { workspaceId, connectorId } = owner;
-    const updateId = update.update_id;
-    const job: NewJob = {
-      queue: "ingest",
-      lane: routed.lane,
-      workspaceId,
-      kind: "update",
-      urgent: routed.urgent,
-      payload: { connectorId, updateId, updateKind: routed.kind },
-      body,
-      uniqueKey: `${connectorId}/${updateId}`,
-    };
-    if (routed.groupId !== null) {
-      const chat = { workspaceId, connectorId, chatId: routed.groupId };
-      const linked = await options.links.linked(chat);
-      if (!linked && !routed.neededForLinking) return "unlinked";
-      if (!linked) job.body = Buffer.from(JSON.stringify(reducedForLinking(update)));
-    }
-    if (routed.migration !== null) return storeMigration(owner, job, routed.migration);
-    const { duplicate } = await options.jobs.enqueue(job);
-    return duplicate ? "duplicate" : "accepted";
-  }
-
-  /** Rare, so in a transaction of its own: the link moves together with the insert. */
-  async function storeMigration(
-    { workspaceId, connectorId }: WebhookOwner,
-    job: NewJob,
-    migration: { fromChatId: string; toChatId: string },
-  ): Promise<string> {
-    return options.db.transaction(async (tx) => {
-      // Chats first, then the lane: the order in which ingest takes them.
-      await options.links.move(tx, { workspaceId, connectorId, ...migration });
-      const [result] = await options.jobs.enqueueIn(tx, [job]);
-      return result?.duplicate ? "duplicate" : "accepted";
-    });
+    return intake.take(owner, readUpdate(await readBody(request, BODY_LIMIT_BYTES)));
   }
 
   /** The refusal itself, or 429 when there were too many of its kind. */
@@ -225,26 +156,11 @@ function checkHeaders(request: Request): void {
   }
 }
 
-function parseUpdate(body: Buffer): { update_id: number } & Record<string, unknown> {
-  if (nestsDeeperThan(body, MAX_DEPTH)) throw new Refusal(400, "nested too deeply");
-  if (!isUtf8(body)) throw new Refusal(400, "not JSON");
-  let update: unknown;
-  try {
-    update = JSON.parse(body.toString("utf8"));
-  } catch {
-    throw new Refusal(400, "not JSON");
-  }
-  const id = (update as { update_id?: unknown } | null)?.update_id;
-  if (!Number.isSafeInteger(id) || (id as number) < 0 || (id as number) > MAX_UPDATE_ID) {
-    throw new Refusal(400, "no update_id");
-  }
-  return update as { update_id: number } & Record<string, unknown>;
-}
-
 function refusalOf(error: unknown, log: Logger): Refusal {
   if (error instanceof Refusal) return error;
   if (error instanceof BodyTooLarge) return new Refusal(413, "too large");
   if (error instanceof BodyAborted) return new Refusal(400, "aborted");
+  if (error instanceof NotAnUpdate) return new Refusal(400, error.message);
   if (error instanceof Overloaded) return new Refusal(503, "overloaded", 1);
   if (isUnavailable(error)) return new Refusal(503, "database away", 2);
   log.error({ err: error }, "an update could not be stored");

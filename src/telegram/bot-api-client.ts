@@ -13,12 +13,13 @@ export interface BotApiClientOptions {
   timeoutMs?: number;
   /** Largest answer that is read. Default 8 MB: getUpdates gives at most 100 updates. */
   maxAnswerBytes?: number;
+  /** Most connections to the Bot API server at once, all bots together. Default 256. */
+  maxSockets?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_ANSWER_BYTES = 8_000_000;
-/** Connections to the Bot API server at once, all bots together. */
-const MAX_SOCKETS = 256;
+const DEFAULT_MAX_SOCKETS = 256;
 
 /** `callApi` of the bare client: methods newer than Telegraf's types pass through. */
 interface UntypedClient {
@@ -36,7 +37,8 @@ interface UntypedClient {
  */
 export function createBotApiFactory(options: BotApiClientOptions): BotApiFactory {
   const secure = new URL(options.apiRoot).protocol === "https:";
-  const keepAlive = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets: MAX_SOCKETS };
+  const maxSockets = options.maxSockets ?? DEFAULT_MAX_SOCKETS;
+  const keepAlive = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets };
   const agent = secure ? new https.Agent(keepAlive) : new http.Agent(keepAlive);
   const settings = {
     apiRoot: options.apiRoot,

@@ -13,13 +13,14 @@ export interface ProcessOptions {
   logLevel?: string;
   /** One for all processes of an installation. */
   encryptionKeys: string;
+  updatesMode?: "webhook" | "polling";
 }
 
 export const newEncryptionKeys = () => `v1:${randomBytes(32).toString("base64")}`;
 
 /** A process as a Procfile line starts it; resolves once it says that it is up. The caller ends it. */
 export async function startProcess(
-  command: "web" | "ingest" | "outbound",
+  command: "web" | "ingest" | "outbound" | "poller",
   options: ProcessOptions,
 ): Promise<RunningScript> {
   const running = startScript(main, {
@@ -31,6 +32,7 @@ export async function startProcess(
       TELEGRAM_API_ROOT: options.telegramApiRoot,
       ENCRYPTION_KEYS: options.encryptionKeys,
       ADMIN_TOKEN: options.adminToken,
+      UPDATES_MODE: options.updatesMode,
       LOG_LEVEL: options.logLevel ?? "info",
     },
   });

@@ -38,6 +38,8 @@ export interface TestSystemOptions {
   redisUrl?: string;
   /** Default: a fresh database, dropped by `close`. */
   databaseUrl?: string;
+  /** Default: webhook. Polling needs a poller beside it: the test's own. */
+  updatesMode?: Config["updatesMode"];
   /** Default: ingest and outbound run in this process. */
   pools?: boolean;
   sandbox?: SandboxOptions;
@@ -60,7 +62,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     encryptionKeys: [{ version: 1, key: randomBytes(32) }],
     adminToken: "the-administrator",
     logLevel: "silent",
-    updatesMode: "webhook",
+    updatesMode: options.updatesMode ?? "webhook",
   };
   const system = openSystem(config, "test", 20);
   await migrateTransport(system.db);
@@ -115,7 +117,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
         id: account.id,
         token: account.token,
         connectorId: id,
-        webhookPath: new URL(webhookUrl ?? "").pathname,
+        webhookPath: webhookUrl === null ? "" : new URL(webhookUrl).pathname,
         secret,
       };
     },
