@@ -105,7 +105,7 @@ export function flameGraphSvg(root: Frame, title: string): string {
   };
   draw(root, 0, 0);
   const height = (depth + 3) * ROW;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="11"><title>${escaped(title)}</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <text x="4" y="13" font-weight="bold">${escaped(title)}</text>
 <g transform="translate(0 ${ROW + 4})">
