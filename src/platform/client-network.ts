@@ -18,7 +18,9 @@ export function clientNetwork(request: {
 /** The network of an address: `192.0.2.1`, `2001:db8:0:1::/64`, or `unknown` for what is none. */
 export function networkOf(address: string): string {
   const bare = address.replace(/%.*$/s, "");
-  if (isIPv4(bare)) return bare;
+  // As a server that listens on both has it: the common case, so the short way.
+  const mapped = bare.startsWith("::ffff:") ? bare.slice(7) : bare;
+  if (isIPv4(mapped)) return mapped;
   if (!isIPv6(bare)) return "unknown";
   const groups = groupsOf(bare);
   const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;

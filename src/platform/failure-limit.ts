@@ -90,17 +90,18 @@ export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
   return {
     failed: async ({ network, target }) => {
       // The narrowest first: one sender alone does not use up what others have.
-      const keys = { network, ...(target === undefined ? {} : { target }), all: "all" };
-      const counted = Object.entries(keys).map(([kind, value]) => ({ kind, key: keyOf(value) }));
+      const counted: [kind: string, value: string][] = [["network", network]];
+      if (target !== undefined) counted.push(["target", target]);
+      counted.push(["all", ""]);
       const nowMs = clock();
-      for (const { kind, key } of counted) {
-        const waitMs = (spent.get(`${kind} ${key}`) ?? 0) - nowMs;
+      for (const [kind, value] of counted) {
+        const waitMs = (spent.get(`${kind} ${value}`) ?? 0) - nowMs;
         if (waitMs > 0) return refuse(kind, waitMs, nowMs);
       }
-      for (const { kind, key } of counted) {
-        const waitMs = (await counts[kind]?.add(key)) ?? 0;
+      for (const [kind, value] of counted) {
+        const waitMs = (await counts[kind]?.add(keyOf(value))) ?? 0;
         if (waitMs === 0) continue;
-        remember(`${kind} ${key}`, clock() + waitMs);
+        remember(`${kind} ${value}`, clock() + waitMs);
         return refuse(kind, waitMs, nowMs);
       }
       return 0;
@@ -108,5 +109,5 @@ export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
   };
 }
 
-/** Neither an address nor a webhook's key stands anywhere else in the clear. */
+/** Neither an address nor a connector stands in the store in the clear. */
 const keyOf = (value: string) => sha256(value).toString("base64url").slice(0, 22);
