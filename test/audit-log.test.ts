@@ -110,6 +110,16 @@ describe("every change leaves an entry: who, what, and in which request", () => 
       subject_id: id,
       details: { fields: ["name", "description"] },
     });
+    await call("POST", `/v1/connectors/${id}/test`);
+    expect(await newest("connector.tested")).toMatchObject({ ...byKey(), subject_id: id });
+    const { token } = world.sandbox.revokeToken(account.id);
+    const rotated = await call("POST", `/v1/connectors/${id}/token`, { botToken: token });
+    expect(rotated.status).toBe(200);
+    expect(await newest("connector.token_replaced")).toMatchObject({
+      ...byKey(),
+      subject_id: id,
+      details: {},
+    });
     await call("PUT", `/v1/connectors/${id}/chats/-1009`, { linked: true, purpose: "support" });
     expect(await newest("chat.linked")).toMatchObject({
       ...byKey(),
@@ -118,7 +128,13 @@ describe("every change leaves an entry: who, what, and in which request", () => 
     });
     await call("PUT", `/v1/connectors/${id}/chats/-1009`, { linked: false });
     expect(await newest("chat.unlinked")).toMatchObject({ subject_id: "-1009" });
+    const message = { connectorId: id, chatId: "76", text: PRIVATE, sendAt: LATER };
+    await call("POST", "/v1/messages", message);
     await call("DELETE", `/v1/connectors/${id}`);
+    expect(await newest("jobs.cancelled")).toMatchObject({
+      ...byKey(),
+      details: { count: 1, queue: "outbound", lane: id },
+    });
     const removed = { ...byKey(), subject_id: id, details: { webhookRemoved: true } };
     expect(await newest("connector.removed")).toMatchObject(removed);
     const before = await entries();

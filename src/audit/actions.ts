@@ -31,6 +31,7 @@ export const AUDIT_ACTIONS = {
   "connector.abandoned": { subject: "connector", details: [] },
   "connector.updated": { subject: "connector", details: ["fields"] },
   "connector.token_replaced": { subject: "connector", details: [] },
+  "connector.tested": { subject: "connector", details: [] },
   // Somebody else changed the webhook at Telegram; it is registered again.
   "connector.webhook_drifted": { subject: "connector", details: ["isOfKinds"] },
   "connector.removed": { subject: "connector", details: ["webhookRemoved"] },

@@ -327,7 +327,10 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
 
     test: async (workspaceId, id) => {
       const row = await find(workspaceId, id);
-      return row === undefined ? null : testConnection({ db, botApis, isPolling }, row);
+      if (row === undefined) return null;
+      // It may send a message.
+      await audit(db, { workspaceId, action: "connector.tested", subjectId: id });
+      return testConnection({ db, botApis, isPolling }, row);
     },
 
     remove: async (workspaceId, id) => {

@@ -45,7 +45,7 @@ export interface RotationOptions extends RegistrarOptions {
   botApi: BotApiFactory;
   /** What was paused for the old token need not wait any longer. */
   onReplaced(connector: { workspaceId: string; connectorId: string }): Promise<unknown>;
-  /** Told in the transaction that replaces the token. */
+  /** Told of every change, in its transaction. */
   audit: RecordAudit;
   log: Logger;
 }
@@ -89,7 +89,8 @@ RETURNING ${COLUMNS}`;
 
 const REFUSED = `/* connectors.new-token-refused */
 UPDATE connectors SET status = 'disabled', status_detail = $4, updated_at = now()
-WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'active')`;
+WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'active')
+RETURNING 1 AS yes`;
 
 /** Telegram did not take the webhook for certain: nobody need wait for the claim to run out. */
 const RELEASE = `/* connectors.release-claim */
@@ -172,7 +173,7 @@ export function createRotation(options: RotationOptions) {
       return await register(options, api, claimed);
     } catch (error) {
       if (error instanceof Overtaken) return await asItIsNow(db, ids);
-      return await withoutWebhook(db, claimed, error);
+      return await withoutWebhook(options, claimed, error);
     } finally {
       // A drain whose calls were still under way with the old token may have put off the rest since.
       await goOn(ids);
@@ -188,14 +189,19 @@ async function asItIsNow(db: Queryable, ids: readonly [string, string]): Promise
 
 /** The token is in use, its webhook is not: what the caller is told, and what is done about it. */
 async function withoutWebhook(
-  db: Queryable,
+  { db, audit }: RotationOptions,
   { row, secret }: Claim,
   error: unknown,
 ): Promise<Rotated> {
   const ours = [row.workspace_id, row.id, sha256(secret)];
   if (isRefusal(error)) {
     const detail = "Telegram refuses the bot's token; replace it in the connector.";
-    await db.query(REFUSED, [...ours, detail]);
+    await db.transaction(async (tx) => {
+      const [disabled] = await tx.query(REFUSED, [...ours, detail]);
+      if (disabled === undefined) return;
+      const { workspace_id: workspaceId, id: subjectId } = row;
+      await audit(tx, { workspaceId, action: "connector.disabled", subjectId });
+    });
     throw tokenRefused("it was good a moment ago, and is stored, but the connector is disabled");
   }
   const isTelegrams = error instanceof BotApiError;

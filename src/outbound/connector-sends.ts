@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/index.ts";
 import { cancelLane, type Job, type Ledger } from "../jobs/index.ts";
 import { type Database, fewRows, type Transaction } from "../platform/index.ts";
 
@@ -25,6 +26,11 @@ async function cancelMessages(tx: Transaction, jobs: Job[]): Promise<void> {
     jobs.map((job) => String(job.payload.messageId)),
     DISCONNECTED,
   ]);
+  const [first] = jobs;
+  if (first === undefined) return;
+  const { workspaceId, queue, lane } = first;
+  const details = { count: jobs.length, queue, lane };
+  await recordAudit(tx, { workspaceId, action: "jobs.cancelled", details });
 }
 
 /** What a change of a bot's credentials means for its messages that wait. */
