@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { listEntries, recordAudit, startAuditSealer } from "../src/audit/index.ts";
 import { createKeyring, type Database, openDatabase, silentLogger } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
+import { rowsRead } from "./support/rows-read.ts";
 
 /**
  * The log only grows. What a page of it costs, or a turn of the sealer, must not: a statement that read
@@ -43,22 +44,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Rows read by `work`, by whatever way. */
-async function reads(work: () => Promise<unknown>): Promise<number> {
-  const read = async () => {
-    await db.query("SELECT pg_stat_force_next_flush()");
-    await db.query("SELECT 1");
-    const [row] = await db.query<{ read: string }>(
-      `SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname = ANY ($1))
-         + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = ANY ($1)) AS read`,
-      [TABLES],
-    );
-    return Number(row?.read);
-  };
-  const before = await read();
-  await work();
-  return (await read()) - before;
-}
+const reads = (work: () => Promise<unknown>) => rowsRead(db, TABLES, work);
 
 const list = (filter: object, before?: { at: string; id: string }) => () =>
   listEntries(db, { workspaceId, ...filter }, { limit: 20, before });

@@ -6,6 +6,7 @@ import { listProcesses, traceJob } from "../src/jobs/index.ts";
 import { sendFigures } from "../src/outbound/index.ts";
 import { type Database, openDatabase } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
+import { rowsRead } from "./support/rows-read.ts";
 
 /**
  * A page of the console is looked at while the tables are at their largest, and perhaps without
@@ -70,22 +71,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Rows read by `work`, by whatever way. */
-async function reads(work: () => Promise<unknown>): Promise<number> {
-  const read = async () => {
-    await db.query("SELECT pg_stat_force_next_flush()");
-    await db.query("SELECT 1");
-    const [row] = await db.query<{ read: string }>(
-      `SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname = ANY ($1))
-         + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = ANY ($1)) AS read`,
-      [TABLES],
-    );
-    return Number(row?.read);
-  };
-  const before = await read();
-  await work();
-  return (await read()) - before;
-}
+const reads = (work: () => Promise<unknown>) => rowsRead(db, TABLES, work);
 
 test.each([
   ["a job's causes and effects", () => traceJob(db, { workspaceId, id: "19998" }), 30],

@@ -4,6 +4,7 @@ import { releaseLeases } from "../src/jobs/lease.ts";
 import { takeLeases } from "../src/jobs/take-leases.ts";
 import { type Database, openDatabase } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
+import { rowsReadSoFar } from "./support/rows-read.ts";
 
 /**
  * A lease with its first claim reads the lanes it names and their first jobs, whatever else waits and
@@ -44,14 +45,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-async function rowsRead(): Promise<number> {
-  const [row] = await database.db.query<{ read: string }>(
-    `SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname = ANY ($1))
-       + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = ANY ($1)) AS read`,
-    [TABLES],
-  );
-  return Number(row?.read);
-}
+const rowsRead = () => rowsReadSoFar(database.db, TABLES);
 
 /** Takes the named lanes with their first claims, and gives them back; answers what taking them read. */
 async function readsOfTaking(db: Database): Promise<number> {

@@ -6,6 +6,7 @@ import { createReplySink } from "../src/outbound/index.ts";
 import { type Database, openDatabase, silentLogger } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { drainOnce } from "./support/drain-once.ts";
+import { rowsReadSoFar } from "./support/rows-read.ts";
 import { waitFor } from "./support/wait-for.ts";
 
 /**
@@ -103,15 +104,7 @@ async function grow(): Promise<void> {
   await db.close();
 }
 
-/** Rows read so far from these tables, by whatever way; of sessions that have ended. */
-async function rowsRead(): Promise<number> {
-  const [row] = await database.db.query<{ read: string }>(
-    `SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname = ANY ($1))
-       + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = ANY ($1)) AS read`,
-    [TABLES],
-  );
-  return Number(row?.read);
-}
+const rowsRead = () => rowsReadSoFar(database.db, TABLES);
 
 /** Rows read by a batch of updates of chats that are new. */
 async function readsOfBatch(db: Database, firstChat: number): Promise<number> {

@@ -8,7 +8,7 @@ const MAX_SESSION_HOURS = 8_760;
 const MAX_KINDS = 20;
 const DAY_MS = 24 * 3_600_000;
 const MAX_DEBUG_MS = 30 * DAY_MS;
-/** As many as any message has: see the outbound queue's policy. */
+/** Fewer than a message has otherwise (the outbound queue's policy): who looks closely does not wait. */
 const MAX_ATTEMPTS = 10;
 
 const kind = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, "a kind is a word like critical");
