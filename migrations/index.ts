@@ -10,6 +10,7 @@ import { migration as updateWatch } from "./0007_update_watch.ts";
 import { migration as audit } from "./0008_audit.ts";
 import { migration as failureCounts } from "./0009_failure_counts.ts";
 import { migration as polling } from "./0010_polling.ts";
+import { migration as tenancy } from "./0011_tenancy.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -22,4 +23,5 @@ export const migrations: Migration[] = [
   audit,
   failureCounts,
   polling,
+  tenancy,
 ];

@@ -38,6 +38,7 @@ export function serveRoutes(routes: Route[], services: Services): Router {
       );
       if (route.body !== undefined) await readJson(parseJson, request, response);
       const call = {
+        db: services.db,
         services,
         principal,
         params: check(route.params, request.params, "path"),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { KeyScope } from "../connectors/index.ts";
+import type { Transactor } from "../platform/index.ts";
 import type { Services } from "./services.ts";
 
 /** A workspace by one of its keys. */
@@ -26,7 +27,9 @@ export interface Answer {
 
 /** What a handler gets: everything checked already. */
 export interface Call<Params, Query, Body> {
-  services: Services;
+  /** Sees what the caller may see: a workspace's own rows, or all of them for an administrator. */
+  db: Transactor;
+  services: Omit<Services, "db">;
   principal: Principal;
   params: Params;
   query: Query;

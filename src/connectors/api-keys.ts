@@ -1,5 +1,5 @@
 import { recordAudit } from "../audit/index.ts";
-import { type Database, newApiKey, Problem, type Queryable, sha256 } from "../platform/index.ts";
+import { newApiKey, Problem, type Queryable, sha256, type Transactor } from "../platform/index.ts";
 import { type KeyGrant, type KeyScope, refusedGrant } from "./key-scopes.ts";
 
 /** A key as it is listed: never the key itself, of which only the SHA-256 is kept. */
@@ -56,7 +56,7 @@ export interface KeyRequest extends KeyGrant {
 }
 
 /** Null when there is no such workspace. Throws `Problem` 403 for more than the granting key has. */
-export async function createApiKey(db: Database, request: KeyRequest): Promise<NewApiKey | null> {
+export async function createApiKey(db: Transactor, request: KeyRequest): Promise<NewApiKey | null> {
   return db.transaction(async (tx) => {
     if (request.grantedBy !== null) await assertMayGrant(tx, request, request.grantedBy);
     return insertApiKey(tx, request);
@@ -124,7 +124,7 @@ RETURNING workspace_id`;
  * process refuses the key within a second.
  */
 export async function revokeApiKey(
-  db: Database,
+  db: Transactor,
   { workspaceId, id }: { workspaceId?: string; id: string },
 ): Promise<boolean> {
   return db.transaction(async (tx) => {

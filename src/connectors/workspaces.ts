@@ -1,5 +1,5 @@
 import { INSTALLATION, recordAudit } from "../audit/index.ts";
-import type { Database } from "../platform/index.ts";
+import type { Transactor } from "../platform/index.ts";
 import { insertApiKey } from "./api-keys.ts";
 import { KEY_SCOPES } from "./key-scopes.ts";
 
@@ -14,7 +14,7 @@ export interface NewWorkspace {
  * Creates a workspace with its first API key, which may do everything. The installation's audit log
  * says so too: it knows of a workspace even if its own log were gone.
  */
-export async function createWorkspace(db: Database, name: string): Promise<NewWorkspace> {
+export async function createWorkspace(db: Transactor, name: string): Promise<NewWorkspace> {
   return db.transaction(async (tx) => {
     const [row] = await tx.query<{ id: string }>(
       "INSERT INTO workspaces (name) VALUES ($1) RETURNING id",

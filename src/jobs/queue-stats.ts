@@ -1,4 +1,4 @@
-import type { Database } from "../platform/index.ts";
+import type { Transactor } from "../platform/index.ts";
 import { pausedQueues } from "./paused-queues.ts";
 import { queueCounts } from "./queue-counts.ts";
 import { placeOf, SHELF, type Standing, shelfOf } from "./shelf.ts";
@@ -98,7 +98,7 @@ const latencies = (workspaceId: string | undefined) => `WITH ${UNFILED}
   GROUP BY q.queue`;
 
 /** Every queue's figures; of one workspace, or of all of them. */
-export async function queueStats(db: Database, workspaceId?: string): Promise<QueueStats[]> {
+export async function queueStats(db: Transactor, workspaceId?: string): Promise<QueueStats[]> {
   const tenant = workspaceId ?? null;
   const shelves = (standing: Standing) => QUEUES.map((queue) => shelfOf(queue, standing));
   const completedShelves = shelves("completed");

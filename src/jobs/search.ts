@@ -1,4 +1,4 @@
-import type { Database } from "../platform/index.ts";
+import type { Transactor } from "../platform/index.ts";
 import {
   isJobId,
   JobSearch,
@@ -57,7 +57,7 @@ const VIEW = `j.id, j.workspace_id AS "workspaceId", j.queue, j.lane, j.kind,
  * in order, and the planner is not asked whether it would rather do something else.
  */
 async function search<Row extends object>(
-  db: Database,
+  db: Transactor,
   { which, window }: { which: WhichJobs; window: SearchWindow },
   sqlOf: (found: string) => string,
 ): Promise<Row[]> {
@@ -78,7 +78,7 @@ async function search<Row extends object>(
 
 /** What matches, newest first; `beforeId` continues after the last id of the page before. */
 export async function listJobs(
-  db: Database,
+  db: Transactor,
   filter: WhichJobs,
   page: { limit: number; beforeId?: JobId },
 ): Promise<JobView[]> {
@@ -100,7 +100,7 @@ const MAX_ATTEMPTS_SHOWN = 200;
 
 /** A job with its latest failed attempts, oldest first; null when there is none (for this workspace). */
 export async function getJob(
-  db: Database,
+  db: Transactor,
   { id, workspaceId }: { id: JobId; workspaceId?: string },
 ): Promise<(JobView & { attemptLog: AttemptView[] }) | null> {
   if (!isJobId(id)) return null;
@@ -129,7 +129,7 @@ export interface FoundJob {
 
 /** What matches, with the lanes to be locked; in the order of ids. */
 export async function findJobs(
-  db: Database,
+  db: Transactor,
   which: WhichJobs,
   window: SearchWindow,
 ): Promise<FoundJob[]> {
@@ -156,7 +156,7 @@ export interface Count {
 const MAX_COUNTED = 10_000;
 
 /** Counts what matches: exactly where counts are kept, otherwise up to 10 000. */
-export async function countJobs(db: Database, which: WhichJobs): Promise<Count> {
+export async function countJobs(db: Transactor, which: WhichJobs): Promise<Count> {
   const { workspaceId, queue, states, ...others } = which;
   if (Object.values(others).every((value) => value === undefined)) {
     const count = await db.transaction(async (tx) => {

@@ -28,7 +28,8 @@ export interface TransactionOptions {
   lockTimeoutMs?: number;
 }
 
-export interface Database extends Queryable {
+/** What can run statements, and several of them as one. */
+export interface Transactor extends Queryable {
   /**
    * Runs `work` inside a transaction and commits it. Anything thrown rolls back.
    * Serialization failures and deadlocks (40001, 40P01) are tried again, three times in all,
@@ -38,6 +39,9 @@ export interface Database extends Queryable {
     work: (tx: Transaction) => Promise<Result>,
     options?: TransactionOptions,
   ): Promise<Result>;
+}
+
+export interface Database extends Transactor {
   /** A connection of its own, for LISTEN or session state. The caller ends it. */
   connect(): Promise<pg.Client>;
   readonly pool: pg.Pool;

@@ -60,18 +60,18 @@ export const auditRoutes = [
       ...pageQuery,
     }),
     success: { status: 200, schema: pageOf(entrySchema) },
-    handler: async ({ services, principal, query }) => {
+    handler: async ({ db, principal, query }) => {
       const { limit, cursor, workspaceId: named, ...filter } = query;
       const workspaceId = chainOf(principal, named);
       const page = { limit: limit + 1, before: placeOf(cursor) };
-      const rows = await listEntries(services.db, { workspaceId, ...filter }, page);
+      const rows = await listEntries(db, { workspaceId, ...filter }, page);
       const data = rows.slice(0, limit);
       const last = data.at(-1);
       const more = rows.length > limit && last !== undefined;
       // Whom and what somebody looked for is not kept: it may be anything that they typed.
       const { action, from, to } = filter;
       const details = { action, from, to, count: data.length };
-      await recordAudit(services.db, { workspaceId, action: "audit.listed", details });
+      await recordAudit(db, { workspaceId, action: "audit.listed", details });
       return {
         status: 200,
         body: { data, nextCursor: more ? encodeCursor(`${last.at} ${last.id}`) : null },

@@ -150,11 +150,11 @@ export const connectorRoutes = [
       purpose: z.enum(["support", "compliance"]).optional(),
     }),
     success: { status: 200, schema: chatSchema },
-    handler: async ({ services, principal, params, body }) => {
+    handler: async ({ db, services, principal, params, body }) => {
       const workspaceId = workspaceOf(principal);
       found(await services.connectors.get(workspaceId, params.id));
       const link = { workspaceId, connectorId: params.id, chatId: params.chatId, ...body };
-      const chat = await services.db.transaction((tx) => setChatLink(tx, link));
+      const chat = await db.transaction((tx) => setChatLink(tx, link));
       return { status: 200, body: chat };
     },
   }),
@@ -167,14 +167,14 @@ export const connectorRoutes = [
     params: idParams,
     query: z.strictObject(pageQuery),
     success: { status: 200, schema: pageOf(chatSchema) },
-    handler: async ({ services, principal, params, query }) => {
+    handler: async ({ db, services, principal, params, query }) => {
       const workspaceId = workspaceOf(principal);
       found(await services.connectors.get(workspaceId, params.id));
       const request = { workspaceId, connectorId: params.id, ...query };
-      const page = await cursorChecked(listChats(services.db, request));
+      const page = await cursorChecked(listChats(db, request));
       const details = { count: page.data.length };
       const look = { action: "chats.listed", subjectId: params.id, details } as const;
-      await recordAudit(services.db, { workspaceId, ...look });
+      await recordAudit(db, { workspaceId, ...look });
       return { status: 200, body: page };
     },
   }),

@@ -39,9 +39,8 @@ export const conversationRoutes = [
         }),
       ),
     },
-    handler: async ({ services, principal, query }) => {
+    handler: async ({ db, principal, query }) => {
       const workspaceId = workspaceOf(principal);
-      const { db } = services;
       const page = await cursorChecked(listConversations(db, { workspaceId, ...query }));
       const { connectorId, chatId } = query;
       const details = { connectorId, chatId, count: page.data.length };
@@ -102,16 +101,16 @@ export const conversationRoutes = [
         }),
       ),
     },
-    handler: async ({ services, principal, params, query }) => {
+    handler: async ({ db, principal, params, query }) => {
       const workspaceId = workspaceOf(principal);
       const request = { workspaceId, conversationId: params.id, ...query };
-      const page = await cursorChecked(listMessages(services.db, request));
+      const page = await cursorChecked(listMessages(db, request));
       if (page === null) {
         throw new Problem(404, "Not found", "This workspace has no such conversation.");
       }
       const details = { count: page.data.length };
       const look = { action: "messages.listed", subjectId: params.id, details } as const;
-      await recordAudit(services.db, { workspaceId, ...look });
+      await recordAudit(db, { workspaceId, ...look });
       return { status: 200, body: page };
     },
   }),

@@ -78,11 +78,11 @@ export const jobRoutes = [
     summary: "Searches the ledger, newest first.",
     query: z.strictObject({ ...filterShape, ...pageQuery }),
     success: { status: 200, schema: pageOf(jobSchema) },
-    handler: async ({ services, principal, query }) => {
+    handler: async ({ db, principal, query }) => {
       const { limit, cursor, ...filter } = query;
       const beforeId = decodeCursor(cursor, JOB_ID_SHAPE);
       const page = { limit: limit + 1, beforeId };
-      const rows = await listJobs(services.db, filterOf(principal, filter), page);
+      const rows = await listJobs(db, filterOf(principal, filter), page);
       const data = rows.slice(0, limit);
       const last = data.at(-1);
       const more = rows.length > limit && last !== undefined;
@@ -97,8 +97,8 @@ export const jobRoutes = [
     summary: "One job, with its failed attempts.",
     params: idParams,
     success: { status: 200, schema: jobSchema },
-    handler: async ({ services, principal, params }) => {
-      const job = await getJob(services.db, { id: params.id, ...scopeOf(principal) });
+    handler: async ({ db, principal, params }) => {
+      const job = await getJob(db, { id: params.id, ...scopeOf(principal) });
       if (job === null) throw noJob();
       return { status: 200, body: job };
     },
@@ -112,13 +112,13 @@ export const jobRoutes = [
       summary,
       params: idParams,
       success: { status: 200, schema: jobSchema },
-      handler: async ({ services, principal, params }) => {
+      handler: async ({ db, services, principal, params }) => {
         const which = { id: params.id, ...scopeOf(principal) };
-        if ((await getJob(services.db, which)) === null) throw noJob();
+        if ((await getJob(db, which)) === null) throw noJob();
         if ((await services.jobs.ledger[action](which)) === 0) {
           throw new Problem(409, "Not in that state", `Only a ${from} job can be changed so.`);
         }
-        return { status: 200, body: await getJob(services.db, which) };
+        return { status: 200, body: await getJob(db, which) };
       },
     }),
     defineRoute({

@@ -58,8 +58,8 @@ export const keyRoutes = [
       workspaceId: ofWorkspace,
     }),
     success: { status: 201, schema: keySchema.extend({ apiKey: z.string() }) },
-    handler: async ({ services, principal, body }) => {
-      const key = await createApiKey(services.db, {
+    handler: async ({ db, principal, body }) => {
+      const key = await createApiKey(db, {
         workspaceId: keysOf(principal, body.workspaceId),
         name: body.name,
         scopes: body.scopes as KeyScope[],
@@ -78,11 +78,11 @@ export const keyRoutes = [
     summary: "Lists the keys that were not revoked; the keys themselves are not kept.",
     query: z.strictObject({ ...pageQuery, workspaceId: ofWorkspace }),
     success: { status: 200, schema: pageOf(keySchema) },
-    handler: async ({ services, principal, query }) => {
+    handler: async ({ db, principal, query }) => {
       const afterId = decodeCursor(query.cursor, UUID_SHAPE);
       const workspaceId = keysOf(principal, query.workspaceId);
       const page = { limit: query.limit + 1, afterId };
-      const rows = await listApiKeys(services.db, workspaceId, page);
+      const rows = await listApiKeys(db, workspaceId, page);
       const data = rows.slice(0, query.limit);
       const last = data.at(-1);
       const more = rows.length > query.limit && last !== undefined;
@@ -97,9 +97,9 @@ export const keyRoutes = [
     summary: "Revokes a key: every process refuses it within a second.",
     params: z.object({ id: uuid }),
     success: { status: 200, schema: z.object({ revoked: z.literal(true) }) },
-    handler: async ({ services, principal, params }) => {
+    handler: async ({ db, principal, params }) => {
       const workspaceId = principal.kind === "workspace" ? principal.workspaceId : undefined;
-      if (!(await revokeApiKey(services.db, { workspaceId, id: params.id }))) {
+      if (!(await revokeApiKey(db, { workspaceId, id: params.id }))) {
         throw new Problem(404, "Not found", "There is no such key.");
       }
       return { status: 200, body: { revoked: true } };

@@ -56,9 +56,9 @@ export const messageRoutes = [
     summary: "Queues a message; its outcome is at GET /v1/messages/:id.",
     body: newMessage,
     success: { status: 202, schema: z.object({ id: z.string(), state: z.string() }) },
-    handler: async ({ services, principal, body, idempotency }) => {
+    handler: async ({ db, services, principal, body, idempotency }) => {
       const workspaceId = workspaceOf(principal);
-      const { db, connectors, jobs } = services;
+      const { connectors, jobs } = services;
       const message: NewMessage = {
         ...body,
         workspaceId,
@@ -103,10 +103,10 @@ export const messageRoutes = [
         error: z.string().optional(),
       }),
     },
-    handler: async ({ services, principal, params }) => {
+    handler: async ({ db, principal, params }) => {
       const workspaceId = workspaceOf(principal);
       const known = uuid.safeParse(params.id).success;
-      const message = known ? await getMessage(services.db, { workspaceId, id: params.id }) : null;
+      const message = known ? await getMessage(db, { workspaceId, id: params.id }) : null;
       if (message === null) {
         throw new Problem(404, "Not found", "This workspace has no such message.");
       }

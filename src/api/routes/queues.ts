@@ -34,9 +34,9 @@ export const queueRoutes = [
         ),
       }),
     },
-    handler: async ({ services, principal }) => ({
+    handler: async ({ db, principal }) => ({
       status: 200,
-      body: { data: await queueStats(services.db, scopeOf(principal).workspaceId) },
+      body: { data: await queueStats(db, scopeOf(principal).workspaceId) },
     }),
   }),
   defineRoute({

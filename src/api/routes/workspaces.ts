@@ -13,9 +13,9 @@ export const workspaceRoutes = [
       status: 201,
       schema: z.object({ id: z.string(), name: z.string(), apiKey: z.string() }),
     },
-    handler: async ({ services, body }) => ({
+    handler: async ({ db, body }) => ({
       status: 201,
-      body: await createWorkspace(services.db, body.name),
+      body: await createWorkspace(db, body.name),
     }),
   }),
 ];
