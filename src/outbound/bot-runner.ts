@@ -47,7 +47,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       const chatId = chatOf(job);
       const nextMs = this.pace.nextAtMs(chatId, nowMs);
       if (nextMs <= nowMs) {
-        this.pace.record(chatId, nowMs);
+        this.pace.choose(chatId, nowMs);
         return { job };
       }
       waitUntilMs = Math.min(waitUntilMs, nextMs);
@@ -59,7 +59,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     // Sent after all by a holder that was believed dead, or gone: there is nothing to send.
     if (attempt === null) return { type: "complete" };
     const startedMs = performance.now();
-    const result = await this.send(attempt, signal);
+    const result = await this.send(attempt, chatOf(job), signal);
     const runMs = performance.now() - startedMs;
     this.options.observe(result, runMs);
     tellOfCall(this.options.calls, job, attempt, result, runMs);
@@ -96,7 +96,11 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return { outcome: result.outcome, own: { ...attempt, result } };
   }
 
-  private async send(attempt: SendAttempt, signal: AbortSignal): Promise<SendResult> {
+  private async send(
+    attempt: SendAttempt,
+    pacedChatId: string | null,
+    signal: AbortSignal,
+  ): Promise<SendResult> {
     const { message } = attempt;
     const { botApiFor, bot, calls } = this.options;
     // A process that was stopped since may have a successor that has judged this attempt.
@@ -105,7 +109,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const call = async (params: { method: string; payload: Record<string, unknown> }) => {
       const api = await botApiFor(bot.connectorId);
       const limits = { timeoutMs, signal };
-      return api.call(params.method, params.payload, limits);
+      const answer = api.call(params.method, params.payload, limits);
+      this.pace.leave(pacedChatId, systemClock());
+      return answer;
     };
     try {
       return sentResult(await call(callOf(message)));
@@ -122,7 +128,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     message: MessageRow,
     call: (params: ReturnType<typeof callOf>) => Promise<unknown>,
   ): Promise<SendResult> {
-    this.pace.record(message.chat_id, systemClock());
+    this.pace.choose(message.chat_id, systemClock());
     try {
       const answer = await call(callOf({ ...message, format: "plain" }));
       return sentResult(answer, "Sent as plain text: Telegram could not read its formatting.");

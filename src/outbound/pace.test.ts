@@ -58,6 +58,41 @@ describe("the pace", () => {
     );
   });
 
+  test("counts what leaves when it leaves, however long that was after it was chosen", () => {
+    const bot = { count: 4, perMs: 1_000 };
+    const delays = fc.array(fc.integer({ min: 0, max: 2_500 }), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(delays, fc.integer({ min: 1, max: 50 }), (delaysMs, stepMs) => {
+        const pace = new Pace({ bot: [bot], chat: [], group: [] });
+        const waiting = [...delaysMs];
+        const leaving: { chat: string; atMs: number }[] = [];
+        const left: number[] = [];
+        for (let nowMs = 0; waiting.length + leaving.length > 0; nowMs += stepMs) {
+          for (const one of leaving.filter(({ atMs }) => atMs <= nowMs)) {
+            pace.leave(one.chat, nowMs);
+            left.push(nowMs);
+            leaving.splice(leaving.indexOf(one), 1);
+          }
+          while (waiting.length > 0 && pace.botNextAtMs(nowMs) <= nowMs) {
+            const chat = String(waiting.length);
+            pace.choose(chat, nowMs);
+            leaving.push({ chat, atMs: nowMs + (waiting.shift() ?? 0) });
+          }
+        }
+        for (let n = bot.count; n < left.length; n++) {
+          expect((left[n] ?? 0) - (left[n - bot.count] ?? 0)).toBeGreaterThanOrEqual(bot.perMs);
+        }
+      }),
+    );
+  });
+
+  test("does not wait for ever for what was chosen and never left", () => {
+    const pace = new Pace({ bot: [{ count: 1, perMs: 1_000 }], chat: [], group: [] });
+    pace.choose("11", 0);
+    expect(pace.botNextAtMs(4_000)).toBe(5_000);
+    expect(pace.botNextAtMs(5_000)).toBe(5_000);
+  });
+
   test("holds only move forward, and there is always a next time", () => {
     fc.assert(
       fc.property(

@@ -16,7 +16,7 @@ export interface PaceLimits {
 
 /** A little longer than documented, because requests arrive less evenly than they leave. */
 export const DOCUMENTED_LIMITS: PaceLimits = {
-  bot: [{ count: 29, perMs: 1_000 }],
+  bot: [{ count: 29, perMs: 1_050 }],
   chat: [{ count: 3, perMs: 3_300 }],
   group: [
     { count: 3, perMs: 3_300 },
@@ -27,8 +27,17 @@ export const DOCUMENTED_LIMITS: PaceLimits = {
 /** Chats are dropped from memory once nothing of them can matter any more. */
 const MAX_CHATS = 10_000;
 
+/** What was chosen and has not left after this long will not: it counts no more. */
+const IN_HAND_MS = 5_000;
+
 class SlidingWindows {
   private sent: number[] = [];
+  /**
+   * When that was chosen which has yet to leave: its attempt is committed first, which takes a while
+   * where the database is busy. It counts as sent at whatever moment is asked about, since it may
+   * leave right then.
+   */
+  private inHand: number[] = [];
   private readonly windows: Window[];
   private readonly longestMs: number;
 
@@ -39,12 +48,24 @@ class SlidingWindows {
 
   /** The earliest time, not before `nowMs`, at which one more may leave. */
   nextAtMs(nowMs: number): number {
+    const inHand = this.inHand.filter((chosenMs) => chosenMs > nowMs - IN_HAND_MS).length;
     let nextMs = nowMs;
     for (const { count, perMs } of this.windows) {
-      const first = this.sent[this.sent.length - count];
+      const first = inHand >= count ? nowMs : this.sent[this.sent.length - (count - inHand)];
       if (first !== undefined) nextMs = Math.max(nextMs, first + perMs);
     }
     return nextMs;
+  }
+
+  choose(atMs: number): void {
+    this.inHand = this.inHand.filter((chosenMs) => chosenMs > atMs - IN_HAND_MS);
+    this.inHand.push(atMs);
+  }
+
+  /** The oldest in hand leaves. */
+  leave(atMs: number): void {
+    this.inHand.shift();
+    this.record(atMs);
   }
 
   record(atMs: number): void {
@@ -58,10 +79,13 @@ class SlidingWindows {
   /** What another recorded counts here too. */
   add(other: SlidingWindows): void {
     this.sent = [...this.sent, ...other.sent].sort((a, b) => a - b);
+    this.inHand = [...this.inHand, ...other.inHand].sort((a, b) => a - b);
   }
 
   isIdle(nowMs: number): boolean {
-    return (this.sent.at(-1) ?? Number.NEGATIVE_INFINITY) <= nowMs - this.longestMs;
+    const isOver = (timeMs: number | undefined, lifeMs: number) =>
+      timeMs === undefined || timeMs <= nowMs - lifeMs;
+    return isOver(this.sent.at(-1), this.longestMs) && isOver(this.inHand.at(-1), IN_HAND_MS);
   }
 }
 
@@ -93,16 +117,30 @@ export class Pace {
     return Math.max(botMs, windowMs, this.holds.get(chatId) ?? 0);
   }
 
+  /** It will be sent as soon as it may; `leave` says when it was. */
+  choose(chatId: string | null, atMs: number): void {
+    for (const windows of this.windowsOf(chatId, atMs)) windows.choose(atMs);
+  }
+
+  /** What was chosen leaves now. */
+  leave(chatId: string | null, atMs: number): void {
+    for (const windows of this.windowsOf(chatId, atMs)) windows.leave(atMs);
+  }
+
+  /** Something was sent that nobody chose here: by another holder, or a second time. */
   record(chatId: string | null, atMs: number): void {
-    this.bot.record(atMs);
-    if (chatId === null) return;
+    for (const windows of this.windowsOf(chatId, atMs)) windows.record(atMs);
+  }
+
+  private windowsOf(chatId: string | null, nowMs: number): SlidingWindows[] {
+    if (chatId === null) return [this.bot];
     let chat = this.chats.get(chatId);
     if (chat === undefined) {
-      if (this.chats.size >= MAX_CHATS) this.forgetIdle(atMs);
+      if (this.chats.size >= MAX_CHATS) this.forgetIdle(nowMs);
       chat = new SlidingWindows(isGroupChat(chatId) ? this.limits.group : this.limits.chat);
       this.chats.set(chatId, chat);
     }
-    chat.record(atMs);
+    return [this.bot, chat];
   }
 
   /** Holds a chat, or the bot (`null`). A deadline only moves forward. */
