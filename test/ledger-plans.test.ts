@@ -104,6 +104,7 @@ const SEARCHES: Record<string, JobFilter> = {
   "none, by chat": { chatId: "7" },
   "many, by chat and workspace": { chatId: "1", workspaceId: SMALL },
   "many, by lane": { lane: BIG_BOT },
+  "many, by a chat's lane": { lane: `${BIG_BOT}/c1` },
   "one, by update": { updateId: "20003" },
   "many, by error class": { errorClass: "Timeout" },
   "none, by error class and bot": { errorClass: "Timeout", connectorId: NOBODY },

@@ -170,15 +170,17 @@ export class JobSearch {
     return `"left"(j.lane, 36) COLLATE "C" = ${this.param(id)}`;
   }
 
-  /** A lane that is named by its owner alone shares the owner's index, in the queues that have it. */
+  /**
+   * Only in the queues that have such a lane: in another one, all of the same chat or owner would be
+   * read to find none. A lane that is named by its owner alone shares the owner's index.
+   */
   private ofLane(lane: string): string {
     const name = this.param(lane);
     const subject = subjectOfLane(lane);
-    if (subject !== "") {
-      return this.walk(`${SUBJECT} = ${this.param(subject)} AND (j.lane = ${name}) IS TRUE`);
-    }
-    const known = `EXISTS (SELECT FROM lanes l WHERE l.queue = s.queue AND l.lane = ${name})`;
-    return this.ofOwner(lane, { and: `(j.lane = ${name}) IS TRUE`, shelves: known });
+    const isSo = `(j.lane = ${name}) IS TRUE`;
+    const shelves = `EXISTS (SELECT FROM lanes l WHERE l.queue = s.queue AND l.lane = ${name})`;
+    if (subject === "") return this.ofOwner(lane, { and: isSo, shelves });
+    return this.walk(`${SUBJECT} = ${this.param(subject)} AND ${isSo}`, { shelves });
   }
 
   /** All that an id owns is one workspace's: the first job tells, or a foreign id reads all of it. */
