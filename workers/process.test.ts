@@ -90,7 +90,7 @@ describe("webhooks that are registered again", () => {
   });
 
   test("a failure to look for them ends no web process: it serves, and stops in order", async () => {
-    await database.db.query("ALTER TABLE connectors RENAME COLUMN webhook_url TO elsewhere");
+    await database.owner.query("ALTER TABLE connectors RENAME COLUMN webhook_url TO elsewhere");
     const port = await freePort();
     const web = await startProcess("web", {
       databaseUrl: database.url,
