@@ -52,6 +52,14 @@ async function countAsLogin(url: string): Promise<number> {
   }
 }
 
+test("where nobody has migrated yet there are no roles: a start says what to do", async () => {
+  const db = openDatabase({ url: postgres.url, max: 1 });
+  await expect(assertDatabaseReady(db)).rejects.toThrow(
+    "is not migrated: run `heliograph migrate`",
+  );
+  await db.close();
+});
+
 test("databases of one server that are migrated at the same moment all come to be", async () => {
   await admin("CREATE ROLE maker LOGIN CREATEROLE PASSWORD 'pw'");
   const owned = await Promise.all([1, 2, 3].map(() => databaseOf("maker")));
