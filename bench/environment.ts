@@ -27,6 +27,8 @@ export interface BenchBot {
 /** Durable Postgres (fsync on), Redis with its append-only file, and processes as in production. */
 export interface Environment {
   db: Database;
+  /** As the superuser, for what is beside the system: maintenance, and schemas of others. */
+  owner: Database;
   redisUrl: string | undefined;
   databaseUrl: string;
   port: number;
@@ -55,6 +57,7 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
   const postgres = await startEmbeddedPostgres({ dataFolder: folder, log: silentLogger });
   await migrateAll(postgres.url);
   const db = openDatabase({ url: postgres.url, max: 4 });
+  const owner = openDatabase({ url: postgres.url, max: 1, as: "login" });
   const key = randomBytes(32);
   const keyring = createKeyring([{ version: 1, key }]);
   const children: ChildProcess[] = [];
@@ -95,6 +98,7 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
 
   return {
     db,
+    owner,
     redisUrl,
     databaseUrl: postgres.url,
     port,
@@ -160,7 +164,7 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
     },
     close: async () => {
       for (const child of children) child.kill("SIGKILL");
-      await db.close();
+      await Promise.all([db.close(), owner.close()]);
       await postgres.stop();
       await rm(folder, { recursive: true, force: true });
     },

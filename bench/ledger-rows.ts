@@ -55,7 +55,7 @@ FROM (
   ) jobs_to_be
 ) rows`;
 
-/** Fills an empty ledger; the indexes are made after the rows, which is quicker. */
+/** Fills an empty ledger, as its tables' owner; the indexes are made after the rows, which is quicker. */
 export async function fillLedger(db: Database): Promise<void> {
   const connection = await db.connect();
   try {

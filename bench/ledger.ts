@@ -127,7 +127,7 @@ async function queues(db: Database): Promise<Figure> {
 const ofFullLedger = (measure: (db: Database) => Promise<Figure>) => async () => {
   const environment = await openEnvironment(NOWHERE);
   try {
-    await fillLedger(environment.db);
+    await fillLedger(environment.owner);
     return await measure(environment.db);
   } finally {
     await environment.close();

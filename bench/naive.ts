@@ -13,7 +13,9 @@ await pool.query(`
   CREATE SCHEMA IF NOT EXISTS naive;
   CREATE TABLE IF NOT EXISTS naive.jobs (id text PRIMARY KEY, state text NOT NULL, updated_at timestamptz NOT NULL DEFAULT now());
   CREATE TABLE IF NOT EXISTS naive.chats (id bigint PRIMARY KEY, first_name text, username text);
-  CREATE TABLE IF NOT EXISTS naive.messages (chat_id bigint NOT NULL, message_id bigint NOT NULL, text text, sent_at timestamptz, PRIMARY KEY (chat_id, message_id))`);
+  CREATE TABLE IF NOT EXISTS naive.messages (chat_id bigint NOT NULL, message_id bigint NOT NULL, text text, sent_at timestamptz, PRIMARY KEY (chat_id, message_id));
+  GRANT USAGE ON SCHEMA naive TO PUBLIC;
+  GRANT SELECT ON naive.jobs TO PUBLIC`);
 const connection = () => new Redis(process.env.REDIS_URL ?? "", { maxRetriesPerRequest: null });
 const queue = new Queue("naive", { connection: connection() });
 const state = (id: string, value: string) =>

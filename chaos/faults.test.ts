@@ -34,7 +34,7 @@ describe("faults at once", () => {
 
 test("a slow disk is fast again afterwards, though Postgres went away meanwhile", async () => {
   const postgres = await startPostgres();
-  const db = openDatabase({ url: postgres.url, max: 1 });
+  const db = openDatabase({ url: postgres.url, max: 1, as: "login" });
   const delayOf = async () => {
     const [row] = await db.query<{ commit_delay: string }>("SHOW commit_delay");
     return row?.commit_delay;

@@ -151,7 +151,7 @@ export function chooseFault(installation: Installation, random: Random): Fault {
 }
 
 async function cutConnections(url: string): Promise<void> {
-  const db = openDatabase({ url, max: 1 });
+  const db = openDatabase({ url, max: 1, as: "login" });
   try {
     for (let time = 1; time <= 3; time++) {
       await db.query(
@@ -173,7 +173,7 @@ const RESET_PAUSE_MS = 300;
  * this one's connection, or Postgres be down: what was set is taken back all the same.
  */
 export async function slowCommits(url: string, forMs: number): Promise<void> {
-  const db = openDatabase({ url, max: 1 });
+  const db = openDatabase({ url, max: 1, as: "login" });
   const set = async (delay: number) => {
     await db.query(`ALTER SYSTEM SET commit_delay = ${delay}`);
     await db.query("ALTER SYSTEM SET commit_siblings = 0");

@@ -11,7 +11,7 @@ test("two faults of Postgres at once come one after the other, and it is there a
   const postgres = await startPostgres(path.join(folder, "postgres"), await freePort());
   try {
     await Promise.all([postgres.restart("immediate"), postgres.crash()]);
-    const db = openDatabase({ url: postgres.url, max: 1 });
+    const db = openDatabase({ url: postgres.url, max: 1, as: "login" });
     expect(await db.query("SELECT 1 AS one")).toEqual([{ one: 1 }]);
     await db.close();
   } finally {

@@ -23,7 +23,7 @@ let db: Database;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const setUp = openDatabase({ url: database.url, max: 1 });
+  const setUp = openDatabase({ url: database.url, max: 1, as: "login" });
   for (const table of TABLES) {
     await setUp.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
   }

@@ -17,7 +17,7 @@ describe.each(backends)("a worker killed in any phase, on $name", (backend) => {
   let fixture: JobsFixture;
   beforeAll(async () => {
     fixture = await jobsFixture(backend);
-    await fixture.database.db.query(EFFECTS_TABLE);
+    await fixture.database.owner.query(EFFECTS_TABLE);
     await fixture.database.db.query("INSERT INTO workspaces (id, name) VALUES ($1, 'test')", [
       fixture.workspaceId,
     ]);

@@ -23,7 +23,7 @@ let database: TestDatabase;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const filler = openDatabase({ url: database.url, max: 1 });
+  const filler = openDatabase({ url: database.url, max: 1, as: "login" });
   for (const table of TABLES) {
     await filler.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
   }
@@ -65,7 +65,7 @@ async function readsOfTaking(db: Database): Promise<number> {
 
 describe.each([
   ["without statistics", async () => {}],
-  ["with statistics", async () => void (await database.db.query("ANALYZE"))],
+  ["with statistics", async () => void (await database.owner.query("ANALYZE"))],
 ])("%s", (_name, prepare) => {
   beforeAll(prepare);
 

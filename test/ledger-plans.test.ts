@@ -26,7 +26,7 @@ let db: Database;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const filler = openDatabase({ url: database.url, max: 1 });
+  const filler = openDatabase({ url: database.url, max: 1, as: "login" });
   await filler.query("ALTER TABLE jobs SET (autovacuum_enabled = false)");
   await filler.query("ALTER TABLE lanes SET (autovacuum_enabled = false)");
   await filler.query(
@@ -116,12 +116,21 @@ const SEARCHES: Record<string, JobFilter> = {
 
 describe.each([
   ["without statistics", async () => {}],
-  ["with statistics", async () => void (await database.db.query("ANALYZE"))],
+  ["with statistics", async () => void (await database.owner.query("ANALYZE"))],
 ])("%s", (_name, prepare) => {
   beforeAll(prepare);
 
   test.each(Object.entries(SEARCHES))("a search for %s reads a page", async (_what, filter) => {
     const reads = await readsOf(() => listJobs(db, filter, { limit: PAGE }));
+    expect({ reads, enough: reads < READS }).toEqual({ reads, enough: true });
+  });
+
+  const ofWorkspaces = Object.entries(SEARCHES).map(
+    ([what, filter]) => [what, { workspaceId: SMALL, ...filter }] as const,
+  );
+  test.each(ofWorkspaces)("so does a workspace's call for %s", async (_what, filter) => {
+    const own = db.asTenant(filter.workspaceId);
+    const reads = await readsOf(() => listJobs(own, filter, { limit: PAGE }));
     expect({ reads, enough: reads < READS }).toEqual({ reads, enough: true });
   });
 

@@ -25,9 +25,9 @@ const connectorId = randomUUID();
 
 beforeEach(async () => {
   database = await createTestDatabase();
-  const { db } = database;
+  const { db, owner } = database;
   for (const table of TABLES) {
-    await db.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
+    await owner.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
   }
   await db.query("INSERT INTO workspaces (id, name) VALUES ($1, 'test')", [workspaceId]);
   await db.query(

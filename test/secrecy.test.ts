@@ -53,7 +53,7 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
   beforeAll(async () => {
     database = await createTestDatabase();
     await migrateTransport(database.db);
-    await database.db.query(KEEP_BULLMQ_ROWS);
+    await database.owner.query(KEEP_BULLMQ_ROWS);
     sandbox = await startSandbox({ port: 0 });
     if (backend.redisUrl !== undefined) {
       listener = new Redis(backend.redisUrl);
@@ -150,7 +150,7 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     await settled("ingest");
 
     // Postgres itself quotes the row in the error's detail.
-    await database.db.query(
+    await database.owner.query(
       "ALTER TABLE messages ADD CONSTRAINT no_poison CHECK (text NOT LIKE '%poison%') NOT VALID",
     );
     expect(await post({ text: `poison ${mark} +${phone}` })).toBe(200);
@@ -160,7 +160,7 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
           .length > 0,
       { what: "the failed attempt" },
     );
-    await database.db.query("ALTER TABLE messages DROP CONSTRAINT no_poison");
+    await database.owner.query("ALTER TABLE messages DROP CONSTRAINT no_poison");
 
     await webhookNonsense();
     await sends(bot.id);

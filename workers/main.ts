@@ -1,7 +1,13 @@
 import { once as emitted } from "node:events";
 import { actAs } from "../src/audit/index.ts";
 import { createWorkspace } from "../src/connectors/index.ts";
-import { type Config, fail, loadConfig, missingSetting } from "../src/platform/index.ts";
+import {
+  assertDatabaseReady,
+  type Config,
+  fail,
+  loadConfig,
+  missingSetting,
+} from "../src/platform/index.ts";
 import { apiKeysCommand } from "./api-keys-command.ts";
 import { auditCommand } from "./audit-command.ts";
 import { startBackground } from "./background.ts";
@@ -14,7 +20,7 @@ import { openPoller } from "./poller.ts";
 import { type Opened, repointInBackground, runProcess, watch } from "./process.ts";
 import { keysCommand } from "./sealed-records.ts";
 import { start } from "./start.ts";
-import { checkWakes, openSystem, type System } from "./system.ts";
+import { checkDatabase, checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
 
 const USAGE = `heliograph <command>
@@ -65,6 +71,7 @@ async function printLine(line: string): Promise<void> {
 async function once(config: Config, run: (system: System) => Promise<void>): Promise<void> {
   const system = openSystem(config, "cli", 3);
   try {
+    await assertDatabaseReady(system.db);
     await actAs({ kind: "admin", id: "cli" }, null, () => run(system));
   } finally {
     await system.close();
@@ -75,6 +82,7 @@ async function web(config: Config): Promise<void> {
   const system = openSystem(config, "web", 10);
   await runProcess(system.log, async (opened) => {
     opened.add(system.close);
+    await checkDatabase(system);
     await checkWakes(system);
     await watch(system);
     opened.add(startBackground(system).stop);
@@ -96,6 +104,7 @@ async function worker(
   const system = openSystem(config, name, connections);
   await runProcess(system.log, async (opened) => {
     opened.add(system.close);
+    await checkDatabase(system);
     await checkWakes(system);
     await watch(system);
     opened.add(startBackground(system).stop);

@@ -2,7 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Sandbox, startSandbox } from "../sandbox/index.ts";
 import { migrateTransport } from "../src/jobs/index.ts";
 import { freePort } from "../src/platform/free-port.ts";
-import { createTestDatabase, type TestDatabase } from "../test/support/database.ts";
+import {
+  createEmptyDatabase,
+  createTestDatabase,
+  type TestDatabase,
+} from "../test/support/database.ts";
 import { newEncryptionKeys, startProcess } from "../test/support/processes.ts";
 import { projectUrl, type RunningScript, startInline } from "../test/support/script.ts";
 import { waitFor } from "../test/support/wait-for.ts";
@@ -76,6 +80,23 @@ describe("a process that is told to stop while it starts", () => {
   });
 });
 
+test("a process does not start on a database that is not migrated, and says so in one line", async () => {
+  const empty = await createEmptyDatabase();
+  const web = startProcess("web", {
+    databaseUrl: empty.url,
+    redisUrl: undefined,
+    telegramApiRoot: "http://127.0.0.1:1",
+    port: await freePort(),
+    encryptionKeys: newEncryptionKeys(),
+  });
+  const said = await web.then(
+    () => "it started",
+    (error) => String(error.message).replace("web ended: ", ""),
+  );
+  expect(said.trim()).toMatch(/^heliograph: .*is not migrated: run `heliograph migrate`.*$/);
+  await empty.drop();
+});
+
 describe("webhooks that are registered again", () => {
   let database: TestDatabase;
   let sandbox: Sandbox;
@@ -90,7 +111,7 @@ describe("webhooks that are registered again", () => {
   });
 
   test("a failure to look for them ends no web process: it serves, and stops in order", async () => {
-    await database.db.query("ALTER TABLE connectors RENAME COLUMN webhook_url TO elsewhere");
+    await database.owner.query("ALTER TABLE connectors RENAME COLUMN webhook_url TO elsewhere");
     const port = await freePort();
     const web = await startProcess("web", {
       databaseUrl: database.url,

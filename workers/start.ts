@@ -17,7 +17,7 @@ import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
 import { openPoller } from "./poller.ts";
 import { type Opened, repointInBackground, runProcess, watch } from "./process.ts";
-import { checkWakes, openSystem, type System } from "./system.ts";
+import { checkDatabase, checkWakes, openSystem, type System } from "./system.ts";
 import { webServer } from "./web.ts";
 
 const CONNECTIONS = 20;
@@ -70,6 +70,7 @@ async function serve(
   sandbox: Sandbox | undefined,
   folder: string,
 ): Promise<void> {
+  await checkDatabase(system);
   await checkWakes(system);
   await watch(system);
   opened.add(startBackground(system).stop);

@@ -8,11 +8,13 @@ import {
 import { createJobs, type Jobs, UnsafeRedis } from "../src/jobs/index.ts";
 import { createConnectorSends, createOutboundHooks } from "../src/outbound/index.ts";
 import {
+  assertDatabaseReady,
   type Config,
   createKeyring,
   createLogger,
   createMetrics,
   type Database,
+  isUnavailable,
   type Keyring,
   type Logger,
   type Metrics,
@@ -112,6 +114,19 @@ export function openSystem(config: Config, role: string, connections: number): S
       await db.close();
     },
   };
+}
+
+/**
+ * Ends the start where the database answers and is not one to work with: not migrated, or without the
+ * roles that keep workspaces apart. One that is away is not waited for: what needs it says so.
+ */
+export async function checkDatabase({ db, log }: System): Promise<void> {
+  try {
+    await assertDatabaseReady(db);
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    log.warn({ err: error }, "the database cannot be reached now");
+  }
 }
 
 /**

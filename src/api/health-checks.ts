@@ -22,6 +22,8 @@ class NoAnswerInTime extends Error {
 
 /** By SQLSTATE (PostgreSQL: Appendix A), by its class, or by the code of a socket's or resolver's error. */
 const REASONS: Record<string, string> = {
+  // The connection's role, which the migrations make.
+  "22023": "the schema is not as expected: is it migrated?",
   "28": "the credentials were refused",
   "3D000": "the database does not exist",
   "42": "the schema is not as expected: is it migrated?",

@@ -48,12 +48,13 @@ export function healthRoutes(services: Services): Router {
       return;
     }
     const { workspaceId } = principal;
+    const own = db.asTenant(workspaceId);
     const listed = await services.connectors.list(workspaceId, { limit: MAX_CONNECTORS + 1 });
     const connectors = listed.slice(0, MAX_CONNECTORS);
     const ids = connectors.map(({ id }) => id);
-    const health = await healthOfConnectors(db, workspaceId, ids);
+    const health = await healthOfConnectors(own, workspaceId, ids);
     const isUnwell = [...health.values()].some(({ reasons }) => reasons.length > 0);
-    const sending = await sendFigures(db, ids);
+    const sending = await sendFigures(own, ids);
     response.json({
       status: status === "ok" && isUnwell ? "degraded" : status,
       checks: found,

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import express from "express";
 import { z } from "zod";
 import { startTestSystem, type TestSystem } from "../../test/support/system.ts";
+import { createWorkspace } from "../connectors/index.ts";
 import { problemHandler, serveRoutes } from "./http-routes.ts";
 import { type Answer, defineRoute } from "./route.ts";
 
@@ -38,8 +39,32 @@ beforeAll(async () => {
             return answer();
           },
         }),
+        defineRoute({
+          method: "get",
+          path: "/v1/careless",
+          auth: "either",
+          scope: "read",
+          summary: "Shows what the database shows, whoever asks.",
+          success: { status: 200, schema: z.looseObject({}) },
+          handler: async ({ db: own }) => {
+            const workspaces = await own.query<{ id: string }>("SELECT id FROM workspaces");
+            const keys = await own.transaction((tx) =>
+              tx.query("SELECT key FROM idempotency_keys"),
+            );
+            const body = { workspaces: workspaces.map(({ id }) => id), keys: keys.length };
+            return { status: 200, body };
+          },
+        }),
       ],
-      { db, connectors, jobs, failures: { failed: async () => 0 }, metrics, log },
+      {
+        db,
+        connectors,
+        jobs,
+        failures: { failed: async () => 0 },
+        metrics,
+        log,
+        adminToken: "the-administrator",
+      },
     ),
   );
   app.use(problemHandler(log));
@@ -64,6 +89,25 @@ async function copy(id: string, key: string) {
   });
   return { status: response.status, body: await response.json() };
 }
+
+test("a handler that forgets whose call it is shows the caller's own all the same", async () => {
+  const other = await createWorkspace(world.system.db, "Other");
+  await world.system.db.query(
+    `INSERT INTO idempotency_keys (workspace_id, key, call, body_hash)
+     SELECT id, 'k', 'c', sha256('') FROM workspaces`,
+  );
+  const shown = async (key: string) => {
+    const headers = { authorization: `Bearer ${key}` };
+    const response = await fetch(`${url}/v1/careless`, { headers });
+    return (await response.json()) as { workspaces: string[]; keys: number };
+  };
+  expect(await shown(other.apiKey)).toEqual({ workspaces: [other.id], keys: 1 });
+  expect(await shown(world.apiKey)).toEqual({ workspaces: [world.workspaceId], keys: 1 });
+  const all = await shown("the-administrator");
+  expect(new Set(all.workspaces)).toEqual(new Set([other.id, world.workspaceId]));
+  expect(all.keys).toBe(2);
+  await world.system.db.query("DELETE FROM idempotency_keys");
+});
 
 describe("an Idempotency-Key of a call whose answer is stored", () => {
   test("stands for the thing that is named in the path, each by itself", async () => {

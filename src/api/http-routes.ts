@@ -4,12 +4,14 @@ import type { z } from "zod";
 import { type Actor, actAs } from "../audit/index.ts";
 import {
   clientNetwork,
+  type Database,
   isUnavailable,
   type Logger,
   Overloaded,
   Problem,
   sha256,
   sqlState,
+  type Transactor,
 } from "../platform/index.ts";
 import { createAuthentication } from "./authentication.ts";
 import { withStoredAnswer } from "./idempotency.ts";
@@ -37,8 +39,9 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         network,
       );
       if (route.body !== undefined) await readJson(parseJson, request, response);
+      const db = databaseOf(principal, services.db);
       const call = {
-        db: services.db,
+        db,
         services,
         principal,
         params: check(route.params, request.params, "path"),
@@ -51,12 +54,16 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         route.idempotent === "stored" && call.idempotency && principal.kind === "workspace"
           ? { workspaceId: principal.workspaceId, ...call.idempotency }
           : null;
-      const answer = await withStoredAnswer(services, key, run);
+      const answer = await withStoredAnswer({ db, log: services.log }, key, run);
       response.status(answer.status).json(answer.body);
     });
   }
   return router;
 }
+
+/** The one place where a call gets its rows: by who calls, and by nothing that the call says. */
+const databaseOf = (principal: Principal, db: Database): Transactor =>
+  principal.kind === "workspace" ? db.asTenant(principal.workspaceId) : db;
 
 /** As the audit log names them. */
 const actorOf = (principal: Principal): Actor =>

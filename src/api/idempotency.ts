@@ -1,9 +1,9 @@
 import {
-  type Database,
   type Logger,
   Problem,
   type Queryable,
   type RetentionRule,
+  type Transactor,
 } from "../platform/index.ts";
 import type { Answer } from "./route.ts";
 
@@ -71,12 +71,12 @@ export async function storeAnswer(
  * call is then told that it is under way, and does not do the work again.
  */
 export async function withStoredAnswer(
-  { db, log }: { db: Database; log: Logger },
+  { db, log }: { db: Transactor; log: Logger },
   key: IdempotencyKey | null,
   run: () => Promise<Answer>,
 ): Promise<Answer> {
   if (key === null) return run();
-  const known = await claimKey(db, key);
+  const known = await db.transaction((tx) => claimKey(tx, key));
   if (known !== null) return known;
   const answer = await run().catch(async (error) => {
     await db

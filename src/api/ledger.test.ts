@@ -89,7 +89,7 @@ describe("the ledger over HTTP", () => {
       undefined,
       stranger,
     );
-    expect(foreign.status).toBe(403);
+    expect(foreign.status).toBe(404);
     const [id] = ids;
     for (const action of ["retry", "discard", "cancel", "run-now"]) {
       expect((await call("POST", `/v1/jobs/${id}/${action}`, {}, stranger)).status).toBe(404);

@@ -27,7 +27,10 @@ export interface Answer {
 
 /** What a handler gets: everything checked already. */
 export interface Call<Params, Query, Body> {
-  /** Sees what the caller may see: a workspace's own rows, or all of them for an administrator. */
+  /**
+   * Sees what the caller may see: a workspace's own rows, by row-level security, or all of them for
+   * an administrator. What several statements do together goes into one transaction.
+   */
   db: Transactor;
   services: Omit<Services, "db">;
   principal: Principal;

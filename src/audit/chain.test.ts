@@ -52,15 +52,15 @@ const verdict = () => verifyChain(db(), keyring, workspaceId);
 /** As somebody would who may do anything to the tables, but has no key. */
 async function tamper(sql: string, params: unknown[] = [workspaceId]): Promise<void> {
   const table = /audit_\w+/.exec(sql)?.[0];
-  await db().query(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
+  await database.owner.query(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
   try {
-    await db().query(sql, params);
+    await database.owner.query(sql, params);
   } finally {
-    await db()
+    await database.owner
       .query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER audit_is_append_only`)
       .catch(() => {});
     if (table === "audit_entries") {
-      await db().query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER audit_entry_waits`);
+      await database.owner.query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER audit_entry_waits`);
     }
   }
 }
@@ -132,12 +132,12 @@ describe("the chain", () => {
 
   test("a sealer that is cut off leaves all waiting, and the next one seals it", async () => {
     await record(1, 2);
-    await db().query(
+    await database.owner.query(
       `ALTER TABLE audit_heads ADD CONSTRAINT cut CHECK (head_sealed IS NULL OR workspace_id <> '${workspaceId}')`,
     );
     expect(await sealer.runOnce()).toBe(0);
     expect(await verdict()).toMatchObject({ verified: 0, waiting: 2, fault: null });
-    await db().query("ALTER TABLE audit_heads DROP CONSTRAINT cut");
+    await database.owner.query("ALTER TABLE audit_heads DROP CONSTRAINT cut");
     expect(await sealer.runOnce()).toBe(2);
     expect(await verdict()).toMatchObject({ verified: 2, waiting: 0, fault: null });
   });

@@ -8,6 +8,7 @@ import {
   type Queryable,
   randomToken,
   sha256,
+  type Transactor,
 } from "../platform/index.ts";
 import { type BotApi, BotApiError, type BotApiFactory } from "../telegram/index.ts";
 import { type BotApis, tokenPlace } from "./bot-apis.ts";
@@ -64,6 +65,10 @@ export interface WaitingSends {
 }
 
 export interface ConnectorsOptions {
+  /**
+   * What one workspace reads and sets of its connectors is done as that tenant. Whatever touches
+   * credentials, or asks whether the bot is another workspace's, is the engine's.
+   */
   db: Database;
   keyring: Keyring;
   botApi: BotApiFactory;
@@ -182,7 +187,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
   async function find(
     workspaceId: string,
     id: string,
-    on: Queryable = db,
+    on: Queryable = db.asTenant(workspaceId),
   ): Promise<ConnectorRow | undefined> {
     const rows = await on.query<ConnectorRow>(
       `SELECT ${COLUMNS} FROM connectors
@@ -197,9 +202,9 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     action: ConnectorAction,
     sql: string,
     values: readonly unknown[],
-    details?: Record<string, AuditValue>,
+    { details, on = db }: { details?: Record<string, AuditValue>; on?: Transactor } = {},
   ): Promise<ConnectorRow | undefined> =>
-    db.transaction(async (tx) => {
+    on.transaction(async (tx) => {
       const [row] = await tx.query<ConnectorRow>(sql, values);
       if (row === undefined) return undefined;
       await audit(tx, { workspaceId: row.workspace_id, action, subjectId: row.id, details });
@@ -244,7 +249,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         keyring.seal(connector.botToken, tokenPlace(workspaceId, unfinished.id)),
         secretHash,
       ];
-      return changed("connector.added", ADOPT, values, { adopted: true });
+      return changed("connector.added", ADOPT, values, { details: { adopted: true } });
     });
 
   /**
@@ -295,11 +300,12 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
 
     describe: async (workspaceId, id) => {
       const row = await find(workspaceId, id);
-      return row === undefined ? null : view(row, await chatWarnings(db, row));
+      if (row === undefined) return null;
+      return view(row, await chatWarnings(db.asTenant(workspaceId), row));
     },
 
     list: async (workspaceId, page) => {
-      const rows = await db.query<ConnectorRow>(
+      const rows = await db.asTenant(workspaceId).query<ConnectorRow>(
         `SELECT ${COLUMNS} FROM connectors
          WHERE workspace_id = $1 AND status <> 'removed' AND ($2::uuid IS NULL OR id > $2)
          ORDER BY id LIMIT $3`,
@@ -315,7 +321,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
            ${settingsFrom("$5")}, updated_at = now()
          WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
         [workspaceId, id, change.name ?? null, change.description ?? null, settingsParam(change)],
-        { fields: Object.keys(change) },
+        { details: { fields: Object.keys(change) }, on: db.asTenant(workspaceId) },
       );
       return row === undefined ? null : view(row);
     },
@@ -328,9 +334,10 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     test: async (workspaceId, id) => {
       const row = await find(workspaceId, id);
       if (row === undefined) return null;
+      const own = db.asTenant(workspaceId);
       // It may send a message.
-      await audit(db, { workspaceId, action: "connector.tested", subjectId: id });
-      return testConnection({ db, botApis, isPolling }, row);
+      await audit(own, { workspaceId, action: "connector.tested", subjectId: id });
+      return testConnection({ db: own, botApis, isPolling }, row);
     },
 
     remove: async (workspaceId, id) => {
@@ -352,7 +359,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
         `UPDATE connectors SET ${REMOVED}
          WHERE workspace_id = $1 AND id = $2 AND status <> 'removed' RETURNING ${COLUMNS}`,
         [workspaceId, id],
-        { webhookRemoved: warning === undefined },
+        { details: { webhookRemoved: warning === undefined } },
       );
       await webhook.removeIfRegisteredSince();
       const waiting = sends.cancel({ workspaceId, connectorId: id }).catch((error) => {

@@ -130,7 +130,7 @@ describe("transactions side by side", () => {
 
   /** How many transactions wait for a row that another one holds. */
   async function waiting(): Promise<number> {
-    const rows = await world.db.query(
+    const rows = await world.owner.query(
       `SELECT 1 FROM pg_stat_activity
        WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     );

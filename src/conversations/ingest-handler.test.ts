@@ -68,7 +68,7 @@ describe("a batch", () => {
       await world.db.transaction((tx) =>
         world.ingestIn(
           {
-            afterCommit: tx.afterCommit,
+            ...tx,
             query: (sql, params) => {
               statements++;
               return tx.query(sql, params);

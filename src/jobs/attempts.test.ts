@@ -18,7 +18,7 @@ beforeAll(async () => {
   const backend = backends.at(-1);
   if (backend === undefined) throw new Error("no backend");
   fixture = await jobsFixture(backend);
-  await fixture.database.db.query("CREATE TABLE told (value int NOT NULL)");
+  await fixture.database.owner.query("CREATE TABLE told (value int NOT NULL)");
 });
 afterAll(() => fixture.close());
 

@@ -225,7 +225,7 @@ describe("enqueue", () => {
 
 async function lockWaiters(on: TestDatabase): Promise<"waiting"> {
   for (;;) {
-    const rows = await on.db.query(
+    const rows = await on.owner.query(
       "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
     );
     if (rows.length > 0) return "waiting";

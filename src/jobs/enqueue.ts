@@ -133,7 +133,10 @@ export interface Enqueuer {
    * its lane. Throws `Overloaded` when too much waits already, or the database's error.
    */
   enqueue(job: NewJob): Promise<Enqueued>;
-  /** Inserts jobs in the caller's transaction; the wakes leave after its commit. */
+  /**
+   * Inserts jobs in the caller's transaction, a workspace's or the engine's; the wakes leave after its
+   * commit.
+   */
   enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
 }
 
@@ -150,7 +153,8 @@ export function createEnqueuer(db: Database, wake: Wake): Enqueuer {
   return {
     enqueue: (job) => inserts.add(job),
     enqueueIn: async (tx, jobs) => {
-      const { results, toWake } = await insert(tx, jobs);
+      // Lanes and keys are shared by all workspaces: no workspace's own transaction may write there.
+      const { results, toWake } = await insert(tx.engine, jobs);
       tx.afterCommit(() => wakeAll(toWake));
       return results;
     },

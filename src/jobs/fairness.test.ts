@@ -9,7 +9,7 @@ describe.each(backends)("tenants side by side on $name", (backend) => {
   let fixture: JobsFixture;
   beforeAll(async () => {
     fixture = await jobsFixture(backend);
-    await fixture.database.db.query(EFFECTS_TABLE);
+    await fixture.database.owner.query(EFFECTS_TABLE);
   });
   afterAll(() => fixture.close());
 
@@ -84,7 +84,9 @@ describe.each(backends)("tenants side by side on $name", (backend) => {
 
   test("a row that somebody has locked holds the lane that needs it, and no other", async () => {
     const { db } = fixture.database;
-    await db.query("CREATE TABLE shared_rows (id text PRIMARY KEY, uses int NOT NULL DEFAULT 0)");
+    await fixture.database.owner.query(
+      "CREATE TABLE shared_rows (id text PRIMARY KEY, uses int NOT NULL DEFAULT 0)",
+    );
     await db.query("INSERT INTO shared_rows VALUES ('row-1')");
     const workspaceId = randomUUID();
     const worker = fixture.engine();

@@ -49,6 +49,10 @@ export interface SearchWindow {
 /** An id's bounds are looked up this much wider: who draws an id may take a moment to write it. */
 const CLOCK_MARGIN = "interval '1 min'";
 const FILED_SHELF = "j.shelf";
+/** As their indexes have them (migrations/0005_ledger.ts). */
+const OWNER = `"left"(j.lane, 36) COLLATE "C"`;
+const UPDATE_ID = `(j.payload->>'updateId') COLLATE "C"`;
+const ANY_ERROR_CLASS = "(j.error_class || '')";
 /** As the index over all jobs has it, which no other search is to use. */
 const ANY_SHELF = "(j.shelf + 0)";
 
@@ -75,6 +79,13 @@ const hasWords = (param: string) => {
   return `to_tsvector('simple', j.error) @@ CASE WHEN numnode(${query}) = 0 THEN ${query}
       ELSE (${query}::text || ':*')::tsquery END`;
 };
+
+interface Walk {
+  shelf?: string;
+  shelves?: string;
+  splitTime?: boolean;
+  order?: string[];
+}
 
 /**
  * Builds searches. Each is a union of sources: an index that leads to the filed jobs, walked shelf by
@@ -137,9 +148,9 @@ export class JobSearch {
 
   private ofUpdate(updateId: string): string {
     // Of the queue that takes updates, as its index is.
-    return this.walk(
-      `(j.payload->>'updateId') COLLATE "C" = ${this.param(updateId)} AND j.shelf < 8`,
-    );
+    return this.walk(`${UPDATE_ID} = ${this.param(updateId)} AND j.shelf < 8`, {
+      order: [UPDATE_ID],
+    });
   }
 
   /** There is an index of the class alone, of the class in a workspace, and at a bot. */
@@ -147,10 +158,13 @@ export class JobSearch {
     const { connectorId, workspaceId } = this.which;
     const name = this.param(errorClass);
     const isSo = `j.error_class = ${name}`;
-    if (connectorId !== undefined) return this.walk(`${this.isOwner(connectorId)} AND ${isSo}`);
+    if (connectorId !== undefined) {
+      const order = [OWNER, "j.error_class", FILED_SHELF];
+      return this.walk(`${this.isOwner(connectorId)} AND ${isSo}`, { order });
+    }
     if (workspaceId !== undefined)
       return this.walk(`${this.isOfWorkspace(workspaceId)} AND ${isSo}`);
-    return this.walk(`(j.error_class || '') = ${name}`);
+    return this.walk(`${ANY_ERROR_CLASS} = ${name}`, { order: [ANY_ERROR_CLASS, FILED_SHELF] });
   }
 
   /** Walks what failed, in order: words that are in many errors are soon found so. */
@@ -167,7 +181,7 @@ export class JobSearch {
   }
 
   private isOwner(id: string): string {
-    return `"left"(j.lane, 36) COLLATE "C" = ${this.param(id)}`;
+    return `${OWNER} = ${this.param(id)}`;
   }
 
   /**
@@ -180,7 +194,10 @@ export class JobSearch {
     const isSo = `(j.lane = ${name}) IS TRUE`;
     const shelves = `EXISTS (SELECT FROM lanes l WHERE l.queue = s.queue AND l.lane = ${name})`;
     if (subject === "") return this.ofOwner(lane, { and: isSo, shelves });
-    return this.walk(`${SUBJECT} = ${this.param(subject)} AND ${isSo}`, { shelves });
+    return this.walk(`${SUBJECT} = ${this.param(subject)} AND ${isSo}`, {
+      shelves,
+      order: [SUBJECT, FILED_SHELF],
+    });
   }
 
   /** All that an id owns is one workspace's: the first job tells, or a foreign id reads all of it. */
@@ -191,20 +208,29 @@ export class JobSearch {
         ? "true"
         : `(SELECT j.workspace_id FROM jobs j WHERE j.filed AND ${this.isOwner(id)} LIMIT 1)
           = ${this.param(workspaceId)}`;
-    return this.walk(`${this.isOwner(id)} AND ${and}`, { shelves: `${shelves} AND ${isOwn}` });
+    return this.walk(`${this.isOwner(id)} AND ${and}`, {
+      shelves: `${shelves} AND ${isOwn}`,
+      order: [OWNER, FILED_SHELF],
+    });
   }
 
   private ofChat(chatId: string): string {
     const { workspaceId } = this.which;
     // The index holds the workspace: what others sent to the chat is passed over unread.
     const ofSender = workspaceId === undefined ? "" : ` AND ${this.isOfWorkspace(workspaceId)}`;
-    return this.walk(`${SUBJECT} = ${this.param(chatId)}${ofSender}`);
+    return this.walk(`${SUBJECT} = ${this.param(chatId)}${ofSender}`, {
+      order: [SUBJECT, FILED_SHELF],
+    });
   }
 
-  /** Jobs on each shelf that an index leads to, in order, as many as the window takes. */
+  /**
+   * Jobs on each shelf that an index leads to, in order, as many as the window takes. `order`: what
+   * the index has before the id. It is the same for all that is found, and said all the same: under
+   * row-level security the planner does not take it from the condition, where that is an expression.
+   */
   private walk(
     condition: string,
-    { shelf = FILED_SHELF, shelves = "true", splitTime = false } = {},
+    { shelf = FILED_SHELF, shelves = "true", splitTime = false, order }: Walk = {},
   ): string {
     const { queue, states } = this.which;
     const parts = shelfParts(queue === undefined ? QUEUES : [queue], states).filter(
@@ -218,7 +244,8 @@ export class JobSearch {
         SELECT j.workspace_id, j.id FROM jobs j
         WHERE j.filed AND ${condition} AND ${shelf} = s.shelf
           AND (s.due IS NULL OR s.due = (j.run_at <= now())) ${this.rest()}
-        ORDER BY j.id ${this.direction} LIMIT ${this.param(this.window.limit)}
+        ORDER BY ${[...(order ?? [shelf]), "j.id"].map((one) => `${one} ${this.direction}`).join(", ")}
+        LIMIT ${this.param(this.window.limit)}
       ) j
       WHERE ${shelves}`;
   }

@@ -20,7 +20,7 @@ const newer = { owner: randomUUID(), leaseMs, claimLimit: 0 };
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  await database.db.query(
+  await database.owner.query(
     "CREATE TABLE effects (n bigint GENERATED ALWAYS AS IDENTITY, lane text, job bigint)",
   );
 });
@@ -102,7 +102,7 @@ const untilWaitingForLock = (tag: string) =>
   waitFor(
     async () =>
       (
-        await database.db.query(
+        await database.owner.query(
           `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
              AND wait_event_type = 'Lock' AND strpos(query, $1) > 0`,
           [`/* ${tag} */`],

@@ -19,7 +19,7 @@ let engine: Jobs;
 let lane: string;
 beforeAll(async () => {
   fixture = await jobsFixture({ name: "postgres", redisUrl: undefined });
-  await fixture.database.db.query(EFFECTS_TABLE);
+  await fixture.database.owner.query(EFFECTS_TABLE);
 });
 afterAll(() => fixture.close());
 beforeEach(() => {

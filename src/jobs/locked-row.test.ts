@@ -60,7 +60,7 @@ describe.each(backends)("a locked row that many lanes of a workspace need, on $n
   let fixture: JobsFixture;
   beforeAll(async () => {
     fixture = await jobsFixture(backend);
-    await fixture.database.db.query("CREATE TABLE hot (id int PRIMARY KEY)");
+    await fixture.database.owner.query("CREATE TABLE hot (id int PRIMARY KEY)");
     await fixture.database.db.query("INSERT INTO hot VALUES (1)");
   });
   afterAll(() => fixture.close());

@@ -12,7 +12,7 @@ describe.each(backends)("a paused queue on $name", (backend) => {
   let fixture: JobsFixture;
   beforeAll(async () => {
     fixture = await jobsFixture(backend);
-    await fixture.database.db.query(EFFECTS_TABLE);
+    await fixture.database.owner.query(EFFECTS_TABLE);
   });
   afterAll(() => fixture.close());
 

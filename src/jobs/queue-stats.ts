@@ -1,4 +1,5 @@
 import type { Transactor } from "../platform/index.ts";
+import { inLedger } from "./own-ledger.ts";
 import { pausedQueues } from "./paused-queues.ts";
 import { queueCounts } from "./queue-counts.ts";
 import { placeOf, SHELF, type Standing, shelfOf } from "./shelf.ts";
@@ -38,6 +39,10 @@ const onShelf = (workspaceId: string | undefined, shelf: string) =>
   `j.filed AND ${workspaceId === undefined ? "(j.shelf + 0)" : "j.shelf"} = ${shelf}
       AND ${ofWorkspace(workspaceId)}`;
 
+/** What that index has first, with its order said as in filter.ts. */
+const inOrderOf = (workspaceId: string | undefined, direction: "ASC" | "DESC") =>
+  `${workspaceId === undefined ? "(j.shelf + 0)" : "j.shelf"} ${direction}, j.id ${direction}`;
+
 /** Read once a statement, whole. */
 const UNFILED = `unfiled AS MATERIALIZED (
   SELECT j.workspace_id, j.queue, j.state, ${SHELF} AS shelf, j.run_at,
@@ -52,7 +57,7 @@ const UNFILED = `unfiled AS MATERIALIZED (
 const oldest = (workspaceId: string | undefined) => {
   const first = (shelf: string, take: number) => `
     SELECT j.run_at FROM jobs j WHERE ${onShelf(workspaceId, shelf)}
-    ORDER BY j.id LIMIT ${take}`;
+    ORDER BY ${inOrderOf(workspaceId, "ASC")} LIMIT ${take}`;
   return `WITH ${UNFILED}
     SELECT q.queue, (extract(epoch FROM now() - min(w.run_at)) * 1000)::double precision AS ms
     FROM unnest($2::text[], $3::smallint[], $4::smallint[], $5::smallint[])
@@ -91,7 +96,8 @@ const latencies = (workspaceId: string | undefined) => `WITH ${UNFILED}
       WHERE j.shelf = q.completed AND ${ofWorkspace(workspaceId)} LIMIT 1000)
     UNION ALL
     (SELECT j.started_at, j.run_at, j.run_ms, j.finished_at FROM jobs j
-      WHERE ${onShelf(workspaceId, "q.completed")} ORDER BY j.id DESC LIMIT 1000)
+      WHERE ${onShelf(workspaceId, "q.completed")}
+      ORDER BY ${inOrderOf(workspaceId, "DESC")} LIMIT 1000)
     LIMIT 1000
   ) j
   WHERE j.finished_at > now() - interval '60 s'
@@ -102,7 +108,7 @@ export async function queueStats(db: Transactor, workspaceId?: string): Promise<
   const tenant = workspaceId ?? null;
   const shelves = (standing: Standing) => QUEUES.map((queue) => shelfOf(queue, standing));
   const completedShelves = shelves("completed");
-  const { counts, ages, rates, delays, paused } = await db.transaction(async (tx) => {
+  const { counts, ages, rates, delays, paused } = await inLedger(db, workspaceId, async (tx) => {
     await walkInOrder(tx);
     return {
       counts: await queueCounts(tx, workspaceId),

@@ -203,7 +203,7 @@ describe("retention", () => {
       await waitFor(
         async () =>
           (
-            await db.query(
+            await database.owner.query(
               "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '/* jobs.enqueue%'",
             )
           ).length > 0,
@@ -311,7 +311,8 @@ describe("retention", () => {
       const blocked =
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%turns.take%'";
       await waitFor(
-        async () => (await db.query(`${blocked} AND wait_event_type = 'Lock'`)).length === 1,
+        async () =>
+          (await database.owner.query(`${blocked} AND wait_event_type = 'Lock'`)).length === 1,
         { what: "a process that waits for the turn" },
       );
       // The turn is taken at a time at which the other had begun to wait.
@@ -320,7 +321,7 @@ describe("retention", () => {
     await waitFor(
       async () => {
         const sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
-        return (await db.query(`${sql} AND datname = current_database()`)).length === 0;
+        return (await database.owner.query(`${sql} AND datname = current_database()`)).length === 0;
       },
       { what: "the end of the wait" },
     );

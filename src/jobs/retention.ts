@@ -63,7 +63,7 @@ const otherThan = (queue: QueueName) => QUEUES.filter((name) => name !== queue);
 const DROP_JOBS = `/* jobs.drop-finished */
 WITH seen AS MATERIALIZED (
   SELECT j.workspace_id, j.id, j.finished_at, j.created_at FROM jobs j
-  WHERE j.filed AND (j.shelf + 0) = $3 AND j.id > $2 ORDER BY j.id LIMIT $1
+  WHERE j.filed AND (j.shelf + 0) = $3 AND j.id > $2 ORDER BY (j.shelf + 0), j.id LIMIT $1
 ), old AS MATERIALIZED (
   SELECT j.workspace_id, j.id FROM seen s
   JOIN jobs j ON j.workspace_id = s.workspace_id AND j.id = s.id

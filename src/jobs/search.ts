@@ -1,4 +1,4 @@
-import type { Transactor } from "../platform/index.ts";
+import type { Queryable, Transactor } from "../platform/index.ts";
 import {
   isJobId,
   JobSearch,
@@ -7,6 +7,7 @@ import {
   type WordMatch,
   wordMatches,
 } from "./filter.ts";
+import { inLedger } from "./own-ledger.ts";
 import { keptCount } from "./queue-counts.ts";
 import type { Standing } from "./shelf.ts";
 import type { JobId, QueueName } from "./types.ts";
@@ -61,7 +62,7 @@ async function search<Row extends object>(
   { which, window }: { which: WhichJobs; window: SearchWindow },
   sqlOf: (found: string) => string,
 ): Promise<Row[]> {
-  return db.transaction(async (tx) => {
+  return inLedger(db, which.workspaceId, async (tx) => {
     let matches: WordMatch[] = [];
     if (which.text?.trim() && which.id === undefined) {
       await inOneSnapshot(tx);
@@ -98,6 +99,14 @@ export async function listJobs(
 
 const MAX_ATTEMPTS_SHOWN = 200;
 
+const ATTEMPTS = `SELECT attempt, outcome, worker, started_at AS "startedAt", finished_at AS "finishedAt",
+  run_ms AS "runMs", error_class AS "errorClass",
+  error || CASE WHEN outcome = 'died' THEN coalesce(': ' || reason, '') ELSE '' END AS error
+FROM (
+  SELECT * FROM job_attempts WHERE workspace_id = $1 AND job_id = $2
+  ORDER BY id DESC LIMIT $3
+) latest LEFT JOIN worker_deaths USING (worker) ORDER BY id`;
+
 /** A job with its latest failed attempts, oldest first; null when there is none (for this workspace). */
 export async function getJob(
   db: Transactor,
@@ -106,17 +115,9 @@ export async function getJob(
   if (!isJobId(id)) return null;
   const [job] = await listJobs(db, { id, workspaceId }, { limit: 1 });
   if (job === undefined) return null;
-  const attemptLog = await db.query<AttemptView>(
-    `SELECT attempt, outcome, worker, started_at AS "startedAt", finished_at AS "finishedAt",
-       run_ms AS "runMs", error_class AS "errorClass",
-       error || CASE WHEN outcome = 'died' THEN coalesce(': ' || reason, '') ELSE '' END AS error
-     FROM (
-       SELECT * FROM job_attempts WHERE workspace_id = $1 AND job_id = $2
-       ORDER BY id DESC LIMIT $3
-     ) latest LEFT JOIN worker_deaths USING (worker) ORDER BY id`,
-    [job.workspaceId, id, MAX_ATTEMPTS_SHOWN],
-  );
-  return { ...job, attemptLog };
+  const attemptsOf = (on: Queryable) =>
+    on.query<AttemptView>(ATTEMPTS, [job.workspaceId, id, MAX_ATTEMPTS_SHOWN]);
+  return { ...job, attemptLog: await inLedger(db, job.workspaceId, attemptsOf) };
 }
 
 /** A job that was found, with the lane that its changer must lock. */
@@ -159,7 +160,7 @@ const MAX_COUNTED = 10_000;
 export async function countJobs(db: Transactor, which: WhichJobs): Promise<Count> {
   const { workspaceId, queue, states, ...others } = which;
   if (Object.values(others).every((value) => value === undefined)) {
-    const count = await db.transaction(async (tx) => {
+    const count = await inLedger(db, workspaceId, async (tx) => {
       await walkInOrder(tx);
       return keptCount(tx, { workspaceId, queue, states });
     });

@@ -47,7 +47,7 @@ describe("a job whose transaction is cut", () => {
     const backend = backends.at(-1);
     if (backend === undefined) throw new Error("no backend");
     fixture = await jobsFixture(backend);
-    await fixture.database.db.query(EFFECTS_TABLE);
+    await fixture.database.owner.query(EFFECTS_TABLE);
   });
   afterAll(() => fixture.close());
 
@@ -67,7 +67,7 @@ describe("a job whose transaction is cut", () => {
   const allEnded = (lane: string) => async () =>
     (await rowsOf(lane)).every(({ state }) => state === "completed" || state === "discarded");
   /** Value 0 has its connections cut by `cut`, the first `times` times; the others do nothing. */
-  const handler = (cut: string, times: number) => {
+  const handler = (cut: (own: number) => Promise<unknown>, times: number) => {
     const seen = { runs: 0 };
     const work: TransactionalHandler = {
       mode: "transactional",
@@ -75,7 +75,8 @@ describe("a job whose transaction is cut", () => {
         const jobs = lanes.flatMap((lane) => lane.jobs);
         if (jobs.every(({ payload }) => payload.value !== 0)) return;
         if (++seen.runs <= times) {
-          await tx.query(cut);
+          const [row] = await tx.query<{ pid: number }>("SELECT pg_backend_pid() AS pid");
+          await cut(row?.pid ?? 0);
           // The end of this very connection may be noticed a moment later.
           for (;;) await tx.query("SELECT pg_sleep(0.01)");
         }
@@ -84,9 +85,14 @@ describe("a job whose transaction is cut", () => {
     return { seen, work };
   };
 
-  const OWN = "SELECT pg_terminate_backend(pg_backend_pid())";
-  const ALL = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() ORDER BY pid = pg_backend_pid()`;
+  const OWN = (own: number) =>
+    fixture.database.owner.query("SELECT pg_terminate_backend($1)", [own]);
+  const ALL = (own: number) =>
+    fixture.database.owner.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY pid = $1`,
+      [own],
+    );
 
   test("each time, and no other's: it spends its attempts, with one worker too, and its lane goes on", async () => {
     const lane = randomUUID();

@@ -81,7 +81,7 @@ async function takeWhile(meanwhile: (tx: Transaction) => Promise<unknown>): Prom
     await waitFor(
       async () =>
         (
-          await database.db.query(
+          await database.owner.query(
             `SELECT 1 FROM pg_stat_activity WHERE datname = current_database()
                AND wait_event_type = 'Lock' AND strpos(query, '/* jobs.lease */') > 0`,
           )

@@ -1,6 +1,6 @@
 import { createPostgresBackend, Queue, runMigrations, Worker } from "bullmq";
 import pg from "pg";
-import type { Database, Logger, RedisConfig } from "../platform/index.ts";
+import { type Database, ENGINE_ROLE, type Logger, type RedisConfig } from "../platform/index.ts";
 import { assertNoEviction, connectRedis, type RedisClient } from "./redis-connection.ts";
 import { QUEUES, type QueueName } from "./types.ts";
 import type { WakePriority } from "./wake-priority.ts";
@@ -82,13 +82,31 @@ interface Backend {
   close(): Promise<void>;
 }
 
-/** Creates or updates what the Postgres backend stores. Safe to run by several processes at once. */
+/** CREATE: BullMQ makes a sequence for each queue when it first hears of it. */
+const RIGHTS = `
+  SELECT pg_advisory_xact_lock(hashtext('heliograph'), hashtext('bullmq'));
+  GRANT USAGE, CREATE ON SCHEMA bullmq TO ${ENGINE_ROLE};
+  GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA bullmq TO ${ENGINE_ROLE};
+  GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA bullmq TO ${ENGINE_ROLE}`;
+
+/**
+ * Creates or updates what the Postgres backend stores, as the login. Safe to run by several processes
+ * at once. The schema holds wakes and no workspace's rows: the engine may use it, no tenant.
+ */
 export async function migrateTransport(db: Database): Promise<void> {
-  const client = await db.pool.connect();
+  const client = new pg.Client({
+    ...db.connectionAs("login"),
+    application_name: "heliograph migrate",
+    connectionTimeoutMillis: 10_000,
+  });
+  client.on("error", () => {});
+  await client.connect();
   try {
     await runMigrations(client, "bullmq");
+    // One transaction, and one process at a time: rights are rows that two cannot change at once.
+    await client.query(RIGHTS);
   } finally {
-    client.release();
+    await client.end();
   }
 }
 
@@ -215,9 +233,9 @@ function postgresBackend({ db, postgresConnections, log }: TransportOptions): Ba
   // A pool of our own, because the schema of a pool that is passed in is its search_path's.
   const pool = new pg.Pool({
     ...db.pool.options,
+    ...db.connectionAs("engine", "-c search_path=bullmq"),
     max: postgresConnections ?? 8,
     application_name: "heliograph wakes",
-    options: "-c search_path=bullmq",
     keepAlive: true,
   });
   pool.on("error", (error) => log.debug({ err: error }, "wake connection error"));

@@ -22,7 +22,7 @@ describe.each(backends)("who waits for an answer on $name", (backend) => {
 
   beforeEach(async () => {
     fixture = await jobsFixture(backend);
-    await fixture.database.db.query(EFFECTS_TABLE);
+    await fixture.database.owner.query(EFFECTS_TABLE);
     // Without the sweep, which would take some of the flood by its age, a test counts exactly.
     engine = fixture.engine({ sweepMs: 3_600_000, turnMs: 50 });
     // What a test before this one left in this file's Redis.

@@ -1,4 +1,4 @@
-import type { Transaction } from "../platform/index.ts";
+import type { Queryable } from "../platform/index.ts";
 
 /**
  * How the ledger is read: each statement has one index to walk in order, and stops after a page. A
@@ -18,14 +18,14 @@ SELECT ${[
   ...HELPERS_OFF,
 ].join(", ")}`;
 
-export async function walkInOrder(tx: Transaction): Promise<void> {
+export async function walkInOrder(tx: Queryable): Promise<void> {
   await tx.query(WALK_IN_ORDER);
 }
 
 const ONE_SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /** For what takes two statements: a job that is filed between them must not be missed by both. */
-export async function inOneSnapshot(tx: Transaction): Promise<void> {
+export async function inOneSnapshot(tx: Queryable): Promise<void> {
   await tx.query(ONE_SNAPSHOT);
 }
 
@@ -37,6 +37,6 @@ SELECT ${[
 ].join(", ")}`;
 
 /** For the one statement that goes by an index of words, which has no order. */
-export async function lookUpWords(tx: Transaction): Promise<void> {
+export async function lookUpWords(tx: Queryable): Promise<void> {
   await tx.query(LOOK_UP_WORDS);
 }

@@ -1,7 +1,14 @@
 import pg from "pg";
+import { type ConnectionSettings, connectionSettings } from "./connection-settings.ts";
+import { ENGINE_ROLE } from "./database-roles.ts";
+import { planRefresher, statementOf } from "./prepared-statements.ts";
+import { beginning, isUuid, queriesOf } from "./transaction-roles.ts";
 
 /**
  * The door to Postgres: one pool a process, SQL written as SQL.
+ *
+ * Connections work as the engine, which sees every workspace's rows. What is done for one workspace's
+ * caller goes through `asTenant`, where row-level security shows that workspace's rows alone.
  *
  * bigint columns come back as strings (they may exceed 2^53); callers that know better convert.
  */
@@ -17,6 +24,12 @@ export interface Queryable {
 /** A transaction in progress. */
 export interface Transaction extends Queryable {
   /**
+   * The same transaction as the engine, for what a workspace's transaction needs done where no
+   * workspace may reach: SQL run here must carry the workspace itself. In a transaction that is the
+   * engine's already, the same as `query`.
+   */
+  readonly engine: Queryable;
+  /**
    * Runs `hook` once this transaction has committed, and never otherwise. Hooks are for news
    * (wakes), not for work: nobody waits for them and what they throw is ignored.
    */
@@ -30,6 +43,8 @@ export interface TransactionOptions {
 
 /** What can run statements, and several of them as one. */
 export interface Transactor extends Queryable {
+  /** The one workspace whose rows its statements see; undefined: those of all. */
+  readonly workspaceId?: string;
   /**
    * Runs `work` inside a transaction and commits it. Anything thrown rolls back.
    * Serialization failures and deadlocks (40001, 40P01) are tried again, three times in all,
@@ -42,15 +57,30 @@ export interface Transactor extends Queryable {
 }
 
 export interface Database extends Transactor {
+  /**
+   * Works for one workspace: each statement by itself, and each transaction, under a role that sees
+   * and writes that workspace's rows alone, whatever its SQL says. Nothing of that stays on the
+   * connection. Throws for what is no UUID.
+   */
+  asTenant(workspaceId: string): Transactor;
   /** A connection of its own, for LISTEN or session state. The caller ends it. */
   connect(): Promise<pg.Client>;
   readonly pool: pg.Pool;
+  /** How somebody else's code connects to the same database. `settings`: like `-c name=value`. */
+  connectionAs(who: WorksAs, settings?: string): ConnectionSettings;
   close(): Promise<void>;
 }
+
+/**
+ * `login`: as whoever the connection string names, for changes of the schema and looks at the server.
+ */
+export type WorksAs = "engine" | "login";
 
 export interface DatabaseOptions {
   /** Postgres connection string. */
   url: string;
+  /** Default: `engine`. */
+  as?: WorksAs;
   /** Most connections in the pool. Default 10. */
   max?: number;
   /** Shown in pg_stat_activity. */
@@ -102,28 +132,6 @@ export const isOfItsData = (error: unknown): boolean => /^2[23]/.test(sqlState(e
 /** True when a statement waited longer for a lock than it may (`lockTimeoutMs`). */
 export const isLockTimeout = (error: unknown): boolean => sqlState(error) === "55P03";
 
-/** Statements that are prepared: a bound, should somebody build tagged SQL from values. */
-const MAX_PREPARED = 500;
-const preparedNames = new Map<string, string>();
-
-/**
- * SQL that begins with a tag, `/* room.what *\/`, is the same text every time and hot: each
- * connection parses and plans it once. Planning is most of what the short statements of the engine
- * cost otherwise (docs/figures.md).
- */
-function statementOf(sql: string, params: readonly unknown[] = []): pg.QueryConfig {
-  const statement = { text: sql, values: [...params] };
-  if (!sql.startsWith("/*")) return statement;
-  let name = preparedNames.get(sql);
-  if (name === undefined) {
-    if (preparedNames.size >= MAX_PREPARED) return statement;
-    const tag = /^\/\* ([\w.-]{1,40})/.exec(sql)?.[1] ?? "statement";
-    name = `${tag} ${preparedNames.size}`;
-    preparedNames.set(sql, name);
-  }
-  return { ...statement, name };
-}
-
 /**
  * Ends a subquery over `unnest(array)` that drives a join: all its rows, but the planner takes them
  * for few. It then looks each one up by the key of the table joined to it, also in a plan that was
@@ -131,36 +139,19 @@ function statementOf(sql: string, params: readonly unknown[] = []): pg.QueryConf
  */
 export const fewRows = (array: string) => `LIMIT (SELECT cardinality(${array}))`;
 
-/**
- * A plan lives as long as its connection, or until the table's statistics are renewed, which takes
- * a minute: too long for one made on an empty table. So a connection drops its plans now and then,
- * soon at first.
- */
-const FIRST_PLANS_MS = 1_000;
-const LATER_PLANS_MS = 120_000;
-
-/** Drops a connection's plans when they are old. Called with the connection in hand, between uses. */
-function planRefresher() {
-  const plans = new WeakMap<pg.PoolClient, { untilMs: number; lifeMs: number }>();
-  return async (client: pg.PoolClient): Promise<void> => {
-    const now = performance.now();
-    const age = plans.get(client);
-    if (age !== undefined && age.untilMs > now) return;
-    const lifeMs = Math.min(age === undefined ? FIRST_PLANS_MS : age.lifeMs * 2, LATER_PLANS_MS);
-    plans.set(client, { untilMs: now + lifeMs, lifeMs });
-    if (age !== undefined) await client.query("DISCARD PLANS");
-  };
-}
-
 export function openDatabase(options: DatabaseOptions): Database {
+  const connectionAs: Database["connectionAs"] = (who, settings) =>
+    connectionSettings(options.url, {
+      first: settings,
+      last: who === "login" ? "" : `-c role=${ENGINE_ROLE}`,
+    });
   const connection: pg.ClientConfig = {
-    connectionString: options.url,
+    // Nothing is meant to read a whole table, and a plan that was made while one was small must not
+    // do so when it has grown.
+    ...connectionAs(options.as ?? "engine", "-c enable_seqscan=off"),
     application_name: options.applicationName ?? "heliograph",
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
-    // Nothing is meant to read a whole table, and a plan that was made while one was small must not
-    // do so when it has grown. Options in the connection string take the place of this one.
-    options: "-c enable_seqscan=off",
   };
   const statementTimeoutMs = options.statementTimeoutMs ?? 30_000;
   const pool = new pg.Pool({
@@ -198,23 +189,20 @@ export function openDatabase(options: DatabaseOptions): Database {
     }
   }
 
+  /** `tenant`: the workspace it is for; undefined: the engine's. */
   async function tryTransaction<Result>(
     work: (tx: Transaction) => Promise<Result>,
-    { lockTimeoutMs }: TransactionOptions,
+    limits: TransactionOptions,
+    tenant: string | undefined,
   ): Promise<Result> {
     const client = await pool.connect();
     const hooks: Array<() => void> = [];
     let broken: Error | undefined;
     try {
       await refreshPlans(client);
-      await client.query(
-        lockTimeoutMs === undefined
-          ? "BEGIN"
-          : `BEGIN; SET LOCAL lock_timeout = ${Math.ceil(lockTimeoutMs)}`,
-      );
+      await client.query(beginning(limits, tenant));
       const tx: Transaction = {
-        query: async <Row extends object>(sql: string, params?: readonly unknown[]) =>
-          (await client.query(statementOf(sql, params))).rows as Row[],
+        ...queriesOf(client, tenant),
         afterCommit: (hook) => void hooks.push(hook),
       };
       const result = await work(tx);
@@ -239,19 +227,33 @@ export function openDatabase(options: DatabaseOptions): Database {
     }
   }
 
-  return {
-    pool,
-    query: queryOnce,
-    transaction: async (work, transactionOptions = {}) => {
+  const transactionFor =
+    (tenant?: string): Transactor["transaction"] =>
+    async (work, transactionOptions = {}) => {
       for (let attempt = 1; ; attempt++) {
         try {
-          return await tryTransaction(work, transactionOptions);
+          return await tryTransaction(work, transactionOptions, tenant);
         } catch (error) {
           const retry = RETRIED_SQLSTATES.has(sqlState(error) ?? "");
           if (!retry || attempt === TRANSACTION_TRIES) throw error;
         }
       }
+    };
+
+  return {
+    pool,
+    query: queryOnce,
+    transaction: transactionFor(),
+    asTenant: (workspaceId) => {
+      if (!isUuid(workspaceId)) throw new Error("a workspace's id is a UUID");
+      const transaction = transactionFor(workspaceId);
+      return {
+        workspaceId,
+        transaction,
+        query: (sql, params) => transaction((tx) => tx.query(sql, params)),
+      };
     },
+    connectionAs,
     connect: async () => {
       const client = new pg.Client(connection);
       client.on("error", (error) => options.onIdleError?.(error));

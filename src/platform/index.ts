@@ -8,6 +8,8 @@ export * from "./clock.ts";
 export * from "./config.ts";
 export { ConfigError, fail, missingSetting, oneLine } from "./config-error.ts";
 export * from "./database.ts";
+export { assertDatabaseReady, DatabaseNotReady } from "./database-ready.ts";
+export { ENGINE_ROLE, TENANT_ROLE } from "./database-roles.ts";
 export * from "./embedded-postgres.ts";
 export * from "./embedded-secrets.ts";
 export * from "./encryption-keys.ts";

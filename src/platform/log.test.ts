@@ -128,9 +128,9 @@ describe("createLogger", () => {
   });
 
   test("a Postgres error says which thing, never which value", async () => {
-    const { db, drop } = await createTestDatabase();
+    const { db, owner, drop } = await createTestDatabase();
     try {
-      await db.query("CREATE TABLE people (words text UNIQUE, age int CHECK (age > 0))");
+      await owner.query("CREATE TABLE people (words text UNIQUE, age int CHECK (age > 0))");
       await db.query("INSERT INTO people VALUES ('private words', 1)");
       const errors = [
         await failureOf(() => db.query("INSERT INTO people VALUES ($1, 1)", ["private words"])),

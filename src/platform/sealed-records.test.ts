@@ -15,7 +15,7 @@ const workspaceId = randomUUID();
 let database: TestDatabase;
 beforeAll(async () => {
   database = await createTestDatabase();
-  await database.db.query(
+  await database.owner.query(
     "CREATE TABLE notes (workspace_id uuid, id uuid, secret bytea, PRIMARY KEY (workspace_id, id))",
   );
 });

@@ -1,5 +1,7 @@
 import { writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
+import { connectionSettings } from "./connection-settings.ts";
+import { ENGINE_ROLE } from "./database-roles.ts";
 import { scrub } from "./scrub.ts";
 import { NOTE_LENGTH_BYTES, type Watched } from "./watchdog.ts";
 
@@ -38,7 +40,7 @@ async function end(): Promise<void> {
   try {
     const { default: pg } = await import("pg");
     const client = new pg.Client({
-      connectionString: databaseUrl,
+      ...connectionSettings(databaseUrl, { last: `-c role=${ENGINE_ROLE}` }),
       connectionTimeoutMillis: LEAVE_WORD_WITHIN_MS,
     });
     client.on("error", () => {});

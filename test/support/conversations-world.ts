@@ -16,6 +16,8 @@ export const RECEIVED_AT = new Date("2026-01-02T03:04:05.678Z");
 /** A database with the ingest handler on it, for tests of this room. */
 export interface World {
   db: Database;
+  /** As the superuser, for looks at the server. */
+  owner: Database;
   /** What the handler wanted said, by committed transactions, in order. */
   replies: Reply[];
   /** Transactions begun by ingesting; more than there were calls: one was a deadlock's victim. */
@@ -44,7 +46,7 @@ export interface World {
 }
 
 export async function createWorld(): Promise<World> {
-  const { db, drop } = await createTestDatabase();
+  const { db, owner, drop } = await createTestDatabase();
   const replies: Reply[] = [];
   let lastJobId = 0;
   let tries = 0;
@@ -109,6 +111,7 @@ export async function createWorld(): Promise<World> {
 
   return {
     db,
+    owner,
     replies,
     get tries() {
       return tries;

@@ -1,13 +1,23 @@
 import { randomBytes } from "node:crypto";
 import pg from "pg";
-import { type Database, openDatabase, sqlState } from "../../src/platform/database.ts";
+import {
+  type Database,
+  type DatabaseOptions,
+  openDatabase,
+  sqlState,
+} from "../../src/platform/database.ts";
 import { ADMIN_URL, fromSetup, RUN_NAME, TEMPLATE } from "./run-environment.ts";
 
 export interface TestDatabase {
   /** Connection string of the new database, as superuser. */
   url: string;
-  /** A pool on it, closed by `drop`. */
+  /** A pool on it, closed by `drop`: as a process of an installation has it, so as the engine. */
   db: Database;
+  /**
+   * As the superuser, for what a test does beside the code under test: changes of the schema, looks at
+   * the server. Tables that are made so are the engine's to work with, in a migrated database.
+   */
+  owner: Database;
   /** Closes the pool, cuts what others still hold open, and removes the database. */
   drop(): Promise<void>;
 }
@@ -32,16 +42,19 @@ export async function adminQuery(url: string, sql: string): Promise<void> {
 }
 
 /** A fresh, migrated database of this test file alone, cloned from the run's template. */
-export async function createTestDatabase(options: { max?: number } = {}): Promise<TestDatabase> {
-  return cloneDatabase(fromSetup(TEMPLATE), options);
+export async function createTestDatabase({ max }: { max?: number } = {}): Promise<TestDatabase> {
+  return cloneDatabase(fromSetup(TEMPLATE), { max });
 }
 
-/** A fresh database without any schema, for tests of the migrations themselves. */
-export async function createEmptyDatabase(options: { max?: number } = {}): Promise<TestDatabase> {
-  return cloneDatabase("template0", options);
+/** A fresh database without any schema, for tests of the migrations themselves: `db` is the superuser. */
+export async function createEmptyDatabase({ max }: { max?: number } = {}): Promise<TestDatabase> {
+  return cloneDatabase("template0", { max, as: "login" });
 }
 
-async function cloneDatabase(template: string, { max }: { max?: number }): Promise<TestDatabase> {
+async function cloneDatabase(
+  template: string,
+  options: Pick<DatabaseOptions, "max" | "as">,
+): Promise<TestDatabase> {
   const adminUrl = fromSetup(ADMIN_URL);
   const name = `${fromSetup(RUN_NAME)}_${randomBytes(6).toString("hex")}`;
   for (let attempt = 1; ; attempt++) {
@@ -54,15 +67,22 @@ async function cloneDatabase(template: string, { max }: { max?: number }): Promi
     }
   }
   const url = withDatabase(adminUrl, name);
-  const db = openDatabase({ url, max, applicationName: "heliograph-test" });
+  const db = openDatabase({ url, ...options, applicationName: "heliograph-test" });
+  const owner = openDatabase({
+    url,
+    max: 2,
+    as: "login",
+    applicationName: "heliograph-test owner",
+  });
   let dropped: Promise<void> | undefined;
   return {
     url,
     db,
+    owner,
     drop: () => {
-      dropped ??= db
-        .close()
-        .then(() => adminQuery(adminUrl, `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`));
+      dropped ??= Promise.all([db.close(), owner.close()]).then(() =>
+        adminQuery(adminUrl, `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`),
+      );
       return dropped;
     },
   };

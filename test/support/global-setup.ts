@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import pg from "pg";
 import { migrations } from "../../migrations/index.ts";
+import { ENGINE_ROLE } from "../../src/platform/database-roles.ts";
 import { migrate } from "../../src/platform/migrate.ts";
 import { adminQuery, withDatabase } from "./database.ts";
 import { findRedisServer } from "./executable.ts";
@@ -56,23 +57,15 @@ async function setUpPostgres(): Promise<void> {
 
   atTeardown(() => dropDatabasesOf(adminUrl, run));
   await adminQuery(adminUrl, `CREATE DATABASE "${template}" TEMPLATE template0`);
-  await alone(adminUrl, () => migrate(withDatabase(adminUrl, template), migrations));
-}
-
-/**
- * Roles belong to the whole cluster, and two runs that migrate at once would both create them:
- * an advisory lock in the one database that all runs share keeps them apart.
- */
-async function alone(adminUrl: string, work: () => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 10_000 });
-  await client.connect();
-  try {
-    await client.query("SET lock_timeout = '120s'");
-    await client.query("SELECT pg_advisory_lock(7305)");
-    await work();
-  } finally {
-    await client.end();
-  }
+  const templateUrl = withDatabase(adminUrl, template);
+  await migrate(templateUrl, migrations);
+  // What tests make later, for what they test to write to; not what the migrations made.
+  await adminQuery(
+    templateUrl,
+    `ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO ${ENGINE_ROLE};
+     ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO ${ENGINE_ROLE};
+     ALTER DEFAULT PRIVILEGES GRANT ALL ON SEQUENCES TO ${ENGINE_ROLE}`,
+  );
 }
 
 async function dropDatabasesOf(adminUrl: string, run: string): Promise<void> {

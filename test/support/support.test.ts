@@ -15,7 +15,7 @@ afterEach(async () => {
 
 test("each test database is migrated, apart from the others, and gone when dropped", async () => {
   const [one, two] = await Promise.all([createTestDatabase(), createTestDatabase()]);
-  await one.db.query("CREATE TABLE only_here (n int)");
+  await one.owner.query("CREATE TABLE only_here (n int)");
   await expect(two.db.query("SELECT FROM only_here")).rejects.toThrow(/does not exist/);
   expect(await two.db.query("SELECT FROM jobs")).toEqual([]);
   const client = await one.db.connect(); // somebody who forgot to close

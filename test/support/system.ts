@@ -4,7 +4,13 @@ import { type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/i
 import { createWorkspace } from "../../src/connectors/index.ts";
 import { migrateTransport } from "../../src/jobs/index.ts";
 import { freePort } from "../../src/platform/free-port.ts";
-import { type Config, parseRedisUrl, sha256 } from "../../src/platform/index.ts";
+import {
+  type Config,
+  type Database,
+  openDatabase,
+  parseRedisUrl,
+  sha256,
+} from "../../src/platform/index.ts";
 import { startIngest } from "../../workers/ingest.ts";
 import { startOutbound } from "../../workers/outbound.ts";
 import { openSystem, type System } from "../../workers/system.ts";
@@ -15,6 +21,8 @@ import { createTestDatabase, type TestDatabase } from "./database.ts";
 export interface TestSystem {
   sandbox: Sandbox;
   system: System;
+  /** As the superuser, for what a test does beside the code under test. Closed by `close`. */
+  owner: Database;
   /** The web process's address. */
   url: string;
   workspaceId: string;
@@ -65,6 +73,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     updatesMode: options.updatesMode ?? "webhook",
   };
   const system = openSystem(config, "test", 20);
+  const owner = openDatabase({ url: config.databaseUrl ?? "", max: 1, as: "login" });
   await migrateTransport(system.db);
   const server = webServer(system, {
     requestTimeoutMs: options.requestTimeoutMs,
@@ -93,6 +102,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
   return {
     sandbox,
     system,
+    owner,
     url,
     workspaceId,
     apiKey,
@@ -124,6 +134,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     close: async () => {
       await server.close(1_000);
       await system.close();
+      await owner.close();
       await sandbox.close();
       await database?.drop();
     },

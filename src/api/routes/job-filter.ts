@@ -40,8 +40,8 @@ export const filterShape = {
 export type FilterInput = z.infer<z.ZodObject<typeof filterShape>>;
 
 /**
- * A workspace finds and changes its own jobs; the administrator those of all. Throws `Problem` 403
- * for another workspace's id.
+ * A workspace finds and changes its own jobs; the administrator those of all. Throws `Problem` 404
+ * for another workspace's id, as for one that is nobody's.
  */
 export function filterOf(principal: Principal, input: FilterInput): JobFilter {
   const { workspaceId, state, q, createdFrom, createdTo, ...same } = input;
@@ -49,7 +49,7 @@ export function filterOf(principal: Principal, input: FilterInput): JobFilter {
     principal.kind === "workspace" &&
     (workspaceId ?? principal.workspaceId) !== principal.workspaceId
   ) {
-    throw new Problem(403, "Forbidden", "A workspace's key sees that workspace's jobs only.");
+    throw new Problem(404, "Not found", "There is no such workspace.");
   }
   return {
     ...same,

@@ -1,0 +1,209 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { z } from "zod";
+import type { Route } from "../src/api/route.ts";
+import { routes } from "../src/api/web-server.ts";
+import { type Inhabited, type TwoWorkspaces, twoWorkspaces } from "./support/two-workspaces.ts";
+
+/**
+ * Every call of the API that names something is made by workspace B with what is A's. B is told that
+ * there is no such thing, as of what is nobody's, and nothing of A's has changed. A call whose ids
+ * are not known here fails: say below what they name.
+ */
+type Named = (of: Inhabited) => string;
+
+/** What a path names, by the word before the parameter. */
+const IN_PATHS: Record<string, Named> = {
+  "connectors/:id": (of) => of.connectorId,
+  "chats/:chatId": (of) => of.chatId,
+  "conversations/:id": (of) => of.conversationId,
+  "messages/:id": (of) => of.messageId,
+  "jobs/:id": (of) => of.jobId,
+  "keys/:id": (of) => of.keyId,
+};
+
+/**
+ * What a field of a query or a body names; null: nothing that is a workspace's. Every field that ends
+ * in Id or Ids is to be here. The longer name, with the call, goes first.
+ */
+const IN_FIELDS: Record<string, Named | null> = {
+  workspaceId: (of) => of.workspaceId,
+  connectorId: (of) => of.connectorId,
+  chatId: (of) => of.chatId,
+  updateId: (of) => of.updateId,
+  subjectId: (of) => of.messageId,
+  actorId: (of) => of.keyId,
+  lane: (of) => of.connectorId,
+  q: (of) => of.jobId,
+  // Telegram's ids, which any bot may be told.
+  defaultChatId: null,
+  "post /v1/messages chatId": null,
+};
+
+/** Ids of Telegram's in paths: with a connector of one's own they name a chat of one's own. */
+const OF_TELEGRAM = ["chats/:chatId"];
+
+/** What else a call must say to be understood. */
+const BODIES: Record<string, (own: Inhabited) => object> = {
+  "post /v1/keys": () => ({ name: "K", scopes: ["read"] }),
+  "post /v1/messages": (own) => ({ connectorId: own.connectorId, chatId: own.chatId, text: "x" }),
+  "post /v1/connectors/:id/token": () => ({
+    botToken: "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0",
+  }),
+  "put /v1/connectors/:id/chats/:chatId": () => ({ linked: true }),
+};
+
+let world: TwoWorkspaces;
+let before: Record<string, string[]>;
+
+beforeAll(async () => {
+  world = await twoWorkspaces();
+  before = await world.rowsOf(world.a.workspaceId);
+}, 60_000);
+afterAll(() => world.close());
+
+const nameOf = ({ method, path }: Route) => `${method} ${path}`;
+/** Each parameter of a path with the word before it. */
+const paramsOf = ({ path }: Route) => [...path.matchAll(/[^/]+\/:\w+/g)].map(([param]) => param);
+
+function fieldsOf(route: Route, place: "query" | "body"): string[] {
+  const schema = route[place];
+  if (schema === undefined) return [];
+  const { properties } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  return Object.keys(properties ?? {});
+}
+
+const namedBy = (route: Route, field: string): Named | null | undefined => {
+  const known = IN_FIELDS[`${nameOf(route)} ${field}`];
+  return known === undefined ? IN_FIELDS[field] : known;
+};
+
+/** The path with what `whose` says for each parameter. */
+function pathFor(route: Route, whose: (param: string) => Inhabited): string {
+  return route.path.replace(/([^/]+)\/:(\w+)/g, (param, word: string) => {
+    const named = IN_PATHS[param];
+    if (named === undefined) throw new Error(`say in IN_PATHS what ${param} names`);
+    return `${word}/${named(whose(param))}`;
+  });
+}
+
+const bodyFor = (route: Route, more: object = {}) =>
+  route.body === undefined ? undefined : { ...BODIES[nameOf(route)]?.(world.b), ...more };
+
+/** Not understood is not refused: the call must say what it has to. */
+const understood = (route: Route, { status, body }: { status: number; body: unknown }) => {
+  if (status !== 400) return;
+  throw new Error(`${nameOf(route)} needs an entry in BODIES: ${JSON.stringify(body)}`);
+};
+
+const untouched = async () => expect(await world.rowsOf(world.a.workspaceId)).toEqual(before);
+
+const open = routes.filter(({ auth }) => auth !== "admin");
+const withPaths = open.filter((route) => paramsOf(route).length > 0);
+const withFields = open.flatMap((route) =>
+  (["query", "body"] as const).flatMap((place) =>
+    fieldsOf(route, place)
+      .filter((field) => namedBy(route, field) !== null)
+      .filter((field) => /Ids?$/.test(field) || namedBy(route, field) !== undefined)
+      .map((field) => ({ route, place, field })),
+  ),
+);
+
+test("there is something to try", () => {
+  expect(withPaths.length).toBeGreaterThan(10);
+  expect(withFields.length).toBeGreaterThan(10);
+});
+
+test("a listing without any filter shows nothing of another workspace", async () => {
+  const { a, b } = world;
+  const ids = [a.connectorId, a.messageId, a.keyId, a.workspaceId];
+  for (const route of open) {
+    if (route.method !== "get" || paramsOf(route).length > 0) continue;
+    const { status, body } = await world.call(b.apiKey, "get", route.path);
+    expect({ path: route.path, status }).toEqual({ path: route.path, status: 200 });
+    const shown = ids.filter((id) => JSON.stringify(body).includes(id));
+    expect({ path: route.path, shown }).toEqual({ path: route.path, shown: [] });
+  }
+  const health = await world.call(b.apiKey, "get", "/api/integrations/telegram/health");
+  expect(health.body.connectors).toMatchObject([{ id: b.connectorId }]);
+});
+
+describe("a path with another workspace's ids: 404, and nothing has changed", () => {
+  test.each(withPaths.map((route) => [nameOf(route), route] as const))("%s", async (_, route) => {
+    const params = paramsOf(route);
+    const foreign = [params, ...(params.length > 1 ? params.map((one) => [one]) : [])].filter(
+      (some) => some.some((param) => !OF_TELEGRAM.includes(param)),
+    );
+    for (const some of foreign) {
+      const path = pathFor(route, (param) => (some.includes(param) ? world.a : world.b));
+      const answer = await world.call(world.b.apiKey, route.method, path, bodyFor(route));
+      understood(route, answer);
+      expect({ some, status: answer.status }).toEqual({ some, status: 404 });
+      await untouched();
+    }
+  });
+
+  test.each(
+    withPaths
+      .filter(({ method }) => method === "get")
+      .map((route) => [nameOf(route), route] as const),
+  )("its own workspace is shown: %s", async (_, route) => {
+    const path = pathFor(route, () => world.b);
+    expect((await world.call(world.b.apiKey, route.method, path)).status).toBe(200);
+  });
+});
+
+/** Lists are empty, and what is counted is nothing. */
+function isEmpty(body: unknown): boolean {
+  if (typeof body === "number") return body === 0;
+  if (Array.isArray(body)) return body.length === 0;
+  if (typeof body !== "object" || body === null) return true;
+  return Object.values(body).every(isEmpty);
+}
+
+describe("a field that names another workspace's: 404 or nothing, and nothing has changed", () => {
+  test.each(withFields.map((one) => [`${nameOf(one.route)} ${one.field}`, one] as const))(
+    "%s",
+    async (name, { route, place, field }) => {
+      const named = namedBy(route, field);
+      if (!named) throw new Error(`say in IN_FIELDS what ${name} names`);
+      const value = /Ids$/.test(field) ? [named(world.a)] : named(world.a);
+      const own = pathFor(route, () => world.b);
+      const answer =
+        place === "body"
+          ? await world.call(world.b.apiKey, route.method, own, bodyFor(route, { [field]: value }))
+          : await world.call(
+              world.b.apiKey,
+              route.method,
+              `${own}?${new URLSearchParams({ [field]: String(value) })}`,
+            );
+      understood(route, answer);
+      if (answer.status !== 404) {
+        expect({ status: answer.status, empty: isEmpty(answer.body) }).toEqual({
+          status: 200,
+          empty: true,
+        });
+      }
+      await untouched();
+    },
+  );
+});
+
+test("an Idempotency-Key of one workspace stands for nothing of another's", async () => {
+  const send = (of: Inhabited, text: string) =>
+    fetch(`${world.system.url}/v1/messages`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${of.apiKey}`,
+        "content-type": "application/json",
+        "idempotency-key": "the same",
+      },
+      body: JSON.stringify({ connectorId: of.connectorId, chatId: of.chatId, text, sendAt: LATER }),
+    }).then(async (response) => ({ status: response.status, body: await response.json() }));
+  const first = await send(world.b, "of b");
+  expect(first.status).toBe(202);
+  expect(await send(world.b, "of b")).toEqual(first);
+  const other = await send(world.a, "of a");
+  expect(other.status).toBe(202);
+  expect(other.body).not.toEqual(first.body);
+});
+const LATER = new Date(Date.now() + 3_600_000).toISOString();
