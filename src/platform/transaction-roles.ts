@@ -30,7 +30,8 @@ export function beginning(
 /**
  * The statements of the transaction that `client` is in. A role is taken when a statement needs
  * another than the one before it had; statements that are asked for at once wait for each other, so
- * that none comes between a role and the statement it was taken for.
+ * that none comes between a role and the statement it was taken for. A workspace's transaction has no
+ * savepoints: going back to one would take the role back with it, unseen here.
  */
 export function queriesOf(
   client: pg.PoolClient,
