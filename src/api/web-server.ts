@@ -18,6 +18,7 @@ import { linkCodeRoutes } from "./routes/link-codes.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
 import { workspaceRoutes } from "./routes/workspaces.ts";
 import type { Services } from "./services.ts";
 
@@ -56,6 +57,7 @@ export const routes = [
   ...linkCodeRoutes,
   ...messageRoutes,
   ...conversationRoutes,
+  ...sessionRoutes,
   ...jobRoutes,
   ...queueRoutes,
   ...auditRoutes,
