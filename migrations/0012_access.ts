@@ -1,15 +1,17 @@
 import type { Migration } from "../src/platform/migration.ts";
 import { tenantTable } from "./tenant-table.ts";
 
-const TABLES = [
-  "people",
-  "connector_people",
-  "person_links",
-  "person_link_offers",
-  "chat_link_codes",
-  "access_refusals",
-  "sessions",
-];
+/** What a workspace's own calls do there; the rest is ingest's, and the clock's. */
+const TENANT_MAY = {
+  people: "SELECT, INSERT, UPDATE, DELETE",
+  connector_people: "SELECT, INSERT, DELETE",
+  person_links: "SELECT, INSERT, DELETE",
+  person_link_offers: "",
+  // Whoever drops expired ones holds them first.
+  chat_link_codes: "SELECT, INSERT, UPDATE, DELETE",
+  access_refusals: "",
+  sessions: "SELECT",
+};
 
 /** Who may talk to a bot, how that is proven, which groups are heard, and for how long one talks. */
 export const migration: Migration = {
@@ -67,7 +69,6 @@ export const migration: Migration = {
           REFERENCES connectors (workspace_id, id) ON DELETE CASCADE,
         CHECK ((used_at IS NULL) = (used_by IS NULL))
       );
-      CREATE INDEX person_links_of_connector ON person_links (workspace_id, connector_id);
 
       -- Which accounts were asked whether that is them: the data of a button is forgeable.
       CREATE TABLE person_link_offers (
@@ -157,7 +158,9 @@ export const migration: Migration = {
       -- Those that began under another setting than the connector has now.
       CREATE INDEX sessions_hours ON sessions (connector_id, hours) WHERE ended_at IS NULL;
 
-      ${TABLES.map((table) => tenantTable(table)).join("\n")}
+      ${Object.entries(TENANT_MAY)
+        .map(([table, tenantMay]) => tenantTable(table, { tenantMay }))
+        .join("\n")}
     `);
   },
 };

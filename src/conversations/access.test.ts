@@ -286,7 +286,7 @@ describe("what it costs", () => {
     await world.db.transaction((tx) =>
       world.ingestIn(
         {
-          afterCommit: tx.afterCommit,
+          ...tx,
           query: (sql, params) => {
             n++;
             return tx.query(sql, params);

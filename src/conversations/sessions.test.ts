@@ -236,7 +236,7 @@ describe("the clock and a message in the same moment", () => {
     const ingesting = world.db.transaction((tx) =>
       world.ingestIn(
         {
-          afterCommit: tx.afterCommit,
+          ...tx,
           query: async <Row extends object>(sql: string, params?: readonly unknown[]) => {
             if (sql.includes("conversations.upsert")) {
               isLoaded();

@@ -89,22 +89,32 @@ export interface LinkQuery {
 /**
  * Both rows are locked: whoever confirms second reads what the first one did, and a person that is
  * removed meanwhile takes the link along. In one order, so that two transactions never wait in a ring.
+ * OFFSET 0 and the limit: each is looked up by its key, whatever the planner believes of the table.
  */
 const HOLD = `/* people.hold-links */
+WITH wanted AS MATERIALIZED (
+  SELECT k.workspace_id, k.id
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS q(workspace_id, connector_id, token_hash)
+  CROSS JOIN LATERAL (
+    SELECT * FROM person_links WHERE token_hash = decode(q.token_hash, 'hex') OFFSET 0
+  ) k
+  WHERE k.workspace_id = q.workspace_id AND k.connector_id = q.connector_id
+  UNION
+  SELECT k.workspace_id, k.id
+  FROM unnest($4::uuid[], $5::uuid[], $6::uuid[]) AS q(workspace_id, connector_id, id)
+  CROSS JOIN LATERAL (
+    SELECT * FROM person_links WHERE workspace_id = q.workspace_id AND id = q.id OFFSET 0
+  ) k
+  WHERE k.connector_id = q.connector_id
+)
 SELECT l.id, l.workspace_id, l.connector_id, encode(l.token_hash, 'hex') AS token_hash,
   (extract(epoch FROM l.expires_at) * 1000)::float8 AS expires_at_ms, l.used_by,
   p.id AS person_id, p.name, p.agent_enabled, p.telegram_user_id
-FROM person_links l JOIN people p ON p.workspace_id = l.workspace_id AND p.id = l.person_id
-WHERE (l.workspace_id, l.id) IN (
-  SELECT k.workspace_id, k.id FROM person_links k
-  JOIN unnest($1::uuid[], $2::uuid[], $3::text[]) AS q(workspace_id, connector_id, token_hash)
-    ON k.workspace_id = q.workspace_id AND k.connector_id = q.connector_id
-    AND k.token_hash = decode(q.token_hash, 'hex')
-  UNION
-  SELECT k.workspace_id, k.id FROM person_links k
-  JOIN unnest($4::uuid[], $5::uuid[], $6::uuid[]) AS q(workspace_id, connector_id, id)
-    ON k.workspace_id = q.workspace_id AND k.connector_id = q.connector_id AND k.id = q.id
-)
+FROM (
+  SELECT * FROM wanted LIMIT (SELECT cardinality($1) + cardinality($4))
+) w
+JOIN person_links l ON l.workspace_id = w.workspace_id AND l.id = w.id
+JOIN people p ON p.workspace_id = l.workspace_id AND p.id = l.person_id
 ORDER BY l.workspace_id, l.id FOR NO KEY UPDATE OF p, l`;
 
 /** Read once the links are held: an offer is only made under that lock. */

@@ -25,7 +25,10 @@ export interface TalkersQuery {
   peers: Array<{ workspaceId: string; connectorId: string; peerId: string }>;
 }
 
-/** One statement, one JSON a table, as with the rest of what a batch of updates looks at. */
+/**
+ * One statement, one JSON a table, as with the rest of what a batch of updates looks at. OFFSET 0: named
+ * people are looked up one by one, however few the planner believes there are.
+ */
 const FIND = `/* people.find-talkers */
 WITH bound AS MATERIALIZED (
   SELECT p.workspace_id, p.telegram_user_id, p.id, p.agent_enabled
@@ -42,8 +45,10 @@ SELECT
   (SELECT json_agg(json_build_array(b.workspace_id, b.telegram_user_id::text, b.id,
       b.agent_enabled)) FROM bound b) AS people,
   (SELECT json_agg(json_build_array(n.connector_id, n.person_id))
-    FROM meant m JOIN connector_people n ON n.workspace_id = m.workspace_id AND n.person_id = m.id
-  ) AS named,
+    FROM meant m CROSS JOIN LATERAL (
+      SELECT connector_id, person_id FROM connector_people
+      WHERE workspace_id = m.workspace_id AND person_id = m.id OFFSET 0
+    ) n) AS named,
   (SELECT json_agg(json_build_array(r.workspace_id, r.connector_id, r.peer_id::text,
       floor(extract(epoch FROM r.dropped_at)), floor(extract(epoch FROM r.told_at) * 1000),
       r.wrong_codes, floor(extract(epoch FROM r.wrong_since) * 1000)))

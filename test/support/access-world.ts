@@ -104,7 +104,7 @@ export function accessWorld(world: World) {
     },
     /** How many transactions wait for a row that another one holds. */
     async waiting(): Promise<number> {
-      const rows = await db.query(
+      const rows = await world.owner.query(
         `SELECT 1 AS one FROM pg_stat_activity
          WHERE datname = current_database() AND wait_event_type = 'Lock'`,
       );
