@@ -106,6 +106,17 @@ describe("sessions of two hours", () => {
     expect((await sessions())[1]).toEqual([iso(3 * HOUR_S), iso(3 * HOUR_S), null]);
   });
 
+  test("end while nobody asks for it, and no more once it is stopped", async () => {
+    await world.ingest(scope, says(0));
+    const background = createSessionCloser({ db: world.db, log: silentLogger, everyMs: 20 });
+    background.start();
+    const isOver = async () => JSON.stringify(await sessions()).includes(iso(2 * HOUR_S));
+    await waitFor(isOver, { what: "the session to be ended" });
+    await background.stop();
+    await world.ingest(scope, says(9 * HOUR_S));
+    expect((await sessions())[1]).toEqual([iso(9 * HOUR_S), iso(9 * HOUR_S), null]);
+  });
+
   test("that were ended go on when a message from before their end comes late", async () => {
     await world.ingest(scope, says(0));
     await closer.runOnce();
