@@ -126,6 +126,16 @@ describe("sessions of two hours", () => {
     expect(await sessions()).toEqual([[iso(0), iso(HOUR_S), iso(3 * HOUR_S)]]);
   });
 
+  test("go on after all and are over again in one batch", async () => {
+    await world.ingest(scope, says(0));
+    await closer.runOnce();
+    await world.ingest(scope, says(HOUR_S), says(3 * HOUR_S));
+    expect(await sessions()).toEqual([
+      [iso(0), iso(HOUR_S), iso(3 * HOUR_S)],
+      [iso(3 * HOUR_S), iso(3 * HOUR_S), null],
+    ]);
+  });
+
   test("are looked at when they may be over, not with every message", async () => {
     const now = nowS();
     const checkAt = async () => {
@@ -235,38 +245,65 @@ describe("the clock and a message in the same moment", () => {
     expect(await sessions()).toEqual([[iso(0), iso(HOUR_S), null]]);
   });
 
-  test("a message that was read before the clock came by is right all the same", async () => {
-    let isLoaded = () => {};
-    let mayWrite = () => {};
-    const loaded = new Promise<void>((resolve) => {
-      isLoaded = resolve;
-    });
-    const written = new Promise<void>((resolve) => {
-      mayWrite = resolve;
-    });
-    const ingesting = world.db.transaction((tx) =>
-      world.ingestIn(
-        {
-          ...tx,
-          query: async <Row extends object>(sql: string, params?: readonly unknown[]) => {
-            if (sql.includes("conversations.upsert")) {
-              isLoaded();
-              await written;
-            }
-            return tx.query<Row>(sql, params);
+  test.each([
+    ["goes on", [HOUR_S], [[iso(0), iso(HOUR_S), null]]],
+    [
+      "goes on and is over",
+      [HOUR_S, 3 * HOUR_S],
+      [
+        [iso(0), iso(HOUR_S), iso(3 * HOUR_S)],
+        [iso(3 * HOUR_S), iso(3 * HOUR_S), null],
+      ],
+    ],
+    [
+      "is over",
+      [2 * HOUR_S],
+      [
+        [iso(0), iso(0), iso(2 * HOUR_S)],
+        [iso(2 * HOUR_S), iso(2 * HOUR_S), null],
+      ],
+    ],
+  ])(
+    "messages that were read before the clock came by are right: the session %s",
+    async (_, times, expected) => {
+      let isLoaded = () => {};
+      let mayWrite = () => {};
+      const loaded = new Promise<void>((resolve) => {
+        isLoaded = resolve;
+      });
+      const written = new Promise<void>((resolve) => {
+        mayWrite = resolve;
+      });
+      const ingesting = world.db.transaction((tx) =>
+        world.ingestIn(
+          {
+            ...tx,
+            query: async <Row extends object>(sql: string, params?: readonly unknown[]) => {
+              if (sql.includes("conversations.upsert")) {
+                isLoaded();
+                await written;
+              }
+              return tx.query<Row>(sql, params);
+            },
           },
-        },
-        [world.lane(scope, [says(HOUR_S)])],
-      ),
-    );
-    await loaded;
-    expect(await closer.runOnce()).toBe(1);
-    mayWrite();
-    await ingesting;
-    expect(await sessions()).toEqual([[iso(0), iso(HOUR_S), null]]);
-    expect(await closer.runOnce()).toBe(1);
-    expect(await sessions()).toEqual([[iso(0), iso(HOUR_S), iso(3 * HOUR_S)]]);
-  });
+          [
+            world.lane(
+              scope,
+              times.map((at) => says(at)),
+            ),
+          ],
+        ),
+      );
+      await loaded;
+      expect(await closer.runOnce()).toBe(1);
+      mayWrite();
+      await ingesting;
+      expect(await sessions()).toEqual(expected);
+      const lastEnd = Math.max(...times) + 2 * HOUR_S;
+      expect(await closer.runOnce()).toBe(1);
+      expect((await sessions()).at(-1)).toEqual(expect.arrayContaining([iso(lastEnd)]));
+    },
+  );
 });
 
 test("in any batches, with the clock in between or not, a history comes to the same sessions", async () => {

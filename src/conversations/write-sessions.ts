@@ -16,31 +16,36 @@ export interface SessionWrite {
   move: SessionMove;
 }
 
-/** Sooner or later than the batch thought: the clock may have come by since it was loaded. */
+/** The conversation's newest session so far: what the batch has gone on from. */
+const NEWEST = `(
+  SELECT o.id FROM sessions o
+  WHERE o.workspace_id = t.workspace_id AND o.conversation_id = t.conversation_id
+  ORDER BY o.id DESC LIMIT 1
+)`;
+
 const RESUME = `/* sessions.resume */
 UPDATE sessions s SET last_at = NULL, ended_at = NULL, end_reason = NULL, hours = n.hours,
   check_at = n.check_at
 FROM (
-  SELECT t.workspace_id, t.hours, t.check_at, (
-    SELECT o.id FROM sessions o
-    WHERE o.workspace_id = t.workspace_id AND o.conversation_id = t.conversation_id
-    ORDER BY o.id DESC LIMIT 1
-  ) AS id
+  SELECT t.*, ${NEWEST} AS id
   FROM (
     SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::int[], $4::timestamptz[])
       AS t(workspace_id, conversation_id, hours, check_at) ${fewRows("$1")}
   ) t
 ) n
-WHERE s.workspace_id = n.workspace_id AND s.id = n.id AND s.ended_at IS NOT NULL`;
+WHERE s.workspace_id = n.workspace_id AND s.id = n.id`;
 
+/** Also one that the clock has ended: it may have gone on since, and ended later. */
 const END = `/* sessions.end */
-UPDATE sessions s SET last_at = t.last_at, ended_at = t.ended_at, end_reason = t.reason
+UPDATE sessions s SET last_at = n.last_at, ended_at = n.ended_at, end_reason = n.reason
 FROM (
-  SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::text[])
-    AS t(workspace_id, conversation_id, last_at, ended_at, reason) ${fewRows("$1")}
-) t
-WHERE s.workspace_id = t.workspace_id AND s.conversation_id = t.conversation_id
-  AND s.ended_at IS NULL`;
+  SELECT t.*, ${NEWEST} AS id
+  FROM (
+    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[], $4::timestamptz[], $5::text[])
+      AS t(workspace_id, conversation_id, last_at, ended_at, reason) ${fewRows("$1")}
+  ) t
+) n
+WHERE s.workspace_id = n.workspace_id AND s.id = n.id`;
 
 /** In their order, so that ids follow it. */
 const BEGIN = `/* sessions.begin */
@@ -103,7 +108,7 @@ export async function writeSessions(
   }
 }
 
-/** Also where the clock ended it since the batch was loaded. */
+/** The newest session is the one from before, is open, and was ended: also since the batch was loaded. */
 const goesOnAfterAll = ({ endedAtMs, move }: SessionWrite): boolean =>
   move.begun.length === 0 && move.state.endedAtMs === null && (move.resumes || endedAtMs !== null);
 
