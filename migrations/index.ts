@@ -11,6 +11,7 @@ import { migration as audit } from "./0008_audit.ts";
 import { migration as failureCounts } from "./0009_failure_counts.ts";
 import { migration as polling } from "./0010_polling.ts";
 import { migration as tenancy } from "./0011_tenancy.ts";
+import { migration as access } from "./0012_access.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -24,4 +25,5 @@ export const migrations: Migration[] = [
   failureCounts,
   polling,
   tenancy,
+  access,
 ];

@@ -8,6 +8,7 @@ import { chatKeyOf } from "../src/conversations/keys.ts";
 import { mentionsOf } from "../src/conversations/mentions.ts";
 import { parseUpdate, UPDATE_KINDS } from "../src/conversations/parse-update.ts";
 import { reducedForLinking, routeUpdate } from "../src/receiver/route-update.ts";
+import { accessWorld } from "./support/access-world.ts";
 import {
   ALL_UPDATE_KINDS,
   anyUpdate,
@@ -153,20 +154,32 @@ describe("with Postgres", () => {
     return scope;
   }
 
+  /** Whatever the connector says of those who talk to it. */
+  const settings = fc.record({
+    level: fc.constantFrom("everyone", "members", "agents", "named"),
+    saveDenied: fc.boolean(),
+    sessionHours: fc.constantFrom(-1, 0, 1),
+  });
+
   test("what any updates come to can be written, in one batch or by themselves", async () => {
+    const batch = fc.array(anything, { minLength: 1, maxLength: 40 });
     await fc.assert(
-      fc.asyncProperty(fc.array(anything, { minLength: 1, maxLength: 40 }), async (updates) => {
-        await world.ingest(await newScope(ONE), ...updates.map(received));
+      fc.asyncProperty(batch, settings, async (updates, given) => {
+        const scope = await newScope(ONE);
+        await accessWorld(world).set(scope, given);
+        await world.ingest(scope, ...updates.map(received));
       }),
       { numRuns: runs(25) },
     );
   }, 3_600_000);
 
   test("an update that comes twice has the effect of one", async () => {
+    const batch = fc.array(anything, { minLength: 1, maxLength: 20 });
     await fc.assert(
-      fc.asyncProperty(fc.array(anything, { minLength: 1, maxLength: 20 }), async (updates) => {
+      fc.asyncProperty(batch, settings, async (updates, given) => {
         const once = await newScope(ONE);
         const twice = await newScope(ONE);
+        for (const scope of [once, twice]) await accessWorld(world).set(scope, given);
         for (const update of updates) {
           await world.ingest(once, received(update));
           await world.ingest(twice, received(update));

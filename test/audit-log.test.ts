@@ -313,6 +313,7 @@ describe("what cannot be recorded does not take place", () => {
       `SELECT concat(
          (SELECT count(*) FROM workspaces), ' ', (SELECT count(*) FROM connectors), ' ',
          (SELECT count(*) FROM outbound_messages), ' ', (SELECT count(*) FROM jobs), ' ',
+         (SELECT count(*) FROM people), ' ', (SELECT count(*) FROM chat_link_codes), ' ',
          (SELECT jsonb_agg(to_jsonb(k) - 'last_used_at' ORDER BY id) FROM api_keys k),
          (SELECT to_jsonb(c) FROM connectors c WHERE id = $1),
          (SELECT to_jsonb(c) FROM chats c WHERE connector_id = $1 AND chat_id = -3),
@@ -340,6 +341,9 @@ describe("what cannot be recorded does not take place", () => {
     ],
     "a job's cancelling": () => ["POST", `/v1/jobs/${job}/cancel`],
     "a pause": () => ["POST", "/v1/queues/backfill/pause", {}, ADMIN],
+    "a person": () => ["POST", "/v1/people", { name: "N" }],
+    "a code for a group": () => ["POST", `${ofBot()}/link-codes`, {}],
+    "a look at people": () => ["GET", "/v1/people"],
     "a look at chats": () => ["GET", `${ofBot()}/chats`],
     "a look at conversations": () => ["GET", "/v1/conversations"],
     "a look at the log": () => ["GET", "/v1/audit"],

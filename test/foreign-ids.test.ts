@@ -19,6 +19,8 @@ const IN_PATHS: Record<string, Named> = {
   "messages/:id": (of) => of.messageId,
   "jobs/:id": (of) => of.jobId,
   "keys/:id": (of) => of.keyId,
+  "people/:id": (of) => of.personId,
+  "people/:personId": (of) => of.personId,
 };
 
 /**
@@ -36,6 +38,8 @@ const IN_FIELDS: Record<string, Named | null> = {
   q: (of) => of.jobId,
   // Telegram's ids, which any bot may be told.
   defaultChatId: null,
+  // Null alone is taken: it ends a binding.
+  telegramUserId: null,
   "post /v1/messages chatId": null,
 };
 
@@ -45,6 +49,8 @@ const OF_TELEGRAM = ["chats/:chatId"];
 /** What else a call must say to be understood. */
 const BODIES: Record<string, (own: Inhabited) => object> = {
   "post /v1/keys": () => ({ name: "K", scopes: ["read"] }),
+  "post /v1/people": () => ({ name: "P" }),
+  "post /v1/people/:id/link": (own) => ({ connectorId: own.connectorId }),
   "post /v1/messages": (own) => ({ connectorId: own.connectorId, chatId: own.chatId, text: "x" }),
   "post /v1/connectors/:id/token": () => ({
     botToken: "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0",

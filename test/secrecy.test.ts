@@ -48,6 +48,8 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
   let apiKey = "";
   let connectorId = "";
   let webhookPath = "";
+  let startToken = "";
+  let linkCode = "";
   const answers: string[] = [];
 
   beforeAll(async () => {
@@ -147,6 +149,7 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
     expect(await post({ document: file, caption: `caption ${mark}` })).toBe(200);
     expect(await post({ text: `/start ${mark}` })).toBe(200);
     expect(await post({ text: `/${mark} nobody knows this command` })).toBe(200);
+    await invitations();
     await settled("ingest");
 
     // Postgres itself quotes the row in the error's detail.
@@ -169,6 +172,20 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
       answers.push(await response.text());
     }
   });
+
+  /** What lets people and groups in, used where it works and where it does not. */
+  async function invitations(): Promise<void> {
+    const person = await call("POST", "/v1/people", { name: `Ada ${mark}` });
+    const { id } = person.body as { id: string };
+    const link = await call("POST", `/v1/people/${id}/link`, { connectorId });
+    startToken = (link.body as { token: string }).token;
+    const made = await call("POST", `/v1/connectors/${connectorId}/link-codes`, {});
+    linkCode = (made.body as { code: string }).code;
+    expect(await post({ text: `/start ${startToken}` })).toBe(200);
+    expect(await post({ text: `is ${startToken} good?` })).toBe(200);
+    const chat = { id: -42_000, type: "group", title: mark };
+    expect(await post({ chat, text: `/link ${linkCode}` })).toBe(200);
+  }
 
   async function webhookNonsense(): Promise<void> {
     const request = (body: string, headers: Record<string, string> = {}, path = webhookPath) =>
@@ -277,6 +294,8 @@ describe.each(backends)("what leaves Postgres, on $name", (backend) => {
       "the bot's next token": nextToken.split(":")[1] ?? "",
       "the webhook's secret": webhookSecret,
       "an API key": apiKey.slice(4),
+      "the token of a person's link": startToken.slice(4),
+      "the code of a group's link": linkCode,
       "the administrator's token": adminToken,
     };
     for (const [what, secret] of Object.entries(secrets)) {

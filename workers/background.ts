@@ -1,4 +1,5 @@
 import { idempotencyRetention } from "../src/api/index.ts";
+import { createSessionCloser } from "../src/conversations/index.ts";
 import {
   createLedgerKeeper,
   DEFAULT_JOB_RETENTION,
@@ -6,6 +7,7 @@ import {
   jobRetentionRules,
 } from "../src/jobs/index.ts";
 import { outboundRetentionRules } from "../src/outbound/index.ts";
+import { dropRefusals } from "../src/people/index.ts";
 import { createRetention, failureCountRetention } from "../src/platform/index.ts";
 import { reportUnreadable } from "./sealed-records.ts";
 import type { System } from "./system.ts";
@@ -22,14 +24,18 @@ export function startBackground(system: System): { stop(): Promise<void> } {
       ...outboundRetentionRules(times),
       idempotencyRetention,
       failureCountRetention,
+      dropRefusals,
     ],
   });
   const ledgerKeeper = createLedgerKeeper({ db, log });
+  const sessions = createSessionCloser({ db, log });
   retention.start();
   ledgerKeeper.start();
+  sessions.start();
   const reported = reportUnreadable(system);
   return {
-    stop: async () => void (await Promise.all([retention.stop(), ledgerKeeper.stop(), reported])),
+    stop: async () =>
+      void (await Promise.all([retention.stop(), ledgerKeeper.stop(), sessions.stop(), reported])),
   };
 }
 

@@ -14,8 +14,11 @@ import { connectorRoutes } from "./routes/connectors.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
+import { linkCodeRoutes } from "./routes/link-codes.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
 import { workspaceRoutes } from "./routes/workspaces.ts";
 import type { Services } from "./services.ts";
 
@@ -50,8 +53,11 @@ export const routes = [
   ...keyRoutes,
   ...connectorRoutes,
   ...connectorCareRoutes,
+  ...peopleRoutes,
+  ...linkCodeRoutes,
   ...messageRoutes,
   ...conversationRoutes,
+  ...sessionRoutes,
   ...jobRoutes,
   ...queueRoutes,
   ...auditRoutes,

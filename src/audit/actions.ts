@@ -36,8 +36,19 @@ export const AUDIT_ACTIONS = {
   "connector.webhook_drifted": { subject: "connector", details: ["isOfKinds"] },
   "connector.removed": { subject: "connector", details: ["webhookRemoved"] },
   "connector.disabled": { subject: "connector", details: [] },
-  "chat.linked": { subject: "chat", details: ["connectorId", "purpose"] },
-  "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose"] },
+  "connector.person_named": { subject: "connector", details: ["personId"] },
+  "connector.person_unnamed": { subject: "connector", details: ["personId"] },
+  // A code that links a group to it.
+  "connector.code_created": { subject: "connector", details: ["purpose", "expiresAt"] },
+  "person.created": { subject: "person", details: [] },
+  "person.updated": { subject: "person", details: ["fields"] },
+  "person.removed": { subject: "person", details: ["wasBound"] },
+  "person.link_created": { subject: "person", details: ["connectorId", "expiresAt"] },
+  // A Telegram account confirmed a link: it is that person from now on.
+  "person.bound": { subject: "person", details: ["connectorId"] },
+  // With a person: by a command in the group itself.
+  "chat.linked": { subject: "chat", details: ["connectorId", "purpose", "personId"] },
+  "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose", "personId"] },
   // The group became a supergroup: the link goes with it.
   "chat.link_moved": { subject: "chat", details: ["connectorId", "from"] },
   "message.submitted": { subject: "message", details: ["connectorId"] },
@@ -51,6 +62,8 @@ export const AUDIT_ACTIONS = {
   "chats.listed": { subject: "connector", details: ["count"] },
   "conversations.listed": { subject: "conversation", details: ["connectorId", "chatId", "count"] },
   "messages.listed": { subject: "conversation", details: ["count"] },
+  "sessions.listed": { subject: "conversation", details: ["count"] },
+  "people.listed": { subject: "person", details: ["connectorId", "count"] },
   "audit.listed": { subject: "audit", details: ["action", "from", "to", "count"] },
   "audit.exported": { subject: "audit", details: ["from", "to"] },
   "console.signed_in": { subject: "console", details: [] },

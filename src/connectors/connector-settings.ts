@@ -1,8 +1,5 @@
+import type { AccessLevel } from "../people/index.ts";
 import type { Queryable } from "../platform/index.ts";
-
-/** Who may talk to a bot: everyone, or those of the workspace that are meant. */
-export const ACCESS_LEVELS = ["everyone", "members", "agents", "named"] as const;
-export type AccessLevel = (typeof ACCESS_LEVELS)[number];
 
 export const DEBUG_LEVELS = ["error", "warn", "info", "debug"] as const;
 

@@ -24,7 +24,6 @@ export {
   healthOfConnectors,
 } from "./connector-health.ts";
 export {
-  ACCESS_LEVELS,
   type ConnectorSettings,
   DEBUG_LEVELS,
   type DebugSettings,

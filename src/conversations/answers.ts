@@ -55,17 +55,7 @@ export function answerCallback(
   query: Extract<Update, { kind: "callback" }>,
   chatId: string,
 ): Effect[] {
-  const answer = (text: string): Effect => ({
-    type: "reply",
-    reply: {
-      kind: "callback-answer",
-      ...incoming.scope,
-      chatId,
-      callbackQueryId: query.queryId,
-      text,
-      causeId: incoming.jobId,
-    },
-  });
+  const answer = (text: string) => callbackAnswer(incoming, chatId, query.queryId, text);
   switch (query.data) {
     case BUTTON_DATA.help:
       if (query.chat === null || query.chat.type === "channel") return [answer(TEXTS.help)];
@@ -80,9 +70,22 @@ export function answerCallback(
   }
 }
 
+/** What shows on the button's screen for a moment: at most 200 characters. */
+export function callbackAnswer(
+  { scope, jobId }: Incoming,
+  chatId: string,
+  callbackQueryId: string,
+  text: string,
+): Effect {
+  return {
+    type: "reply",
+    reply: { kind: "callback-answer", ...scope, chatId, callbackQueryId, text, causeId: jobId },
+  };
+}
+
 type MessageReply = Extract<Reply, { kind: "message" }>;
 
-function reply(
+export function reply(
   incoming: Incoming,
   chatId: string,
   threadId: string,

@@ -78,15 +78,20 @@ RETURNING c.*`;
 
 /**
  * Links a chat, or ends its link; messages of unlinked groups are not stored. The chat need not be
- * known yet. `purpose` undefined leaves it as it is. Called in a transaction, which holds the entry
+ * known yet. `purpose` undefined leaves it as it is. `personId`: who did it in the chat itself. Called in a transaction, which holds the entry
  * in the audit log too. Throws Postgres's foreign key error (23503) when the workspace has no such
  * connector.
  */
 export async function setChatLink(
   tx: Queryable,
-  link: Scope & { chatId: string; linked: boolean; purpose?: ChatPurpose | null },
+  link: Scope & {
+    chatId: string;
+    linked: boolean;
+    purpose?: ChatPurpose | null;
+    personId?: string;
+  },
 ): Promise<ChatView> {
-  const { workspaceId, connectorId, purpose } = link;
+  const { workspaceId, connectorId, purpose, personId } = link;
   const [row] = await tx.query<ChatRow>(SET_LINK, [
     workspaceId,
     connectorId,
@@ -101,7 +106,7 @@ export async function setChatLink(
     workspaceId,
     action: link.linked ? "chat.linked" : "chat.unlinked",
     subjectId: chat.chatId,
-    details: { connectorId, purpose },
+    details: { connectorId, purpose, personId },
   });
   return chat;
 }

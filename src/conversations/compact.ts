@@ -8,6 +8,7 @@ import type {
 } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
 import type { Reply } from "./reply.ts";
+import { type SessionMove, withStep } from "./session-rule.ts";
 import type { MemberStatus, TelegramChat, TelegramUser } from "./telegram-types.ts";
 import { type TopicFacts, withChange } from "./topics.ts";
 
@@ -25,6 +26,9 @@ export interface ConversationChange {
   contactUserId: string | null;
   lastMessageAtS: number;
   acknowledgedAtMs: number | null;
+  /** All that is new in it was denied. */
+  denied: boolean;
+  session: SessionMove | null;
 }
 
 export interface MemberChange {
@@ -137,6 +141,8 @@ export function compact(effects: readonly Effect[]): Changes {
           contactUserId: known?.contactUserId ?? effect.contactUserId,
           lastMessageAtS: Math.max(known?.lastMessageAtS ?? 0, effect.message.sentAtS),
           acknowledgedAtMs: known?.acknowledgedAtMs ?? null,
+          denied: (known?.denied ?? true) && effect.message.denied === true,
+          session: known?.session ?? null,
         });
         break;
       }
@@ -190,6 +196,11 @@ export function compact(effects: readonly Effect[]): Changes {
       case "conversation-acknowledged": {
         const known = conversations.get(conversationKeyOf(inFinalChat(effect.conversation)));
         if (known) known.acknowledgedAtMs ??= effect.atMs;
+        break;
+      }
+      case "session-moved": {
+        const known = conversations.get(conversationKeyOf(effect.conversation));
+        if (known) known.session = withStep(known.session, effect.step);
         break;
       }
       case "reply":

@@ -1,5 +1,7 @@
+import { type AccessContext, advanceAccess, emptyAccess } from "./access-context.ts";
 import type { Effect, Scope } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
+import type { SessionState } from "./session-rule.ts";
 import type {
   ChatType,
   MemberStatus,
@@ -25,6 +27,9 @@ export interface Context {
   messages: Map<string, MessageState>;
   /** Bots' usernames by connector id, for commands addressed to one bot. */
   botUsernames: Map<string, string>;
+  access: AccessContext;
+  /** The newest session of each conversation that has had one. */
+  sessions: Map<string, SessionState>;
 }
 
 export interface ChatState {
@@ -59,6 +64,8 @@ export function emptyContext(): Context {
     acknowledged: new Set(),
     messages: new Map(),
     botUsernames: new Map(),
+    access: emptyAccess(),
+    sessions: new Map(),
   };
 }
 
@@ -142,6 +149,21 @@ function advanceBy(context: Context, effect: Effect): void {
     case "conversation-acknowledged":
       context.acknowledged.add(conversationKeyOf(effect.conversation));
       return;
+    case "session-moved":
+      context.sessions.set(conversationKeyOf(effect.conversation), effect.step.state);
+      return;
+    case "chat-link-changed": {
+      const key = chatKeyOf(effect.scope, effect.chatId);
+      context.chats.set(key, { ...stateOf(context, key), linked: effect.linked });
+      advanceAccess(context.access, effect);
+      return;
+    }
+    case "person-link-offered":
+    case "person-link-declined":
+    case "person-bound":
+    case "refusal-noted":
+      advanceAccess(context.access, effect);
+      return;
     // Nothing is decided by these: the later word counts, by its time, where they are written.
     case "message-deleted":
     case "message-pinned":
@@ -150,6 +172,7 @@ function advanceBy(context: Context, effect: Effect): void {
     case "poll-counted":
     case "poll-answered":
     case "business-connection-changed":
+    case "update-forgotten":
     case "reply":
       return;
   }

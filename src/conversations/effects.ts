@@ -1,4 +1,6 @@
+import type { Refusal } from "../people/index.ts";
 import type { Reply } from "./reply.ts";
+import type { SessionStep } from "./session-rule.ts";
 import type {
   MemberStatus,
   MessageContent,
@@ -54,6 +56,8 @@ export interface StoredMessage {
   sentAtS: number;
   receivedAtMs: number;
   jobId: string | null;
+  /** Its writer may not talk to this bot, and the connector keeps what such people say. */
+  denied?: true;
 }
 
 /** What an update changes. Applied in order; each is complete in itself. */
@@ -126,4 +130,33 @@ export type Effect =
       atMs: number;
     }
   | { type: "conversation-acknowledged"; conversation: ConversationKey; atMs: number }
+  | { type: "session-moved"; conversation: ConversationKey; step: SessionStep }
+  /** The account is asked whether it is the person of the link. */
+  | { type: "person-link-offered"; scope: Scope; linkId: string; userId: string; atMs: number }
+  | { type: "person-link-declined"; scope: Scope; linkId: string; userId: string }
+  /** The account confirmed: it is that person, and the link is used up. */
+  | {
+      type: "person-bound";
+      scope: Scope;
+      linkId: string;
+      personId: string;
+      userId: string;
+      atMs: number;
+    }
+  /** By a command in the group itself, of a person of the workspace. */
+  | {
+      type: "chat-link-changed";
+      scope: Scope;
+      chatId: string;
+      linked: boolean;
+      /** Null: as it is. */
+      purpose: "support" | "compliance" | null;
+      /** The code that is used up, as SHA-256 in hex. */
+      codeHash: string | null;
+      by: { userId: string; personId: string };
+    }
+  /** What is remembered from now on of an account or a chat that was refused. */
+  | { type: "refusal-noted"; scope: Scope; peerId: string; refusal: Refusal }
+  /** The update's bytes are not kept. */
+  | { type: "update-forgotten"; scope: Scope; jobId: string }
   | { type: "reply"; reply: Reply };

@@ -5,7 +5,8 @@
  * which says what an update changes. The outbound room tells what became of sending through
  * `recordOutgoing`, `markUnreachable` and `rekeyChat`; the receiver asks which groups are linked;
  * the API reads pages. What deserves an answer goes out through the `ReplySink` the ingest handler
- * is given.
+ * is given. Who may talk to a bot is asked of the people room and applied here; sessions end by
+ * themselves as long as somebody runs the `SessionCloser`.
  */
 
 export {
@@ -31,5 +32,11 @@ export { InvalidCursor, type Page, type PageRequest } from "./paging.ts";
 export { UPDATE_KINDS } from "./parse-update.ts";
 export { type ChatMove, moveChatLink, rekeyChat } from "./rekey-chat.ts";
 export type { Reply, ReplyButton, ReplySink } from "./reply.ts";
+export {
+  createSessionCloser,
+  type SessionCloser,
+  type SessionCloserOptions,
+} from "./session-closer.ts";
+export { listSessions, type SessionView } from "./session-list.ts";
 export type { ChatType, Media, Reaction, Service } from "./telegram-types.ts";
 export { type Place, placeOfUpdate, type TracedMessage, traceMessages } from "./trace.ts";

@@ -1,14 +1,18 @@
 import { Discard, type Job, type LaneBatch, type TransactionalHandler } from "../jobs/index.ts";
+import { holdsStartToken } from "../people/index.ts";
 import { type Logger, sqlState } from "../platform/index.ts";
 import { compact } from "./compact.ts";
 import { advance, type Context } from "./context.ts";
 import type { Effect } from "./effects.ts";
+import { forgetsUpdate } from "./forget-update.ts";
 import { type Incoming, interpret } from "./interpret.ts";
+import { loadAccess } from "./load-access.ts";
 import { loadContext } from "./load-context.ts";
 import { mentionsOf } from "./mentions.ts";
 import { parseUpdate } from "./parse-update.ts";
 import { rekeyChat } from "./rekey-chat.ts";
 import type { ReplySink } from "./reply.ts";
+import { compactAccess, writeAccess, writeChatLinks } from "./write-access.ts";
 import { writeBusinessConnections } from "./write-business.ts";
 import { writeChats, writeContacts, writeMembers } from "./write-chats.ts";
 import { writeMarks } from "./write-marks.ts";
@@ -26,9 +30,9 @@ export interface IngestOptions {
  * transaction with a fixed number of statements: load what they mention, interpret them one after
  * the other, write what that comes to.
  *
- * Rows are taken in one order by everybody: chats, contacts, conversations, messages, members, topics,
- * polls, business connections, then lanes: through `replies` those of the bots, which are hot, and
- * last the engine's own, with the fence.
+ * Rows are taken in one order by everybody: chats, people with their links, codes, contacts,
+ * conversations, sessions, messages, members, topics, polls, business connections, refusals, then
+ * lanes: through `replies` those of the bots, which are hot, and last the engine's own, with the fence.
  *
  * A job carries the update's bytes as its body and `connectorId` in its payload.
  */
@@ -38,13 +42,17 @@ export function createIngestHandler({ replies, log }: IngestOptions): Transactio
     run: async (tx, lanes) => {
       const batch = lanes.flatMap(readLane);
       const context = await loadContext(tx, mentionsOf(batch));
-      const changes = compact(fold(batch, context));
+      await loadAccess(tx, batch, context);
+      const effects = fold(batch, context);
+      const changes = compact(effects);
+      const access = compactAccess(effects);
       try {
         // Rare, and a few statements each: as many as groups became supergroups in this moment.
         for (const { scope, fromChatId, toChatId } of changes.migrations) {
           await rekeyChat(tx, { ...scope, from: fromChatId, to: toChatId });
         }
         await writeChats(tx, changes.chats);
+        await writeChatLinks(tx, access);
         await writeContacts(tx, changes.contacts);
         await writeMessages(tx, changes.conversations, changes.messages);
         await writeVersions(tx, changes);
@@ -53,6 +61,7 @@ export function createIngestHandler({ replies, log }: IngestOptions): Transactio
         await writeTopics(tx, changes.topics);
         await writePolls(tx, changes);
         await writeBusinessConnections(tx, changes.businessConnections);
+        await writeAccess(tx, access);
       } catch (error) {
         throw isOrphaned(error) ? new Discard("The connector of this update was removed.") : error;
       }
@@ -69,9 +78,12 @@ export function createIngestHandler({ replies, log }: IngestOptions): Transactio
 export function fold(batch: readonly Incoming[], context: Context): Effect[] {
   const all: Effect[] = [];
   for (const incoming of batch) {
+    const isForgotten = forgetsUpdate(incoming, context);
     const effects = interpret(incoming, context);
     advance(context, effects);
     all.push(...effects);
+    const { scope, jobId } = incoming;
+    if (isForgotten) all.push({ type: "update-forgotten", scope, jobId });
   }
   return all;
 }
@@ -90,6 +102,7 @@ function readJob(workspaceId: string, job: Job): Incoming {
     jobId: job.id,
     receivedAtMs: job.createdAt.getTime(),
     update: parseUpdate(parseJson(job.body)),
+    holdsToken: holdsStartToken(job.body),
   };
 }
 
@@ -108,6 +121,7 @@ const OWNERS: ReadonlySet<unknown> = new Set([
   "polls_connector",
   "poll_answers_connector",
   "business_connections_connector",
+  "access_refusals_connector",
 ]);
 
 /** True when a row's connector or workspace no longer exists. */

@@ -1,3 +1,4 @@
+import { verdictOn, verdictOnReaction } from "./access.ts";
 import { type Context, currentChatId, needsLink } from "./context.ts";
 import type { Effect, MessageKey, Scope } from "./effects.ts";
 import type { Incoming } from "./interpret.ts";
@@ -37,7 +38,7 @@ export function ofReaction(incoming: Incoming, update: Of<"reaction">, context: 
   const { scope } = incoming;
   const { chat, messageId, actorId, reactions, atS } = update;
   const { homeId, isStored } = homeOf(scope, chat, context);
-  if (!isStored) return [];
+  if (!isStored || verdictOnReaction(context.access, scope, update) === "dropped") return [];
   const key: MessageKey = { scope, chatId: chat.id, messageId, businessConnectionId: "" };
   return [
     ...(homeId === chat.id ? chatSeen(scope, chat, context) : []),
@@ -68,8 +69,10 @@ export function ofPoll({ scope, receivedAtMs }: Incoming, update: Of<"poll">): E
 export function ofPollAnswer(
   { scope, receivedAtMs }: Incoming,
   update: Of<"poll-answer">,
+  { access }: Context,
 ): Effect[] {
   const { pollId, voterId, options } = update;
+  if (verdictOn(access, scope, voterId) === "dropped") return [];
   const answered: Effect = {
     type: "poll-answered",
     scope,
@@ -87,8 +90,9 @@ export function ofBusinessConnection(
   context: Context,
 ): Effect[] {
   const { scope, receivedAtMs } = incoming;
+  const isHeard = verdictOn(context.access, scope, user.id) !== "dropped";
   return [
-    ...contactsSeen(incoming, [user], context),
+    ...(isHeard ? contactsSeen(incoming, [user], context) : []),
     {
       type: "business-connection-changed",
       scope,

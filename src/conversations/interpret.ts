@@ -1,6 +1,8 @@
+import { refuse, refusePress, type Verdict, verdictOn, verdictOnMessage } from "./access.ts";
 import { answerCallback, answerMessage } from "./answers.ts";
 import { type Context, currentChatId, needsLink } from "./context.ts";
 import type { ConversationKey, Effect, MessageKey, MessageVersion, Scope } from "./effects.ts";
+import { ofGroupCommand } from "./group-command.ts";
 import {
   ofBusinessConnection,
   ofDeletion,
@@ -10,7 +12,9 @@ import {
   ofReaction,
 } from "./interpret-events.ts";
 import { chatKeyOf, isMigration, messageKeyOf } from "./keys.ts";
+import { ofLinkButton, ofStartToken } from "./person-link-dialog.ts";
 import { chatSeen, contactsSeen, memberChange } from "./seen.ts";
+import { sessionMoved } from "./session-moved.ts";
 import type { TelegramMessage, Update } from "./telegram-types.ts";
 import { versionKeyOf } from "./version.ts";
 
@@ -21,6 +25,8 @@ export interface Incoming {
   /** When the receiver took it. */
   receivedAtMs: number;
   update: Update;
+  /** A link's token may stand somewhere in its bytes. */
+  holdsToken?: boolean;
 }
 
 type MessageUpdate = Extract<Update, { kind: "message" }>;
@@ -49,7 +55,7 @@ export function interpret(incoming: Incoming, context: Context): Effect[] {
     case "poll":
       return ofPoll(incoming, update);
     case "poll-answer":
-      return ofPollAnswer(incoming, update);
+      return ofPollAnswer(incoming, update, context);
     case "business-connection":
       return ofBusinessConnection(incoming, update, context);
     case "other":
@@ -68,7 +74,13 @@ function ofMessage(incoming: Incoming, update: MessageUpdate, context: Context):
     (id) => context.chats.get(chatKeyOf(scope, id))?.linked === true,
   );
   const effects: Effect[] = migration ? [migration] : [];
+  const command = ofGroupCommand(incoming, update, { homeId, isLinked }, context);
+  if (command !== null) return [...effects, ...command];
   if (needsLink(chat.type) && !isLinked) return effects;
+  const verdict = verdictOnMessage(incoming, update, context);
+  if (verdict === "dropped") {
+    return [...effects, ...replyTo(incoming, update, null, verdict, context)];
+  }
 
   if (homeId === chat.id) effects.push(...chatSeen(scope, chat, context));
   const people = [message.from, ...message.joined, message.left].filter((user) => user !== null);
@@ -86,12 +98,30 @@ function ofMessage(incoming: Incoming, update: MessageUpdate, context: Context):
     threadId: (message.isTopicMessage && message.threadId) || "0",
     businessConnectionId: message.businessConnectionId,
   };
-  const written = writeMessage(incoming, update, conversation, context);
+  const written = writeMessage(incoming, update, conversation, verdict, context);
   effects.push(...written);
   if (!written.some((effect) => effect.type === "message-stored")) return effects;
   effects.push(...tellings(incoming, message, conversation, context));
-  if (!update.edited) effects.push(...answerMessage(incoming, message, conversation, context));
+  if (verdict === "allowed") effects.push(...sessionMoved(incoming, update, conversation, context));
+  effects.push(...replyTo(incoming, update, conversation, verdict, context));
   return effects;
+}
+
+/** `conversation` null: the message is not stored. */
+function replyTo(
+  incoming: Incoming,
+  update: MessageUpdate,
+  conversation: ConversationKey | null,
+  verdict: Verdict,
+  context: Context,
+): Effect[] {
+  const { edited, message } = update;
+  const isAside = verdict !== "allowed";
+  const opened = edited ? null : ofStartToken(incoming, message, { isAside }, context);
+  if (opened !== null) return opened;
+  if (verdict !== "allowed") return refuse(incoming, update, verdict, context);
+  if (edited || conversation === null) return [];
+  return answerMessage(incoming, message, conversation, context);
 }
 
 /** What a message that is stored for the first time tells of other things. */
@@ -142,6 +172,7 @@ function writeMessage(
   incoming: Incoming,
   { edited, message }: MessageUpdate,
   conversation: ConversationKey,
+  verdict: Verdict,
   context: Context,
 ): Effect[] {
   const { scope } = incoming;
@@ -159,7 +190,12 @@ function writeMessage(
     return [
       {
         type: "message-stored",
-        message: { ...stored, receivedAtMs: incoming.receivedAtMs, jobId: incoming.jobId },
+        message: {
+          ...stored,
+          receivedAtMs: incoming.receivedAtMs,
+          jobId: incoming.jobId,
+          ...(verdict === "kept" ? ({ denied: true } as const) : {}),
+        },
         contactUserId: contactUserIdOf(message),
       },
     ];
@@ -245,6 +281,11 @@ function ofCallback(incoming: Incoming, update: CallbackUpdate, context: Context
   const homeId = currentChatId(context.successors, scope, chat?.id ?? update.user.id);
   const home = context.chats.get(chatKeyOf(scope, homeId));
   if (chat && needsLink(chat.type) && home?.linked !== true) return [];
+  const ofLink = ofLinkButton(incoming, update, context);
+  if (ofLink !== null) return ofLink;
+  if (verdictOn(context.access, scope, update.user.id) !== "allowed") {
+    return refusePress(incoming, update, homeId);
+  }
   return [
     ...contactsSeen(incoming, [update.user], context),
     ...answerCallback(incoming, update, homeId),

@@ -1,6 +1,7 @@
+import type { AccessLevel } from "../people/index.ts";
 import { fewRows, type Transaction } from "../platform/index.ts";
 import { type Context, currentChatId, emptyContext, MAX_MIGRATIONS } from "./context.ts";
-import type { Scope } from "./effects.ts";
+import type { ConversationKey, Scope } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
 import type { ChatMention, Mentions, MessageMention } from "./mentions.ts";
 import type { ChatType, Media, MemberStatus, MessageEntity } from "./telegram-types.ts";
@@ -83,13 +84,15 @@ SELECT
     JOIN messages m USING
       (workspace_id, connector_id, chat_id, telegram_message_id, business_connection_id)
   ) AS messages,
-  (SELECT json_agg(k.n)
+  (SELECT json_agg(json_build_array(k.n, c.acknowledged_at IS NOT NULL,
+      floor(extract(epoch FROM c.session_last_at) * 1000),
+      floor(extract(epoch FROM c.session_ended_at) * 1000)))
     FROM (
       SELECT * FROM unnest($11::uuid[], $12::uuid[], $13::bigint[], $14::bigint[])
         WITH ORDINALITY AS k(workspace_id, connector_id, chat_id, thread_id, n) ${fewRows("$11")}
     ) k
     JOIN conversations c USING (workspace_id, connector_id, chat_id, thread_id)
-    WHERE c.business_connection_id = '' AND c.acknowledged_at IS NOT NULL) AS acknowledged,
+    WHERE c.business_connection_id = '') AS conversations,
   (SELECT json_agg(json_build_array(k.n, m.status, floor(extract(epoch FROM m.since))))
     FROM (
       SELECT * FROM unnest($15::uuid[], $16::uuid[], $17::bigint[], $18::bigint[])
@@ -97,8 +100,9 @@ SELECT
       ${fewRows("$15")}
     ) k
     JOIN members m USING (workspace_id, connector_id, chat_id, telegram_user_id)) AS members,
-  (SELECT json_agg(json_build_array(c.id, c.username))
-    FROM connectors c WHERE c.id = ANY ($19::uuid[]) AND c.username IS NOT NULL) AS bots`;
+  (SELECT json_agg(json_build_array(c.id, c.username, c.access_level, c.save_denied,
+      c.session_hours))
+    FROM connectors c WHERE c.id = ANY ($19::uuid[])) AS bots`;
 
 type ChatTuple = [
   workspaceId: string,
@@ -131,13 +135,26 @@ type MessageTuple = [
   entities: MessageEntity[] | null,
   media: Media | null,
 ];
+type ConversationTuple = [
+  n: number,
+  isAcknowledged: boolean,
+  sessionLastAtMs: number | null,
+  sessionEndedAtMs: number | null,
+];
+type BotTuple = [
+  connectorId: string,
+  username: string,
+  accessLevel: AccessLevel,
+  saveDenied: boolean,
+  sessionHours: number,
+];
 interface Loaded {
   chats: ChatTuple[] | null;
   contacts: ContactTuple[] | null;
   messages: MessageTuple[] | null;
-  acknowledged: number[] | null;
+  conversations: ConversationTuple[] | null;
   members: Array<[n: number, status: MemberStatus, sinceS: number]> | null;
-  bots: Array<[connectorId: string, username: string]> | null;
+  bots: BotTuple[] | null;
 }
 
 /** Holds the groups mentioned, then loads what the batch may look at. */
@@ -176,13 +193,8 @@ export async function loadContext(tx: Transaction, mentions: Mentions): Promise<
   const context = emptyContext();
   addChats(context, loaded?.chats ?? []);
   addContacts(context, loaded?.contacts ?? []);
-  for (const [connectorId, username] of loaded?.bots ?? []) {
-    context.botUsernames.set(connectorId, username);
-  }
-  for (const n of loaded?.acknowledged ?? []) {
-    const conversation = conversations[n - 1];
-    if (conversation) context.acknowledged.add(conversationKeyOf(conversation));
-  }
+  addBots(context, loaded?.bots ?? []);
+  addConversations(context, conversations, loaded?.conversations ?? []);
   for (const [n, status, sinceS] of loaded?.members ?? []) {
     const member = members[n - 1];
     if (!member) continue;
@@ -217,6 +229,27 @@ function addContacts(context: Context, tuples: ContactTuple[]): void {
       user: { id, isBot, firstName, lastName, username, languageCode: language },
       updatedAtMs: ms,
     });
+  }
+}
+
+function addBots(context: Context, tuples: BotTuple[]): void {
+  for (const [connectorId, username, accessLevel, saveDenied, sessionHours] of tuples) {
+    context.botUsernames.set(connectorId, username);
+    context.access.policies.set(connectorId, { accessLevel, saveDenied, sessionHours });
+  }
+}
+
+function addConversations(
+  context: Context,
+  mentioned: ConversationKey[],
+  tuples: ConversationTuple[],
+): void {
+  for (const [n, isAcknowledged, lastAtMs, endedAtMs] of tuples) {
+    const conversation = mentioned[n - 1];
+    if (conversation === undefined) continue;
+    const key = conversationKeyOf(conversation);
+    if (isAcknowledged) context.acknowledged.add(key);
+    if (lastAtMs !== null) context.sessions.set(key, { lastAtMs, endedAtMs });
   }
 }
 

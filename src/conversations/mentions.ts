@@ -120,8 +120,10 @@ function add(mentions: Mentions, { scope, update }: Incoming): void {
     case "business-connection":
       addPerson(update.user.id);
       return;
-    case "poll":
     case "poll-answer":
+      addPerson(update.voterId);
+      return;
+    case "poll":
     case "other":
       return;
   }

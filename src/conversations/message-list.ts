@@ -26,6 +26,8 @@ export interface MessageView {
   /** The most frequent first, each with how many. */
   reactions?: Array<Reaction & { count: number }>;
   pinnedAt?: string;
+  /** Its writer may not talk to this bot, and the connector keeps what such people say. */
+  denied?: true;
   /** When we heard that it was deleted (business messages only). */
   deletedAt?: string;
   mediaGroupId?: string;
@@ -56,6 +58,7 @@ interface MessageRow {
   reactions: Array<Reaction & { count: number }> | null;
   pinned_at: Date | null;
   deleted_at: Date | null;
+  denied: boolean;
   sent_at: Date;
   received_at: Date;
   edited_at: Date | null;
@@ -66,7 +69,7 @@ SELECT 1 FROM conversations WHERE workspace_id = $1 AND id = $2`;
 const LIST_MESSAGES = `/* conversations.list-messages */
 SELECT m.id, m.direction, m.telegram_message_id, m.kind, m.contact_id, m.text, m.media,
   m.media_group_id, m.thread_id, m.reply_to_message_id, m.sent_at, m.received_at, m.edited_at,
-  m.service, m.pinned_at, m.deleted_at, m.poll_id, p.question, p.options, p.votes, p.voters,
+  m.service, m.pinned_at, m.deleted_at, m.denied, m.poll_id, p.question, p.options, p.votes, p.voters,
   p.closed, r.reactions
 FROM (
   SELECT * FROM messages
@@ -124,6 +127,7 @@ function messageView(row: MessageRow): MessageView {
     ...(row.service === null ? {} : { service: row.service }),
     ...pollView(row),
     ...(row.reactions === null ? {} : { reactions: row.reactions }),
+    ...(row.denied ? { denied: true } : {}),
     ...(row.pinned_at === null ? {} : { pinnedAt: row.pinned_at.toISOString() }),
     ...(row.deleted_at === null ? {} : { deletedAt: row.deleted_at.toISOString() }),
     ...(row.media_group_id === null ? {} : { mediaGroupId: row.media_group_id }),

@@ -1,3 +1,5 @@
+import { findStartToken, withoutStartTokens } from "../people/index.ts";
+import { parseCommand } from "./command.ts";
 import { asCount, asFields, asFilledText, asId, asList, asText, asTimeS } from "./fields.ts";
 import { parseContent } from "./parse-content.ts";
 import {
@@ -14,7 +16,12 @@ import {
 } from "./parse-events.ts";
 import { parseChat, parseUser } from "./parse-people.ts";
 import { parseService } from "./parse-service.ts";
-import { MEMBER_STATUSES, type TelegramMessage, type Update } from "./telegram-types.ts";
+import {
+  MEMBER_STATUSES,
+  type MessageContent,
+  type TelegramMessage,
+  type Update,
+} from "./telegram-types.ts";
 
 /**
  * The update kinds a bot of ours asks Telegram for (`allowed_updates` of setWebhook and
@@ -101,11 +108,14 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
   const isOfBusiness = (message.business_connection_id ?? "") !== "";
   // In a conversation it cannot be told apart from, it would be somebody else's message.
   if (isOfBusiness && businessConnectionId === "") return undefined;
-  const content = parseContent(message);
+  const content = withoutTokens(parseContent(message));
   return {
     chat,
     messageId: String(messageId),
     from: parseUser(message.from) ?? null,
+    senderChatId: asId(asFields(message.sender_chat)?.id) ?? null,
+    isAutomaticForward: message.is_automatic_forward === true,
+    startToken: startTokenOf(asText(message.text) ?? ""),
     businessConnectionId,
     sentAtS,
     editedAtS: asTimeS(message.edit_date) ?? null,
@@ -123,6 +133,26 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
     migrateToChatId: asId(message.migrate_to_chat_id) ?? null,
     migrateFromChatId: asId(message.migrate_from_chat_id) ?? null,
   };
+}
+
+/** Bot API: deep linking. What is behind `/start`, where it is a token of ours or looks like one. */
+function startTokenOf(text: string): string | null {
+  if (parseCommand(text)?.name !== "start") return null;
+  const [, argument = ""] = text.trim().split(/\s+/, 2);
+  return findStartToken(argument);
+}
+
+/** A token that is pasted into talk is as good as one in a command. */
+function withoutTokens(content: MessageContent): MessageContent {
+  const { text, entities } = content;
+  const masked = text === null ? null : withoutStartTokens(text);
+  const isInEntity = entities?.some((entity) =>
+    Object.values(entity).some(
+      (value) => typeof value === "string" && withoutStartTokens(value) !== value,
+    ),
+  );
+  // Their offsets are those of the text as it came.
+  return masked === text && !isInEntity ? content : { ...content, text: masked, entities: null };
 }
 
 /** Bot API: CallbackQuery. The message may be one the bot cannot see any more (date 0). */

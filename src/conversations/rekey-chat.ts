@@ -88,8 +88,9 @@ WHERE m.workspace_id = $1 AND m.conversation_id = pair.twin_id`;
 const JOIN_CONVERSATIONS = `/* conversations.join */
 UPDATE conversations c SET
   last_message_at = greatest(c.last_message_at, pair.last_message_at),
-  acknowledged_at = coalesce(c.acknowledged_at, pair.acknowledged_at)
-FROM (SELECT kept.id, twin.last_message_at, twin.acknowledged_at ${TWINS}) pair
+  acknowledged_at = coalesce(c.acknowledged_at, pair.acknowledged_at),
+  denied = c.denied AND pair.denied
+FROM (SELECT kept.id, twin.last_message_at, twin.acknowledged_at, twin.denied ${TWINS}) pair
 WHERE c.workspace_id = $1 AND c.id = pair.id`;
 const REMOVE_JOINED = `/* conversations.remove-joined */
 DELETE FROM conversations c USING (SELECT twin.id ${TWINS}) pair

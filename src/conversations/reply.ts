@@ -22,6 +22,8 @@ export type Reply =
       replyToMessageId?: string;
       /** Nobody asked for it: it stands behind the answers to commands and buttons. */
       isCourtesy?: true;
+      /** Said beside the conversation, to somebody of whom nothing is stored: not shown in it. */
+      isAside?: true;
       /** The job of the update that is answered. */
       causeId: JobId;
     }

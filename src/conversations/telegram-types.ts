@@ -107,6 +107,12 @@ export interface TelegramMessage {
   chat: TelegramChat;
   messageId: string;
   from: TelegramUser | null;
+  /** The chat in whose name it was written, when that is not its writer's own. */
+  senderChatId: string | null;
+  /** A channel's post, in the group where it is discussed. */
+  isAutomaticForward: boolean;
+  /** The token that `/start` brings, which is nowhere else in here. */
+  startToken: string | null;
   /** Empty: not a business message. */
   businessConnectionId: string;
   sentAtS: number;

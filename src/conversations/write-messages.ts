@@ -4,17 +4,18 @@ import type { MessageKey, MessageVersion, StoredMessage } from "./effects.ts";
 import { conversationKeyOf } from "./keys.ts";
 import { digestOf } from "./version.ts";
 import { isoOfS } from "./write-chats.ts";
+import { type SessionWrite, writeSessions } from "./write-sessions.ts";
 
 const UPSERT_CONVERSATIONS = `/* conversations.upsert */
 INSERT INTO conversations AS c (workspace_id, connector_id, chat_id, thread_id,
-  business_connection_id, contact_id, last_message_at, acknowledged_at)
+  business_connection_id, contact_id, last_message_at, acknowledged_at, denied, session_last_at)
 SELECT i.workspace_id, i.connector_id, i.chat_id, i.thread_id, i.business_connection_id, p.id,
-  i.last_message_at, i.acknowledged_at
+  i.last_message_at, i.acknowledged_at, i.denied, i.session_last_at
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
-      $7::timestamptz[], $8::timestamptz[])
+      $7::timestamptz[], $8::timestamptz[], $9::boolean[], $10::timestamptz[])
     AS i(workspace_id, connector_id, chat_id, thread_id, business_connection_id, contact_user_id,
-      last_message_at, acknowledged_at)
+      last_message_at, acknowledged_at, denied, session_last_at)
   ${fewRows("$1")}
 ) i
 LEFT JOIN LATERAL (
@@ -25,8 +26,11 @@ ORDER BY 1, 2, 3, 4, 5
 ON CONFLICT (workspace_id, connector_id, chat_id, thread_id, business_connection_id) DO UPDATE SET
   contact_id = coalesce(c.contact_id, excluded.contact_id),
   last_message_at = greatest(c.last_message_at, excluded.last_message_at),
-  acknowledged_at = coalesce(c.acknowledged_at, excluded.acknowledged_at)
-RETURNING id, workspace_id, connector_id, chat_id, thread_id, business_connection_id`;
+  acknowledged_at = coalesce(c.acknowledged_at, excluded.acknowledged_at),
+  denied = c.denied AND excluded.denied,
+  session_last_at = coalesce(excluded.session_last_at, c.session_last_at)
+RETURNING id, workspace_id, connector_id, chat_id, thread_id, business_connection_id,
+  session_ended_at`;
 
 interface ConversationRow {
   id: string;
@@ -35,26 +39,28 @@ interface ConversationRow {
   chat_id: string;
   thread_id: string;
   business_connection_id: string;
+  session_ended_at: Date | null;
 }
 
 /** Sorted before the ids are drawn, so that ids follow the order of the effects. */
 const INSERT_MESSAGES = `/* conversations.insert-messages */
 INSERT INTO messages (workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
   business_connection_id, direction, kind, contact_id, thread_id, text, entities, media,
-  media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id, service, poll_id)
+  media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id, service, poll_id,
+  denied)
 SELECT i.workspace_id, i.conversation_id, i.connector_id, i.chat_id, i.telegram_message_id,
   i.business_connection_id, i.direction, i.kind, p.id, i.thread_id, i.text, i.entities, i.media,
   i.media_group_id, i.reply_to_message_id, i.sent_at, i.received_at, i.edited_at, i.job_id,
-  i.service, i.poll_id
+  i.service, i.poll_id, i.denied
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bigint[], $5::bigint[], $6::text[],
       $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::jsonb[], $13::jsonb[],
       $14::text[], $15::bigint[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
-      $19::bigint[], $20::jsonb[], $21::text[]) WITH ORDINALITY
+      $19::bigint[], $20::jsonb[], $21::text[], $22::boolean[]) WITH ORDINALITY
     AS i(workspace_id, conversation_id, connector_id, chat_id, telegram_message_id,
       business_connection_id, direction, kind, from_user_id, thread_id, text, entities, media,
       media_group_id, reply_to_message_id, sent_at, received_at, edited_at, job_id,
-      service, poll_id, n)
+      service, poll_id, denied, n)
   ${fewRows("$1")}
 ) i
 LEFT JOIN LATERAL (
@@ -89,7 +95,7 @@ FROM ${VERSION_INPUT} JOIN messages m ON ${MESSAGE_OF_INPUT}
 ON CONFLICT DO NOTHING`;
 
 /**
- * Stores conversations, then their messages, each message once: one that is there already stays as
+ * Stores conversations and their sessions, then their messages, each message once: one that is there already stays as
  * it is. Contacts and chats must have been written. Answers how many messages were new.
  */
 export async function writeMessages(
@@ -121,6 +127,7 @@ export async function writeMessages(
     messages.map(({ jobId }) => jobId),
     messages.map(({ service }) => jsonOrNull(service)),
     messages.map(({ pollId }) => pollId),
+    messages.map(({ denied }) => denied ?? false),
   ]);
   return rows.length;
 }
@@ -140,8 +147,12 @@ async function upsertConversations(
     conversations.map(({ acknowledgedAtMs }) =>
       acknowledgedAtMs === null ? null : new Date(acknowledgedAtMs).toISOString(),
     ),
+    conversations.map(({ denied }) => denied),
+    conversations.map(({ session }) =>
+      session === null ? null : new Date(session.state.lastAtMs).toISOString(),
+    ),
   ]);
-  return new Map(
+  const stored = new Map(
     rows.map((row) => [
       conversationKeyOf({
         scope: { workspaceId: row.workspace_id, connectorId: row.connector_id },
@@ -149,9 +160,25 @@ async function upsertConversations(
         threadId: row.thread_id,
         businessConnectionId: row.business_connection_id,
       }),
-      row.id,
+      row,
     ]),
   );
+  await writeSessions(
+    tx,
+    conversations.flatMap((change) => sessionWrite(change, stored)),
+  );
+  return new Map([...stored].map(([key, row]) => [key, row.id]));
+}
+
+function sessionWrite(
+  { key, session }: ConversationChange,
+  stored: ReadonlyMap<string, ConversationRow>,
+): SessionWrite[] {
+  const row = session && stored.get(conversationKeyOf(key));
+  if (!row) return [];
+  const { workspaceId, connectorId } = key.scope;
+  const endedAtMs = row.session_ended_at?.getTime() ?? null;
+  return [{ workspaceId, connectorId, conversationId: row.id, endedAtMs, move: session }];
 }
 
 /** New versions of stored messages, and the history of what they replace. */

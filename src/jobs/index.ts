@@ -23,6 +23,7 @@ export { cancelLane, type LaneCancellation } from "./cancel-lane.ts";
 export { insertJobs } from "./enqueue.ts";
 export { Discard, Pause, Retry } from "./errors.ts";
 export { isJobId, type JobFilter, type WhichJobs } from "./filter.ts";
+export { forgetBodies } from "./forget-bodies.ts";
 export { type JobTrace, readJobBody, type TracedJob, traceJob } from "./job-trace.ts";
 export {
   type Changed,

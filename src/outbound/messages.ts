@@ -32,6 +32,8 @@ export interface NewMessage {
   /** What to do when nobody knows whether it was sent. Default: resend for critical and high, hold otherwise. */
   onUnknown?: "resend" | "hold";
   causeId?: JobId;
+  /** Not shown in a conversation: it is said to somebody of whom nothing is stored. */
+  isAside?: boolean;
   /** An answer to a pressed button instead of a message. */
   callbackQueryId?: string;
 }
@@ -50,9 +52,10 @@ export interface JobSink {
 
 const INSERT = `/* outbound.insert */
 INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, thread_id, kind,
-  callback_query_id, text, format, buttons, reply_to, on_unknown, cause_id)
+  callback_query_id, text, format, buttons, reply_to, on_unknown, cause_id, in_conversation)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[],
-  $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::bigint[], $12::text[], $13::bigint[])`;
+  $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::bigint[], $12::text[], $13::bigint[],
+  $14::boolean[])`;
 
 /**
  * Writes messages and their jobs in the caller's transaction, set-based; answers their ids in
@@ -84,6 +87,7 @@ export async function submitMessages(
     messages.map((message) => message.replyTo ?? null),
     messages.map((message, n) => message.onUnknown ?? defaultOnUnknown(priorities[n])),
     messages.map((message) => message.causeId ?? null),
+    messages.map((message) => message.isAside !== true),
   ]);
   await jobs.enqueueIn(
     tx,
@@ -127,6 +131,7 @@ function messageOfReply(reply: Reply): NewMessage {
   return {
     ...common,
     ...(reply.isCourtesy ? { priority: "medium" as const } : {}),
+    isAside: reply.isAside,
     threadId: reply.threadId,
     format: reply.format,
     buttons: reply.buttons,

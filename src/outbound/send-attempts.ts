@@ -250,7 +250,7 @@ function sentMessages(ends: Ended[]): SentMessage[] {
   return ends.flatMap((end) => {
     const { job } = end;
     const message = resultOf(end)?.message;
-    if (messageIdsOf(message).length === 0) return [];
+    if (messageIdsOf(message).length === 0 || !end.own?.message.in_conversation) return [];
     const scope = { workspaceId: job.workspaceId, connectorId: job.lane };
     return [{ ...scope, message, jobId: job.id, acceptedAtMs: systemClock() }];
   });

@@ -12,11 +12,13 @@ export interface MessageRow {
   buttons: Button[][] | null;
   reply_to: string | null;
   on_unknown: "resend" | "hold";
+  /** False: not to be shown in a conversation. */
+  in_conversation: boolean;
 }
 
 /** Of `outbound_messages m`. */
 export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
-  m.buttons, m.reply_to, m.on_unknown`;
+  m.buttons, m.reply_to, m.on_unknown, m.in_conversation`;
 
 const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
 

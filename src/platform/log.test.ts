@@ -15,6 +15,7 @@ const fetchOfTelegraf: (url: string) => Promise<unknown> = createRequire(
 const TOKEN = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0";
 const SECRET_HALF = "AAHdqTcvCH1vGWJx";
 const API_KEY = "hgk_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+const LINK_TOKEN = "hgl_gfedcbaZYXWVUTSRQPONMLKJIHGFEDCBA9876543210";
 
 function capture(options: { pretty?: boolean; level?: "debug" | "info" } = {}) {
   const lines: string[] = [];
@@ -92,6 +93,7 @@ describe("createLogger", () => {
 
     test.each([
       ["an API key", { note: `used ${API_KEY} today` }, API_KEY.slice(4)],
+      ["a link's token", { note: `opened ${LINK_TOKEN} today` }, LINK_TOKEN.slice(4)],
       ["a bearer token", { sent: "authorization: Bearer abcdef123456" }, "abcdef123456"],
       ["a header", { headers: { Authorization: "Basic hunter2==" } }, "hunter2"],
       [
@@ -130,12 +132,12 @@ describe("createLogger", () => {
   test("a Postgres error says which thing, never which value", async () => {
     const { db, owner, drop } = await createTestDatabase();
     try {
-      await owner.query("CREATE TABLE people (words text UNIQUE, age int CHECK (age > 0))");
-      await db.query("INSERT INTO people VALUES ('private words', 1)");
+      await owner.query("CREATE TABLE readers (words text UNIQUE, age int CHECK (age > 0))");
+      await db.query("INSERT INTO readers VALUES ('private words', 1)");
       const errors = [
-        await failureOf(() => db.query("INSERT INTO people VALUES ($1, 1)", ["private words"])),
-        await failureOf(() => db.query("INSERT INTO people VALUES ($1, 0)", ["private words"])),
-        await failureOf(() => db.query("INSERT INTO people VALUES ('x', $1)", ["private words"])),
+        await failureOf(() => db.query("INSERT INTO readers VALUES ($1, 1)", ["private words"])),
+        await failureOf(() => db.query("INSERT INTO readers VALUES ($1, 0)", ["private words"])),
+        await failureOf(() => db.query("INSERT INTO readers VALUES ('x', $1)", ["private words"])),
       ];
       for (const error of errors) {
         const { log, text } = capture();

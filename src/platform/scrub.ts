@@ -20,6 +20,8 @@ const RULES: Array<[RegExp, string]> = [
   [/\d{6,}(?::|%3A)[A-Za-z0-9_-]{30,}/gi, REMOVED],
   // A workspace's API key
   [/hgk_[A-Za-z0-9_-]+/g, `hgk_${REMOVED}`],
+  // The token of a link that binds an account to a person
+  [/hgl_[A-Za-z0-9_-]+/g, `hgl_${REMOVED}`],
   [/\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]+/gi, `$1 ${REMOVED}`],
   // Headers as text, in an object or in a flat list of names and values
   [

@@ -77,6 +77,11 @@ const LINKING_FIELDS = [
   "date",
   "chat",
   "from",
+  // In whose name: an anonymous administrator's account is not to be seen.
+  "sender_chat",
+  // Where the answer belongs.
+  "message_thread_id",
+  "is_topic_message",
   "migrate_to_chat_id",
   "migrate_from_chat_id",
   "old_chat_member",

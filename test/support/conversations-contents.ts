@@ -29,6 +29,10 @@ const QUERIES = [
      WHERE workspace_id = $1 ORDER BY 1`,
   "SELECT poll_id, voter_id, options FROM poll_answers WHERE workspace_id = $1 ORDER BY 1, 2",
   "SELECT id, telegram_user_id, enabled FROM business_connections WHERE workspace_id = $1",
+  `SELECT c.chat_id, s.started_at, s.last_at, s.ended_at, c.session_last_at, c.session_ended_at,
+       c.denied FROM sessions s
+     JOIN conversations c ON c.workspace_id = s.workspace_id AND c.id = s.conversation_id
+     WHERE s.workspace_id = $1 ORDER BY c.chat_id, c.thread_id, s.id`,
 ];
 
 /** Everything that ingesting wrote for a workspace, a list a table, without ids and times of writing. */

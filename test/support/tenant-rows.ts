@@ -33,6 +33,7 @@ const CHECKED: Record<string, Record<string, () => string>> = {
     token_sealed: () => "'\\x00'",
     secret_hash: () => "sha256('x')",
   },
+  person_links: { token_hash: () => `sha256('${randomUUID()}')` },
   lanes: { queue: () => "'ingest'" },
   jobs: { queue: () => "'ingest'" },
   messages: { direction: () => "'in'" },

@@ -15,6 +15,7 @@ export interface Inhabited {
   conversationId: string;
   messageId: string;
   jobId: string;
+  personId: string;
 }
 
 export interface Answered {
@@ -83,6 +84,7 @@ async function inhabit(
   };
   const { id: workspaceId, apiKey } = await made(ADMIN, "/v1/workspaces", { name: `W${nth}` });
   const { id: keyId } = await made(apiKey, "/v1/keys", { name: "second", scopes: ["read"] });
+  const { id: personId } = await made(apiKey, "/v1/people", { name: `Ada ${nth}` });
   const username = `b${randomBytes(4).toString("hex")}_bot`;
   const account = sandbox.createBot({ name: "Bot", username });
   const connector = await made(apiKey, "/v1/connectors", { name: "Desk", botToken: account.token });
@@ -151,5 +153,6 @@ async function inhabit(
     conversationId,
     messageId,
     jobId: job?.id ?? "",
+    personId,
   };
 }

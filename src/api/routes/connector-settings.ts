@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { ACCESS_LEVELS, DEBUG_LEVELS } from "../../connectors/index.ts";
+import { DEBUG_LEVELS } from "../../connectors/index.ts";
+import { ACCESS_LEVELS } from "../../people/index.ts";
 import { chatId } from "../chat-id.ts";
 
 /** Bot API: sendMessage takes at most 4096 UTF-16 units. */

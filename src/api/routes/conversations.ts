@@ -91,6 +91,10 @@ export const conversationRoutes = [
               }),
             )
             .optional(),
+          denied: z
+            .literal(true)
+            .optional()
+            .describe("Its writer may not talk to the bot; kept because the connector says so."),
           pinnedAt: z.string().optional(),
           deletedAt: z.string().optional(),
           mediaGroupId: z.string().optional(),
