@@ -41,7 +41,7 @@ async function readEvents(world: SecrecyWorld, topic: string, cookie: string): P
   await waitFor(
     async () => {
       const { value } = (await reader?.read()) ?? {};
-      text += Buffer.from(value ?? []).toString("utf8");
+      if (value !== undefined) text += Buffer.from(value).toString("utf8");
       return /\nevent: [^]*\n\n$/.test(text);
     },
     { what: `events of ${topic}` },

@@ -1,5 +1,5 @@
 import { randomBytes, randomInt } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { migrateTransport } from "../../../src/jobs/index.ts";
 import { freePort } from "../../../src/platform/free-port.ts";
@@ -250,6 +250,9 @@ function jsonOf(text: string): never {
 
 /** As every user of the machine can read it, where the system says so; else as it was started. */
 function commandLineOf({ child }: RunningScript): string {
-  const file = `/proc/${child.pid}/cmdline`;
-  return existsSync(file) ? readFileSync(file, "utf8") : child.spawnargs.join("\0");
+  try {
+    return readFileSync(`/proc/${child.pid}/cmdline`, "utf8");
+  } catch {
+    return child.spawnargs.join("\0");
+  }
 }
