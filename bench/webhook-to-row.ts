@@ -22,5 +22,7 @@ export async function webhookToRow(
 
 /** What follows a burst (finished jobs are filed) is over, so that it is not in the next one's way. */
 export async function settled({ db }: Environment): Promise<void> {
-  await until(async () => (await db.query("SELECT FROM jobs WHERE NOT filed LIMIT 1")).length === 0);
+  await until(
+    async () => (await db.query("SELECT FROM jobs WHERE NOT filed LIMIT 1")).length === 0,
+  );
 }

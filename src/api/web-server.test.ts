@@ -63,7 +63,7 @@ test("an idle connection is kept longer than those who send keep theirs, refused
   };
   for (const options of [{ method: "GET", path: "/healthz" }, wrong]) {
     const { headers } = await rawRequest(world.url, options);
-    const keptS = Number(/^timeout=(\d+)$/.exec(headers["keep-alive"] ?? "")?.[1]);
+    const keptS = Number(/^timeout=(\d+)$/.exec(String(headers["keep-alive"]))?.[1]);
     expect(keptS).toBeGreaterThan(TELEGRAM_KEEPS_S);
     expect(keptS).toBeGreaterThan(PROXIES_KEEP_S);
   }

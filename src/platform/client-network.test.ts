@@ -72,7 +72,15 @@ describe("a client's address without Express", () => {
     const ipOf = Object.getOwnPropertyDescriptor(express.request, "ip")?.get;
     if (ipOf === undefined) throw new Error("Express has no request.ip any more");
     const address = fc.constantFrom(
-      ...["10.0.0.1", "10.9.8.7", "127.0.0.1", "::1", "::ffff:10.0.0.2", "192.0.2.1", "2001:db8::1"],
+      ...[
+        "10.0.0.1",
+        "10.9.8.7",
+        "127.0.0.1",
+        "::1",
+        "::ffff:10.0.0.2",
+        "192.0.2.1",
+        "2001:db8::1",
+      ],
       ...["198.51.100.7:443", "unknown", "", "_hidden"],
     );
     const separator = fc.constantFrom(",", ", ", "  ,", ",,");

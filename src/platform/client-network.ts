@@ -27,7 +27,7 @@ export type TrustsProxy = (address: string, hop: number) => boolean;
  */
 export function clientAddress(
   request: {
-    headers: { "x-forwarded-for"?: string | string[] | undefined };
+    headers: NodeJS.Dict<string | string[]>;
     socket: { remoteAddress?: string | undefined };
   },
   trusts: TrustsProxy,

@@ -39,7 +39,7 @@ describe("of a shared phone number, what is kept", () => {
   });
 
   test("is the same text otherwise: halves of characters, NUL, numbers of 52 bits", () => {
-    const text = "\ud800 \0 \u{1F600} é \\ \" </script>";
+    const text = '\ud800 \0 \u{1F600} é \\ " </script>';
     const message = { contact, text, chat: { id: -(2 ** 52) } };
     const { fields, body } = read({ update_id: 7, message });
     expect(JSON.parse(body.toString("utf8"))).toEqual(fields);

@@ -9,7 +9,8 @@ export interface Bot {
   connectorId: string;
 }
 
-const newToken = () => `${randomInt(10_000_000, 99_999_999)}:${randomBytes(26).toString("base64url")}`;
+const newToken = () =>
+  `${randomInt(10_000_000, 99_999_999)}:${randomBytes(26).toString("base64url")}`;
 
 async function workspaceOf({ database }: SecrecyWorld): Promise<string> {
   const [workspace] = await database.db.query<{ id: string }>(

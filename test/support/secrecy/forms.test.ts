@@ -9,14 +9,13 @@ const ENCODINGS: Record<string, (text: string) => string> = {
   "as it is": (text) => text,
   "in a URL": (text) => encodeURIComponent(text),
   "in a form": (text) => new URLSearchParams({ text }).toString(),
-  "every byte percent-encoded": (text) =>
-    Buffer.from(text).toString("hex").replace(/../g, "%$&"),
-  "base64": (text) => Buffer.from(text).toString("base64"),
-  "base64url": (text) => Buffer.from(text).toString("base64url"),
-  "hexadecimal": (text) => Buffer.from(text).toString("hex"),
-  "HEXADECIMAL": (text) => Buffer.from(text).toString("hex").toUpperCase(),
-  "backwards": (text) => [...text].reverse().join(""),
-  "JSON": (text) => JSON.stringify({ text }),
+  "every byte percent-encoded": (text) => Buffer.from(text).toString("hex").replace(/../g, "%$&"),
+  base64: (text) => Buffer.from(text).toString("base64"),
+  base64url: (text) => Buffer.from(text).toString("base64url"),
+  hexadecimal: (text) => Buffer.from(text).toString("hex"),
+  HEXADECIMAL: (text) => Buffer.from(text).toString("hex").toUpperCase(),
+  backwards: (text) => [...text].reverse().join(""),
+  JSON: (text) => JSON.stringify({ text }),
   "JSON in JSON": (text) => JSON.stringify(JSON.stringify({ text })),
 };
 
@@ -24,16 +23,19 @@ const ENCODINGS: Record<string, (text: string) => string> = {
 const secret = fc.stringMatching(/^[A-Za-z0-9_:+/=-]{8,60}$/);
 const around = fc.string({ unit: "binary", maxLength: 20 });
 
-test.each(Object.entries(ENCODINGS))("a secret is found %s, whatever stands around it", (_n, write) => {
-  fc.assert(
-    fc.property(around, secret, around, (before, value, after) => {
-      const text = write(before + value + after);
-      expect(search([{ name: "there", text }], [{ what: "it", kind: "secret", value }])).not.toEqual(
-        [],
-      );
-    }),
-  );
-});
+test.each(Object.entries(ENCODINGS))(
+  "a secret is found %s, whatever stands around it",
+  (_n, write) => {
+    fc.assert(
+      fc.property(around, secret, around, (before, value, after) => {
+        const text = write(before + value + after);
+        expect(
+          search([{ name: "there", text }], [{ what: "it", kind: "secret", value }]),
+        ).not.toEqual([]);
+      }),
+    );
+  },
+);
 
 test("a key of bytes is found in base64 and in hexadecimal", () => {
   fc.assert(

@@ -26,7 +26,7 @@ export function formsOf(secret: string | Buffer): Map<string, string> {
   if (typeof secret === "string") {
     forms.push(
       ["reversed", [...secret].reverse().join("")],
-      ["JSON escapes", secret.replace(/[^]/g, jsonEscape)],
+      ["JSON escapes", secret.replace(/./gs, jsonEscape)],
       ["JSON", JSON.stringify(secret).slice(1, -1)],
       ["URL-encoded", encodeURIComponent(secret)],
       ["plain", secret],

@@ -42,7 +42,7 @@ async function readEvents(world: SecrecyWorld, topic: string, cookie: string): P
     async () => {
       const { value } = (await reader?.read()) ?? {};
       if (value !== undefined) text += Buffer.from(value).toString("utf8");
-      return /\nevent: [^]*\n\n$/.test(text);
+      return /\nevent: .*\n\n$/s.test(text);
     },
     { what: `events of ${topic}` },
   );
@@ -61,8 +61,8 @@ export async function look(world: SecrecyWorld, bot: Bot): Promise<void> {
   const { data } = jobs.json as { data: { id: string; state: string }[] };
   const dead = data.filter(({ state }) => state === "discarded");
   const some = [...dead.slice(0, 5), ...data.slice(0, 5)].map(({ id }) => id);
-  for (const headers of [{ cookie }, {}]) {
-    const asPage = { key: null, headers: { accept: "text/html", ...headers } };
+  for (const sent of [cookie, ""]) {
+    const asPage = { key: null, headers: { accept: "text/html", cookie: sent } };
     for (const path of PAGES) await call("GET", path, asPage);
     for (const id of some) await call("GET", `/console/api/jobs/${id}`, asPage);
   }

@@ -20,11 +20,15 @@ export async function openTelegramLine(
     const [, token, method] = /^\/(?:file\/)?bot([^/]+)\/(\w+)/.exec(request.url ?? "") ?? [];
     if (token !== undefined) heard.token(decodeURIComponent(token));
     const { method: verb, headers } = request;
-    const onward = http.request(target + request.url, { agent, method: verb, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-      answer.on("error", () => response.destroy());
-    });
+    const onward = http.request(
+      target + request.url,
+      { agent, method: verb, headers },
+      (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+        answer.on("error", () => response.destroy());
+      },
+    );
     onward.on("error", () => request.socket.resetAndDestroy());
     response.on("close", () => onward.destroy());
     let body = "";

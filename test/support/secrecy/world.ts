@@ -89,7 +89,11 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
   const sandbox = await startSandbox({ port: 0 });
   const needles = new Map<string, Needle>();
   const hide: SecrecyWorld["hide"] = (kind, what, value) => {
-    needles.set(`${kind} ${Buffer.from(value as string).toString("base64")}`, { what, kind, value });
+    needles.set(`${kind} ${Buffer.from(value as string).toString("base64")}`, {
+      what,
+      kind,
+      value,
+    });
   };
   const hideToken = (token: string) => {
     hide("secret", "a bot's token", token);
