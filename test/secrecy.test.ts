@@ -98,6 +98,9 @@ function searchEverything(withRedis: boolean): void {
     expect(whereFound(planted, places)).toEqual(
       expect.arrayContaining(["Postgres: public.connectors", ...doors]),
     );
+    // The bot that is looked at closely was.
+    const logs = places.find(({ name }) => name === "the logs")?.text;
+    expect(logs).toContain("a call to Telegram sent");
     const needles = world.needles();
     for (const { name, text, may } of places) {
       // What may be there is there, and would be found.

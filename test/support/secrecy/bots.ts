@@ -137,14 +137,16 @@ export async function rotate(world: SecrecyWorld, bot: Bot): Promise<void> {
   const replace = (botToken: string) => call("POST", `${path}/token`, { body: { botToken } });
   const { token } = sandbox.revokeToken(bot.id);
   world.hideToken(token);
-  await call("POST", `${path}/test`);
+  // It names the chats that the bot is in.
+  const test = () => call("POST", `${path}/test`, { shows: "words" });
+  await test();
   for (const wrong of [bot.token, `${token}\n`, newToken(), createBot(world).token]) {
     world.hideToken(wrong.trim());
     await replace(wrong);
   }
   const replaced = await replace(token);
   if (replaced.status !== 200) throw new Error(`not rotated: ${replaced.text}`);
-  await call("POST", `${path}/test`);
+  await test();
 }
 
 /** From a terminal: a bot connected under the older key, wrapped anew, rotated, disconnected. */
@@ -164,9 +166,8 @@ export async function careFromTerminal(world: SecrecyWorld): Promise<void> {
   await cli(["keys", "rotate"]);
   const { token } = world.sandbox.revokeToken(account.id);
   world.hideToken(token);
-  await cli(["connector", "test", id], { code: 1 });
+  await Promise.all([cli(["connector", "list"]), cli(["connector", "test", id], { code: 1 })]);
   await cli(["connector", "rotate", id], { env: { BOT_TOKEN: token } });
-  await cli(["connector", "list"]);
   await cli(["connector", "remove", id]);
 }
 

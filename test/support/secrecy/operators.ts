@@ -75,10 +75,7 @@ export async function look(world: SecrecyWorld, bot: Bot): Promise<void> {
   for (const action of ["pause", "resume"]) {
     await call("POST", `/v1/queues/evidence/${action}`, { key: adminToken, body: {} });
   }
-  for (const id of some.slice(0, 1)) {
-    await call("POST", `/v1/jobs/${id}/retry`, { body: {} });
-    await cli(["jobs", "show", id]);
-  }
+  await call("POST", `/v1/jobs/${some[0]}/retry`, { body: {} });
   await call("GET", "/v1/audit?limit=200");
   await call("GET", "/v1/audit?limit=200", { key: adminToken });
   await call("POST", "/console/sign-out", {
@@ -86,8 +83,11 @@ export async function look(world: SecrecyWorld, bot: Bot): Promise<void> {
     headers: { cookie, "sec-fetch-site": "same-origin" },
     body: "{}",
   });
-  await cli(["jobs", "list", "--all"]);
-  await cli(["queues"]);
-  await cli(["audit", "verify"]);
-  await cli(["audit", "export", "--installation"]);
+  await Promise.all([
+    cli(["jobs", "list", "--all"]),
+    cli(["jobs", "show", some[0] ?? ""]),
+    cli(["queues"]),
+    cli(["audit", "verify"]),
+    cli(["audit", "export", "--installation"]),
+  ]);
 }

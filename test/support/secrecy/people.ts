@@ -191,5 +191,6 @@ export async function send(world: SecrecyWorld, bot: Bot): Promise<void> {
   await submit({ chatId: mark });
   await arrived(world, bot);
   await world.settled("outbound");
-  for (const id of ids) await call("GET", `/v1/messages/${id}`);
+  // What Telegram said of a message is told to who sent it.
+  for (const id of ids) await call("GET", `/v1/messages/${id}`, { shows: "words" });
 }

@@ -205,8 +205,9 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
       if (ended !== code) {
         throw new Error(`${args.join(" ")} ended with ${ended}: ${process.stderr()}`);
       }
-      heard(process.lines.splice(0).join("\n"), shows);
-      return answers[shows ?? "nothing"].at(-1) ?? "";
+      const printed = process.lines.splice(0).join("\n");
+      heard(printed, shows);
+      return printed;
     },
     settled: async (queue) => {
       await waitFor(
