@@ -14,7 +14,7 @@ import {
   sendRefusedTokens,
 } from "./support/secrecy/bots.ts";
 import { dumpTables } from "./support/secrecy/kept-rows.ts";
-import { look } from "./support/secrecy/operators.ts";
+import { look, lookFromTerminal } from "./support/secrecy/operators.ts";
 import { sayWhatFails, send, sendNonsense, sharePolled, talk } from "./support/secrecy/people.ts";
 import { type Needle, type Place, search } from "./support/secrecy/search.ts";
 import { openWorld, type SecrecyWorld } from "./support/secrecy/world.ts";
@@ -76,6 +76,8 @@ function searchEverything(withRedis: boolean): void {
 
   test("operators look at all of it, and care for its keys and tokens", async () => {
     await look(world, bot);
+    // It only reads, whatever carries the wakes, and each command is a process that has to start.
+    if (!withRedis) await lookFromTerminal(world);
     await rotate(world, bot);
     await careFromTerminal(world);
     await disconnect(world);

@@ -51,7 +51,7 @@ async function readEvents(world: SecrecyWorld, topic: string, cookie: string): P
 }
 
 export async function look(world: SecrecyWorld, bot: Bot): Promise<void> {
-  const { call, adminToken, cli } = world;
+  const { call, adminToken } = world;
   for (const path of OPEN_PAGES) await call("GET", path, { key: null });
   for (const key of [undefined, null, `${adminToken}x`]) {
     await call("GET", "/api/integrations/telegram/health", key === undefined ? {} : { key });
@@ -83,9 +83,14 @@ export async function look(world: SecrecyWorld, bot: Bot): Promise<void> {
     headers: { cookie, "sec-fetch-site": "same-origin" },
     body: "{}",
   });
+}
+
+/** The same from a terminal. */
+export async function lookFromTerminal({ cli, database }: SecrecyWorld): Promise<void> {
+  const [job] = await database.db.query<{ id: string }>("SELECT id::text FROM jobs LIMIT 1");
   await Promise.all([
     cli(["jobs", "list", "--all"]),
-    cli(["jobs", "show", some[0] ?? ""]),
+    cli(["jobs", "show", job?.id ?? ""]),
     cli(["queues"]),
     cli(["audit", "verify"]),
     cli(["audit", "export", "--installation"]),
