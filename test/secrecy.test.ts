@@ -28,9 +28,10 @@ import { openWorld, type SecrecyWorld } from "./support/secrecy/world.ts";
 
 /** Where people's words and names are kept, and nowhere else: in plain, and as the bytes that came. */
 const KEEPS_WORDS: Record<string, Needle["kind"][]> = Object.fromEntries(
-  ["job_bodies", "chats", "contacts", "messages", "message_edits", "outbound_messages"].map(
-    (table) => [`public.${table}`, ["words"]],
-  ),
+  [
+    ...["job_bodies", "chats", "contacts", "messages", "message_edits", "outbound_messages"],
+    ...["topics", "polls"],
+  ].map((table) => [`public.${table}`, ["words"]]),
 );
 
 function searchEverything(withRedis: boolean): void {

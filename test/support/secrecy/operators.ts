@@ -75,7 +75,16 @@ export async function look(world: SecrecyWorld, bot: Bot): Promise<void> {
   for (const action of ["pause", "resume"]) {
     await call("POST", `/v1/queues/evidence/${action}`, { key: adminToken, body: {} });
   }
-  await call("POST", `/v1/jobs/${some[0]}/retry`, { body: {} });
+  for (const action of ["retry", "run-now", "cancel", "discard"]) {
+    await call("POST", `/v1/jobs/${some[0]}/${action}`, { body: {} });
+    const body = { q: world.phone, dryRun: true };
+    await call("POST", `/v1/jobs/${action}`, { body });
+    await call("POST", `/console/api/jobs/${action}`, {
+      key: null,
+      headers: { cookie, "sec-fetch-site": "same-origin" },
+      body: { filter: { q: world.phone }, dryRun: true },
+    });
+  }
   await call("GET", "/v1/audit?limit=200");
   await call("GET", "/v1/audit?limit=200", { key: adminToken });
   await call("POST", "/console/sign-out", {

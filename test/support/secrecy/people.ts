@@ -50,22 +50,73 @@ export async function talk(world: SecrecyWorld, bot: Bot): Promise<void> {
   // Telegram's answer to it quotes what it replies to.
   await call("POST", "/v1/messages", { body: { ...answered, replyTo: String(replyTo) } });
 
-  const path = `/v1/connectors/${bot.connectorId}/chats`;
-  for (const linked of [true, false]) {
-    const title = `Group ${mark}`;
-    const group = sandbox.createChat({ type: "supergroup", title, memberIds: [ada.id, bot.id] });
-    if (linked) {
-      await call("PUT", `${path}/${group.id}`, { body: { linked }, shows: "words" });
-    }
-    await sandbox.send({ chatId: group.id, from: ada.id, text: `in a group ${mark}` });
-    await sandbox.send({ chatId: group.id, from: ada.id, contact: contactOf(world, ada.id) });
-  }
+  await talkInGroups(world, bot, ada.id);
+  await talkToBusiness(world, bot, ada.id);
   await arrived(world, bot);
-  await call("GET", path, { shows: "words" });
-  const listed = await call("GET", `/v1/conversations?connectorId=${bot.connectorId}`);
+  await call("GET", chatsOf(bot), { shows: "words" });
+  const path = `/v1/conversations?connectorId=${bot.connectorId}`;
+  const listed = await call("GET", path, { shows: "words" });
   for (const { id } of (listed.json as { data: { id: string }[] }).data) {
     await call("GET", `/v1/conversations/${id}/messages`, { shows: "words" });
   }
+}
+
+const chatsOf = ({ connectorId }: Bot) => `/v1/connectors/${connectorId}/chats`;
+
+/** In a group that is linked, and moves, and in one that is not. */
+async function talkInGroups(world: SecrecyWorld, bot: Bot, userId: number): Promise<void> {
+  const { sandbox, mark, call } = world;
+  const memberIds = [userId, bot.id];
+  for (const linked of [true, false]) {
+    const { id: chatId } = sandbox.createChat({
+      type: "supergroup",
+      title: `Forum ${mark}`,
+      memberIds,
+    });
+    if (linked)
+      await call("PUT", `${chatsOf(bot)}/${chatId}`, { body: { linked }, shows: "words" });
+    const said = { chatId, from: userId };
+    const [message] = await sandbox.send({ ...said, text: `in a group ${mark}` });
+    sandbox.react({ ...said, messageId: message?.message_id ?? 0, emojis: ["👍"] });
+    sandbox.pin({ ...said, messageId: message?.message_id ?? 0 });
+    const [poll] = await sandbox.send({
+      ...said,
+      poll: { question: `${mark}?`, options: [mark, "no"], isAnonymous: false },
+    });
+    sandbox.vote({ ...said, messageId: poll?.message_id ?? 0, optionIds: [0] });
+    await sandbox.send({ ...said, contact: contactOf(world, userId) });
+    sandbox.pushUpdate(bot.id, { message: topicMade(chatId, `Topic ${mark}`) });
+  }
+  const moving = sandbox.createChat({ type: "group", title: `Moving ${mark}`, memberIds });
+  const body = { linked: true, purpose: "support" };
+  await call("PUT", `${chatsOf(bot)}/${moving.id}`, { body, shows: "words" });
+  await sandbox.send({ chatId: moving.id, from: userId, text: `before ${mark}` });
+  const chatId = sandbox.migrate(moving.id);
+  await sandbox.send({ chatId, from: userId, contact: contactOf(world, userId) });
+}
+
+/** Bot API: ForumTopicCreated. */
+const topicMade = (chatId: number, name: string) => ({
+  message_id: 9_000,
+  message_thread_id: 9_000,
+  is_topic_message: true,
+  date: 1_790_000_000,
+  chat: { id: chatId, type: "supergroup", title: name, is_forum: true },
+  from: { id: 9_000, is_bot: false, first_name: name },
+  forum_topic_created: { name, icon_color: 7_322_096 },
+});
+
+/** To an account that the bot looks after. */
+async function talkToBusiness(world: SecrecyWorld, bot: Bot, userId: number): Promise<void> {
+  const { sandbox, mark } = world;
+  const owner = sandbox.createUser({ firstName: `Owner ${mark}` });
+  const businessConnectionId = sandbox.connectBusiness({ userId: owner.id, botId: bot.id });
+  const place = { chatId: userId, businessConnectionId };
+  const said = await sandbox.send({ ...place, from: userId, text: `open today, ${mark}?` });
+  await sandbox.send({ ...place, from: userId, contact: contactOf(world, userId) });
+  const messageIds = said.map(({ message_id }) => message_id);
+  sandbox.deleteMessages({ ...place, from: userId, messageIds });
+  sandbox.disconnectBusiness(businessConnectionId);
 }
 
 /** An update that the database refuses, quoting all of it, until its attempts are spent. */
@@ -179,7 +230,8 @@ export async function send(world: SecrecyWorld, bot: Bot): Promise<void> {
     sandbox.fault({ botId: bot.id, chatId, method: "sendMessage", answer });
     await submit({ chatId: String(chatId) });
   }
-  const chatId = String((await newPerson(world, bot)).id);
+  const ada = await newPerson(world, bot);
+  const chatId = String(ada.id);
   await submit({ chatId, format: "html", text: `<b>${mark}` });
   await submit({ chatId: "99999999" });
   await submit({ chatId, buttons: [[{ text: mark, data: mark }]] }, { "idempotency-key": "one" });
@@ -189,6 +241,10 @@ export async function send(world: SecrecyWorld, bot: Bot): Promise<void> {
   await submit({ chatId, text: "x".repeat(4_001) });
   await submit({ chatId, sendAt: mark });
   await submit({ chatId: mark });
+  const place = { chatId: ada.id, botId: bot.id };
+  const hasButton = () => sandbox.messages(place).find((message) => "reply_markup" in message);
+  const { message_id: messageId } = await waitFor(hasButton, { what: "the message with a button" });
+  sandbox.pressButton({ ...place, from: ada.id, messageId, data: mark });
   await arrived(world, bot);
   await world.settled("outbound");
   // What Telegram said of a message is told to who sent it.
