@@ -125,10 +125,10 @@ function searchEverything(withRedis: boolean): void {
     await redis?.cli("SET", "planted", planted);
   }
 
-  test("SIGTERM: every process stops by itself, with 0", async () => {
+  test("SIGTERM: every process stops by itself, with 0, within ten seconds", async () => {
     const stopping = processes.filter((process) => process !== web);
     expect(await Promise.all(stopping.map(world.stop))).toEqual(stopping.map(() => 0));
-  }, 20_000);
+  }, 10_000);
 }
 
 const whereFound = (value: string, places: Place[]) =>
@@ -137,4 +137,4 @@ const whereFound = (value: string, places: Place[]) =>
     .map(({ name }) => name);
 
 needs("redis-server")("what leaves Postgres, with Redis", () => searchEverything(true));
-describe("what leaves Postgres alone", () => searchEverything(false));
+describe("what leaves Postgres, without Redis", () => searchEverything(false));

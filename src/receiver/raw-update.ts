@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { mayHoldPhoneNumbers, removePhoneNumbers } from "./phone-numbers.ts";
 import { nestsDeeperThan } from "./route-update.ts";
 
-/** An update as it came, but for phone numbers: its number, its fields, and the bytes that are kept. */
+/** An update as it came but for phone numbers: its number, its fields, and the bytes to keep. */
 export interface RawUpdate {
   id: number;
   fields: Record<string, unknown>;
