@@ -4,8 +4,8 @@ import { matchesAnyHash } from "../platform/index.ts";
 import { Unproven } from "./refusal.ts";
 
 export const WEBHOOK_PATH = "/webhooks/telegram/";
-/** What follows, as Express would match it: one segment, and perhaps a slash and a query. */
-const KEY = /^([^/?#]+)\/?(?:[?#]|$)/;
+/** What follows: one segment of plain characters, and perhaps a slash and a query. */
+const KEY = /^([^/?#%\\\s]+)\/?(?:[?#]|$)/;
 /** What a key that we made may look like: nothing else is looked up. */
 const KEY_SHAPE = /^[A-Za-z0-9_-]{16,128}$/;
 const SECRET_HEADER = "x-telegram-bot-api-secret-token";
@@ -16,8 +16,7 @@ const SECRET_HEADER = "x-telegram-bot-api-secret-token";
  */
 export function keyOfUrl(url: string | undefined): string | undefined {
   if (url === undefined || !url.startsWith(WEBHOOK_PATH)) return undefined;
-  const key = KEY.exec(url.slice(WEBHOOK_PATH.length))?.[1];
-  return key?.includes("%") ? undefined : key;
+  return KEY.exec(url.slice(WEBHOOK_PATH.length))?.[1];
 }
 
 /**
