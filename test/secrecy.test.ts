@@ -94,7 +94,7 @@ function searchEverything(withRedis: boolean): void {
   test("no secret and no number is anywhere, and nobody's words but where they are kept", async () => {
     await hideDataKeys(world);
     world.noteArguments();
-    const places = [...(await dumpTables(world.database.db, KEEPS_WORDS)), ...world.places()];
+    const places = [...(await dumpTables(world.database.owner, KEEPS_WORDS)), ...world.places()];
     if (redis !== undefined) places.push({ name: "Redis", text: await redis.written() });
     const doors = ["the answers", "the logs", "the arguments of processes"];
     if (redis !== undefined) doors.push("Redis");

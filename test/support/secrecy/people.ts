@@ -122,7 +122,7 @@ async function talkToBusiness(world: SecrecyWorld, bot: Bot, userId: number): Pr
 /** An update that the database refuses, quoting all of it, until its attempts are spent. */
 export async function sayWhatFails(world: SecrecyWorld, bot: Bot): Promise<void> {
   const { sandbox, mark, database } = world;
-  await database.db.query(
+  await database.owner.query(
     "ALTER TABLE messages ADD CONSTRAINT no_poison CHECK (text NOT LIKE '%poison%') NOT VALID",
   );
   const person = await newPerson(world, bot);
@@ -134,7 +134,7 @@ export async function sayWhatFails(world: SecrecyWorld, bot: Bot): Promise<void>
       0,
     { timeoutMs: 20_000, what: "the failed attempt" },
   );
-  await database.db.query("ALTER TABLE messages DROP CONSTRAINT no_poison");
+  await database.owner.query("ALTER TABLE messages DROP CONSTRAINT no_poison");
 }
 
 /** Straight to the receiver: what is no update, and what proves nothing. */

@@ -85,7 +85,7 @@ const newKey = (version: number) => `v${version}:${randomBytes(32).toString("bas
 export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWorld> {
   const database = await createTestDatabase();
   await migrateTransport(database.db);
-  await keepRows(database.db);
+  await keepRows(database.owner);
   const sandbox = await startSandbox({ port: 0 });
   const needles = new Map<string, Needle>();
   const hide: SecrecyWorld["hide"] = (kind, what, value) => {
