@@ -9,6 +9,7 @@ import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
 import { recovery } from "./figures/recovery.ts";
 import { secondStart } from "./figures/second-start.ts";
+import { tenants } from "./figures/tenants.ts";
 import { wrongSecrets } from "./figures/wrong-secrets.ts";
 import { LEDGER_FIGURES } from "./ledger.ts";
 
@@ -22,6 +23,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   "open-loop": openLoopLatency,
   backlog,
   "wrong-secrets": wrongSecrets,
+  tenants,
   "million-jobs": millionJobs,
   ...LEDGER_FIGURES,
   "flame-graphs": flameGraphs,

@@ -10,11 +10,14 @@ export interface Target {
 export interface LoadPlan {
   port: number;
   targets: Target[];
+  /** The targets take turns and share what else is named here; else each has as much. */
+  inTurn: boolean;
   /** Keep-alive connections for each target, one request in flight on each. */
   connections: number;
   /** Chats of each target, whose messages come in turn. */
   chats: number;
   firstUpdateId: number;
+  firstMessageId: number;
   /** Updates for each target, or how long. */
   count?: number;
   seconds?: number;
@@ -34,7 +37,14 @@ export async function load(
   environment: Environment,
   plan: { port: number; targets: Target[] } & Partial<LoadPlan>,
 ): Promise<LoadResult> {
-  const whole: LoadPlan = { connections: 64, chats: 1_000, firstUpdateId: 1, ...plan };
+  const whole: LoadPlan = {
+    inTurn: false,
+    connections: 64,
+    chats: 1_000,
+    firstUpdateId: 1,
+    firstMessageId: 1,
+    ...plan,
+  };
   const script = await environment.script("load", [JSON.stringify(whole)]);
   return JSON.parse((await script.output).trim().split("\n").at(-1) ?? "{}") as LoadResult;
 }

@@ -13,8 +13,8 @@ const endsAtMs = performance.now() + (plan.seconds ?? Number.POSITIVE_INFINITY) 
 let accepted = 0;
 let refused = 0;
 
-/** Everything for one target. */
-async function run(target: Target): Promise<void> {
+/** Everything for targets that take turns. */
+async function run(targets: Target[]): Promise<void> {
   let sent = 0;
   const isOver = () =>
     sent >= (plan.count ?? Number.POSITIVE_INFINITY) || performance.now() >= endsAtMs;
@@ -29,7 +29,10 @@ async function run(target: Target): Promise<void> {
           return;
         }
         const n = sent++;
-        const json = textUpdate(plan.firstUpdateId + n, 10_000_000 + (n % plan.chats), n + 1);
+        const target = targets[n % targets.length];
+        if (target === undefined) return;
+        const chatId = 10_000_000 + (n % plan.chats);
+        const json = textUpdate(plan.firstUpdateId + n, chatId, plan.firstMessageId + n);
         socket.write(webhookRequest(target, json));
       };
       socket.on("connect", next);
@@ -49,6 +52,6 @@ async function run(target: Target): Promise<void> {
 
 const startedMs = performance.now();
 process.stdout.write("begun\n");
-await Promise.all(plan.targets.map(run));
+await Promise.all((plan.inTurn ? [plan.targets] : plan.targets.map((target) => [target])).map(run));
 const seconds = (performance.now() - startedMs) / 1_000;
 process.stdout.write(`${JSON.stringify({ accepted, refused, seconds })}\n`);

@@ -30,6 +30,11 @@ function open(): Socket {
     refused++;
     ended();
   });
+  // What the server closed is not used again, as no client would.
+  socket.on("close", () => {
+    const at = idle.indexOf(socket);
+    if (at !== -1) idle.splice(at, 1);
+  });
   return socket;
 }
 

@@ -17,7 +17,10 @@ import type { System } from "./system.ts";
  */
 export function webServer(
   system: System,
-  { watch = true, ...options }: { requestTimeoutMs?: number; watch?: boolean } = {},
+  {
+    watch = true,
+    ...options
+  }: { requestTimeoutMs?: number; maxConnections?: number; watch?: boolean } = {},
 ): WebServer {
   const { db, jobs, keyring, metrics, log, connectors, config, botApis } = system;
   const { intake, stop: stopIntake } = openIntake(system);

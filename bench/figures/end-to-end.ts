@@ -2,6 +2,8 @@ import { openEnvironment } from "../environment.ts";
 import type { Figure } from "../figure.ts";
 import { load, NOWHERE, targetsOf } from "../load-run.ts";
 import { round } from "../numbers.ts";
+import { until } from "../until.ts";
+import { webhookToRow } from "../webhook-to-row.ts";
 
 /** From the webhook POST to the message's row, over HTTP. */
 export async function endToEnd(): Promise<Figure> {
@@ -12,26 +14,15 @@ export async function endToEnd(): Promise<Figure> {
     await environment.start("web");
     await environment.start("ingest");
     const targets = targetsOf(environment, bots);
-    const until = async (sql: string, count: number, startedMs: number) => {
-      for (;;) {
-        const [row] = await db.query<{ count: number }>(sql);
-        if ((row?.count ?? 0) >= count) return (performance.now() - startedMs) / 1_000;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-    };
-    const ownRows = `SELECT count(*)::int AS count FROM messages WHERE direction = 'in'`;
     const warm = 5_000;
-    await load(environment, { ...targets, count: warm });
-    await until(ownRows, warm, performance.now());
-    const count = 30_000;
-    let startedMs = performance.now();
-    await load(environment, { ...targets, count, firstUpdateId: 10_000_000 });
-    // The same bodies under new update ids are the same messages: only new rows are counted.
-    const seconds = await until(
-      `SELECT count(*)::int AS count FROM jobs WHERE state = 'completed'`,
-      warm + count,
-      startedMs,
-    );
+    await webhookToRow(environment, { ...targets, count: warm });
+    const value = await webhookToRow(environment, {
+      ...targets,
+      count: 30_000,
+      firstUpdateId: 10_000_000,
+      // The same bodies under new update ids would be the same messages.
+      firstMessageId: warm + 1,
+    });
     let naive: number | null = null;
     if (environment.redisUrl !== undefined) {
       const script = await environment.script("naive", []);
@@ -40,12 +31,16 @@ export async function endToEnd(): Promise<Figure> {
         targets: [{ path: "/webhook", secret: "x" }],
       };
       const naiveCount = 10_000;
-      startedMs = performance.now();
+      const startedMs = performance.now();
       await load(environment, { ...naiveTargets, count: naiveCount });
-      const rows = "SELECT count(*)::int AS count FROM naive.jobs WHERE state = 'completed'";
-      naive = naiveCount / (await until(rows, naiveCount, startedMs));
+      await until(async () => {
+        const [row] = await db.query<{ count: number }>(
+          "SELECT count(*)::int AS count FROM naive.jobs WHERE state = 'completed'",
+        );
+        return row?.count === naiveCount;
+      });
+      naive = naiveCount / ((performance.now() - startedMs) / 1_000);
     }
-    const value = count / seconds;
     return {
       figure: "webhook POST to message row, over HTTP",
       value: round(value),

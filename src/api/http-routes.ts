@@ -9,6 +9,7 @@ import {
   type Logger,
   Overloaded,
   Problem,
+  scrub,
   sha256,
   sqlState,
   type Transactor,
@@ -86,15 +87,18 @@ async function readJson(parse: JsonParser, request: Request, response: Response)
   });
 }
 
-/** Throws `Problem` 400 with one entry a fault: where it is and what is wrong. */
+/**
+ * Throws `Problem` 400 with one entry a fault: where it is and what is wrong. Names that are not known
+ * are told, and a token may stand where a name should.
+ */
 function check(schema: z.ZodType | undefined, value: unknown, place: string): unknown {
   if (schema === undefined) return value;
   const result = schema.safeParse(value ?? {});
   if (result.success) return result.data;
   throw new Problem(400, "Invalid request", `The ${place} is not what this call takes.`, {
     errors: result.error.issues.slice(0, 50).map((issue) => ({
-      path: issue.path.join(".").slice(0, MAX_FAULT_LENGTH),
-      message: issue.message.slice(0, MAX_FAULT_LENGTH),
+      path: scrub(issue.path.join(".")).slice(0, MAX_FAULT_LENGTH),
+      message: scrub(issue.message).slice(0, MAX_FAULT_LENGTH),
     })),
   });
 }

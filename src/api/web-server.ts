@@ -1,9 +1,10 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import express, { type Router } from "express";
+import express from "express";
 import helmet from "helmet";
 import type { Console } from "../console/index.ts";
-import { Problem } from "../platform/index.ts";
+import { Problem, type TrustsProxy } from "../platform/index.ts";
+import type { Receiver } from "../receiver/index.ts";
 import { docsPage } from "./docs-page.ts";
 import { healthRoutes } from "./health.ts";
 import { problemHandler, serveRoutes } from "./http-routes.ts";
@@ -24,13 +25,18 @@ import type { Services } from "./services.ts";
 
 export interface WebServerOptions {
   services: Services;
-  /** Mounted before everything else, so that a webhook passes nothing it does not need. */
-  receiver: Router;
+  /**
+   * Refuses before Express what proves nothing; its route is mounted before everything else, so that
+   * a webhook passes nothing it does not need.
+   */
+  receiver: Receiver;
   console: Console;
   /** Whose X-Forwarded-For and X-Forwarded-Proto are believed (Express: `trust proxy`). Default: nobody's. */
   trustedProxies?: string[];
   /** How long a client may take to send a request. Default 10 000. */
   requestTimeoutMs?: number;
+  /** Connections at once. Default 10 000. */
+  maxConnections?: number;
 }
 
 export interface WebServer {
@@ -46,6 +52,14 @@ const IDLE_CHECK_MS = 50;
  * second later, and then three: under a flood of connections Telegram's own must not be among those.
  */
 const BACKLOG = 4_096;
+/**
+ * A connection without a request is kept longer than those who send keep theirs, or a request would
+ * meet a connection that was just closed and get no answer: Telegram's own server gives them up after
+ * 60 s (telegram-bot-api: WebhookActor), proxies after up to ten minutes. It is slow to open others.
+ */
+const KEEP_ALIVE_MS = 620_000;
+/** Each holds memory and one of the process's descriptors. */
+const MAX_CONNECTIONS = 10_000;
 
 /** Every call there is. */
 export const routes = [
@@ -69,12 +83,14 @@ export function createWebServer({
   console,
   trustedProxies = [],
   requestTimeoutMs = 10_000,
+  maxConnections = MAX_CONNECTIONS,
 }: WebServerOptions): WebServer {
   const app = express();
   app.disable("x-powered-by");
   app.disable("etag");
   app.set("trust proxy", trustedProxies);
-  app.use(receiver);
+  const trusts: TrustsProxy = app.get("trust proxy fn");
+  app.use(receiver.router);
   app.use(helmet());
   app.use(healthRoutes(services));
   app.use(console.router);
@@ -88,17 +104,21 @@ export function createWebServer({
   });
   app.use(problemHandler(services.log));
 
-  // A client that sends a byte a second is answered 408 and cut off.
+  // A client that sends a byte a second is answered 408 and cut off. The time for its headers begins
+  // with their first byte, or with the connection, so it may be shorter than what an idle one is kept.
   const server: Server = createServer(
     {
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, requestTimeoutMs / 2),
-      keepAliveTimeout: 65_000,
+      keepAliveTimeout: KEEP_ALIVE_MS,
     },
-    app,
+    receiver.before(app, trusts),
   );
   server.maxRequestsPerSocket = 0;
+  server.maxConnections = maxConnections;
+  // One too many is turned away; those that nobody uses make room for the next.
+  server.on("drop", () => server.closeIdleConnections());
 
   return {
     listen: (port, host) =>
@@ -111,6 +131,7 @@ export function createWebServer({
       }),
     close: async (graceMs) => {
       console.close();
+      // Those that are idle are closed at once.
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       // Connections that are kept alive become idle one by one, as their answers go out.
       const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);

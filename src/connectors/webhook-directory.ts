@@ -11,9 +11,11 @@ export interface WebhookOwner {
   secretHashes: Buffer[];
 }
 
-/** Finds the owner of a webhook key; undefined when there is none. Throws when Postgres is away. */
 export interface WebhookDirectory {
+  /** The owner of a key; undefined when there is none. Throws when Postgres is away. */
   find(key: string): Promise<WebhookOwner | undefined>;
+  /** The owner where it is known without waiting; undefined: `find` knows. */
+  remembered(key: string): WebhookOwner | undefined;
 }
 
 /** A rotated secret or a removed connector takes effect in every process within this time. */
@@ -99,14 +101,18 @@ export function createWebhookDirectory(db: Database): WebhookDirectory {
     return loading;
   }
 
+  function remembered(key: string): WebhookOwner | undefined {
+    const found = kept.get(key);
+    if (found === undefined) return undefined;
+    const ageMs = performance.now() - found.atMs;
+    if (ageMs > KEPT_MS) return undefined;
+    // Should it fail, the next request asks again, and waits once what is kept is too old.
+    if (ageMs > REFRESHED_MS) loadOnce(key).catch(() => {});
+    return found.owner;
+  }
+
   return {
-    find: (key) => {
-      const found = kept.get(key);
-      const ageMs = performance.now() - (found?.atMs ?? Number.NEGATIVE_INFINITY);
-      if (found === undefined || ageMs > KEPT_MS) return loadOnce(key);
-      // Should it fail, the next request asks again, and waits once what is kept is too old.
-      if (ageMs > REFRESHED_MS) loadOnce(key).catch(() => {});
-      return Promise.resolve(found.owner);
-    },
+    find: async (key) => remembered(key) ?? loadOnce(key),
+    remembered,
   };
 }

@@ -44,8 +44,8 @@ export function isSaidByPeople(kind: string): boolean {
 }
 
 /**
- * Content of a message (Bot API: Message). Phone numbers (`contact`), places and payments are told
- * by their kind alone: what they hold stays in the raw update.
+ * Content of a message (Bot API: Message). Contacts, places and payments are told by their kind
+ * alone: what they hold stays in the raw update, but for phone numbers, which nothing keeps.
  */
 export function parseContent(message: Fields): MessageContent {
   const media = parseMedia(message);

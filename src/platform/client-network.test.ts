@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
+import express from "express";
 import fc from "fast-check";
-import { clientNetwork, networkOf } from "./client-network.ts";
+import { clientAddress, clientNetwork, networkOf, type TrustsProxy } from "./client-network.ts";
 
 describe("the network of an address", () => {
   test.each([
@@ -63,5 +64,45 @@ describe("the network of a request", () => {
 
   test("is unknown once the connection is gone", () => {
     expect(clientNetwork({ ip: undefined, socket: {} })).toBe("unknown");
+  });
+});
+
+describe("a client's address without Express", () => {
+  test("is the one that Express would find", () => {
+    const ipOf = Object.getOwnPropertyDescriptor(express.request, "ip")?.get;
+    if (ipOf === undefined) throw new Error("Express has no request.ip any more");
+    const address = fc.constantFrom(
+      ...[
+        "10.0.0.1",
+        "10.9.8.7",
+        "127.0.0.1",
+        "::1",
+        "::ffff:10.0.0.2",
+        "192.0.2.1",
+        "2001:db8::1",
+      ],
+      ...["198.51.100.7:443", "unknown", "", "_hidden"],
+    );
+    const separator = fc.constantFrom(",", ", ", "  ,", ",,");
+    const forwardedFor = fc
+      .array(fc.tuple(address, separator), { maxLength: 6 })
+      .map((parts) => parts.flat().join(""));
+    const trusted = fc.subarray(["loopback", "10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]);
+    fc.assert(
+      fc.property(address, fc.option(forwardedFor), trusted, (own, forwarded, proxies) => {
+        const app = express().set("trust proxy", proxies);
+        const request = {
+          headers: forwarded === null ? {} : { "x-forwarded-for": forwarded },
+          socket: { remoteAddress: own },
+        };
+        const trusts: TrustsProxy = app.get("trust proxy fn");
+        expect(clientAddress(request, trusts)).toBe(ipOf.call({ app, ...request }));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("is unknown once the connection is gone", () => {
+    expect(clientAddress({ headers: {}, socket: {} }, () => true)).toBeUndefined();
   });
 });

@@ -15,6 +15,34 @@ export function clientNetwork(request: {
   return networkOf(isIP(named) === 0 ? (request.socket.remoteAddress ?? "") : named);
 }
 
+/** Whether a proxy is believed about whom it speaks for; `hop`: 0 for the other end of the connection. */
+export type TrustsProxy = (address: string, hop: number) => boolean;
+
+/**
+ * The client's address where there is no Express, and the same as its `request.ip`: the nearest one
+ * that is not of a trusted proxy, from the connection's own through X-Forwarded-For from its end; the
+ * farthest when all are. Undefined once the connection is gone.
+ *
+ * @param trusts Express's own (`app.get("trust proxy fn")`)
+ */
+export function clientAddress(
+  request: {
+    headers: NodeJS.Dict<string | string[]>;
+    socket: { remoteAddress?: string | undefined };
+  },
+  trusts: TrustsProxy,
+): string | undefined {
+  let address = request.socket.remoteAddress;
+  if (address === undefined || !trusts(address, 0)) return address;
+  const forwarded = String(request.headers["x-forwarded-for"] ?? "").split(",");
+  const named = forwarded.map((each) => each.trim()).filter((each) => each !== "");
+  for (let hop = 1; named.length > 0; hop++) {
+    address = named.pop() ?? address;
+    if (!trusts(address, hop)) return address;
+  }
+  return address;
+}
+
 /** The network of an address: `192.0.2.1`, `2001:db8:0:1::/64`, or `unknown` for what is none. */
 export function networkOf(address: string): string {
   const bare = address.replace(/%.*$/s, "");

@@ -48,7 +48,7 @@ function limitOf({ entrance, budgets, db = database.db, redis, waitMs }: Process
   return { ...limit, metrics };
 }
 
-async function until429(fail: () => Promise<number>, most: number): Promise<number> {
+async function until429(fail: () => number | Promise<number>, most: number): Promise<number> {
   for (let n = 0; n < most; n++) if ((await fail()) > 0) return n;
   return most;
 }

@@ -12,9 +12,10 @@ import { sha256 } from "./secrets.ts";
 export interface FailureLimit {
   /**
    * Counts one more failure. Answers after how many whole seconds another may be sent; 0 while that
-   * is not said yet. Never throws, and takes a moment at most.
+   * is not said yet. Never throws, and takes a moment at most; what is used up is answered at once,
+   * without a promise, since that is most of what a flood asks.
    */
-  failed(of: Failure): Promise<number>;
+  failed(of: Failure): number | Promise<number>;
 }
 
 export interface Failure {
@@ -87,10 +88,21 @@ export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
     return Math.ceil(waitMs / 1_000);
   }
 
+  async function count(counted: Counted): Promise<number> {
+    for (const [kind, value] of counted) {
+      const waitMs = (await counts[kind]?.add(keyOf(value))) ?? 0;
+      if (waitMs === 0) continue;
+      const nowMs = clock();
+      remember(`${kind} ${value}`, nowMs + waitMs);
+      return refuse(kind, waitMs, nowMs);
+    }
+    return 0;
+  }
+
   return {
-    failed: async ({ network, target }) => {
+    failed: ({ network, target }) => {
       // The narrowest first: one sender alone does not use up what others have.
-      const counted: [kind: string, value: string][] = [["network", network]];
+      const counted: Counted = [["network", network]];
       if (target !== undefined) counted.push(["target", target]);
       counted.push(["all", ""]);
       const nowMs = clock();
@@ -98,16 +110,12 @@ export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
         const waitMs = (spent.get(`${kind} ${value}`) ?? 0) - nowMs;
         if (waitMs > 0) return refuse(kind, waitMs, nowMs);
       }
-      for (const [kind, value] of counted) {
-        const waitMs = (await counts[kind]?.add(keyOf(value))) ?? 0;
-        if (waitMs === 0) continue;
-        remember(`${kind} ${value}`, clock() + waitMs);
-        return refuse(kind, waitMs, nowMs);
-      }
-      return 0;
+      return count(counted);
     },
   };
 }
+
+type Counted = [kind: string, value: string][];
 
 /** Neither an address nor a connector stands in the store in the clear. */
 const keyOf = (value: string) => sha256(value).toString("base64url").slice(0, 22);

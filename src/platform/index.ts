@@ -3,7 +3,12 @@
  * the HTTP error type, embedded services. It knows nothing about Telegram or jobs.
  */
 export * from "./batcher.ts";
-export { clientNetwork, networkOf } from "./client-network.ts";
+export {
+  clientAddress,
+  clientNetwork,
+  networkOf,
+  type TrustsProxy,
+} from "./client-network.ts";
 export * from "./clock.ts";
 export * from "./config.ts";
 export { ConfigError, fail, missingSetting, oneLine } from "./config-error.ts";

@@ -16,10 +16,10 @@ export function equalSecrets(a: string | Buffer, b: string | Buffer): boolean {
   return timingSafeEqual(sha256(a), sha256(b));
 }
 
-/** True when `value` is what `hash` was made from with `sha256`. */
-export function matchesHash(value: string | Buffer, hash: Buffer): boolean {
+/** True when `value` is what one of `hashes` was made from with `sha256`. */
+export function matchesAnyHash(value: string | Buffer, hashes: readonly Buffer[]): boolean {
   const digest = sha256(value);
-  return hash.length === digest.length && timingSafeEqual(digest, hash);
+  return hashes.some((hash) => hash.length === digest.length && timingSafeEqual(digest, hash));
 }
 
 /** 43 characters of A-Z a-z 0-9 _ - : webhook secrets (Bot API: setWebhook `secret_token`), keys of URLs. */

@@ -6,4 +6,4 @@
 export { createIntake, type Intake, type Taken, type UpdateOwner } from "./intake.ts";
 export { type ChatLinks, createLinkedChats } from "./linked-chats.ts";
 export { NotAnUpdate, type RawUpdate, rewriteUpdate, updateIdOf } from "./raw-update.ts";
-export { createReceiver, type ReceiverOptions } from "./receiver.ts";
+export { createReceiver, type Receiver, type ReceiverOptions } from "./receiver.ts";

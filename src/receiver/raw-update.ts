@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
+import { mayHoldPhoneNumbers, removePhoneNumbers } from "./phone-numbers.ts";
 import { nestsDeeperThan } from "./route-update.ts";
 
-/** An update as it came: its number, its fields, and the bytes that are kept. */
+/** An update as it came but for phone numbers: its number, its fields, and the bytes to keep. */
 export interface RawUpdate {
   id: number;
   fields: Record<string, unknown>;
@@ -29,7 +30,9 @@ export function readUpdate(body: Buffer): RawUpdate {
   }
   const id = updateIdOf(fields);
   if (id === undefined) throw new NotAnUpdate("no update_id");
-  return { id, fields: fields as Record<string, unknown>, body };
+  const removed = mayHoldPhoneNumbers(body) && removePhoneNumbers(fields);
+  const kept = removed ? Buffer.from(JSON.stringify(fields)) : body;
+  return { id, fields: fields as Record<string, unknown>, body: kept };
 }
 
 /**

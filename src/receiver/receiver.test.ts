@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import express from "express";
@@ -25,6 +25,8 @@ let url: string;
 const sockets: Socket[] = [];
 const failures: Failure[] = [];
 let waitS = 0;
+/** Requests that came as far as Express. */
+let letIn = 0;
 
 beforeAll(async () => {
   world = await startTestSystem({ pools: false });
@@ -47,7 +49,12 @@ beforeAll(async () => {
     log,
     maxInFlight: PLACES,
   });
-  server = createServer(express().use(receiver));
+  const app = express().use(receiver.router);
+  const counted: RequestListener = (request, response) => {
+    letIn++;
+    app(request, response);
+  };
+  server = createServer(receiver.before(counted, () => false));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   port = (server.address() as AddressInfo).port;
   url = `http://127.0.0.1:${port}`;
@@ -117,3 +124,102 @@ test("only what fails is counted: by its network, and by its connector where the
   expect(await deliver(url, bot, textUpdate(2, 5, 2, "hello"))).toBe(200);
   expect(failures).toHaveLength(4);
 });
+
+test("what proves nothing is refused before Express, with the same words however it is spelled", async () => {
+  waitS = 0;
+  const bot = await world.connectBot();
+  expect(await deliver(url, bot, textUpdate(1, 5, 1, "hello"))).toBe(200);
+  const send = async (path: string, secret: string) => {
+    const headers = {
+      "content-type": "application/json",
+      "x-telegram-bot-api-secret-token": secret,
+    };
+    const body = JSON.stringify(textUpdate(2, 5, 2, "hello"));
+    const answer = await rawRequest(url + path, { headers }, body);
+    return [answer.status, answer.body];
+  };
+  const unknown = `/webhooks/telegram/${"n".repeat(43)}`;
+  letIn = 0;
+  for (const end of ["", "/", "?a=b", "/?a=b"]) {
+    expect(await send(bot.webhookPath + end, "wrong")).toEqual([401, "secret wrong\n"]);
+    expect(await send(bot.webhookPath + end, "")).toEqual([401, "secret missing\n"]);
+    expect(await send(unknown + end, bot.secret)).toEqual([404, "key unknown\n"]);
+  }
+  expect(await send("/webhooks/telegram/x", "wrong")).toEqual([404, "key unknown\n"]);
+  expect(letIn).toBe(0);
+
+  const unusual = [
+    bot.webhookPath.replace("webhooks", "Webhooks"),
+    bot.webhookPath.replace("telegram/", "telegram/%").replace(/%(.)/, escaped),
+    `${bot.webhookPath}/?a=b`,
+  ];
+  for (const path of unusual) {
+    expect(await send(path, "wrong")).toEqual([401, "secret wrong\n"]);
+    expect(await send(path, bot.secret)).toEqual([200, ""]);
+  }
+});
+
+const escaped = (_all: string, character: string) =>
+  `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+
+test("what a refused request says is never taken for the next one", async () => {
+  waitS = 0;
+  const bot = await world.connectBot();
+  const request = (secret: string, body: string) =>
+    `POST ${bot.webhookPath} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n` +
+    `X-Telegram-Bot-Api-Secret-Token: ${secret}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const smuggled = request(bot.secret, JSON.stringify(textUpdate(1, 5, 1, "smuggled")));
+  const next = request(bot.secret, JSON.stringify(textUpdate(2, 5, 2, "hello")));
+  const socket = connect(port, "127.0.0.1");
+  sockets.push(socket);
+  let answer = "";
+  socket.on("data", (chunk) => {
+    answer += chunk;
+  });
+  socket.on("error", () => {});
+  socket.write(request("wrong", smuggled) + next);
+  await waitFor(() => answer.includes("HTTP/1.1 200 "), { what: "the next to be accepted" });
+  expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 401", "HTTP/1.1 200"]);
+  const stored = await world.system.db.query<{ id: string }>(
+    "SELECT payload->>'updateId' AS id FROM jobs WHERE payload->>'connectorId' = $1",
+    [bot.connectorId],
+  );
+  expect(stored).toEqual([{ id: "2" }]);
+});
+
+test("of a refused request whose body is large or of no known size, the connection is closed", async () => {
+  waitS = 0;
+  const bot = await world.connectBot();
+  const send = (headers: Record<string, string>) =>
+    rawRequest(
+      url + bot.webhookPath,
+      { headers: { "x-telegram-bot-api-secret-token": "wrong", ...headers } },
+      "{}",
+    );
+  expect((await send({})).headers.connection).toBe("keep-alive");
+  const chunked = await send({ "transfer-encoding": "chunked" });
+  expect(chunked).toMatchObject({ status: 401, headers: { connection: "close" } });
+  const { answer } = await announced(bot, 100_000);
+  expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+});
+
+/** A wrong secret, and a body that never comes; what is answered until the server closes. */
+async function announced(bot: TestBot, sizeBytes: number): Promise<{ answer: string }> {
+  const socket = connect(port, "127.0.0.1");
+  const held = { answer: "" };
+  let closed = false;
+  socket.on("data", (chunk) => {
+    held.answer += chunk;
+  });
+  socket.on("error", () => {});
+  socket.on("close", () => {
+    closed = true;
+  });
+  socket.write(
+    `POST ${bot.webhookPath} HTTP/1.1\r\nHost: x\r\n` +
+      `X-Telegram-Bot-Api-Secret-Token: wrong\r\nContent-Length: ${sizeBytes}\r\n\r\n{`,
+  );
+  sockets.push(socket);
+  await waitFor(() => closed, { what: "the connection to be closed" });
+  return held;
+}

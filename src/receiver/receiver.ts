@@ -1,17 +1,21 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { type Request, type Response, Router } from "express";
 import type { WebhookDirectory, WebhookOwner } from "../connectors/index.ts";
 import {
+  clientAddress,
   clientNetwork,
   type FailureLimit,
   isUnavailable,
   type Logger,
   type Metrics,
-  matchesHash,
   Overloaded,
+  type TrustsProxy,
 } from "../platform/index.ts";
 import { InFlight } from "./in-flight.ts";
 import type { Intake } from "./intake.ts";
+import { keyOfUrl, proofOf, WEBHOOK_PATH } from "./proof.ts";
 import { NotAnUpdate, readUpdate } from "./raw-update.ts";
+import { Refusal, refuse, Unproven } from "./refusal.ts";
 import { BodyAborted, BodyTooLarge, readBody } from "./request-body.ts";
 
 export interface ReceiverOptions {
@@ -25,43 +29,6 @@ export interface ReceiverOptions {
   maxInFlight?: number;
 }
 
-const BODY_LIMIT_BYTES = 1_048_576;
-/** What a key that we made may look like: nothing else is looked up. */
-const KEY_SHAPE = /^[A-Za-z0-9_-]{16,128}$/;
-const SECRET_HEADER = "x-telegram-bot-api-secret-token";
-/** More are shed, and Telegram delivers again. */
-const MAX_IN_FLIGHT = 2_000;
-
-/**
- * A refused request without a body, or with a small one, keeps its connection: another would cost
- * several times what it takes to let so much pass unread.
- */
-const MAX_PASSED_BYTES = 16_384;
-
-/**
- * A refusal: its status, and its name in the metrics. Bodies are short and hold nothing of the
- * request. No Error, whose stack would be a good part of what a flood of them costs.
- */
-class Refusal {
-  readonly status: number;
-  readonly reason: string;
-  readonly retryAfterS: number | undefined;
-  constructor(status: number, reason: string, retryAfterS?: number) {
-    this.status = status;
-    this.reason = reason;
-    this.retryAfterS = retryAfterS;
-  }
-}
-
-/** Nothing proves whose the request is. `target`: the connector it names, where there is one. */
-class Unproven extends Refusal {
-  readonly target: string | undefined;
-  constructor(status: 401 | 404, reason: string, target?: string) {
-    super(status, reason);
-    this.target = target;
-  }
-}
-
 /**
  * `POST /webhooks/telegram/:key`. The order matters: the secret before a byte of the body is read,
  * and before anything is counted, so that a bot that has it never meets a limit that others used up;
@@ -69,8 +36,32 @@ class Unproven extends Refusal {
  * body) only once the update is committed, or known to have been. Telegram delivers again whatever
  * is answered otherwise.
  */
-export function createReceiver(options: ReceiverOptions): Router {
-  const { directory, intake, metrics, log } = options;
+export interface Receiver {
+  /** The route. */
+  router: Router;
+  /**
+   * The server's listener: refuses webhook requests that prove nothing, by itself, and hands
+   * everything else to `next`, which has the route. Anybody may send such requests, thousands a
+   * second, and Express would cost each several times what its refusal does.
+   */
+  before(next: RequestListener, trusts: TrustsProxy): RequestListener;
+}
+
+const BODY_LIMIT_BYTES = 1_048_576;
+/** More are shed, and Telegram delivers again. */
+const MAX_IN_FLIGHT = 2_000;
+
+/** A request, its answer, and where it came from. */
+interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  /** For counting; asked only when it fails. */
+  network(): string;
+  startedMs: number;
+}
+
+export function createReceiver(options: ReceiverOptions): Receiver {
+  const { directory, intake, failures, metrics, log } = options;
   const received = metrics.counter({
     name: "heliograph_webhook_requests_total",
     help: "Webhook requests by what became of them.",
@@ -85,66 +76,94 @@ export function createReceiver(options: ReceiverOptions): Router {
     ["accepted", "duplicate", "unlinked"].map((result) => [result, received.labels(result)]),
   );
   const inFlight = new InFlight(options.maxInFlight ?? MAX_IN_FLIGHT);
+  /** Proven before Express, so that they are not proven twice. */
+  const admitted = new WeakMap<IncomingMessage, { owner: WebhookOwner; startedMs: number }>();
 
-  async function accept(request: Request): Promise<string> {
-    const owner = await ownerOf(request);
-    if (!inFlight.enter(owner)) throw new Refusal(503, "overloaded", 1);
+  /** Lets a request go on once it is proven whose it is, or answers it. In the same turn where it can. */
+  function admit(exchange: Exchange, key: string, goOn: (owner: WebhookOwner) => void): void {
+    const settle = (proof: WebhookOwner | Unproven) => {
+      if (proof instanceof Unproven) turnAway(exchange, proof);
+      else goOn(proof);
+    };
+    const proof = proofOf(directory, exchange.request, key);
+    if ("then" in proof) {
+      void proof.then(settle, (error: unknown) => end(exchange, refusalOf(error, log)));
+    } else {
+      settle(proof);
+    }
+  }
+
+  /** Answers the refusal itself, or 429 when there were too many of its kind. */
+  function turnAway(exchange: Exchange, refusal: Unproven): void {
+    const answer = (waitS: number) =>
+      end(exchange, waitS === 0 ? refusal : new Refusal(429, "too many failures", waitS));
+    const waitS = failures.failed({ network: exchange.network(), target: refusal.target });
+    if (typeof waitS === "number") answer(waitS);
+    else void waitS.then(answer);
+  }
+
+  function end({ request, response, startedMs }: Exchange, refusal: Refusal): void {
+    received.inc({ result: refusal.reason });
+    refuse(request, response, refusal);
+    observe(startedMs);
+  }
+
+  const observe = (startedMs: number) => seconds.observe((performance.now() - startedMs) / 1_000);
+
+  async function accept(exchange: Exchange, owner: WebhookOwner): Promise<void> {
+    const { request, response, startedMs } = exchange;
+    if (!inFlight.enter(owner)) {
+      end(exchange, new Refusal(503, "overloaded", 1));
+      return;
+    }
     try {
-      return await take(request, owner);
+      checkHeaders(request);
+      const update = readUpdate(await readBody(request, BODY_LIMIT_BYTES));
+      const result = await intake.take(owner, update);
+      count[result]?.inc();
+      response.statusCode = 200;
+      response.end();
+      observe(startedMs);
+    } catch (error) {
+      end(exchange, refusalOf(error, log));
     } finally {
       inFlight.leave(owner);
     }
   }
 
-  /** Whose the request is, proven by its secret; throws `Unproven`. */
-  async function ownerOf(request: Request): Promise<WebhookOwner> {
-    const secret = request.headers[SECRET_HEADER];
-    if (typeof secret !== "string" || secret === "") throw new Unproven(401, "secret missing");
-    const key = String(request.params.key);
-    if (!KEY_SHAPE.test(key)) throw new Unproven(404, "key unknown");
-    const owner = await directory.find(key);
-    if (owner === undefined) throw new Unproven(404, "key unknown");
-    if (!owner.secretHashes.some((hash) => matchesHash(secret, hash))) {
-      throw new Unproven(401, "secret wrong", owner.connectorId);
-    }
-    return owner;
-  }
-
-  async function take(request: Request, owner: WebhookOwner): Promise<string> {
-    checkHeaders(request);
-    return intake.take(owner, readUpdate(await readBody(request, BODY_LIMIT_BYTES)));
-  }
-
-  /** The refusal itself, or 429 when there were too many of its kind. */
-  async function limited(request: Request, refusal: Unproven): Promise<Refusal> {
-    const network = clientNetwork(request);
-    const waitS = await options.failures.failed({ network, target: refusal.target });
-    return waitS === 0 ? refusal : new Refusal(429, "too many failures", waitS);
-  }
-
-  async function answer(request: Request, response: Response): Promise<void> {
-    const startedMs = performance.now();
-    try {
-      const result = await accept(request);
-      count[result]?.inc();
-      response.statusCode = 200;
-      response.end();
-    } catch (error) {
-      const refusal =
-        error instanceof Unproven ? await limited(request, error) : refusalOf(error, log);
-      received.inc({ result: refusal.reason });
-      refuse(response, refusal);
-    } finally {
-      seconds.observe((performance.now() - startedMs) / 1_000);
-    }
+  /** What came past `before`, or was not of its spelling. */
+  function receive(request: Request, response: Response): void {
+    const network = () => clientNetwork(request);
+    const before = admitted.get(request);
+    const startedMs = before?.startedMs ?? performance.now();
+    const exchange = { request, response, network, startedMs };
+    const goOn = (owner: WebhookOwner) => void accept(exchange, owner);
+    if (before === undefined) admit(exchange, String(request.params.key), goOn);
+    else goOn(before.owner);
   }
 
   const router = Router();
-  router.post("/webhooks/telegram/:key", answer);
-  return router;
+  router.post(`${WEBHOOK_PATH}:key`, receive);
+  return {
+    router,
+    before: (next, trusts) => (request, response) => {
+      const key = request.method === "POST" ? keyOfUrl(request.url) : undefined;
+      if (key === undefined) {
+        next(request, response);
+        return;
+      }
+      const network = () =>
+        clientNetwork({ ip: clientAddress(request, trusts), socket: request.socket });
+      const startedMs = performance.now();
+      admit({ request, response, network, startedMs }, key, (owner) => {
+        admitted.set(request, { owner, startedMs });
+        next(request, response);
+      });
+    },
+  };
 }
 
-function checkHeaders(request: Request): void {
+function checkHeaders(request: IncomingMessage): void {
   const type = request.headers["content-type"] ?? "";
   if (!/^application\/json\s*(;|$)/i.test(type)) throw new Refusal(415, "content type");
   const encoding = request.headers["content-encoding"];
@@ -165,20 +184,4 @@ function refusalOf(error: unknown, log: Logger): Refusal {
   if (isUnavailable(error)) return new Refusal(503, "database away", 2);
   log.error({ err: error }, "an update could not be stored");
   return new Refusal(503, "not stored", 5);
-}
-
-function refuse(response: Response, refusal: Refusal): void {
-  if (response.headersSent || response.destroyed) return;
-  if (refusal.retryAfterS !== undefined) {
-    response.setHeader("retry-after", String(refusal.retryAfterS));
-  }
-  const { headers } = response.req;
-  const passes =
-    headers["transfer-encoding"] === undefined &&
-    Number(headers["content-length"] ?? 0) <= MAX_PASSED_BYTES;
-  // What is left of the body is not read.
-  if (!passes) response.setHeader("connection", "close");
-  response.setHeader("content-type", "text/plain; charset=utf-8");
-  response.statusCode = refusal.status;
-  response.end(`${refusal.reason}\n`);
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -15,6 +15,11 @@ export interface OwnRedis {
   stop(): Promise<void>;
   /** Starts it again, empty, on the same port; stops it first when it runs. */
   restart(): Promise<void>;
+  /**
+   * Every write it ever made, as the commands of its append-only file, byte for byte in latin1. With
+   * `appendOnly`.
+   */
+  written(): Promise<string>;
   /** One command over the wire, e.g. `cli("FLUSHALL")`, `cli("INFO", "memory")`; gives the raw reply. */
   cli(...command: string[]): Promise<string>;
 }
@@ -24,12 +29,14 @@ export interface RedisOptions {
   port?: number;
   /** How many databases it has. Default 16. */
   databases?: number;
+  /** Keeps every write in an append-only file, which is never rewritten. Default: nothing is kept. */
+  appendOnly?: boolean;
 }
 
 /** Kills the server when the pipe from us closes: asked to, or because we are gone in any way. */
 const ENDS_WITH_US = '"$@" & read -r _; kill -9 $!; wait';
 
-/** A redis-server of the caller's own: without persistence, never evicting. Stop it when done. */
+/** A redis-server of the caller's own: nothing outlives it, never evicting. Stop it when done. */
 export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> {
   const binary = findRedisServer();
   if (binary === undefined) throw new Error("redis-server is not on PATH: guard with needs()");
@@ -44,7 +51,10 @@ export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> 
       bind: "127.0.0.1",
       dir: folder,
       save: "",
-      appendonly: "no",
+      appendonly: options.appendOnly ? "yes" : "no",
+      "auto-aof-rewrite-percentage": "0",
+      // What it begins with is written as commands, too.
+      "aof-use-rdb-preamble": "no",
       "maxmemory-policy": "noeviction",
       databases: String(options.databases ?? 16),
       "enable-debug-command": "yes",
@@ -83,6 +93,15 @@ export async function startRedis(options: RedisOptions = {}): Promise<OwnRedis> 
     restart: async () => {
       await halt();
       await start();
+    },
+    written: async () => {
+      // A command's reply leaves after the writes before it are in the file.
+      await command(port, ["PING"]);
+      const names = (await readdir(folder, { recursive: true })).filter((name) =>
+        name.endsWith(".aof"),
+      );
+      const files = names.map((name) => readFile(path.join(folder, name), "latin1"));
+      return (await Promise.all(files)).join("\n");
     },
     cli: (...words) => command(port, words),
   };
