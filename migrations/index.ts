@@ -12,6 +12,7 @@ import { migration as failureCounts } from "./0009_failure_counts.ts";
 import { migration as polling } from "./0010_polling.ts";
 import { migration as tenancy } from "./0011_tenancy.ts";
 import { migration as access } from "./0012_access.ts";
+import { migration as supportQueue } from "./0013_support_queue.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -26,4 +27,5 @@ export const migrations: Migration[] = [
   polling,
   tenancy,
   access,
+  supportQueue,
 ];

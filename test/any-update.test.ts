@@ -86,6 +86,7 @@ describe("without a database", () => {
           username: null,
           isForum: false,
           linked: true,
+          purpose: null,
           reachableAtS: 0,
         });
       }

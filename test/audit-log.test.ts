@@ -295,7 +295,10 @@ describe("looks at people's data", () => {
 describe("what cannot be recorded does not take place", () => {
   const db = () => world.system.db;
   let job = "";
+  let conversation = "";
   beforeAll(async () => {
+    const [known] = await db().query<{ id: string }>("SELECT max(id) AS id FROM conversations");
+    conversation = known?.id ?? "";
     const message = { connectorId: bot.connectorId, chatId: "80", text: "x", sendAt: LATER };
     await call("POST", "/v1/messages", message);
     const [row] = await db().query<{ id: string }>("SELECT max(id) AS id FROM jobs");
@@ -316,10 +319,12 @@ describe("what cannot be recorded does not take place", () => {
          (SELECT count(*) FROM people), ' ', (SELECT count(*) FROM chat_link_codes), ' ',
          (SELECT jsonb_agg(to_jsonb(k) - 'last_used_at' ORDER BY id) FROM api_keys k),
          (SELECT to_jsonb(c) FROM connectors c WHERE id = $1),
+         (SELECT to_jsonb(c) FROM conversations c WHERE id = $3),
+         (SELECT count(*) FROM accounts), ' ',
          (SELECT to_jsonb(c) FROM chats c WHERE connector_id = $1 AND chat_id = -3),
          (SELECT to_jsonb(j) - 'filed' - 'shelf' FROM jobs j WHERE id = $2),
          (SELECT jsonb_agg(p ORDER BY queue) FROM paused_queues p)) AS state`,
-      [bot.connectorId, job],
+      [bot.connectorId, job, conversation],
     );
     return row?.state;
   };
@@ -339,6 +344,13 @@ describe("what cannot be recorded does not take place", () => {
       "/v1/messages",
       { connectorId: bot.connectorId, chatId: "81", text: "x" },
     ],
+    "a reply": () => ["POST", `/v1/conversations/${conversation}/messages`, { text: "x" }],
+    "a conversation's change": () => [
+      "PATCH",
+      `/v1/conversations/${conversation}`,
+      { status: "closed" },
+    ],
+    "an account": () => ["POST", "/v1/accounts", { name: "N" }],
     "a job's cancelling": () => ["POST", `/v1/jobs/${job}/cancel`],
     "a pause": () => ["POST", "/v1/queues/backfill/pause", {}, ADMIN],
     "a person": () => ["POST", "/v1/people", { name: "N" }],
@@ -346,6 +358,8 @@ describe("what cannot be recorded does not take place", () => {
     "a look at people": () => ["GET", "/v1/people"],
     "a look at chats": () => ["GET", `${ofBot()}/chats`],
     "a look at conversations": () => ["GET", "/v1/conversations"],
+    "a look at contacts": () => ["GET", "/v1/contacts"],
+    "a look at what happened": () => ["GET", `/v1/conversations/${conversation}/events`],
     "a look at the log": () => ["GET", "/v1/audit"],
   };
 

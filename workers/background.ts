@@ -1,5 +1,5 @@
 import { idempotencyRetention } from "../src/api/index.ts";
-import { createSessionCloser } from "../src/conversations/index.ts";
+import { createSessionCloser, createSnoozeKeeper } from "../src/conversations/index.ts";
 import {
   createLedgerKeeper,
   DEFAULT_JOB_RETENTION,
@@ -28,14 +28,18 @@ export function startBackground(system: System): { stop(): Promise<void> } {
     ],
   });
   const ledgerKeeper = createLedgerKeeper({ db, log });
+  const snoozes = createSnoozeKeeper({ db, log });
   const sessions = createSessionCloser({ db, log });
   retention.start();
   ledgerKeeper.start();
+  snoozes.start();
   sessions.start();
   const reported = reportUnreadable(system);
+  const services = [retention, ledgerKeeper, snoozes, sessions];
   return {
-    stop: async () =>
-      void (await Promise.all([retention.stop(), ledgerKeeper.stop(), sessions.stop(), reported])),
+    stop: async () => {
+      await Promise.all([...services.map((service) => service.stop()), reported]);
+    },
   };
 }
 

@@ -1,7 +1,10 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { createKeyring, createLogger } from "../src/platform/index.ts";
+import { createKeyring, createLogger, projectFile } from "../src/platform/index.ts";
 import { startTestSystem, type TestSystem } from "../test/support/system.ts";
 import { connectorCommand } from "./connector-command.ts";
 import { keysCommand, reportUnreadable } from "./sealed-records.ts";
@@ -64,6 +67,39 @@ describe("heliograph connector", () => {
     }
   });
 
+  test("imports a connection from a file, after a dry run that connects nothing", async () => {
+    const { token } = newBot();
+    const folder = await mkdtemp(path.join(tmpdir(), "heliograph-import-"));
+    try {
+      const file = path.join(folder, "connection.yaml");
+      const example = await readFile(projectFile("examples/connection.yaml"), "utf8");
+      await writeFile(file, example.replace(/bot_token: .*/, `bot_token: "${token}"`));
+      const options = ["--workspace", world.workspaceId, "--name", "Imported"];
+      const dry = (await connector(["import", file, ...options, "--dry-run"])).join("\n");
+      expect(dry).toMatch(/taken {4}telegram_config\.default_chat_id: defaultChatId/);
+      expect(dry).toMatch(/ignored {2}telegram_config\.webhook_url: .* nothing to https:\/\/bots/);
+      expect(dry).toMatch(/nothing was connected/);
+      expect(dry).not.toContain(token.split(":")[1]);
+      expect((await connector(["list"])).join()).not.toContain("Imported");
+      const view = (await connector(["import", file, ...options])).at(-1);
+      expect(view).toMatchObject({
+        name: "Imported",
+        status: "active",
+        defaultChatId: "@our_team",
+        notificationChats: { critical: "@our_alerts" },
+        debug: { apiTimeout: 60, retryAttempts: 3 },
+      });
+      for (const [bad, words] of [
+        [path.join(folder, "none.yaml"), /there is none/],
+        [folder, /it is a folder/],
+      ] as const) {
+        await expect(connector(["import", bad, ...options])).rejects.toThrow(words);
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   test("what Telegram refuses is told in one line", async () => {
     await expect(add(`123456:${"x".repeat(35)}`)).rejects.toThrow(/^Token refused: /);
   });
@@ -76,6 +112,12 @@ describe("heliograph connector", () => {
     [["rotate"], /name the connector/],
     [["rotate", "17"], /no such connector/],
     [["list", "--name", "x"], /takes no options/],
+    [["import", "--workspace", randomUUID(), "--name", "Desk"], /needs a file/],
+    [["import", "f.yaml", "--name", "Desk"], /needs --workspace/],
+    [["import", "f.yaml", "--workspace", randomUUID()], /needs --name/],
+    [["import", "f.yaml", "--description", "x"], /takes no --description/],
+    [["add", "--dry-run"], /takes no --dry-run/],
+    [["import", "f.yaml", "g.yaml"], /an argument too many/],
   ])("%j: one line that says what is wrong", async (args, words) => {
     await expect(connector(args, "123456:abcdefghijklmn")).rejects.toThrow(words);
   });

@@ -2,8 +2,9 @@ import type { Readable } from "node:stream";
 import { parseArgs } from "node:util";
 import { BOT_TOKEN_SHAPE, listDirectory, workspaceOfConnector } from "../src/connectors/index.ts";
 import { Problem } from "../src/platform/index.ts";
+import { importedConnection } from "./import-command.ts";
 import type { Print } from "./jobs-command.ts";
-import type { System } from "./system.ts";
+import { publicUrlOf, type System } from "./system.ts";
 
 /**
  * `heliograph connector …`, for the operator. A token is never an argument: every user of the machine
@@ -13,15 +14,17 @@ const OPTIONS = {
   workspace: { type: "string" },
   name: { type: "string" },
   description: { type: "string" },
+  "dry-run": { type: "boolean" },
 } as const;
 
 export const CONNECTOR_USAGE = `connector takes:
   connector add --workspace ID --name NAME [--description TEXT]   the token on standard input
+  connector import FILE --workspace ID --name NAME [--dry-run]    a connection in YAML, with its token
   connector list
   connector rotate ID                                             the new token on standard input
   connector test ID                                               asks Telegram, step by step
   connector remove ID
-A token is read from standard input, or from BOT_TOKEN, never from the command line`;
+A token is read from standard input, from BOT_TOKEN or from the file, never from the command line`;
 
 const UUID_SHAPE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const MAX_LISTED = 10_000;
@@ -44,19 +47,28 @@ export async function connectorCommand(
   const beside = action === "add" || action === "list" ? [id, ...rest] : rest;
   const [unexpected] = beside.filter((one) => one !== undefined);
   if (unexpected !== undefined) throw new Error(tooMuch(unexpected));
-  if (action !== "add" && Object.keys(values).length > 0) {
-    throw new Error(`connector ${action ?? ""} takes no options`);
+  const options = action === "add" ? ["description"] : action === "import" ? ["dry-run"] : null;
+  const taken = options === null ? [] : ["workspace", "name", ...options];
+  const strange = Object.keys(values).find((option) => !taken.includes(option));
+  if (strange !== undefined) {
+    const what = options === null ? "no options" : `no --${strange}`;
+    throw new Error(`connector ${action ?? ""} takes ${what}`);
   }
   const token = () => readToken(system.config.botToken, stdin);
   const { connectors, db } = system;
   switch (action) {
     case "add": {
-      const { workspace, name, description } = values;
-      if (workspace === undefined || !UUID_SHAPE.test(workspace)) {
-        throw new Error("connector add needs --workspace, a workspace's id");
-      }
-      if (!name?.trim()) throw new Error("connector add needs --name");
-      const given = { name: name.trim(), description, botToken: await token() };
+      const { workspace, name } = ownerAndName("add", values);
+      const { description } = values;
+      const given = { name, description, botToken: await token() };
+      return print(await told(connectors.connect(workspace, given)));
+    }
+    case "import": {
+      const { workspace, name } = ownerAndName("import", values);
+      if (id === undefined) throw new Error("connector import needs a file");
+      const publicUrl = publicUrlOf(system.config);
+      const given = await importedConnection(id, { name, publicUrl, print });
+      if (values["dry-run"]) return print("nothing was connected: this was a dry run");
       return print(await told(connectors.connect(workspace, given)));
     }
     case "list": {
@@ -89,6 +101,17 @@ export async function connectorCommand(
     default:
       throw new Error(CONNECTOR_USAGE);
   }
+}
+
+function ownerAndName(
+  action: string,
+  { workspace, name }: { workspace?: string; name?: string },
+): { workspace: string; name: string } {
+  if (workspace === undefined || !UUID_SHAPE.test(workspace)) {
+    throw new Error(`connector ${action} needs --workspace, a workspace's id`);
+  }
+  if (!name?.trim()) throw new Error(`connector ${action} needs --name`);
+  return { workspace, name: name.trim() };
 }
 
 /** What should not be there is not quoted where it may be a token. */

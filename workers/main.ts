@@ -31,6 +31,8 @@ const USAGE = `heliograph <command>
                            one process of an installation (see Procfile)
   workspace create NAME    a new workspace; prints its API key, once
   connector add --workspace ID --name NAME   connects a bot; its token on standard input
+  connector import FILE --workspace ID --name NAME [--dry-run]
+                           connects a bot as a YAML file says (examples/connection.yaml)
   connector list|test ID|rotate ID|remove ID the bots; asks Telegram; a new token; disconnects
   keys rotate              wraps all that is sealed by the newest of ENCRYPTION_KEYS
   key create --workspace ID --scopes read,send,manage,audit --expires 90d|TIME|never [--name N]

@@ -50,7 +50,7 @@ const DEFAULT_API_ROOT = "https://api.telegram.org";
  * Where Telegram reaches this installation; loopback for a Bot API server of one's own. Null in
  * polling mode, where it need not.
  */
-function publicUrlOf(config: Config): string | null {
+export function publicUrlOf(config: Config): string | null {
   if (config.updatesMode === "polling") return null;
   if (config.publicUrl !== undefined) return config.publicUrl.replace(/\/+$/, "");
   if (config.telegramApiRoot === DEFAULT_API_ROOT) throw missingSetting("PUBLIC_URL");

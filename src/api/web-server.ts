@@ -9,9 +9,11 @@ import { docsPage } from "./docs-page.ts";
 import { healthRoutes } from "./health.ts";
 import { problemHandler, serveRoutes } from "./http-routes.ts";
 import { describeRoutes } from "./openapi.ts";
+import { accountRoutes } from "./routes/accounts.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { connectorCareRoutes } from "./routes/connector-care.ts";
 import { connectorRoutes } from "./routes/connectors.ts";
+import { contactRoutes } from "./routes/contacts.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
@@ -20,6 +22,7 @@ import { messageRoutes } from "./routes/messages.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
+import { supportQueueRoutes } from "./routes/support-queue.ts";
 import { workspaceRoutes } from "./routes/workspaces.ts";
 import type { Services } from "./services.ts";
 
@@ -71,6 +74,9 @@ export const routes = [
   ...linkCodeRoutes,
   ...messageRoutes,
   ...conversationRoutes,
+  ...supportQueueRoutes,
+  ...contactRoutes,
+  ...accountRoutes,
   ...sessionRoutes,
   ...jobRoutes,
   ...queueRoutes,

@@ -51,7 +51,15 @@ export const AUDIT_ACTIONS = {
   "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose", "personId"] },
   // The group became a supergroup: the link goes with it.
   "chat.link_moved": { subject: "chat", details: ["connectorId", "from"] },
-  "message.submitted": { subject: "message", details: ["connectorId"] },
+  "message.submitted": { subject: "message", details: ["connectorId", "conversationId"] },
+  // By a member of the workspace; what the customer and the team said is in its events.
+  "conversation.updated": { subject: "conversation", details: ["fields", "from", "to"] },
+  "contact.updated": { subject: "contact", details: ["fields"] },
+  "account.created": { subject: "account", details: [] },
+  "account.updated": { subject: "account", details: ["fields"] },
+  "account.removed": { subject: "account", details: [] },
+  "account.rule_added": { subject: "account", details: ["kind", "ruleId", "connectorId"] },
+  "account.rule_removed": { subject: "account", details: ["kind", "ruleId", "connectorId"] },
   "jobs.retried": { subject: "job", details: ["count", ...FILTER] },
   "jobs.discarded": { subject: "job", details: ["count", ...FILTER] },
   "jobs.cancelled": { subject: "job", details: ["count", ...FILTER] },
@@ -60,7 +68,13 @@ export const AUDIT_ACTIONS = {
   "queue.resumed": { subject: "queue", details: [] },
   // Looks at what people wrote and who they are: one entry a call.
   "chats.listed": { subject: "connector", details: ["count"] },
-  "conversations.listed": { subject: "conversation", details: ["connectorId", "chatId", "count"] },
+  "conversations.listed": {
+    subject: "conversation",
+    details: ["connectorId", "chatId", "status", "accountId", "count"],
+  },
+  "conversation.viewed": { subject: "conversation", details: [] },
+  "contacts.listed": { subject: "contact", details: ["count"] },
+  "contact.viewed": { subject: "contact", details: [] },
   "messages.listed": { subject: "conversation", details: ["count"] },
   "sessions.listed": { subject: "conversation", details: ["count"] },
   "people.listed": { subject: "person", details: ["connectorId", "count"] },

@@ -7,6 +7,7 @@ import type {
   StoredMessage,
 } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
+import type { Turn } from "./queue-status.ts";
 import type { Reply } from "./reply.ts";
 import { type SessionMove, withStep } from "./session-rule.ts";
 import type { MemberStatus, TelegramChat, TelegramUser } from "./telegram-types.ts";
@@ -26,6 +27,8 @@ export interface ConversationChange {
   contactUserId: string | null;
   lastMessageAtS: number;
   acknowledgedAtMs: number | null;
+  /** What was said by either side, in order. */
+  turns: Turn[];
   /** All that is new in it was denied. */
   denied: boolean;
   session: SessionMove | null;
@@ -141,6 +144,7 @@ export function compact(effects: readonly Effect[]): Changes {
           contactUserId: known?.contactUserId ?? effect.contactUserId,
           lastMessageAtS: Math.max(known?.lastMessageAtS ?? 0, effect.message.sentAtS),
           acknowledgedAtMs: known?.acknowledgedAtMs ?? null,
+          turns: [...(known?.turns ?? []), ...turnOf(effect.message, conversation)],
           denied: (known?.denied ?? true) && effect.message.denied === true,
           session: known?.session ?? null,
         });
@@ -226,6 +230,14 @@ export function compact(effects: readonly Effect[]): Changes {
     businessConnections: [...businessConnections.values()],
     replies,
   };
+}
+
+/** A supergroup counts its messages anew: those of the group that it was lie before its first. */
+function turnOf(message: StoredMessage, { chatId }: ConversationKey): Turn[] {
+  const { side, key, sentAtS, fromUserId } = message;
+  if (side === null) return [];
+  const place = { atS: sentAtS, messageId: key.chatId === chatId ? key.messageId : "0" };
+  return [{ side, place, userId: side === "customer" ? fromUserId : null }];
 }
 
 /** Of the same time, what came later. */

@@ -1,4 +1,5 @@
 import { type AccessContext, advanceAccess, emptyAccess } from "./access-context.ts";
+import type { ChatPurpose } from "./chat-links.ts";
 import type { Effect, Scope } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
 import type { SessionState } from "./session-rule.ts";
@@ -28,6 +29,8 @@ export interface Context {
   /** Bots' usernames by connector id, for commands addressed to one bot. */
   botUsernames: Map<string, string>;
   access: AccessContext;
+  /** Telegram accounts of the workspace's agents, by contact key. */
+  agents: Set<string>;
   /** The newest session of each conversation that has had one. */
   sessions: Map<string, SessionState>;
 }
@@ -38,6 +41,7 @@ export interface ChatState {
   username: string | null;
   isForum: boolean;
   linked: boolean;
+  purpose: ChatPurpose | null;
   /** Telegram's time of the bot's last known change of membership; 0: none known. */
   reachableAtS: number;
 }
@@ -65,6 +69,7 @@ export function emptyContext(): Context {
     messages: new Map(),
     botUsernames: new Map(),
     access: emptyAccess(),
+    agents: new Set(),
     sessions: new Map(),
   };
 }
@@ -113,7 +118,8 @@ function advanceBy(context: Context, effect: Effect): void {
       const from = stateOf(context, fromKey);
       const to = stateOf(context, toKey);
       if (!context.successors.has(fromKey)) {
-        context.chats.set(toKey, { ...to, linked: to.linked || from.linked });
+        const purpose = (from.linked ? from.purpose : null) ?? to.purpose;
+        context.chats.set(toKey, { ...to, linked: to.linked || from.linked, purpose });
       }
       context.chats.set(fromKey, { ...from, linked: false });
       context.successors.set(fromKey, effect.toChatId);
@@ -154,7 +160,9 @@ function advanceBy(context: Context, effect: Effect): void {
       return;
     case "chat-link-changed": {
       const key = chatKeyOf(effect.scope, effect.chatId);
-      context.chats.set(key, { ...stateOf(context, key), linked: effect.linked });
+      const chat = stateOf(context, key);
+      const purpose = effect.purpose ?? chat.purpose;
+      context.chats.set(key, { ...chat, linked: effect.linked, purpose });
       advanceAccess(context.access, effect);
       return;
     }
@@ -192,6 +200,7 @@ function stateOf(context: Context, key: string): ChatState {
       username: null,
       isForum: false,
       linked: false,
+      purpose: null,
       reachableAtS: 0,
     }
   );

@@ -1,108 +1,131 @@
 import type { Queryable } from "../platform/index.ts";
-import { isBigint, keyAfter, limitOf, type Page, type PageRequest, pageOf } from "./paging.ts";
+import { conversationsOfAccount } from "./account-of.ts";
+import {
+  type ConversationRow,
+  type ConversationView,
+  conversationView,
+  selectConversations,
+} from "./conversation-view.ts";
+import { isBigint, keysAfter, limitOf, type Page, type PageRequest, pageOf } from "./paging.ts";
+import { CONVERSATION_STATUSES, type ConversationStatus } from "./queue-status.ts";
 
-export interface ConversationView {
-  id: string;
-  connectorId: string;
-  chatId: string;
-  /** A forum's topic. */
-  threadId?: string;
-  topic?: TopicView;
-  /** A business account's conversation: the account's connection to the bot. */
-  businessConnectionId?: string;
-  contactId: string | null;
-  status: "open" | "closed";
-  lastMessageAt: string;
+/** All that is given must hold. A filter that is not an id matches nothing. */
+export interface ConversationFilter {
+  workspaceId: string;
+  connectorId?: string;
+  /** A group's id from before it became a supergroup as well as its present one. */
+  chatId?: string;
+  status?: ConversationStatus;
+  /** Null: nobody. */
+  assignee?: string | null;
+  accountId?: string;
+  /**
+   * `newest` (default): by id, not by last message, since an index on that would make every message
+   * rewrite it. `waiting`: the open ones, whoever waits longest first.
+   */
+  sort?: "newest" | "waiting";
 }
 
-/** What Telegram told of a topic; what it did not is absent. */
-export interface TopicView {
-  name?: string;
-  closed?: boolean;
-  hidden?: boolean;
+/** A way through the list: which rows, in which order, and a row's place in it as one or two numbers. */
+interface Walk {
+  /** Of its cursors. */
+  name: string;
+  keys: number;
+  order: string;
+  columns: string;
+  after(keys: string[]): string;
+  placeOf(row: ConversationRow & { place: string }): string;
 }
 
-interface ConversationRow {
-  id: string;
-  connector_id: string;
-  chat_id: string;
-  thread_id: string;
-  business_connection_id: string;
-  topic_name: string | null;
-  topic_closed: boolean | null;
-  topic_hidden: boolean | null;
-  contact_id: string | null;
-  status: "open" | "closed";
-  last_message_at: Date;
-}
+const NEWEST: Walk = {
+  name: "conversations",
+  keys: 1,
+  order: "c.id DESC",
+  columns: "c.*, NULL AS place",
+  after: ([id]) => `c.id < ${id}`,
+  placeOf: ({ id }) => id,
+};
+
+/** In microseconds, as Postgres keeps time: the place must be the row's to the last of them. */
+const WAITING: Walk = {
+  name: "queue",
+  keys: 2,
+  order: "c.waiting_since, c.id",
+  columns: "c.*, (extract(epoch FROM c.waiting_since) * 1000000)::bigint AS place",
+  after: ([micros, id]) =>
+    `(c.waiting_since, c.id) > ('epoch'::timestamptz + ${micros} * interval '1 microsecond', ${id})`,
+  placeOf: ({ place, id }) => `${place}|${id}`,
+};
 
 /**
- * Newest first by id, not by last message: an index on that would make every message rewrite it.
- * `$4` is a group's id from before it became a supergroup as well as its present one.
- */
-const LIST_CONVERSATIONS = `/* conversations.list */
-SELECT c.*, t.name AS topic_name, t.closed AS topic_closed, t.hidden AS topic_hidden
-FROM (
-  SELECT workspace_id, id, connector_id, chat_id, thread_id, business_connection_id, contact_id,
-    status, last_message_at
-  FROM conversations
-  WHERE workspace_id = $1 AND ($2::bigint IS NULL OR id < $2)
-    AND ($3::uuid IS NULL OR connector_id = $3)
-    AND ($4::bigint IS NULL OR chat_id = $4 OR (connector_id, chat_id) IN (
-      SELECT connector_id, migrated_to FROM chats WHERE workspace_id = $1 AND chat_id = $4))
-  ORDER BY id DESC LIMIT $5
-) c
-LEFT JOIN topics t USING (workspace_id, connector_id, chat_id, thread_id)
-ORDER BY c.id DESC`;
-
-/**
- * A workspace's conversations, newest first. A filter that is not an id matches nothing. Throws
- * `InvalidCursor`.
+ * Conversations, page by page; each order and each status has an index that goes the same way
+ * (migration 0013), so that a page reads what it shows. Which connector or chat is looked at on the
+ * way, and an account's conversations are all read for a page of them. Throws `InvalidCursor`.
  */
 export async function listConversations(
   db: Queryable,
-  request: PageRequest & { workspaceId: string; connectorId?: string; chatId?: string },
+  request: PageRequest & ConversationFilter,
 ): Promise<Page<ConversationView>> {
+  const walk = request.sort === "waiting" ? WAITING : NEWEST;
   const limit = limitOf(request);
-  const before = keyAfter("conversations", request);
-  const { workspaceId, connectorId, chatId } = request;
-  if ((connectorId !== undefined && !isUuid(connectorId)) || (chatId && !isBigint(chatId))) {
+  const after = keysAfter(walk.name, request, walk.keys);
+  const { connectorId, chatId, accountId } = request;
+  const isNothing = (id: string | undefined) => id !== undefined && !isUuid(id);
+  if (isNothing(connectorId) || isNothing(accountId) || (chatId && !isBigint(chatId))) {
     return { data: [], nextCursor: null };
   }
-  const rows = await db.query<ConversationRow>(LIST_CONVERSATIONS, [
-    workspaceId,
-    before,
-    connectorId ?? null,
-    chatId ?? null,
-    limit + 1,
-  ]);
-  return pageOf("conversations", rows, limit, conversationView, (row) => row.id);
+  const { sql, params } = statementOf(request, walk, after, limit + 1);
+  const rows = await db.query<ConversationRow & { place: string }>(sql, params);
+  return pageOf(walk.name, rows, limit, conversationView, walk.placeOf);
 }
 
-function conversationView(row: ConversationRow): ConversationView {
-  return {
-    id: row.id,
-    connectorId: row.connector_id,
-    chatId: row.chat_id,
-    ...(row.thread_id === "0" ? {} : { threadId: row.thread_id }),
-    ...topicView(row),
-    ...(row.business_connection_id === ""
-      ? {}
-      : { businessConnectionId: row.business_connection_id }),
-    contactId: row.contact_id,
-    status: row.status,
-    lastMessageAt: row.last_message_at.toISOString(),
-  };
+/** Planned for what is asked, each time: there are many ways to ask, and none of them is hot. */
+function statementOf(
+  filter: ConversationFilter,
+  walk: Walk,
+  after: string[] | null,
+  rows: number,
+): { sql: string; params: unknown[] } {
+  const params: unknown[] = [filter.workspaceId];
+  const param = (value: unknown) => `$${params.push(value)}`;
+  const conditions = ["c.workspace_id = $1"];
+  const { connectorId, chatId, assignee, accountId } = filter;
+  if (connectorId !== undefined) conditions.push(`c.connector_id = ${param(connectorId)}`);
+  if (chatId !== undefined) conditions.push(inChat(param(chatId)));
+  if (assignee !== undefined) {
+    conditions.push(`c.assignee = ${param(assignee ?? "")}`);
+  }
+  if (after !== null) conditions.push(walk.after(after.map((key) => `${param(key)}::bigint`)));
+
+  const source =
+    accountId === undefined ? "conversations" : conversationsOfAccount(param(accountId));
+  const limited = (more: string[]) =>
+    `SELECT ${walk.columns} FROM ${source} c
+     WHERE ${[...conditions, ...more].join(" AND ")} ORDER BY ${walk.order} LIMIT ${rows}`;
+  const page =
+    walk === WAITING ? limited([...statusIs(filter.status), "c.status = 'open'"]) : newest();
+
+  /** Whose conversations they are is indexed by status: a few of each are one page. */
+  function newest(): string {
+    if (filter.status !== undefined || assignee === undefined || accountId !== undefined) {
+      return limited(statusIs(filter.status));
+    }
+    const each = CONVERSATION_STATUSES.map((status) => `(${limited(statusIs(status))})`);
+    return `SELECT * FROM (${each.join(" UNION ALL ")}) c ORDER BY c.id DESC LIMIT ${rows}`;
+  }
+
+  const sql = `${selectConversations(`(${page})`, "c.place, ")}\nORDER BY ${walk.order}`;
+  return { sql, params };
 }
 
-function topicView(row: ConversationRow): { topic?: TopicView } {
-  const topic = {
-    ...(row.topic_name === null ? {} : { name: row.topic_name }),
-    ...(row.topic_closed === null ? {} : { closed: row.topic_closed }),
-    ...(row.topic_hidden === null ? {} : { hidden: row.topic_hidden }),
-  };
-  return Object.keys(topic).length === 0 ? {} : { topic };
-}
+/** Of the closed list, so that the planner sees which partial index it implies. */
+const statusIs = (status: ConversationStatus | undefined): string[] =>
+  CONVERSATION_STATUSES.flatMap((one) => (one === status ? [`c.status = '${one}'`] : []));
+
+const inChat = (
+  chatId: string,
+) => `(c.chat_id = ${chatId}::bigint OR (c.connector_id, c.chat_id) IN (
+  SELECT connector_id, migrated_to FROM chats WHERE workspace_id = $1 AND chat_id = ${chatId}::bigint))`;
 
 function isUuid(text: string): boolean {
   return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);

@@ -1,6 +1,7 @@
 import type { Refusal } from "../people/index.ts";
 import type { Reply } from "./reply.ts";
 import type { SessionStep } from "./session-rule.ts";
+import type { Side } from "./side.ts";
 import type {
   MemberStatus,
   MessageContent,
@@ -45,6 +46,8 @@ export interface StoredMessage {
   key: MessageKey;
   conversation: ConversationKey;
   direction: "in" | "out";
+  /** Whose word it is, for the support queue; null: nobody's. */
+  side: Side | null;
   /** Telegram's id of the sender, when it is a user. */
   fromUserId: string | null;
   threadId: string | null;

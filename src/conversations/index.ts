@@ -1,5 +1,6 @@
 /**
- * conversations: chats, contacts, conversations, messages, and how updates become them.
+ * conversations: chats, contacts, conversations, messages, and how updates become them; the support
+ * queue, which says whose turn it is in each; and the accounts that customers belong to.
  *
  * `createIngestHandler` is what the ingest pool runs; at its core is a pure function, `interpret`,
  * which says what an update changes. The outbound room tells what became of sending through
@@ -9,6 +10,22 @@
  * themselves as long as somebody runs the `SessionCloser`.
  */
 
+export {
+  type AccountRule,
+  type AccountRuleView,
+  addAccountRule,
+  listAccountRules,
+  RuleTaken,
+  removeAccountRule,
+} from "./account-rules.ts";
+export {
+  type AccountView,
+  createAccount,
+  findAccount,
+  listAccounts,
+  removeAccount,
+  renameAccount,
+} from "./accounts.ts";
 export {
   CHAT_PURPOSES,
   type ChatPurpose,
@@ -21,8 +38,13 @@ export {
 } from "./chat-links.ts";
 export { type ChatView, listChats } from "./chat-list.ts";
 export { parseCommand } from "./command.ts";
+export { type ContactView, changeContact, findContact, listContacts } from "./contact-list.ts";
 export { needsLink } from "./context.ts";
-export { type ConversationView, listConversations, type TopicView } from "./conversation-list.ts";
+export { ChangedMeanwhile, changeConversation } from "./conversation-change.ts";
+export { type ConversationEvent, listConversationEvents } from "./conversation-events.ts";
+export { type ConversationFilter, listConversations } from "./conversation-list.ts";
+export { type ConversationView, findConversation, type TopicView } from "./conversation-view.ts";
+export { domainOf } from "./domain.ts";
 export type { Scope } from "./effects.ts";
 export { createIngestHandler, type IngestOptions } from "./ingest-handler.ts";
 export { isMigration } from "./keys.ts";
@@ -30,6 +52,12 @@ export { listMessages, type MessageView, type PollView } from "./message-list.ts
 export { recordOutgoing, type SentMessage } from "./outgoing.ts";
 export { InvalidCursor, type Page, type PageRequest } from "./paging.ts";
 export { UPDATE_KINDS } from "./parse-update.ts";
+export {
+  CONVERSATION_STATUSES,
+  type ConversationStatus,
+  ImpossibleChange,
+  type QueueChange,
+} from "./queue-status.ts";
 export { type ChatMove, moveChatLink, rekeyChat } from "./rekey-chat.ts";
 export type { Reply, ReplyButton, ReplySink } from "./reply.ts";
 export {
@@ -38,5 +66,7 @@ export {
   type SessionCloserOptions,
 } from "./session-closer.ts";
 export { listSessions, type SessionView } from "./session-list.ts";
+export { createSnoozeKeeper, type SnoozeKeeper } from "./snoozes.ts";
+export { type Durations, type SupportTimes, supportTimes } from "./support-times.ts";
 export type { ChatType, Media, Reaction, Service } from "./telegram-types.ts";
 export { type Place, placeOfUpdate, type TracedMessage, traceMessages } from "./trace.ts";

@@ -66,6 +66,14 @@ const update: fc.Arbitrary<Wire> = fc.oneof(
   privateMessage.map((wire) => ({
     business_message: { ...wire, business_connection_id: "bc" },
   })),
+  // Both sides of a business account's chat, with somebody who is met nowhere else.
+  fc.record({ number, text, from: fc.constantFrom(13, 98) }).map(({ number, text, from }) => ({
+    business_message: message(2 * number + (from % 2), text, {
+      from: user(from),
+      chat: privateChat(13),
+      business_connection_id: "bc",
+    }),
+  })),
   fc.tuple(groupId, person, second, fc.boolean()).map(([id, who, s, joined]) => ({
     message: inGroup(100 + s, "", {
       text: undefined,

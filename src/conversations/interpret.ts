@@ -1,7 +1,14 @@
 import { refuse, refusePress, type Verdict, verdictOn, verdictOnMessage } from "./access.ts";
 import { answerCallback, answerMessage } from "./answers.ts";
 import { type Context, currentChatId, needsLink } from "./context.ts";
-import type { ConversationKey, Effect, MessageKey, MessageVersion, Scope } from "./effects.ts";
+import type {
+  ConversationKey,
+  Effect,
+  MessageKey,
+  MessageVersion,
+  Scope,
+  StoredMessage,
+} from "./effects.ts";
 import { ofGroupCommand } from "./group-command.ts";
 import {
   ofBusinessConnection,
@@ -11,10 +18,11 @@ import {
   ofPollAnswer,
   ofReaction,
 } from "./interpret-events.ts";
-import { chatKeyOf, isMigration, messageKeyOf } from "./keys.ts";
+import { chatKeyOf, contactKeyOf, isMigration, messageKeyOf } from "./keys.ts";
 import { ofLinkButton, ofStartToken } from "./person-link-dialog.ts";
 import { chatSeen, contactsSeen, memberChange } from "./seen.ts";
 import { sessionMoved } from "./session-moved.ts";
+import { sideOf } from "./side.ts";
 import type { TelegramMessage, Update } from "./telegram-types.ts";
 import { versionKeyOf } from "./version.ts";
 
@@ -186,7 +194,12 @@ function writeMessage(
   const known = context.messages.get(messageKeyOf(key));
   if (known === undefined) {
     const direction = isOfAccount(message) ? "out" : "in";
-    const stored = storedMessage(message, version, { key, conversation, direction });
+    const side = sideOf(message, direction, {
+      isAgent: message.from !== null && context.agents.has(contactKeyOf(scope, message.from.id)),
+      purpose: context.chats.get(chatKeyOf(scope, conversation.chatId))?.purpose ?? null,
+      botUsername: context.botUsernames.get(scope.connectorId) ?? null,
+    });
+    const stored = storedMessage(message, version, { key, conversation, direction, side });
     return [
       {
         type: "message-stored",
@@ -194,7 +207,8 @@ function writeMessage(
           ...stored,
           receivedAtMs: incoming.receivedAtMs,
           jobId: incoming.jobId,
-          ...(verdict === "kept" ? ({ denied: true } as const) : {}),
+          // What nobody is to look at is nobody's word.
+          ...(verdict === "kept" ? ({ denied: true, side: null } as const) : {}),
         },
         contactUserId: contactUserIdOf(message),
       },
@@ -225,7 +239,7 @@ function hasFirstVersion(history: ReadonlySet<string>): boolean {
 export function storedMessage(
   message: TelegramMessage,
   version: MessageVersion,
-  place: { key: MessageKey; conversation: ConversationKey; direction: "in" | "out" },
+  place: Pick<StoredMessage, "key" | "conversation" | "direction" | "side">,
 ) {
   return {
     ...place,

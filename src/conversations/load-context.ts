@@ -1,5 +1,6 @@
 import type { AccessLevel } from "../people/index.ts";
 import { fewRows, type Transaction } from "../platform/index.ts";
+import type { ChatPurpose } from "./chat-links.ts";
 import { type Context, currentChatId, emptyContext, MAX_MIGRATIONS } from "./context.ts";
 import type { ConversationKey, Scope } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
@@ -60,7 +61,7 @@ const LOAD = `/* ingest.load-context */
 SELECT
   (SELECT json_agg(json_build_array(c.workspace_id, c.connector_id, c.chat_id::text, c.type, c.title,
       c.username, c.is_forum, c.linked, floor(extract(epoch FROM c.reachable_at)),
-      c.migrated_to::text))
+      c.migrated_to::text, c.purpose))
     FROM (
       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[])
         AS k(workspace_id, connector_id, chat_id) ${fewRows("$1")}
@@ -102,7 +103,13 @@ SELECT
     JOIN members m USING (workspace_id, connector_id, chat_id, telegram_user_id)) AS members,
   (SELECT json_agg(json_build_array(c.id, c.username, c.access_level, c.save_denied,
       c.session_hours))
-    FROM connectors c WHERE c.id = ANY ($19::uuid[])) AS bots`;
+    FROM connectors c WHERE c.id = ANY ($19::uuid[])) AS bots,
+  (SELECT json_agg(json_build_array(p.workspace_id, p.telegram_user_id::text))
+    FROM (
+      SELECT * FROM unnest($4::uuid[], $5::bigint[]) AS k(workspace_id, telegram_user_id)
+      ${fewRows("$4")}
+    ) k
+    JOIN people p USING (workspace_id, telegram_user_id) WHERE p.agent_enabled) AS agents`;
 
 type ChatTuple = [
   workspaceId: string,
@@ -115,6 +122,7 @@ type ChatTuple = [
   linked: boolean,
   reachableAtS: number | null,
   migratedTo: string | null,
+  purpose: ChatPurpose | null,
 ];
 type ContactTuple = [
   workspaceId: string,
@@ -155,6 +163,7 @@ interface Loaded {
   conversations: ConversationTuple[] | null;
   members: Array<[n: number, status: MemberStatus, sinceS: number]> | null;
   bots: BotTuple[] | null;
+  agents: Array<[workspaceId: string, userId: string]> | null;
 }
 
 /** Holds the groups mentioned, then loads what the batch may look at. */
@@ -194,6 +203,9 @@ export async function loadContext(tx: Transaction, mentions: Mentions): Promise<
   addChats(context, loaded?.chats ?? []);
   addContacts(context, loaded?.contacts ?? []);
   addBots(context, loaded?.bots ?? []);
+  for (const [workspaceId, userId] of loaded?.agents ?? []) {
+    context.agents.add(contactKeyOf({ workspaceId, connectorId: "" }, userId));
+  }
   addConversations(context, conversations, loaded?.conversations ?? []);
   for (const [n, status, sinceS] of loaded?.members ?? []) {
     const member = members[n - 1];
@@ -208,13 +220,14 @@ export async function loadContext(tx: Transaction, mentions: Mentions): Promise<
 function addChats(context: Context, tuples: ChatTuple[]): void {
   for (const tuple of tuples) {
     const [workspaceId, connectorId, chatId, type, title, username, isForum, linked] = tuple;
-    const [, , , , , , , , reachableAtS, migratedTo] = tuple;
+    const [, , , , , , , , reachableAtS, migratedTo, purpose] = tuple;
     context.chats.set(chatKeyOf({ workspaceId, connectorId }, chatId), {
       type,
       title,
       username,
       isForum,
       linked,
+      purpose,
       reachableAtS: reachableAtS ?? 0,
     });
     if (migratedTo !== null) {

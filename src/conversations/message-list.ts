@@ -1,4 +1,5 @@
 import type { Queryable } from "../platform/index.ts";
+import { hasConversation } from "./conversation-view.ts";
 import { isBigint, keyAfter, limitOf, type Page, type PageRequest, pageOf } from "./paging.ts";
 import type { Media, Reaction, Service } from "./telegram-types.ts";
 
@@ -64,8 +65,6 @@ interface MessageRow {
   edited_at: Date | null;
 }
 
-const CONVERSATION_EXISTS = `/* conversations.exists */
-SELECT 1 FROM conversations WHERE workspace_id = $1 AND id = $2`;
 const LIST_MESSAGES = `/* conversations.list-messages */
 SELECT m.id, m.direction, m.telegram_message_id, m.kind, m.contact_id, m.text, m.media,
   m.media_group_id, m.thread_id, m.reply_to_message_id, m.sent_at, m.received_at, m.edited_at,
@@ -103,8 +102,7 @@ export async function listMessages(
   const { workspaceId, conversationId } = request;
   if (!isBigint(conversationId)) return null;
   const after = keyAfter("messages", request);
-  const found = await db.query(CONVERSATION_EXISTS, [workspaceId, conversationId]);
-  if (found.length === 0) return null;
+  if (!(await hasConversation(db, { workspaceId, id: conversationId }))) return null;
   const rows = await db.query<MessageRow>(LIST_MESSAGES, [
     workspaceId,
     conversationId,

@@ -15,6 +15,8 @@ export interface SentMessage extends Scope {
   /** What the call answered (Bot API: Message, e.g. the result of sendMessage). */
   message: unknown;
   jobId: JobId | null;
+  /** Nobody wrote it: an acknowledgement, the answer to a command. Default: somebody did. */
+  isAutomatic?: boolean;
   /** When the answer came, in ms since the epoch. */
   acceptedAtMs: number;
 }
@@ -88,6 +90,7 @@ function storedEffect(
     key,
     conversation,
     direction: "out",
+    side: sent.isAutomatic ? null : "team",
   });
   return {
     type: "message-stored",

@@ -39,15 +39,23 @@ export function limitOf({ limit = DEFAULT_LIMIT }: PageRequest): number {
  * The key after which a page begins; null: from the start. Every list has a name in its cursors, so
  * that one list's cursor is not taken for another's. Throws `InvalidCursor`.
  */
-export function keyAfter(list: string, { cursor }: PageRequest): string | null {
-  if (cursor === undefined || cursor === null) return null;
-  const [name, key, ...rest] = Buffer.from(cursor, "base64url").toString("latin1").split("|");
-  const isOurs = name === list && key !== undefined && isBigint(key) && rest.length === 0;
-  if (!isOurs || cursorOf(list, key) !== cursor) throw new InvalidCursor();
-  return key;
+export function keyAfter(list: string, request: PageRequest): string | null {
+  return keysAfter(list, request, 1)?.[0] ?? null;
 }
 
-/** Makes a page of rows that were read with one more than `limit`. */
+/** The same for a list whose place is told by several numbers, in their order. */
+export function keysAfter(list: string, { cursor }: PageRequest, count: number): string[] | null {
+  if (cursor === undefined || cursor === null) return null;
+  const [name, ...keys] = Buffer.from(cursor, "base64url").toString("latin1").split("|");
+  const isOurs = name === list && keys.length === count && keys.every(isBigint);
+  if (!isOurs || cursorOf(list, keys.join("|")) !== cursor) throw new InvalidCursor();
+  return keys;
+}
+
+/**
+ * Makes a page of rows that were read with one more than `limit`. Of several numbers `keyOf` makes
+ * one text, with `|` between them.
+ */
 export function pageOf<Row, Item>(
   list: string,
   rows: Row[],

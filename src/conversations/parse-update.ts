@@ -121,6 +121,7 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
     editedAtS: asTimeS(message.edit_date) ?? null,
     threadId: asId(message.message_thread_id) ?? null,
     isTopicMessage: message.is_topic_message === true,
+    isFromOffline: message.is_from_offline === true,
     mediaGroupId: asFilledText(message.media_group_id) ?? null,
     replyToMessageId: asId(asFields(message.reply_to_message)?.message_id) ?? null,
     content,

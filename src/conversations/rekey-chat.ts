@@ -1,6 +1,7 @@
 import { recordAudit } from "../audit/index.ts";
 import type { Transaction } from "../platform/index.ts";
 import type { Scope } from "./effects.ts";
+import { JOINED_QUEUE } from "./joined-queue.ts";
 import { LATER_FACTS } from "./write-topics.ts";
 
 /** Makes sure both rows exist and holds them, in the order in which everybody takes chats. */
@@ -81,17 +82,25 @@ const TWINS = `
     AND kept.business_connection_id = twin.business_connection_id
   WHERE twin.workspace_id = $1 AND twin.connector_id = $2 AND kept.chat_id = $3
     AND twin.chat_id = $4`;
+/** A supergroup counts anew: what was said in the group lies before its first message. */
+const FORGET_NUMBERS = `/* conversations.forget-numbers */
+UPDATE conversations SET customer_message = 0, team_message = 0
+WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3`;
 const JOIN_MESSAGES = `/* conversations.join-messages */
 UPDATE messages m SET conversation_id = pair.kept_id
 FROM (SELECT twin.id AS twin_id, kept.id AS kept_id ${TWINS}) pair
 WHERE m.workspace_id = $1 AND m.conversation_id = pair.twin_id`;
 const JOIN_CONVERSATIONS = `/* conversations.join */
 UPDATE conversations c SET
-  last_message_at = greatest(c.last_message_at, pair.last_message_at),
-  acknowledged_at = coalesce(c.acknowledged_at, pair.acknowledged_at),
-  denied = c.denied AND pair.denied
-FROM (SELECT kept.id, twin.last_message_at, twin.acknowledged_at, twin.denied ${TWINS}) pair
-WHERE c.workspace_id = $1 AND c.id = pair.id`;
+  last_message_at = greatest(c.last_message_at, twin.last_message_at),
+  acknowledged_at = coalesce(c.acknowledged_at, twin.acknowledged_at),
+  denied = c.denied AND twin.denied,${JOINED_QUEUE}
+FROM (SELECT kept.id AS kept_id, twin.* ${TWINS}) twin
+WHERE c.workspace_id = $1 AND c.id = twin.kept_id`;
+const JOIN_EVENTS = `/* conversations.join-events */
+UPDATE conversation_events e SET conversation_id = pair.kept_id
+FROM (SELECT twin.id AS twin_id, kept.id AS kept_id ${TWINS}) pair
+WHERE e.workspace_id = $1 AND e.conversation_id = pair.twin_id`;
 const REMOVE_JOINED = `/* conversations.remove-joined */
 DELETE FROM conversations c USING (SELECT twin.id ${TWINS}) pair
 WHERE c.workspace_id = $1 AND c.id = pair.id`;
@@ -121,6 +130,13 @@ INSERT INTO topics AS t (workspace_id, connector_id, chat_id, thread_id, name, n
 SELECT $1, $2, $4, * FROM moved ORDER BY thread_id
 ON CONFLICT (workspace_id, connector_id, chat_id, thread_id) DO UPDATE SET ${LATER_FACTS}`;
 
+/** A rule that the new id has already is the younger one, and stays. */
+const MOVE_ACCOUNT_RULE = `/* conversations.move-account-rule */
+UPDATE account_rules r SET chat_id = $4
+WHERE r.workspace_id = $1 AND r.connector_id = $2 AND r.chat_id = $3 AND NOT EXISTS (
+  SELECT 1 FROM account_rules n
+  WHERE n.workspace_id = $1 AND n.connector_id = $2 AND n.chat_id = $4)`;
+
 /**
  * A group goes on as a supergroup: link, conversations and members are found under the new id from
  * now on. Messages keep the id they were sent under, which is their identity at Telegram.
@@ -137,11 +153,14 @@ export async function rekeyChat(
   const params = [workspaceId, connectorId, from, to];
   const held = await tx.query(HOLD_CONVERSATIONS, [workspaceId, connectorId, [from, to]]);
   if (held.length > 0) {
+    await tx.query(FORGET_NUMBERS, [workspaceId, connectorId, from]);
     await tx.query(JOIN_MESSAGES, params);
     await tx.query(JOIN_CONVERSATIONS, params);
+    await tx.query(JOIN_EVENTS, params);
     await tx.query(REMOVE_JOINED, params);
     await tx.query(REKEY_CONVERSATIONS, params);
   }
   await tx.query(MOVE_MEMBERS, params);
   await tx.query(MOVE_TOPICS, params);
+  await tx.query(MOVE_ACCOUNT_RULE, params);
 }

@@ -120,6 +120,8 @@ export interface TelegramMessage {
   /** As Telegram says it: a forum's topic, or the thread of replies in another supergroup. */
   threadId: string | null;
   isTopicMessage: boolean;
+  /** A greeting, an away message or a scheduled one: nobody wrote it at that moment. */
+  isFromOffline: boolean;
   mediaGroupId: string | null;
   replyToMessageId: string | null;
   content: MessageContent;

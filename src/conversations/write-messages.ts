@@ -4,43 +4,7 @@ import type { MessageKey, MessageVersion, StoredMessage } from "./effects.ts";
 import { conversationKeyOf } from "./keys.ts";
 import { digestOf } from "./version.ts";
 import { isoOfS } from "./write-chats.ts";
-import { type SessionWrite, writeSessions } from "./write-sessions.ts";
-
-const UPSERT_CONVERSATIONS = `/* conversations.upsert */
-INSERT INTO conversations AS c (workspace_id, connector_id, chat_id, thread_id,
-  business_connection_id, contact_id, last_message_at, acknowledged_at, denied, session_last_at)
-SELECT i.workspace_id, i.connector_id, i.chat_id, i.thread_id, i.business_connection_id, p.id,
-  i.last_message_at, i.acknowledged_at, i.denied, i.session_last_at
-FROM (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[],
-      $7::timestamptz[], $8::timestamptz[], $9::boolean[], $10::timestamptz[])
-    AS i(workspace_id, connector_id, chat_id, thread_id, business_connection_id, contact_user_id,
-      last_message_at, acknowledged_at, denied, session_last_at)
-  ${fewRows("$1")}
-) i
-LEFT JOIN LATERAL (
-  SELECT p.id FROM contacts p
-  WHERE p.workspace_id = i.workspace_id AND p.telegram_user_id = i.contact_user_id OFFSET 0
-) p ON true
-ORDER BY 1, 2, 3, 4, 5
-ON CONFLICT (workspace_id, connector_id, chat_id, thread_id, business_connection_id) DO UPDATE SET
-  contact_id = coalesce(c.contact_id, excluded.contact_id),
-  last_message_at = greatest(c.last_message_at, excluded.last_message_at),
-  acknowledged_at = coalesce(c.acknowledged_at, excluded.acknowledged_at),
-  denied = c.denied AND excluded.denied,
-  session_last_at = coalesce(excluded.session_last_at, c.session_last_at)
-RETURNING id, workspace_id, connector_id, chat_id, thread_id, business_connection_id,
-  session_ended_at`;
-
-interface ConversationRow {
-  id: string;
-  workspace_id: string;
-  connector_id: string;
-  chat_id: string;
-  thread_id: string;
-  business_connection_id: string;
-  session_ended_at: Date | null;
-}
+import { writeConversations } from "./write-conversations.ts";
 
 /** Sorted before the ids are drawn, so that ids follow the order of the effects. */
 const INSERT_MESSAGES = `/* conversations.insert-messages */
@@ -104,7 +68,7 @@ export async function writeMessages(
   messages: readonly StoredMessage[],
 ): Promise<number> {
   if (messages.length === 0) return 0;
-  const ids = await upsertConversations(tx, conversations);
+  const ids = await writeConversations(tx, conversations);
   const rows = await tx.query(INSERT_MESSAGES, [
     messages.map(({ key }) => key.scope.workspaceId),
     messages.map(({ conversation }) => ids.get(conversationKeyOf(conversation))),
@@ -130,55 +94,6 @@ export async function writeMessages(
     messages.map(({ denied }) => denied ?? false),
   ]);
   return rows.length;
-}
-
-async function upsertConversations(
-  tx: Transaction,
-  conversations: readonly ConversationChange[],
-): Promise<Map<string, string>> {
-  const rows = await tx.query<ConversationRow>(UPSERT_CONVERSATIONS, [
-    conversations.map(({ key }) => key.scope.workspaceId),
-    conversations.map(({ key }) => key.scope.connectorId),
-    conversations.map(({ key }) => key.chatId),
-    conversations.map(({ key }) => key.threadId),
-    conversations.map(({ key }) => key.businessConnectionId),
-    conversations.map(({ contactUserId }) => contactUserId),
-    conversations.map(({ lastMessageAtS }) => isoOfS(lastMessageAtS)),
-    conversations.map(({ acknowledgedAtMs }) =>
-      acknowledgedAtMs === null ? null : new Date(acknowledgedAtMs).toISOString(),
-    ),
-    conversations.map(({ denied }) => denied),
-    conversations.map(({ session }) =>
-      session === null ? null : new Date(session.state.lastAtMs).toISOString(),
-    ),
-  ]);
-  const stored = new Map(
-    rows.map((row) => [
-      conversationKeyOf({
-        scope: { workspaceId: row.workspace_id, connectorId: row.connector_id },
-        chatId: row.chat_id,
-        threadId: row.thread_id,
-        businessConnectionId: row.business_connection_id,
-      }),
-      row,
-    ]),
-  );
-  await writeSessions(
-    tx,
-    conversations.flatMap((change) => sessionWrite(change, stored)),
-  );
-  return new Map([...stored].map(([key, row]) => [key, row.id]));
-}
-
-function sessionWrite(
-  { key, session }: ConversationChange,
-  stored: ReadonlyMap<string, ConversationRow>,
-): SessionWrite[] {
-  const row = session && stored.get(conversationKeyOf(key));
-  if (!row) return [];
-  const { workspaceId, connectorId } = key.scope;
-  const endedAtMs = row.session_ended_at?.getTime() ?? null;
-  return [{ workspaceId, connectorId, conversationId: row.id, endedAtMs, move: session }];
 }
 
 /** New versions of stored messages, and the history of what they replace. */

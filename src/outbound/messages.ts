@@ -23,6 +23,10 @@ export interface NewMessage {
   connectorId: string;
   chatId: string;
   threadId?: string | null;
+  /** A business account's connection to the bot, which then writes in the account's name. */
+  businessConnectionId?: string | null;
+  /** Nobody wrote it: to whoever asked something it is no answer. */
+  isAutomatic?: boolean;
   text: string;
   format?: "plain" | "html" | "markdown";
   priority?: Priority;
@@ -52,10 +56,11 @@ export interface JobSink {
 
 const INSERT = `/* outbound.insert */
 INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, thread_id, kind,
-  callback_query_id, text, format, buttons, reply_to, on_unknown, cause_id, in_conversation)
+  callback_query_id, text, format, buttons, reply_to, on_unknown, cause_id, business_connection_id,
+  automatic, in_conversation)
 SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::text[],
   $7::text[], $8::text[], $9::text[], $10::jsonb[], $11::bigint[], $12::text[], $13::bigint[],
-  $14::boolean[])`;
+  $14::text[], $15::boolean[], $16::boolean[])`;
 
 /**
  * Writes messages and their jobs in the caller's transaction, set-based; answers their ids in
@@ -87,6 +92,8 @@ export async function submitMessages(
     messages.map((message) => message.replyTo ?? null),
     messages.map((message, n) => message.onUnknown ?? defaultOnUnknown(priorities[n])),
     messages.map((message) => message.causeId ?? null),
+    messages.map((message) => message.businessConnectionId ?? null),
+    messages.map((message) => message.isAutomatic ?? false),
     messages.map((message) => message.isAside !== true),
   ]);
   await jobs.enqueueIn(
@@ -124,7 +131,8 @@ export function createReplySink({ jobs }: { jobs: JobSink }): ReplySink {
 
 function messageOfReply(reply: Reply): NewMessage {
   const { workspaceId, connectorId, chatId, causeId, text } = reply;
-  const common = { workspaceId, connectorId, chatId, causeId, text, priority: "high" as const };
+  const where = { workspaceId, connectorId, chatId, causeId };
+  const common = { ...where, text, priority: "high" as const, isAutomatic: true };
   if (reply.kind === "callback-answer") {
     return { ...common, callbackQueryId: reply.callbackQueryId };
   }

@@ -248,11 +248,12 @@ function messageChange(end: Ended): {
 /** What is to be shown in conversations. */
 function sentMessages(ends: Ended[]): SentMessage[] {
   return ends.flatMap((end) => {
-    const { job } = end;
+    const { job, own } = end;
     const message = resultOf(end)?.message;
     if (messageIdsOf(message).length === 0 || !end.own?.message.in_conversation) return [];
     const scope = { workspaceId: job.workspaceId, connectorId: job.lane };
-    return [{ ...scope, message, jobId: job.id, acceptedAtMs: systemClock() }];
+    const isAutomatic = own?.message.automatic === true;
+    return [{ ...scope, message, jobId: job.id, isAutomatic, acceptedAtMs: systemClock() }];
   });
 }
 

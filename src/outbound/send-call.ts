@@ -5,6 +5,8 @@ export interface MessageRow {
   id: string;
   chat_id: string;
   thread_id: string | null;
+  business_connection_id: string | null;
+  automatic: boolean;
   kind: "message" | "callback-answer";
   callback_query_id: string | null;
   text: string;
@@ -18,7 +20,7 @@ export interface MessageRow {
 
 /** Of `outbound_messages m`. */
 export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
-  m.buttons, m.reply_to, m.on_unknown, m.in_conversation`;
+  m.buttons, m.reply_to, m.on_unknown, m.business_connection_id, m.automatic, m.in_conversation`;
 
 const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
 
@@ -38,6 +40,9 @@ export function callOf(message: MessageRow): { method: string; payload: Record<s
       text: message.text,
       ...(parseMode ? { parse_mode: parseMode } : {}),
       ...(message.thread_id ? { message_thread_id: Number(message.thread_id) } : {}),
+      ...(message.business_connection_id
+        ? { business_connection_id: message.business_connection_id }
+        : {}),
       ...(message.reply_to
         ? {
             reply_parameters: {

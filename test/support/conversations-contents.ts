@@ -7,7 +7,8 @@ const QUERIES = [
        migrated_from FROM chats WHERE workspace_id = $1 ORDER BY chat_id`,
   `SELECT telegram_user_id, first_name FROM contacts WHERE workspace_id = $1 ORDER BY 1`,
   `SELECT c.chat_id, c.thread_id, c.business_connection_id, c.last_message_at, c.acknowledged_at,
-       p.telegram_user_id FROM conversations c
+       c.status, c.waiting_since, c.opened_at, c.first_responded_at, c.reopens, c.customer_at,
+       c.customer_message, c.team_at, c.team_message, p.telegram_user_id FROM conversations c
      LEFT JOIN contacts p ON p.workspace_id = c.workspace_id AND p.id = c.contact_id
      WHERE c.workspace_id = $1 ORDER BY 1, 2, 3`,
   `SELECT c.chat_id AS conversation, m.chat_id, m.telegram_message_id, m.business_connection_id,

@@ -39,6 +39,7 @@ export function withLinked(...chatIds: number[]) {
       username: null,
       isForum: false,
       linked: true,
+      purpose: null,
       reachableAtS: 0,
     });
   }

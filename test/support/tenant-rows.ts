@@ -38,6 +38,8 @@ const CHECKED: Record<string, Record<string, () => string>> = {
   jobs: { queue: () => "'ingest'" },
   messages: { direction: () => "'in'" },
   members: { status: () => "'member'" },
+  account_rules: { chat_id: () => String(randomInt(2 ** 47)) },
+  conversation_events: { what: () => "'status'" },
   outbound_messages: {
     chat_id: () => "'5'",
     kind: () => "'message'",

@@ -13,6 +13,9 @@ export interface Inhabited {
   chatId: string;
   updateId: string;
   conversationId: string;
+  contactId: string;
+  accountId: string;
+  ruleId: string;
   messageId: string;
   jobId: string;
   personId: string;
@@ -105,16 +108,19 @@ async function inhabit(
   // Another process may still have the old hashes in hand.
   const update = textUpdate(updateId, chatId, 1, `hello ${nth}`);
   await waitFor(async () => (await deliver(url, bot, update)) === 200, { what: "the update" });
-  const conversationId = await waitFor(
+  const conversation = await waitFor(
     async () => {
-      const [row] = await system.db.query<{ id: string }>(
-        "SELECT id FROM conversations WHERE workspace_id = $1",
+      const [row] = await system.db.query<{ id: string; contact_id: string }>(
+        "SELECT id, contact_id FROM conversations WHERE workspace_id = $1",
         [workspaceId],
       );
-      return row?.id;
+      return row;
     },
     { what: "the conversation" },
   );
+  const { id: accountId } = await made(apiKey, "/v1/accounts", { name: `Account ${nth}` });
+  const rule = { kind: "domain", domain: `w${nth}.example` };
+  const { id: ruleId } = await made(apiKey, `/v1/accounts/${accountId}/rules`, rule);
   const { id: messageId } = await made(apiKey, "/v1/messages", {
     connectorId: connector.id,
     chatId: String(chatId),
@@ -150,7 +156,10 @@ async function inhabit(
     connectorId: connector.id,
     chatId: String(chatId),
     updateId: String(updateId),
-    conversationId,
+    conversationId: conversation.id,
+    contactId: conversation.contact_id,
+    accountId,
+    ruleId,
     messageId,
     jobId: job?.id ?? "",
     personId,

@@ -47,6 +47,14 @@ export function found<Value>(value: Value | null): Value {
   return value;
 }
 
+/** What a connect takes, by whichever door it comes. */
+export const newConnector = z.strictObject({
+  name,
+  botToken,
+  description: description.optional(),
+  ...settingsGiven,
+});
+
 export const connectorRoutes = [
   defineRoute({
     method: "post",
@@ -54,12 +62,7 @@ export const connectorRoutes = [
     auth: "workspace",
     scope: "manage",
     summary: "Connects a bot: proves its token, seals it, registers and checks the webhook.",
-    body: z.strictObject({
-      name,
-      botToken,
-      description: description.optional(),
-      ...settingsGiven,
-    }),
+    body: newConnector,
     idempotent: "stored",
     success: { status: 201, schema: connectorSchema },
     handler: async ({ services, principal, body }) => ({

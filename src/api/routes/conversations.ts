@@ -1,7 +1,11 @@
 import { z } from "zod";
 import { recordAudit } from "../../audit/index.ts";
-import { listConversations, listMessages } from "../../conversations/index.ts";
-import { Problem } from "../../platform/index.ts";
+import {
+  CONVERSATION_STATUSES,
+  listConversations,
+  listMessages,
+} from "../../conversations/index.ts";
+import { assignee, conversationSchema, NOBODY, noConversation } from "../conversation-schema.ts";
 import { chatIdText, defineRoute, pageOf, pageQuery, uuid, workspaceOf } from "../route.ts";
 import { cursorChecked } from "./connectors.ts";
 
@@ -11,39 +15,30 @@ export const conversationRoutes = [
     path: "/v1/conversations",
     auth: "workspace",
     scope: "read",
-    summary: "Lists conversations, newest first.",
-    query: z.strictObject({
-      connectorId: uuid.optional(),
-      chatId: chatIdText.optional(),
-      ...pageQuery,
-    }),
-    success: {
-      status: 200,
-      schema: pageOf(
-        z.object({
-          id: z.string(),
-          connectorId: z.string(),
-          chatId: z.string(),
-          threadId: z.string().optional(),
-          topic: z
-            .object({
-              name: z.string().optional(),
-              closed: z.boolean().optional(),
-              hidden: z.boolean().optional(),
-            })
-            .optional(),
-          businessConnectionId: z.string().optional(),
-          contactId: z.string().nullable(),
-          status: z.string(),
-          lastMessageAt: z.string().nullable(),
-        }),
-      ),
-    },
+    summary:
+      "Lists conversations, newest first, or with sort=waiting the open ones, whoever waits longest first.",
+    query: z
+      .strictObject({
+        connectorId: uuid.optional(),
+        chatId: chatIdText.optional(),
+        status: z.enum(CONVERSATION_STATUSES).optional(),
+        assignee: assignee.or(z.literal(NOBODY)).optional().describe("`none`: nobody's"),
+        accountId: uuid.optional(),
+        sort: z.enum(["newest", "waiting"]).optional(),
+        ...pageQuery,
+      })
+      .refine(({ sort, status }) => sort !== "waiting" || (status ?? "open") === "open", {
+        path: ["status"],
+        message: "only open conversations wait: leave it out with sort=waiting",
+      }),
+    success: { status: 200, schema: pageOf(conversationSchema) },
     handler: async ({ db, principal, query }) => {
       const workspaceId = workspaceOf(principal);
-      const page = await cursorChecked(listConversations(db, { workspaceId, ...query }));
-      const { connectorId, chatId } = query;
-      const details = { connectorId, chatId, count: page.data.length };
+      const { assignee: named, ...rest } = query;
+      const whose = named === undefined ? {} : { assignee: named === NOBODY ? null : named };
+      const page = await cursorChecked(listConversations(db, { workspaceId, ...rest, ...whose }));
+      const { connectorId, chatId, status, accountId } = query;
+      const details = { connectorId, chatId, status, accountId, count: page.data.length };
       await recordAudit(db, { workspaceId, action: "conversations.listed", details });
       return { status: 200, body: page };
     },
@@ -109,9 +104,7 @@ export const conversationRoutes = [
       const workspaceId = workspaceOf(principal);
       const request = { workspaceId, conversationId: params.id, ...query };
       const page = await cursorChecked(listMessages(db, request));
-      if (page === null) {
-        throw new Problem(404, "Not found", "This workspace has no such conversation.");
-      }
+      if (page === null) throw noConversation();
       const details = { count: page.data.length };
       const look = { action: "messages.listed", subjectId: params.id, details } as const;
       await recordAudit(db, { workspaceId, ...look });

@@ -1,0 +1,73 @@
+import { recordAudit } from "../audit/index.ts";
+import { type NewMessage, submitMessages } from "../outbound/index.ts";
+import { Problem, type Transaction } from "../platform/index.ts";
+import { claimKey, storeAnswer } from "./idempotency.ts";
+import { type Answer, type Call, workspaceOf } from "./route.ts";
+
+/** What is to be said, but for where. */
+export interface MessageBody extends Pick<NewMessage, "text" | "format" | "priority"> {
+  sendAt?: string;
+  replyTo?: string;
+  buttons?: NewMessage["buttons"];
+  onUnknown?: NewMessage["onUnknown"];
+}
+
+/** Where it goes. */
+export interface Destination
+  extends Pick<NewMessage, "connectorId" | "chatId" | "threadId" | "businessConnectionId"> {
+  /** Where none is given. */
+  priority?: NewMessage["priority"];
+  /** For the audit log. */
+  conversationId?: string;
+}
+
+type AcceptingCall = Pick<
+  Call<unknown, unknown, MessageBody>,
+  "db" | "services" | "principal" | "body" | "idempotency"
+>;
+
+/**
+ * Accepts a message to be sent: 202 once it is committed. `destination` finds where it goes, in the
+ * same transaction, and throws `Problem` where that is nowhere; `noConnector` is what is thrown when
+ * the workspace has no such connector, or no more.
+ */
+export async function acceptMessage(
+  { db, services, principal, body, idempotency }: AcceptingCall,
+  destination: (tx: Transaction) => Promise<Destination>,
+  noConnector: () => Problem,
+): Promise<Answer> {
+  const workspaceId = workspaceOf(principal);
+  const { connectors, jobs } = services;
+  // The key's row and the message commit together: a twin waits here, then gets this answer.
+  return db.transaction(async (tx) => {
+    const key = idempotency && { workspaceId, ...idempotency };
+    const known = key && (await claimKey(tx, key));
+    if (known) return known;
+    const { conversationId, ...where } = await destination(tx);
+    const { text, format, replyTo, buttons, onUnknown } = body;
+    const priority = body.priority ?? where.priority;
+    const connector = await connectors.get(workspaceId, where.connectorId, tx);
+    if (connector === null) throw noConnector();
+    checkLength(text, connector.maxMessageLength);
+    const sendAt = body.sendAt === undefined ? undefined : new Date(body.sendAt);
+    const said = { text, format, priority, replyTo, buttons, onUnknown, sendAt };
+    const [submitted] = await submitMessages(tx, jobs, [{ workspaceId, ...where, ...said }]);
+    await recordAudit(tx, {
+      workspaceId,
+      action: "message.submitted",
+      subjectId: submitted?.id,
+      details: { connectorId: where.connectorId, conversationId },
+    });
+    const answer = { status: 202, body: submitted };
+    if (key) await storeAnswer(tx, key, answer);
+    return answer;
+  });
+}
+
+/** Throws `Problem` 400 for a text that the connector does not let through. */
+function checkLength(text: string, maxLength: number): void {
+  if (text.length <= maxLength) return;
+  const message = `has at most ${maxLength} characters, as its connector says`;
+  const detail = "The message is longer than its connector allows.";
+  throw new Problem(400, "Invalid request", detail, { errors: [{ path: "text", message }] });
+}

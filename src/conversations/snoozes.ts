@@ -1,0 +1,82 @@
+import { type Database, isUnavailable, type Logger, takeTurn } from "../platform/index.ts";
+
+/** Conversations opened in one transaction. */
+const BATCH = 500;
+/** In one turn; what is left is due at the next. */
+const MAX_BATCHES = 100;
+
+/**
+ * Who is locked is being changed by somebody at this moment, and is looked at in the next turn. It
+ * waits since its snooze was over, not since somebody looked.
+ */
+const END = `/* conversations.end-snoozes */
+WITH due AS MATERIALIZED (
+  SELECT workspace_id, id FROM conversations
+  WHERE status = 'snoozed' AND snoozed_until <= now()
+  ORDER BY snoozed_until LIMIT ${BATCH} FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE conversations c SET status = 'open', waiting_since = c.snoozed_until, snoozed_until = NULL,
+  last_actor_kind = 'system', last_actor = NULL
+FROM due
+WHERE c.workspace_id = due.workspace_id AND c.id = due.id
+  AND c.status = 'snoozed' AND c.snoozed_until <= now()
+RETURNING 1`;
+
+/** The service that opens conversations again whose snooze is over. */
+export interface SnoozeKeeper {
+  start(): void;
+  /** Ends after the batch under way. */
+  stop(): Promise<void>;
+  /** Opens what is due now; answers how many. Throws the database's errors. */
+  runOnce(): Promise<number>;
+}
+
+export interface SnoozeKeeperOptions {
+  db: Database;
+  log: Logger;
+  /** Default 2 000. */
+  everyMs?: number;
+}
+
+/** Runs in every process; each time one of them does the work, whichever comes first. */
+export function createSnoozeKeeper({
+  db,
+  log,
+  everyMs = 2_000,
+}: SnoozeKeeperOptions): SnoozeKeeper {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> | undefined;
+  let stopping = false;
+
+  const runOnce = async (): Promise<number> => {
+    let opened = 0;
+    for (let batch = 0; batch < MAX_BATCHES && !stopping; batch++) {
+      const rows = await db.query(END);
+      opened += rows.length;
+      if (rows.length < BATCH) break;
+    }
+    return opened;
+  };
+  return {
+    runOnce,
+    start: () => {
+      timer ??= setInterval(() => {
+        running ??= takeTurn(db, "snoozes", 0.9 * everyMs)
+          .then((isTurn) => (isTurn ? runOnce() : 0))
+          .catch((error) => {
+            const level = isUnavailable(error) ? "debug" : "warn";
+            log[level]({ err: error }, "snoozed conversations are not opened now");
+          })
+          .finally(() => {
+            running = undefined;
+          });
+      }, everyMs);
+      timer.unref();
+    },
+    stop: async () => {
+      stopping = true;
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
