@@ -185,14 +185,18 @@ export class JobSearch {
   }
 
   /**
-   * Only in the queues that have such a lane: in another one, all of the same chat or owner would be
-   * read to find none. A lane that is named by its owner alone shares the owner's index.
+   * Only in the queues that have such a lane, if it is theirs who ask: otherwise, all of the same chat
+   * or owner would be read to find none. A lane that is named by its owner alone shares the owner's index.
    */
   private ofLane(lane: string): string {
     const name = this.param(lane);
     const subject = subjectOfLane(lane);
     const isSo = `(j.lane = ${name}) IS TRUE`;
-    const shelves = `EXISTS (SELECT FROM lanes l WHERE l.queue = s.queue AND l.lane = ${name})`;
+    const { workspaceId } = this.which;
+    const isOwn =
+      workspaceId === undefined ? "" : ` AND l.workspace_id = ${this.param(workspaceId)}`;
+    const shelves = `EXISTS (
+      SELECT FROM lanes l WHERE l.queue = s.queue AND l.lane = ${name}${isOwn})`;
     if (subject === "") return this.ofOwner(lane, { and: isSo, shelves });
     return this.walk(`${SUBJECT} = ${this.param(subject)} AND ${isSo}`, {
       shelves,
