@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import { backends } from "../../test/support/requirements.ts";
@@ -503,13 +504,13 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     await engine.startPool(
       "outbound",
       handler({
-        run: (running, signal) =>
-          new Promise((resolve) => {
-            started.add(Number(running.payload.value));
-            signal.addEventListener("abort", () =>
-              resolve({ type: "retry", errorClass: "Aborted", error: "the worker stopped" }),
-            );
-          }),
+        run: async (running, signal) => {
+          // What another test left in its lane must not take this one's slot.
+          if (running.lane !== lane) return { type: "complete" };
+          started.add(Number(running.payload.value));
+          await once(signal, "abort");
+          return { type: "retry", errorClass: "Aborted", error: "the worker stopped" };
+        },
       }),
       { slots: 1, laneConcurrency: 1 },
     );
