@@ -186,6 +186,43 @@ describe("edits", () => {
 });
 
 describe("what people do beside writing", () => {
+  test("leaves nothing in the ledger either where it means nothing here (yet), or is malformed", async () => {
+    await access.set(scope, { level: "members" });
+    await access.person(scope, { userId: MEMBER });
+    const query = (id: number) => ({
+      id: "q",
+      from: user(id),
+      query: `typed by ${id}`,
+      offset: "",
+    });
+    const connection = {
+      id: "bc",
+      user: user(),
+      user_chat_id: PERSON,
+      date: T0,
+      is_enabled: true,
+      rights: {},
+    };
+    const left = await access.ingestKept(
+      scope,
+      { inline_query: query(PERSON) },
+      { inline_query: query(MEMBER) },
+      { guest_message: message(1, "as a guest") },
+      { of_next_year: { user: user(), text: "soon" } },
+      { message: { ...message(2, "without a date"), date: undefined } },
+      { business_connection: connection },
+      { chat_boost: { chat: group(), boost: {} } },
+    );
+    expect(left).toEqual([
+      JSON.stringify({ inline_query: query(MEMBER) }),
+      JSON.stringify({ chat_boost: { chat: group(), boost: {} } }),
+    ]);
+    expect(await count("contacts")).toBe(0);
+    expect(await count("business_connections")).toBe(1);
+    await access.set(scope, { saveDenied: true });
+    expect(await access.ingestKept(scope, { inline_query: query(PERSON) })).toHaveLength(1);
+  });
+
   test("a press of a button is answered shortly, and does nothing", async () => {
     await access.set(scope, { level: "members", saveDenied: true });
     await world.ingest(scope, { callback_query: pressed("help") });
