@@ -177,6 +177,17 @@ describe("edits", () => {
     expect(await texts()).toEqual([["later!"]]);
   });
 
+  test("of a message that opened a link are among them", async () => {
+    await access.set(scope, { level: "members" });
+    const token = await access.linkOf(scope, await access.person(scope));
+    const opening = message(5, `/start ${token}`);
+    await world.ingest(scope, { message: opening });
+    expect(world.replies).toMatchObject([{ isAside: true }]);
+    await access.set(scope, { level: "everyone" });
+    await world.ingest(scope, { edited_message: edited(opening, "what is this?", 60) });
+    expect(await texts()).toEqual([]);
+  });
+
   test("of one that was stored are not taken from who may not talk any more", async () => {
     await world.ingest(scope, { message: message(1, "as it was") });
     await access.set(scope, { level: "members" });

@@ -123,6 +123,20 @@ export function refuse(
   return [noted, reply(incoming, message.chat.id, threadId, said)];
 }
 
+/** What opened a link is answered by the dialog; where it was dropped that is remembered all the same. */
+export function noteDropped(
+  { scope }: Incoming,
+  { message }: MessageUpdate,
+  verdict: Verdict,
+  { access }: Context,
+): Effect[] {
+  const peerId = speakerOf(message);
+  if (verdict !== "dropped" || peerId === null) return [];
+  const known = refusalOf(access, scope, peerId);
+  const droppedAtS = Math.max(known.droppedAtS ?? 0, message.sentAtS);
+  return [{ type: "refusal-noted", scope, peerId, refusal: { ...known, droppedAtS } }];
+}
+
 /** A pressed button is answered, or it would go on spinning. */
 export function refusePress(
   incoming: Incoming,

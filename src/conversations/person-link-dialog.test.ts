@@ -272,7 +272,11 @@ describe("what is forged", () => {
     await world.ingest(scope, opens(PERSON, {}, wrong));
     expect(said()).toEqual([expect.stringMatching(GONE)]);
     expect(await world.count("messages", scope)).toBe(0);
-    expect(await world.count("access_refusals", scope)).toBe(0);
+    const refusals = await world.db.query(
+      "SELECT told_at, wrong_codes FROM access_refusals WHERE workspace_id = $1",
+      [scope.workspaceId],
+    );
+    expect(refusals).toEqual([{ told_at: null, wrong_codes: 0 }]);
   });
 
   test("bots, groups and edits open no links", async () => {
