@@ -1,4 +1,4 @@
-import { asFields, asList, asText, type Fields } from "./fields.ts";
+import { asFields, asList, asWording, type Fields } from "./fields.ts";
 import type { Service, ServiceFact } from "./telegram-types.ts";
 
 /**
@@ -101,12 +101,12 @@ function factOf(value: unknown): ServiceFact | undefined {
 
 /** A plain value as it is; of a message its number, of a person or chat the id, of a task its text. */
 function plainOf(value: unknown): string | number | boolean | undefined {
-  if (typeof value === "string") return asText(value);
+  if (typeof value === "string") return asWording(value);
   if (typeof value === "number" || typeof value === "boolean") return value;
   const fields = asFields(value);
   if (fields === undefined) return undefined;
   if (typeof fields.text === "string" && typeof fields.message_id !== "number") {
-    return asText(fields.text);
+    return asWording(fields.text);
   }
   const id = fields.message_id ?? fields.user_id ?? fields.id;
   return Number.isSafeInteger(id) ? String(id) : undefined;
