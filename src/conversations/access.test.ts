@@ -328,6 +328,28 @@ describe("in a linked group", () => {
   });
 });
 
+describe("what Telegram reports in a linked group in somebody's words", () => {
+  const inWords: Wire[] = [
+    { checklist_tasks_added: { tasks: [{ id: 1, text: "words" }] } },
+    { poll_option_added: { option_text: "words" } },
+    { suggested_post_declined: { comment: "words" } },
+    { gift: { text: "words" } },
+    { web_app_data: { button_text: "b", data: "words" } },
+  ];
+
+  test.each(inWords)("%j is theirs: who may not talk leaves nothing by it", async (reported) => {
+    await world.link(scope, GROUP);
+    await access.set(scope, { level: "members" });
+    await access.person(scope, { userId: MEMBER });
+    const by = (n: number, id: number) => ({
+      message: inGroup(n, "", { text: undefined, from: user(id), ...reported }),
+    });
+    expect(await access.ingestKept(scope, by(1, PERSON), by(2, MEMBER))).toHaveLength(1);
+    expect(await count("messages")).toBe(1);
+    expect(await count("contacts")).toBe(1);
+  });
+});
+
 describe("what it costs", () => {
   async function statements(updates: Wire[]): Promise<number> {
     let n = 0;

@@ -7,6 +7,7 @@ import type { Effect, MessageKey, Scope } from "./effects.ts";
 import type { Incoming } from "./interpret.ts";
 import { contactKeyOf, messageKeyOf } from "./keys.ts";
 import { isSaidByPeople } from "./parse-content.ts";
+import { isInPeoplesWords } from "./parse-service.ts";
 import type { TelegramMessage, Update } from "./telegram-types.ts";
 
 /**
@@ -33,15 +34,18 @@ export function verdictOn(access: AccessContext, scope: Scope, userId: string | 
 }
 
 /**
- * A group's service messages (joins, titles, migrations) are nobody's talk. In a private chat they
- * are what the person did.
+ * A group's service messages (joins, titles, migrations) are nobody's talk, but for those that carry
+ * somebody's words. In a private chat they are what the person did.
  */
 export function verdictOnMessage(
   { scope }: Incoming,
   { edited, message }: MessageUpdate,
   { access, messages }: Context,
 ): Verdict {
-  const isReport = message.content.kind === "service" && needsLink(message.chat.type);
+  const isReport =
+    message.content.kind === "service" &&
+    needsLink(message.chat.type) &&
+    !isInPeoplesWords(message.service);
   if (isReport || speaksForChat(message)) return "allowed";
   const key: MessageKey = {
     scope,

@@ -65,6 +65,23 @@ const SERVICE_KINDS: Readonly<Record<string, string | readonly string[]>> = {
 
 const KINDS = Object.entries(SERVICE_KINDS);
 
+/** Reports whose facts are what a person wrote or chose to send, not what became of the chat. */
+const IN_PEOPLES_WORDS: ReadonlySet<string> = new Set([
+  "checklist_tasks_added",
+  "gift",
+  "gift_upgrade_sent",
+  "poll_option_added",
+  "poll_option_deleted",
+  "suggested_post_declined",
+  "users_shared",
+  "chat_shared",
+  "web_app_data",
+]);
+
+export function isInPeoplesWords(service: Service | null): boolean {
+  return service !== null && IN_PEOPLES_WORDS.has(service.type);
+}
+
 /** More of a list than anybody reads; the update itself has all of it. */
 const MAX_LISTED = 200;
 
