@@ -177,6 +177,17 @@ describe("edits", () => {
     expect(await texts()).toEqual([["later!"]]);
   });
 
+  test("of a message that opened a link are among them", async () => {
+    await access.set(scope, { level: "members" });
+    const token = await access.linkOf(scope, await access.person(scope));
+    const opening = message(5, `/start ${token}`);
+    await world.ingest(scope, { message: opening });
+    expect(world.replies).toMatchObject([{ isAside: true }]);
+    await access.set(scope, { level: "everyone" });
+    await world.ingest(scope, { edited_message: edited(opening, "what is this?", 60) });
+    expect(await texts()).toEqual([]);
+  });
+
   test("of one that was stored are not taken from who may not talk any more", async () => {
     await world.ingest(scope, { message: message(1, "as it was") });
     await access.set(scope, { level: "members" });
@@ -186,6 +197,43 @@ describe("edits", () => {
 });
 
 describe("what people do beside writing", () => {
+  test("leaves nothing in the ledger either where it means nothing here (yet), or is malformed", async () => {
+    await access.set(scope, { level: "members" });
+    await access.person(scope, { userId: MEMBER });
+    const query = (id: number) => ({
+      id: "q",
+      from: user(id),
+      query: `typed by ${id}`,
+      offset: "",
+    });
+    const connection = {
+      id: "bc",
+      user: user(),
+      user_chat_id: PERSON,
+      date: T0,
+      is_enabled: true,
+      rights: {},
+    };
+    const left = await access.ingestKept(
+      scope,
+      { inline_query: query(PERSON) },
+      { inline_query: query(MEMBER) },
+      { guest_message: message(1, "as a guest") },
+      { of_next_year: { user: user(), text: "soon" } },
+      { message: { ...message(2, "without a date"), date: undefined } },
+      { business_connection: connection },
+      { chat_boost: { chat: group(), boost: {} } },
+    );
+    expect(left).toEqual([
+      JSON.stringify({ inline_query: query(MEMBER) }),
+      JSON.stringify({ chat_boost: { chat: group(), boost: {} } }),
+    ]);
+    expect(await count("contacts")).toBe(0);
+    expect(await count("business_connections")).toBe(1);
+    await access.set(scope, { saveDenied: true });
+    expect(await access.ingestKept(scope, { inline_query: query(PERSON) })).toHaveLength(1);
+  });
+
   test("a press of a button is answered shortly, and does nothing", async () => {
     await access.set(scope, { level: "members", saveDenied: true });
     await world.ingest(scope, { callback_query: pressed("help") });
@@ -277,6 +325,28 @@ describe("in a linked group", () => {
     );
     const heard = ["admin", "member", "post", "the channel's post"];
     expect((await texts()).flat().sort()).toEqual(heard);
+  });
+});
+
+describe("what Telegram reports in a linked group in somebody's words", () => {
+  const inWords: Wire[] = [
+    { checklist_tasks_added: { tasks: [{ id: 1, text: "words" }] } },
+    { poll_option_added: { option_text: "words" } },
+    { suggested_post_declined: { comment: "words" } },
+    { gift: { text: "words" } },
+    { web_app_data: { button_text: "b", data: "words" } },
+  ];
+
+  test.each(inWords)("%j is theirs: who may not talk leaves nothing by it", async (reported) => {
+    await world.link(scope, GROUP);
+    await access.set(scope, { level: "members" });
+    await access.person(scope, { userId: MEMBER });
+    const by = (n: number, id: number) => ({
+      message: inGroup(n, "", { text: undefined, from: user(id), ...reported }),
+    });
+    expect(await access.ingestKept(scope, by(1, PERSON), by(2, MEMBER))).toHaveLength(1);
+    expect(await count("messages")).toBe(1);
+    expect(await count("contacts")).toBe(1);
   });
 });
 

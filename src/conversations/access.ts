@@ -7,6 +7,7 @@ import type { Effect, MessageKey, Scope } from "./effects.ts";
 import type { Incoming } from "./interpret.ts";
 import { contactKeyOf, messageKeyOf } from "./keys.ts";
 import { isSaidByPeople } from "./parse-content.ts";
+import { isInPeoplesWords } from "./parse-service.ts";
 import type { TelegramMessage, Update } from "./telegram-types.ts";
 
 /**
@@ -33,15 +34,18 @@ export function verdictOn(access: AccessContext, scope: Scope, userId: string | 
 }
 
 /**
- * A group's service messages (joins, titles, migrations) are nobody's talk. In a private chat they
- * are what the person did.
+ * A group's service messages (joins, titles, migrations) are nobody's talk, but for those that carry
+ * somebody's words. In a private chat they are what the person did.
  */
 export function verdictOnMessage(
   { scope }: Incoming,
   { edited, message }: MessageUpdate,
   { access, messages }: Context,
 ): Verdict {
-  const isReport = message.content.kind === "service" && needsLink(message.chat.type);
+  const isReport =
+    message.content.kind === "service" &&
+    needsLink(message.chat.type) &&
+    !isInPeoplesWords(message.service);
   if (isReport || speaksForChat(message)) return "allowed";
   const key: MessageKey = {
     scope,
@@ -121,6 +125,20 @@ export function refuse(
   const text = ACCESS_TEXTS.refused;
   const said = { text, isAside: true, isCourtesy: true } as const;
   return [noted, reply(incoming, message.chat.id, threadId, said)];
+}
+
+/** What opened a link is answered by the dialog; where it was dropped that is remembered all the same. */
+export function noteDropped(
+  { scope }: Incoming,
+  { message }: MessageUpdate,
+  verdict: Verdict,
+  { access }: Context,
+): Effect[] {
+  const peerId = speakerOf(message);
+  if (verdict !== "dropped" || peerId === null) return [];
+  const known = refusalOf(access, scope, peerId);
+  const droppedAtS = Math.max(known.droppedAtS ?? 0, message.sentAtS);
+  return [{ type: "refusal-noted", scope, peerId, refusal: { ...known, droppedAtS } }];
 }
 
 /** A pressed button is answered, or it would go on spinning. */

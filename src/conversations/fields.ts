@@ -1,3 +1,5 @@
+import { withoutStartTokens } from "../people/index.ts";
+
 /**
  * Reading JSON that somebody else wrote: every reader takes anything and answers undefined where
  * the value is not what it should be, so that parsing is total.
@@ -31,6 +33,12 @@ export function asList(value: unknown): readonly unknown[] {
 /** Storable text; undefined when it is not a string. */
 export function asText(value: unknown): string | undefined {
   return typeof value === "string" ? storableText(value) : undefined;
+}
+
+/** What people wrote or named, storable, without tokens of links; undefined when it is not a string. */
+export function asWording(value: unknown): string | undefined {
+  const text = asText(value);
+  return text === undefined ? undefined : withoutStartTokens(text);
 }
 
 /** Storable text; undefined when it is not a string, or empty. */

@@ -46,8 +46,10 @@ export function forgetsUpdate(incoming: Incoming, context: Context): boolean {
     case "deletion":
       return !isHeard(scope, update.chat, context);
     case "business-connection":
-    case "poll":
+      return verdictOn(access, scope, update.user.id) === "dropped";
     case "other":
+      return update.userId !== undefined && verdictOn(access, scope, update.userId) === "dropped";
+    case "poll":
       return false;
   }
 }

@@ -1,4 +1,11 @@
-import { refuse, refusePress, type Verdict, verdictOn, verdictOnMessage } from "./access.ts";
+import {
+  noteDropped,
+  refuse,
+  refusePress,
+  type Verdict,
+  verdictOn,
+  verdictOnMessage,
+} from "./access.ts";
 import { answerCallback, answerMessage } from "./answers.ts";
 import { type Context, currentChatId, needsLink } from "./context.ts";
 import type {
@@ -126,7 +133,7 @@ function replyTo(
   const { edited, message } = update;
   const isAside = verdict !== "allowed";
   const opened = edited ? null : ofStartToken(incoming, message, { isAside }, context);
-  if (opened !== null) return opened;
+  if (opened !== null) return [...noteDropped(incoming, update, verdict, context), ...opened];
   if (verdict !== "allowed") return refuse(incoming, update, verdict, context);
   if (edited || conversation === null) return [];
   return answerMessage(incoming, message, conversation, context);

@@ -125,11 +125,13 @@ function ask(asked: Questions, { scope, update }: Incoming, context: Context): v
     case "business-connection":
       if (isRestricted) account(update.user.id);
       return;
+    case "other":
+      if (isRestricted) account(update.userId);
+      return;
     case "membership":
     case "join-request":
     case "deletion":
     case "poll":
-    case "other":
       return;
   }
 }

@@ -123,8 +123,10 @@ function add(mentions: Mentions, { scope, update }: Incoming): void {
     case "poll-answer":
       addPerson(update.voterId);
       return;
-    case "poll":
     case "other":
+      if (update.userId !== undefined) addPerson(update.userId);
+      return;
+    case "poll":
       return;
   }
 }

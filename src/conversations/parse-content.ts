@@ -1,4 +1,12 @@
-import { asCount, asFields, asFilledText, asList, asText, type Fields } from "./fields.ts";
+import {
+  asCount,
+  asFields,
+  asFilledText,
+  asList,
+  asText,
+  asWording,
+  type Fields,
+} from "./fields.ts";
 import { parseService } from "./parse-service.ts";
 import { textOfChecklist, textOfRichMessage } from "./rich-message.ts";
 import type { Media, MessageContent, MessageEntity } from "./telegram-types.ts";
@@ -94,7 +102,7 @@ function parseFile(kind: string, file: Fields): Media | null {
   const fileUniqueId = asFilledText(file.file_unique_id);
   if (fileId === undefined || fileUniqueId === undefined) return null;
   const media: Media = { kind, fileId, fileUniqueId };
-  const name = asFilledText(file.file_name);
+  const name = asWording(file.file_name) || undefined;
   const contentType = asFilledText(file.mime_type);
   const sizeBytes = asCount(file.file_size);
   const width = asCount(file.width ?? file.length);

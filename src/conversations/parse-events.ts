@@ -5,8 +5,8 @@ import {
   asId,
   asInteger,
   asList,
-  asText,
   asTimeS,
+  asWording,
   type Fields,
 } from "./fields.ts";
 import { parseChat, parseUser } from "./parse-people.ts";
@@ -89,9 +89,9 @@ function reactionOf(value: unknown): Reaction[] {
 export function parsePoll(json: unknown): Poll | null {
   const poll = asFields(json);
   const id = asKey(poll?.id);
-  const question = asText(poll?.question);
+  const question = asWording(poll?.question);
   if (poll === undefined || id === undefined || question === undefined) return null;
-  const options = optionsOf(poll).map((option) => asText(option?.text) ?? "");
+  const options = optionsOf(poll).map((option) => asWording(option?.text) ?? "");
   return { id, question, options, counts: countsOf(poll) };
 }
 
@@ -174,11 +174,11 @@ export function parseTopic(message: Fields): TopicChange | null {
   const said = (field: string) => asFields(message[field]) !== undefined;
   const nothing = { name: null, closed: null, hidden: null, atS };
   const created = asFields(message.forum_topic_created);
-  if (created) return { ...nothing, name: asFilledText(created.name) ?? null, closed: false };
+  if (created) return { ...nothing, name: asWording(created.name) || null, closed: false };
   const edited = asFields(message.forum_topic_edited);
   // Edited without a name: only its icon is another.
   if (edited) {
-    const name = asFilledText(edited.name) ?? null;
+    const name = asWording(edited.name) || null;
     return name === null ? null : { ...nothing, name };
   }
   if (said("forum_topic_closed")) return { ...nothing, closed: true };
@@ -187,7 +187,7 @@ export function parseTopic(message: Fields): TopicChange | null {
   if (said("general_forum_topic_unhidden")) return { ...nothing, hidden: false };
   const beginning = asFields(message.reply_to_message);
   const isBeginning = asInteger(beginning?.message_id) === asInteger(message.message_thread_id);
-  const name = asFilledText(asFields(beginning?.forum_topic_created)?.name);
+  const name = asWording(asFields(beginning?.forum_topic_created)?.name) || undefined;
   const begunAtS = asTimeS(beginning?.date);
   if (!isBeginning || name === undefined || begunAtS === undefined) return null;
   return { ...nothing, name, atS: begunAtS };

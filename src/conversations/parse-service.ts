@@ -1,4 +1,4 @@
-import { asFields, asList, asText, type Fields } from "./fields.ts";
+import { asFields, asList, asWording, type Fields } from "./fields.ts";
 import type { Service, ServiceFact } from "./telegram-types.ts";
 
 /**
@@ -65,6 +65,23 @@ const SERVICE_KINDS: Readonly<Record<string, string | readonly string[]>> = {
 
 const KINDS = Object.entries(SERVICE_KINDS);
 
+/** Reports whose facts are what a person wrote or chose to send, not what became of the chat. */
+const IN_PEOPLES_WORDS: ReadonlySet<string> = new Set([
+  "checklist_tasks_added",
+  "gift",
+  "gift_upgrade_sent",
+  "poll_option_added",
+  "poll_option_deleted",
+  "suggested_post_declined",
+  "users_shared",
+  "chat_shared",
+  "web_app_data",
+]);
+
+export function isInPeoplesWords(service: Service | null): boolean {
+  return service !== null && IN_PEOPLES_WORDS.has(service.type);
+}
+
 /** More of a list than anybody reads; the update itself has all of it. */
 const MAX_LISTED = 200;
 
@@ -101,12 +118,12 @@ function factOf(value: unknown): ServiceFact | undefined {
 
 /** A plain value as it is; of a message its number, of a person or chat the id, of a task its text. */
 function plainOf(value: unknown): string | number | boolean | undefined {
-  if (typeof value === "string") return asText(value);
+  if (typeof value === "string") return asWording(value);
   if (typeof value === "number" || typeof value === "boolean") return value;
   const fields = asFields(value);
   if (fields === undefined) return undefined;
   if (typeof fields.text === "string" && typeof fields.message_id !== "number") {
-    return asText(fields.text);
+    return asWording(fields.text);
   }
   const id = fields.message_id ?? fields.user_id ?? fields.id;
   return Number.isSafeInteger(id) ? String(id) : undefined;

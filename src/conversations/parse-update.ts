@@ -66,7 +66,12 @@ const MESSAGE_KINDS: ReadonlyArray<{ name: string; edited: boolean }> = [
   { name: "edited_business_message", edited: true },
 ];
 
-const OTHER: Update = { kind: "other" };
+/** Bot API: whoever did something is its `from`, or its `user`. */
+function otherOf(json: unknown): Update {
+  const fields = asFields(json);
+  const userId = asId(asFields(fields?.from)?.id) ?? asId(asFields(fields?.user)?.id);
+  return userId === undefined ? { kind: "other" } : { kind: "other", userId };
+}
 
 const EVENT_KINDS: ReadonlyArray<[name: string, parse: (json: unknown) => Update | null]> = [
   ["business_connection", parseBusinessConnection],
@@ -84,16 +89,16 @@ const EVENT_KINDS: ReadonlyArray<[name: string, parse: (json: unknown) => Update
 /** Reads an update (Bot API: Update). Total: what it does not understand is `other`. */
 export function parseUpdate(json: unknown): Update {
   const update = asFields(json);
-  if (update === undefined) return OTHER;
+  if (update === undefined) return { kind: "other" };
   for (const { name, edited } of MESSAGE_KINDS) {
     if (update[name] === undefined) continue;
     const message = parseMessage(update[name]);
-    return message ? { kind: "message", edited, message } : OTHER;
+    return message ? { kind: "message", edited, message } : otherOf(update[name]);
   }
   for (const [name, parse] of EVENT_KINDS) {
-    if (update[name] !== undefined) return parse(update[name]) ?? OTHER;
+    if (update[name] !== undefined) return parse(update[name]) ?? otherOf(update[name]);
   }
-  return OTHER;
+  return otherOf(Object.values(update).find((value) => asFields(value) !== undefined));
 }
 
 /** Reads a message (Bot API: Message); undefined without number, date or chat. */

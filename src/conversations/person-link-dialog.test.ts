@@ -272,7 +272,11 @@ describe("what is forged", () => {
     await world.ingest(scope, opens(PERSON, {}, wrong));
     expect(said()).toEqual([expect.stringMatching(GONE)]);
     expect(await world.count("messages", scope)).toBe(0);
-    expect(await world.count("access_refusals", scope)).toBe(0);
+    const refusals = await world.db.query(
+      "SELECT told_at, wrong_codes FROM access_refusals WHERE workspace_id = $1",
+      [scope.workspaceId],
+    );
+    expect(refusals).toEqual([{ told_at: null, wrong_codes: 0 }]);
   });
 
   test("bots, groups and edits open no links", async () => {
@@ -317,6 +321,33 @@ describe("a token", () => {
     expect(everything).toContain("look: https://t.me/helio_bot?start=… and /start …");
     expect(everything).not.toContain(token.slice(4, 30));
     expect(JSON.stringify(world.replies)).not.toContain(token.slice(4, 30));
+  });
+
+  test("nor where people name things: polls, files, topics, tasks", async () => {
+    await access.set(scope, { level: "everyone" });
+    const chat = { id: -500, type: "supergroup", title: "G", is_forum: true };
+    await world.link(scope, chat.id);
+    const without = { text: undefined };
+    const options = [{ text: token, voter_count: 0 }];
+    const topic = { chat, is_topic_message: true, message_thread_id: 3 };
+    const file = { file_id: "hgl_id", file_unique_id: "u", file_name: `${token}.txt` };
+    const task = { id: 1, text: token };
+    const left = await access.ingestKept(
+      scope,
+      { message: message(1, "", { ...without, poll: { id: "p", question: token, options } }) },
+      { message: message(2, "", { ...without, document: file }) },
+      { message: message(3, "", { ...without, ...topic, forum_topic_created: { name: token } }) },
+      { message: message(4, "", { ...without, ...topic, forum_topic_edited: { name: token } }) },
+      { message: message(5, "", { ...without, chat, new_chat_title: token }) },
+      { message: message(6, "", { ...without, checklist_tasks_added: { tasks: [task] } }) },
+      { message: message(7, "", { ...without, checklist: { title: token, tasks: [task] } }) },
+    );
+    expect(left).toEqual([]);
+    expect(await world.count("messages", scope)).toBe(7);
+    const everything = await everythingOf(world, scope);
+    expect(everything).toContain("hgl_id");
+    expect(everything).toContain("….txt");
+    expect(everything).not.toContain(token.slice(4, 30));
   });
 
   test("is answered once, where its message is stored, however often that is ingested", async () => {

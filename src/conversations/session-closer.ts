@@ -148,7 +148,8 @@ export function createSessionCloser(options: SessionCloserOptions): SessionClose
       for (let n = 0; n < MAX_BATCHES && !stopping; n++) {
         const { looked, ended } = await db.transaction((tx) => lookAt(tx, sql, batch));
         total += ended;
-        if (looked < batch) break;
+        // Not "fewer than a batch": those that are being written to were passed over.
+        if (looked === 0) break;
       }
     }
     return total;

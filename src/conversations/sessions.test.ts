@@ -245,6 +245,18 @@ describe("the clock and a message in the same moment", () => {
     expect(await sessions()).toEqual([[iso(0), iso(HOUR_S), null]]);
   });
 
+  test("and what is over beside it ends, however much there is", async () => {
+    const people = Array.from({ length: 8 }, (_, n) => 700 + n);
+    await world.ingest(
+      scope,
+      ...people.map((id, n) => says(n + 1, { from: user(id), chat: privateChat(id) })),
+    );
+    await world.db.transaction(async (tx) => {
+      await world.ingestIn(tx, [world.lane(scope, [says(HOUR_S)])]);
+      expect(await closer.runOnce()).toBe(8);
+    });
+  });
+
   test.each([
     ["goes on", [HOUR_S], [[iso(0), iso(HOUR_S), null]]],
     [

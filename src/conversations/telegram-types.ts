@@ -188,5 +188,8 @@ export type Update =
       businessConnectionId: string;
       messageIds: string[];
     }
-  /** Unknown or without meaning for this room yet, or malformed: kept raw, acknowledged. */
-  | { kind: "other" };
+  /**
+   * Unknown or without meaning for this room yet, or malformed: kept raw, acknowledged. `userId`:
+   * whose doing it is, where it says so.
+   */
+  | { kind: "other"; userId?: string };

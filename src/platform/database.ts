@@ -46,7 +46,8 @@ export interface Transactor extends Queryable {
   /** The one workspace whose rows its statements see; undefined: those of all. */
   readonly workspaceId?: string;
   /**
-   * Runs `work` inside a transaction and commits it. Anything thrown rolls back.
+   * Runs `work` inside a transaction and commits it. Anything thrown rolls back, and a statement that
+   * failed does, also where `work` goes on as if it had not: that is thrown here.
    * Serialization failures and deadlocks (40001, 40P01) are tried again, three times in all,
    * so `work` must have no effects outside the transaction.
    */
@@ -197,16 +198,16 @@ export function openDatabase(options: DatabaseOptions): Database {
   ): Promise<Result> {
     const client = await pool.connect();
     const hooks: Array<() => void> = [];
+    const { query, engine, end } = queriesOf(client, tenant);
     let broken: Error | undefined;
     try {
       await refreshPlans(client);
       await client.query(beginning(limits, tenant));
-      const tx: Transaction = {
-        ...queriesOf(client, tenant),
-        afterCommit: (hook) => void hooks.push(hook),
-      };
-      const result = await work(tx);
-      await client.query("COMMIT");
+      const result = await work({ query, engine, afterCommit: (hook) => void hooks.push(hook) });
+      end();
+      const { command } = await client.query("COMMIT");
+      // Of a transaction in which a statement failed, COMMIT is a rollback and no error.
+      if (command !== "COMMIT") throw new Error("a statement of the transaction failed, unnoticed");
       for (const hook of hooks) {
         try {
           hook();
@@ -216,6 +217,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       }
       return result;
     } catch (error) {
+      end();
       try {
         await client.query("ROLLBACK");
       } catch (rollbackError) {

@@ -159,6 +159,28 @@ describe("the engine's part of a workspace's transaction", () => {
     });
   });
 
+  test("what was asked for beside a statement that failed is not done later, outside of it", async () => {
+    const ends: unknown[] = [];
+    const noted = (rows: Promise<unknown>) =>
+      rows.then(
+        () => ends.push("done"),
+        (error: Error) => ends.push(error.message),
+      );
+    const rename = "UPDATE workspaces SET name = 'of whom?'";
+    let all: Promise<unknown> | undefined;
+    const work = db.asTenant(a).transaction(async (tx) => {
+      const asked = [tx.query("SELECT 1 / 0"), tx.query("SELECT 1"), tx.engine.query("SELECT 1")];
+      all = Promise.all([...asked, tx.query(rename), tx.engine.query(rename)].map(noted));
+      await Promise.all(asked);
+    });
+    await expect(work).rejects.toThrow("division by zero");
+    await all;
+    expect(ends).toHaveLength(5);
+    expect(ends).not.toContain("done");
+    expect(await db.query("SELECT FROM workspaces WHERE name = 'of whom?'")).toEqual([]);
+    await nothingIsLeft();
+  });
+
   test("rolls back with the rest, and a failure of either ends both", async () => {
     const work = db.asTenant(a).transaction(async (tx) => {
       await tx.engine.query("INSERT INTO job_keys (queue, key) VALUES ('ingest', 'k')");
@@ -175,6 +197,30 @@ describe("the engine's part of a workspace's transaction", () => {
       expect(await who(tx.engine)).toMatchObject({ role: ENGINE_ROLE });
     });
   });
+});
+
+test.each(["a workspace's", "the engine's"])(
+  "%s transaction that goes on after a statement failed says that it was not committed",
+  async (whose) => {
+    const on = whose === "the engine's" ? db : db.asTenant(a);
+    const told: string[] = [];
+    const work = on.transaction(async (tx) => {
+      tx.afterCommit(() => told.push("committed"));
+      await tx.query("UPDATE contacts SET last_name = 'lost'");
+      await tx.query("SELECT 1 / 0").catch(() => {});
+    });
+    await expect(work).rejects.toThrow("unnoticed");
+    expect(told).toEqual([]);
+    await nothingIsLeft();
+  },
+);
+
+test("a statement asked of a transaction that is over is refused", async () => {
+  for (const on of [db, db.asTenant(a)]) {
+    const kept = await on.transaction(async (tx) => tx);
+    await expect(kept.query("SELECT 1")).rejects.toThrow("is over");
+    await expect(kept.engine.query("SELECT 1")).rejects.toThrow("is over");
+  }
 });
 
 test("options of the connection string are kept, and neither role nor planner is lost to them", async () => {

@@ -27,27 +27,41 @@ export function beginning(
   return statements.join("; ");
 }
 
+/** The statements of one transaction. */
+interface TransactionQueries extends Pick<Transaction, "query" | "engine"> {
+  /** Called before it commits or rolls back: what has not been sent by then never is. */
+  end(): void;
+}
+
 /**
  * The statements of the transaction that `client` is in. A role is taken when a statement needs
  * another than the one before it had; statements that are asked for at once wait for each other, so
  * that none comes between a role and the statement it was taken for. A workspace's transaction has no
  * savepoints: going back to one would take the role back with it, unseen here.
+ *
+ * One that still waits when the transaction ends, because another beside it failed, is refused: sent
+ * later it would commit by itself, as the engine, on a connection that may be somebody else's by then.
  */
-export function queriesOf(
-  client: pg.PoolClient,
-  tenant: string | undefined,
-): Pick<Transaction, "query" | "engine"> {
-  const query = async <Row extends object>(sql: string, params?: readonly unknown[]) =>
-    (await client.query(statementOf(sql, params))).rows as Row[];
-  if (tenant === undefined) return { query, engine: { query } };
-  let current = TENANT_ROLE;
+export function queriesOf(client: pg.PoolClient, tenant: string | undefined): TransactionQueries {
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+  };
+  const query = async <Row extends object>(sql: string, params?: readonly unknown[]) => {
+    if (isOver) throw new Error("the transaction of this statement is over");
+    return (await client.query(statementOf(sql, params))).rows as Row[];
+  };
+  if (tenant === undefined) return { query, engine: { query }, end };
+  /** Undefined: a change of it failed, so that it is not known. */
+  let current: string | undefined = TENANT_ROLE;
   let before: Promise<unknown> = Promise.resolve();
   const queryAs =
     (role: string): Queryable["query"] =>
     <Row extends object>(sql: string, params?: readonly unknown[]) => {
       const run = async () => {
         if (role !== current) {
-          await client.query(`SET LOCAL ROLE ${role}`);
+          current = undefined;
+          await query(`SET LOCAL ROLE ${role}`);
           current = role;
         }
         return query<Row>(sql, params);
@@ -56,5 +70,5 @@ export function queriesOf(
       before = rows;
       return rows;
     };
-  return { query: queryAs(TENANT_ROLE), engine: { query: queryAs(ENGINE_ROLE) } };
+  return { query: queryAs(TENANT_ROLE), engine: { query: queryAs(ENGINE_ROLE) }, end };
 }

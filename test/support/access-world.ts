@@ -121,6 +121,8 @@ export async function everythingOf(world: World, { workspaceId }: Scope): Promis
     "conversations",
     "messages",
     "message_edits",
+    "polls",
+    "topics",
     "people",
     "person_links",
     "chat_link_codes",
