@@ -1,4 +1,4 @@
-import { createWebServer, type WebServer } from "../src/api/index.ts";
+import { createWebServer, type WebServer, type WebServerOptions } from "../src/api/index.ts";
 import { defineAuditMetrics, startAuditSealer } from "../src/audit/index.ts";
 import {
   createWebhookDirectory,
@@ -20,7 +20,9 @@ export function webServer(
   {
     watch = true,
     ...options
-  }: { requestTimeoutMs?: number; maxConnections?: number; watch?: boolean } = {},
+  }: Pick<WebServerOptions, "requestTimeoutMs" | "stalledMs" | "maxConnections"> & {
+    watch?: boolean;
+  } = {},
 ): WebServer {
   const { db, jobs, keyring, metrics, log, connectors, config, botApis } = system;
   const { intake, stop: stopIntake } = openIntake(system);

@@ -83,6 +83,44 @@ test("more connections than there may be: those that are idle make room, one at 
   await waitFor(() => working.answer.startsWith("HTTP/1.1 200 "), { what: "its answer" });
 });
 
+const answersOf = ({ answer }: Connection) => answer.split("HTTP/1.1 200 ").length - 1;
+const GET = (path: string) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+
+test("requests sent ahead are answered; who sends hundreds ahead is cut off, and costs as many answers as anybody", async () => {
+  const other = webServer(world.system, { watch: false });
+  port = await other.listen(0, "127.0.0.1");
+  const ahead = open();
+  ahead.socket.write(GET("/healthz").repeat(10));
+  await waitFor(() => answersOf(ahead) === 10, {
+    what: "ten answers",
+  });
+  const flood = open();
+  flood.socket.write(GET("/openapi.json").repeat(500));
+  await waitFor(() => flood.closed, { what: "it to be cut off" });
+  expect(answersOf(flood)).toBeLessThan(20);
+  ahead.socket.write(GET("/healthz"));
+  await waitFor(() => answersOf(ahead) === 11, {
+    what: "another answer",
+  });
+  await other.close(100);
+});
+
+test("who asks and reads no answer is cut off", async () => {
+  const other = webServer(world.system, { watch: false, stalledMs: 200 });
+  port = await other.listen(0, "127.0.0.1");
+  const deaf = open();
+  deaf.socket.pause();
+  await waitFor(
+    () => {
+      // What the system takes for it has to be full first.
+      if (!deaf.closed) deaf.socket.write(GET("/openapi.json"));
+      return deaf.closed;
+    },
+    { what: "it to be cut off" },
+  );
+  await other.close(100);
+});
+
 test("a server that closes does not wait for idle connections", async () => {
   const other = webServer(world.system, { watch: false });
   port = await other.listen(0, "127.0.0.1");

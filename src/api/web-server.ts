@@ -5,6 +5,7 @@ import helmet from "helmet";
 import type { Console } from "../console/index.ts";
 import { Problem, type TrustsProxy } from "../platform/index.ts";
 import type { Receiver } from "../receiver/index.ts";
+import { boundPipelining } from "./bound-pipelining.ts";
 import { docsPage } from "./docs-page.ts";
 import { healthRoutes } from "./health.ts";
 import { problemHandler, serveRoutes } from "./http-routes.ts";
@@ -38,6 +39,8 @@ export interface WebServerOptions {
   trustedProxies?: string[];
   /** How long a client may take to send a request. Default 10 000. */
   requestTimeoutMs?: number;
+  /** How long a client may take nothing of its answer, or wait for one. Default 120 000. */
+  stalledMs?: number;
   /** Connections at once. Default 10 000. */
   maxConnections?: number;
 }
@@ -64,6 +67,14 @@ const KEEP_ALIVE_MS = 620_000;
 /** Each holds memory and one of the process's descriptors. */
 const MAX_CONNECTIONS = 10_000;
 
+/** Of one connection, ahead of their answers. */
+const MAX_PIPELINED = 16;
+/**
+ * Who reads nothing of an answer holds it in memory, and a connection with it. Longer than any call
+ * takes; a console's stream of events says something several times meanwhile.
+ */
+const STALLED_MS = 120_000;
+
 /** Every call there is. */
 export const routes = [
   ...workspaceRoutes,
@@ -89,6 +100,7 @@ export function createWebServer({
   console,
   trustedProxies = [],
   requestTimeoutMs = 10_000,
+  stalledMs = STALLED_MS,
   maxConnections = MAX_CONNECTIONS,
 }: WebServerOptions): WebServer {
   const app = express();
@@ -100,9 +112,10 @@ export function createWebServer({
   app.use(helmet());
   app.use(healthRoutes(services));
   app.use(console.router);
-  const description = describeRoutes(routes);
-  const page = docsPage(routes);
-  app.get("/openapi.json", (_request, response) => void response.json(description));
+  // One copy for everybody: whoever asks often and reads nothing must not fill the memory with more.
+  const description = Buffer.from(JSON.stringify(describeRoutes(routes)));
+  const page = Buffer.from(docsPage(routes));
+  app.get("/openapi.json", (_request, response) => void response.type("json").send(description));
   app.get("/docs", (_request, response) => void response.type("html").send(page));
   app.use(serveRoutes(routes, services));
   app.use((request) => {
@@ -119,8 +132,9 @@ export function createWebServer({
       connectionsCheckingInterval: Math.min(1_000, requestTimeoutMs / 2),
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
-    receiver.before(app, trusts),
+    boundPipelining(MAX_PIPELINED, receiver.before(app, trusts)),
   );
+  server.timeout = stalledMs;
   server.maxRequestsPerSocket = 0;
   server.maxConnections = maxConnections;
   // One too many is turned away; those that nobody uses make room for the next.

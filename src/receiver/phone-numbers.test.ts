@@ -47,8 +47,29 @@ describe("of a shared phone number, what is kept", () => {
   });
 });
 
+test.each([
+  ["a letter", "\\u0070hone_number"],
+  ["its line", "phone\\u005Fnumber"],
+  ["every letter", "\\u0076\\u0063\\u0061\\u0072\\u0064"],
+])("a field is taken out however it is spelled: %s escaped", (_what, name) => {
+  const json = `{"update_id":7,"message":{"text":"\\u00e9","contact":{"${name}":"${NUMBER}"}}}`;
+  const { body, fields } = readUpdate(Buffer.from(json));
+  expect(body.toString("utf8")).not.toMatch(/15112345678/);
+  expect(JSON.stringify(fields)).not.toMatch(/15112345678/);
+});
+
+test.each([
+  ["its parent", `{"contact":{"phone_number":"${NUMBER}"},"contact":{"first_name":"Ada"}}`],
+  ["itself", `{"contact":{"phone_number":"${NUMBER}","phone_number" \n : 1}}`],
+  ["a list it is in", `{"list":[{"\\u0076card":"${NUMBER}"}],"list":[]}`],
+])("a field is taken out where %s stands twice", (_what, message) => {
+  const { body } = readUpdate(Buffer.from(`{"update_id":7,"message":${message}}`));
+  expect(body.toString("utf8")).not.toMatch(/15112345678/);
+});
+
 test("an update without one is kept as the bytes that came", () => {
   const update = [
+    '{"update_id":7,"message":{"text":"\\u00e9 \\\\","caption":"\\"vcard\\":","a":["vcard"]}}',
     '{ "update_id": 7,  "message": {"text": "my \\u006eumber: +4915112345678"} }',
     '{"update_id":7,"message":{"entities":[{"type":"phone_number","offset":0,"length":3}]}}',
     '{"update_id":7,"message":{"text":"\\"phone_number\\":\\"+4915112345678\\""}}',

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { mayHoldPhoneNumbers, removePhoneNumbers } from "./phone-numbers.ts";
+import { holdsPhoneNumbers, removePhoneNumbers } from "./phone-numbers.ts";
 import { nestsDeeperThan } from "./route-update.ts";
 
 /** An update as it came but for phone numbers: its number, its fields, and the bytes to keep. */
@@ -30,9 +30,10 @@ export function readUpdate(body: Buffer): RawUpdate {
   }
   const id = updateIdOf(fields);
   if (id === undefined) throw new NotAnUpdate("no update_id");
-  const removed = mayHoldPhoneNumbers(body) && removePhoneNumbers(fields);
-  const kept = removed ? Buffer.from(JSON.stringify(fields)) : body;
-  return { id, fields: fields as Record<string, unknown>, body: kept };
+  const update = { id, fields: fields as Record<string, unknown> };
+  if (!holdsPhoneNumbers(body)) return { ...update, body };
+  removePhoneNumbers(fields);
+  return { ...update, body: Buffer.from(JSON.stringify(fields)) };
 }
 
 /**
