@@ -435,9 +435,11 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
       };
       const engine = fixture.engine({ db: cut });
       const started = new Set<number>();
+      const notBegun = new Set<unknown>();
       await engine.startPool(
         "outbound",
         handler({
+          notBegun: ({ payload }) => void notBegun.add(payload.value),
           run: async ({ payload }, signal) => {
             started.add(Number(payload.value));
             if (payload.value !== 1) return DONE;
@@ -456,6 +458,7 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
       await waitFor(() => refused > 0, { what: "the database to be away" });
       isAway = false;
       await waitFor(() => started.has(2), { what: "the lane to go on" });
+      expect([...notBegun]).toEqual(method === "transaction" ? [2] : []);
       await engine.stop(300);
     },
   );

@@ -260,7 +260,10 @@ export class ExternalDrain {
   private async attempt(runner: LaneRunner, job: ClaimedJob): Promise<void> {
     const { log, inHand } = this.options;
     const begun = await this.begin(job);
-    if (begun === null) return;
+    if (begun === null) {
+      runner.notBegun?.(job);
+      return;
+    }
     const ended = inHand.begin(`${job.queue} job ${job.id}`);
     const startedMs = performance.now();
     let outcome: Outcome;

@@ -188,9 +188,11 @@ export interface LaneRunner<Own = unknown> {
   /**
    * Picks which of the ready jobs starts now. `ready` holds due jobs that the lane's order allows
    * to start, at most one a key in a queue ordered per key; non-empty. The job that is picked is
-   * started for certain, so a pace counts it here. Default: lowest priority number, then oldest.
+   * begun next, or `notBegun` is told, so a pace counts it here. Default: lowest priority number, then oldest.
    */
   choose?(ready: Job[], nowMs: number): Choice;
+  /** What was picked did not begin after all: nothing of it will leave. */
+  notBegun?(job: Job): void;
   /** The outside call. `signal` aborts when the worker must stop at once. Throwing: see errors.ts. */
   run(job: Job, signal: AbortSignal, own: Own | null): Promise<Outcome>;
   /**

@@ -55,11 +55,26 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return { waitUntilMs };
   }
 
+  notBegun(job: Job): void {
+    this.pace.release(chatOf(job));
+  }
+
   async run(job: Job, signal: AbortSignal, attempt: SendAttempt | null): Promise<Outcome> {
     // Sent after all by a holder that was believed dead, or gone: there is nothing to send.
-    if (attempt === null) return { type: "complete" };
+    if (attempt === null) {
+      this.notBegun(job);
+      return { type: "complete" };
+    }
     const startedMs = performance.now();
-    const result = await this.send(attempt, chatOf(job), signal);
+    const chatId = chatOf(job);
+    let calls = 0;
+    const leave = () => {
+      // A second call, of the same message, was not chosen.
+      if (calls++ === 0) this.pace.leave(chatId, systemClock());
+      else this.pace.record(chatId, systemClock());
+    };
+    const result = await this.send(attempt, leave, signal);
+    if (calls === 0) this.notBegun(job);
     const runMs = performance.now() - startedMs;
     this.options.observe(result, runMs);
     tellOfCall(this.options.calls, job, attempt, result, runMs);
@@ -98,7 +113,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 
   private async send(
     attempt: SendAttempt,
-    pacedChatId: string | null,
+    leave: () => void,
     signal: AbortSignal,
   ): Promise<SendResult> {
     const { message } = attempt;
@@ -110,7 +125,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       const api = await botApiFor(bot.connectorId);
       const limits = { timeoutMs, signal };
       const answer = api.call(params.method, params.payload, limits);
-      this.pace.leave(pacedChatId, systemClock());
+      leave();
       return answer;
     };
     try {
@@ -128,7 +143,6 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     message: MessageRow,
     call: (params: ReturnType<typeof callOf>) => Promise<unknown>,
   ): Promise<SendResult> {
-    this.pace.choose(message.chat_id, systemClock());
     try {
       const answer = await call(callOf({ ...message, format: "plain" }));
       return sentResult(answer, "Sent as plain text: Telegram could not read its formatting.");

@@ -86,11 +86,23 @@ describe("the pace", () => {
     );
   });
 
-  test("does not wait for ever for what was chosen and never left", () => {
-    const pace = new Pace({ bot: [{ count: 1, perMs: 1_000 }], chat: [], group: [] });
+  test("waits for what was chosen until it left, or will not leave", () => {
+    const limits = {
+      bot: [{ count: 2, perMs: 1_000 }],
+      chat: [{ count: 1, perMs: 3_000 }],
+      group: [],
+    };
+    const pace = new Pace(limits);
     pace.choose("11", 0);
-    expect(pace.botNextAtMs(4_000)).toBe(5_000);
-    expect(pace.botNextAtMs(5_000)).toBe(5_000);
+    expect(pace.nextAtMs("11", 60_000)).toBe(63_000);
+    expect(pace.nextAtMs("22", 60_000)).toBe(60_000);
+    pace.choose("22", 60_000);
+    expect(pace.botNextAtMs(60_000)).toBe(61_000);
+    pace.release("11");
+    expect(pace.nextAtMs("11", 60_000)).toBe(60_000);
+    pace.leave("22", 60_500);
+    expect(pace.nextAtMs("11", 60_600)).toBe(60_600);
+    expect(pace.nextAtMs("22", 60_600)).toBe(63_500);
   });
 
   test("holds only move forward, and there is always a next time", () => {

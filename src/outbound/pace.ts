@@ -27,17 +27,14 @@ export const DOCUMENTED_LIMITS: PaceLimits = {
 /** Chats are dropped from memory once nothing of them can matter any more. */
 const MAX_CHATS = 10_000;
 
-/** What was chosen and has not left after this long will not: it counts no more. */
-const IN_HAND_MS = 5_000;
-
 class SlidingWindows {
   private sent: number[] = [];
   /**
-   * When that was chosen which has yet to leave: its attempt is committed first, which takes a while
-   * where the database is busy. It counts as sent at whatever moment is asked about, since it may
+   * How many were chosen that have yet to leave: an attempt is committed first, which takes a while
+   * where the database is busy. They count as sent at whatever moment is asked about, since they may
    * leave right then.
    */
-  private inHand: number[] = [];
+  private inHand = 0;
   private readonly windows: Window[];
   private readonly longestMs: number;
 
@@ -48,23 +45,25 @@ class SlidingWindows {
 
   /** The earliest time, not before `nowMs`, at which one more may leave. */
   nextAtMs(nowMs: number): number {
-    const inHand = this.inHand.filter((chosenMs) => chosenMs > nowMs - IN_HAND_MS).length;
     let nextMs = nowMs;
     for (const { count, perMs } of this.windows) {
-      const first = inHand >= count ? nowMs : this.sent[this.sent.length - (count - inHand)];
+      const first =
+        this.inHand >= count ? nowMs : this.sent[this.sent.length - (count - this.inHand)];
       if (first !== undefined) nextMs = Math.max(nextMs, first + perMs);
     }
     return nextMs;
   }
 
-  choose(atMs: number): void {
-    this.inHand = this.inHand.filter((chosenMs) => chosenMs > atMs - IN_HAND_MS);
-    this.inHand.push(atMs);
+  choose(): void {
+    this.inHand++;
   }
 
-  /** The oldest in hand leaves. */
+  release(): void {
+    this.inHand = Math.max(0, this.inHand - 1);
+  }
+
   leave(atMs: number): void {
-    this.inHand.shift();
+    this.release();
     this.record(atMs);
   }
 
@@ -79,13 +78,12 @@ class SlidingWindows {
   /** What another recorded counts here too. */
   add(other: SlidingWindows): void {
     this.sent = [...this.sent, ...other.sent].sort((a, b) => a - b);
-    this.inHand = [...this.inHand, ...other.inHand].sort((a, b) => a - b);
+    this.inHand += other.inHand;
   }
 
   isIdle(nowMs: number): boolean {
-    const isOver = (timeMs: number | undefined, lifeMs: number) =>
-      timeMs === undefined || timeMs <= nowMs - lifeMs;
-    return isOver(this.sent.at(-1), this.longestMs) && isOver(this.inHand.at(-1), IN_HAND_MS);
+    const lastMs = this.sent.at(-1) ?? Number.NEGATIVE_INFINITY;
+    return this.inHand === 0 && lastMs <= nowMs - this.longestMs;
   }
 }
 
@@ -117,9 +115,15 @@ export class Pace {
     return Math.max(botMs, windowMs, this.holds.get(chatId) ?? 0);
   }
 
-  /** It will be sent as soon as it may; `leave` says when it was. */
-  choose(chatId: string | null, atMs: number): void {
-    for (const windows of this.windowsOf(chatId, atMs)) windows.choose(atMs);
+  /** It is about to be sent: `leave` says when it was, `release` that it will not be. */
+  choose(chatId: string | null, nowMs: number): void {
+    for (const windows of this.windowsOf(chatId, nowMs)) windows.choose();
+  }
+
+  /** What was chosen will not leave. */
+  release(chatId: string | null): void {
+    this.bot.release();
+    if (chatId !== null) this.chats.get(chatId)?.release();
   }
 
   /** What was chosen leaves now. */
