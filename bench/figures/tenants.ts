@@ -6,8 +6,8 @@ import { settled, webhookToRow } from "../webhook-to-row.ts";
 
 const WORKSPACES = 50;
 const CONNECTORS = 500;
-const ROUNDS = 5;
-const COUNT = 20_000;
+const ROUNDS = 3;
+const COUNT = 10_000;
 
 /**
  * From the webhook POST to the message's row, with updates for one connector and with as many for 500
