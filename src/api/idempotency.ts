@@ -1,4 +1,5 @@
 import {
+  dropBySql,
   type Logger,
   Problem,
   type Queryable,
@@ -103,8 +104,5 @@ RETURNING 1`;
 /** Lets go of keys that are no longer honoured, whether somebody asks for them or not. */
 export const idempotencyRetention: RetentionRule = {
   name: "idempotency keys",
-  dropBatch: async (tx, limit) => {
-    const rows = (await tx.query(DROP_OLD, [limit])).length;
-    return { rows, place: rows === limit ? "more" : null };
-  },
+  dropBatch: (tx, limit) => dropBySql(tx, DROP_OLD, limit),
 };

@@ -1,15 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { beforeEach, describe, expect, test } from "@jest/globals";
 import { migrations } from "../../migrations/index.ts";
+import { auditWorld } from "../../test/support/audit-world.ts";
+import { adminQuery, createEmptyDatabase, withDatabase } from "../../test/support/database.ts";
 import {
-  adminQuery,
-  createEmptyDatabase,
-  createTestDatabase,
-  type TestDatabase,
-  withDatabase,
-} from "../../test/support/database.ts";
-import {
-  createKeyring,
   ENGINE_ROLE,
   migrate,
   openDatabase,
@@ -17,7 +11,6 @@ import {
   TENANT_ROLE,
 } from "../platform/index.ts";
 import {
-  type AuditSealer,
   actAs,
   listEntries,
   type NewAuditEntry,
@@ -26,37 +19,13 @@ import {
   verifyChain,
 } from "./index.ts";
 
-const keyring = createKeyring([{ version: 1, key: randomBytes(32) }]);
+const world = auditWorld();
+const { keyring, db, entry, record, verdict } = world;
 
-let database: TestDatabase;
-let sealer: AuditSealer;
 let workspaceId = "";
-const db = () => database.db;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  sealer = startAuditSealer({ db: db(), keyring, log: silentLogger, tickMs: 0 });
-});
-afterAll(async () => {
-  await sealer.stop();
-  await database.drop();
-});
 beforeEach(() => {
-  workspaceId = randomUUID();
+  workspaceId = world.newWorkspace();
 });
-
-const entry = (n: number): NewAuditEntry => ({
-  workspaceId,
-  action: "message.submitted",
-  subjectId: `message-${n}`,
-  details: { connectorId: `connector-${n}` },
-});
-
-async function record(...numbers: number[]): Promise<void> {
-  for (const n of numbers) await recordAudit(db(), entry(n));
-}
-
-const verdict = () => verifyChain(db(), keyring, workspaceId);
 
 describe("recording", () => {
   test("an entry says who, what and in which request; a process acts by its own name", async () => {
@@ -101,7 +70,7 @@ describe("recording", () => {
 describe("append-only", () => {
   test.each(["audit_entries", "audit_seals"])("%s refuses all that is no INSERT", async (table) => {
     await record(1);
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     const column = table === "audit_entries" ? "actor_id = 'me'" : "number = number + 1";
     for (const sql of [
       `UPDATE ${table} SET ${column}`,
@@ -111,7 +80,7 @@ describe("append-only", () => {
     ]) {
       // The engine has no right to, and whoever has every right is told by the trigger.
       await expect(db().query(sql)).rejects.toThrow("permission denied");
-      await expect(database.owner.query(sql)).rejects.toThrow("is append-only");
+      await expect(world.owner().query(sql)).rejects.toThrow("is append-only");
     }
     const rights = await db().query(
       `SELECT grantee::regrole, privilege_type FROM pg_class, aclexplode(relacl)
@@ -123,7 +92,7 @@ describe("append-only", () => {
 
   test("nor are the triggers passed by a session that calls itself a replica", async () => {
     await record(1);
-    const replica = database.owner.transaction(async (tx) => {
+    const replica = world.owner().transaction(async (tx) => {
       await tx.query("SET LOCAL session_replication_role = replica");
       await tx.query("DELETE FROM audit_entries");
     });

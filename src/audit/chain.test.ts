@@ -1,66 +1,39 @@
-import { randomBytes, randomUUID } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { randomBytes } from "node:crypto";
+import { beforeEach, describe, expect, test } from "@jest/globals";
+import { auditWorld } from "../../test/support/audit-world.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import { createKeyring, type Keyring, silentLogger } from "../platform/index.ts";
 import {
-  type AuditSealer,
   exportChain,
   INSTALLATION,
   listEntries,
-  type NewAuditEntry,
   recordAudit,
   startAuditSealer,
   verifyChain,
   verifyChains,
 } from "./index.ts";
 
-const newKey = (version: number) => ({ version, key: randomBytes(32) });
-const FIRST_KEY = newKey(1);
-const keyring = createKeyring([FIRST_KEY]);
+const world = auditWorld();
+const { keyring, db, entry, record, verdict } = world;
 
-let database: TestDatabase;
-let sealer: AuditSealer;
 let workspaceId = "";
-const db = () => database.db;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  sealer = startAuditSealer({ db: db(), keyring, log: silentLogger, tickMs: 0 });
-});
-afterAll(async () => {
-  await sealer.stop();
-  await database.drop();
-});
 beforeEach(() => {
-  workspaceId = randomUUID();
+  workspaceId = world.newWorkspace();
 });
-
-const entry = (n: number): NewAuditEntry => ({
-  workspaceId,
-  action: "message.submitted",
-  subjectId: `message-${n}`,
-  details: { connectorId: `connector-${n}` },
-});
-
-async function record(...numbers: number[]): Promise<void> {
-  for (const n of numbers) await recordAudit(db(), entry(n));
-}
-
-const verdict = () => verifyChain(db(), keyring, workspaceId);
 
 /** As somebody would who may do anything to the tables, but has no key. */
 async function tamper(sql: string, params: unknown[] = [workspaceId]): Promise<void> {
   const table = /audit_\w+/.exec(sql)?.[0];
-  await database.owner.query(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
+  await world.owner().query(`ALTER TABLE ${table} DISABLE TRIGGER USER`);
   try {
-    await database.owner.query(sql, params);
+    await world.owner().query(sql, params);
   } finally {
-    await database.owner
+    await world
+      .owner()
       .query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER audit_is_append_only`)
       .catch(() => {});
     if (table === "audit_entries") {
-      await database.owner.query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER audit_entry_waits`);
+      await world.owner().query(`ALTER TABLE ${table} ENABLE ALWAYS TRIGGER audit_entry_waits`);
     }
   }
 }
@@ -69,7 +42,7 @@ describe("the chain", () => {
   test("numbers what is there without a gap, each with the hash of the one before", async () => {
     await record(1, 2, 3);
     expect(await verdict()).toMatchObject({ verified: 0, waiting: 3, fault: null });
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     const listed = await listEntries(db(), { workspaceId }, { limit: 10 });
     expect(listed.map(({ number }) => number)).toEqual([3, 2, 1]);
     expect(listed[0]?.previous).toBe(listed[1]?.hash);
@@ -90,11 +63,11 @@ describe("the chain", () => {
       (await client.query(sql, [...params])).rows as Row[];
     await recordAudit({ query }, entry(1));
     await record(2);
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     await client.query("COMMIT");
     await client.end();
     await record(3);
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     const listed = await listEntries(db(), { workspaceId }, { limit: 10 });
     const byNumber = [...listed].sort((a, b) => (a.number ?? 0) - (b.number ?? 0));
     expect(byNumber.map(({ subjectId }) => subjectId)).toEqual([
@@ -108,7 +81,7 @@ describe("the chain", () => {
   test("two sealers at once, over several batches: each entry once, one chain", async () => {
     const numbers = Array.from({ length: 1_200 }, (_, n) => n);
     await record(0);
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     await recordAudit(db(), ...numbers.map(entry));
     const faults: unknown[] = [];
     const log = { ...silentLogger, error: (fields: object) => void faults.push(fields) };
@@ -132,13 +105,15 @@ describe("the chain", () => {
 
   test("a sealer that is cut off leaves all waiting, and the next one seals it", async () => {
     await record(1, 2);
-    await database.owner.query(
-      `ALTER TABLE audit_heads ADD CONSTRAINT cut CHECK (head_sealed IS NULL OR workspace_id <> '${workspaceId}')`,
-    );
-    expect(await sealer.runOnce()).toBe(0);
+    await world
+      .owner()
+      .query(
+        `ALTER TABLE audit_heads ADD CONSTRAINT cut CHECK (head_sealed IS NULL OR workspace_id <> '${workspaceId}')`,
+      );
+    expect(await world.sealer().runOnce()).toBe(0);
     expect(await verdict()).toMatchObject({ verified: 0, waiting: 2, fault: null });
-    await database.owner.query("ALTER TABLE audit_heads DROP CONSTRAINT cut");
-    expect(await sealer.runOnce()).toBe(2);
+    await world.owner().query("ALTER TABLE audit_heads DROP CONSTRAINT cut");
+    expect(await world.sealer().runOnce()).toBe(2);
     expect(await verdict()).toMatchObject({ verified: 2, waiting: 0, fault: null });
   });
 });
@@ -146,7 +121,7 @@ describe("the chain", () => {
 describe("tampering is found, and where", () => {
   beforeEach(async () => {
     await record(1, 2, 3, 4);
-    await sealer.runOnce();
+    await world.sealer().runOnce();
   });
 
   const thirdIs = "(SELECT entry_id FROM audit_seals s WHERE s.workspace_id = $1 AND s.number = 3)";
@@ -211,7 +186,7 @@ describe("tampering is found, and where", () => {
     const what = "entries 3 to 4 are missing at the end of the chain";
     expect((await verdict()).fault?.what).toBe(what);
     await record(5);
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     expect((await verdict()).fault?.what).toBe("entry 3 is missing from the chain");
   });
 
@@ -223,10 +198,10 @@ describe("tampering is found, and where", () => {
     );
     expect((await verdict()).fault?.what).toMatch(/^the head: .*does not open/);
     await record(5);
-    expect(await sealer.runOnce()).toBe(0);
+    expect(await world.sealer().runOnce()).toBe(0);
     await db().query("DELETE FROM audit_heads WHERE workspace_id = $1", [workspaceId]);
     expect((await verdict()).fault?.what).toBe("entry 1 is beyond the chain's head");
-    expect(await sealer.runOnce()).toBe(0);
+    expect(await world.sealer().runOnce()).toBe(0);
     await db().query("DELETE FROM audit_unsealed WHERE workspace_id = $1", [workspaceId]);
   });
 
@@ -246,7 +221,7 @@ describe("tampering is found, and where", () => {
       [workspaceId],
     );
     await record(5);
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     const later = (await verdict()).head ?? undefined;
     await tamper("DELETE FROM audit_entries WHERE workspace_id = $1 AND subject_id = 'message-5'");
     await tamper("DELETE FROM audit_seals WHERE workspace_id = $1 AND number = 5");
@@ -270,7 +245,7 @@ describe("tampering is found, and where", () => {
     await tamper(
       "DELETE FROM audit_entries WHERE workspace_id = $1 AND subject_id IN ('message-5', 'message-6')",
     );
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     expect((await verdict()).fault?.what).toMatch(/was deleted before it was sealed$/);
     await db().query("DELETE FROM audit_unsealed WHERE workspace_id = $1", [workspaceId]);
   });
@@ -281,7 +256,7 @@ describe("tampering is found, and where", () => {
       action: "workspace.created",
       subjectId: workspaceId,
     });
-    await sealer.runOnce();
+    await world.sealer().runOnce();
     for (const table of ["audit_entries", "audit_seals"]) {
       await tamper(`DELETE FROM ${table} WHERE workspace_id = $1`);
     }
@@ -298,9 +273,9 @@ describe("tampering is found, and where", () => {
 
 test("keys change: a chain in use goes over to the newest; without its key it waits, untouched", async () => {
   await record(1);
-  await sealer.runOnce();
-  const secondKey = newKey(2);
-  const both = createKeyring([secondKey, FIRST_KEY]);
+  await world.sealer().runOnce();
+  const secondKey = { version: 2, key: randomBytes(32) };
+  const both = createKeyring([secondKey, world.firstKey]);
   const only = createKeyring([secondKey]);
   const sealWith = async (keys: Keyring) => {
     const one = startAuditSealer({ db: db(), keyring: keys, log: silentLogger, tickMs: 0 });
@@ -318,7 +293,7 @@ test("keys change: a chain in use goes over to the newest; without its key it wa
 
 test("an export holds all of it, and speaks of where the chain ends", async () => {
   await record(1, 2, 3);
-  await sealer.runOnce();
+  await world.sealer().runOnce();
   const lines: Array<Record<string, unknown>> = [];
   for await (const line of exportChain(db(), keyring, { workspaceId }))
     lines.push(JSON.parse(line));

@@ -1,11 +1,11 @@
 import {
+  createTurns,
   type Database,
   fewRows,
   isUnavailable,
   type Keyring,
   type Logger,
   type Transaction,
-  takeTurn,
 } from "../platform/index.ts";
 import { EMPTY_CHAIN, type Head, headAt, type SealedEntry, seal } from "./chain.ts";
 import { ENTRY_COLUMNS, type EntryRow, entryOf } from "./entry-row.ts";
@@ -82,12 +82,11 @@ export interface AuditSealer {
   stop(): Promise<void>;
 }
 
-/** Runs in every web process; each second one of them seals, whichever comes first. */
+/** Begins at once, in turns with the other web processes. */
 export function startAuditSealer(options: AuditSealerOptions): AuditSealer {
   const { db, keyring, log, tickMs = EVERY_MS } = options;
   const toldMs = new Map<string, number>();
   let stopping = false;
-  let running: Promise<unknown> | undefined;
 
   /** Rounds over all chains, a batch each, so that one with much waiting keeps none from its seals. */
   async function turn(): Promise<number> {
@@ -131,28 +130,23 @@ export function startAuditSealer(options: AuditSealerOptions): AuditSealer {
     }
   }
 
-  const tick = async () => {
-    if (await takeTurn(db, "audit seals", 0.9 * tickMs)) await turn();
-  };
-  const onTick = () => {
-    running ??= tick()
-      .catch((error) => {
-        const level = isUnavailable(error) ? "debug" : "warn";
-        log[level]({ err: error }, "audit entries are not sealed now");
-      })
-      .finally(() => {
-        running = undefined;
-      });
-  };
-  const timer = tickMs > 0 ? setInterval(onTick, tickMs) : undefined;
-  timer?.unref();
+  const turns = createTurns({
+    db,
+    name: "audit seals",
+    everyMs: tickMs,
+    work: turn,
+    failed: (error) => {
+      const level = isUnavailable(error) ? "debug" : "warn";
+      log[level]({ err: error }, "audit entries are not sealed now");
+    },
+  });
+  if (tickMs > 0) turns.start();
 
   return {
     runOnce: turn,
-    stop: async () => {
+    stop: () => {
       stopping = true;
-      clearInterval(timer);
-      await running;
+      return turns.stop();
     },
   };
 }

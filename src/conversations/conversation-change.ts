@@ -1,13 +1,12 @@
 import { type Actor, recordAudit } from "../audit/index.ts";
 import type { Transaction } from "../platform/index.ts";
-import { type ConversationView, findConversation } from "./conversation-view.ts";
-import { isBigint } from "./paging.ts";
 import {
-  afterChange,
-  type ConversationStatus,
-  type QueueChange,
-  type QueueState,
-} from "./queue-status.ts";
+  type ConversationRow,
+  type ConversationView,
+  findConversation,
+} from "./conversation-view.ts";
+import { isBigint } from "./paging.ts";
+import { afterChange, type QueueChange, type QueueState } from "./queue-status.ts";
 
 /** Somebody else changed the conversation since the version that a change was based on. */
 export class ChangedMeanwhile extends Error {
@@ -19,17 +18,18 @@ export class ChangedMeanwhile extends Error {
   }
 }
 
-interface StateRow {
-  status: ConversationStatus;
-  assignee: string;
-  snoozed_until: Date | null;
-  waiting_since: Date | null;
-  opened_at: Date | null;
-  first_responded_at: Date | null;
-  resolved_at: Date | null;
-  reopens: number;
-  version: number;
-}
+type StateRow = Pick<
+  ConversationRow,
+  | "status"
+  | "assignee"
+  | "snoozed_until"
+  | "waiting_since"
+  | "opened_at"
+  | "first_responded_at"
+  | "resolved_at"
+  | "reopens"
+  | "version"
+>;
 
 const HOLD = `/* conversations.hold-state */
 SELECT status, assignee, snoozed_until, waiting_since, opened_at, first_responded_at, resolved_at,

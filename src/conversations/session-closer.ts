@@ -1,10 +1,10 @@
 import {
+  createTurns,
   type Database,
   fewRows,
   isUnavailable,
   type Logger,
   type Transaction,
-  takeTurn,
 } from "../platform/index.ts";
 import { onClock, type SessionEnd, timeoutOf } from "./session-rule.ts";
 
@@ -135,12 +135,9 @@ async function lookAt(tx: Transaction, sql: string, limit: number): Promise<Batc
   return { looked: ended.length + later.length, ended: ended.length };
 }
 
-/** Runs in every process; each time one of them does the work, whichever comes first. */
 export function createSessionCloser(options: SessionCloserOptions): SessionCloser {
   const { db, log, everyMs = 20_000, batch = 500 } = options;
   let stopping = false;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
 
   async function runOnce(): Promise<number> {
     let total = 0;
@@ -155,30 +152,26 @@ export function createSessionCloser(options: SessionCloserOptions): SessionClose
     return total;
   }
 
+  const turns = createTurns({
+    db,
+    name: "sessions",
+    everyMs,
+    work: async () => {
+      const ended = await runOnce();
+      if (ended > 0) log.debug({ ended }, "sessions ended");
+    },
+    // They end as of the same moment when the next run finds them, or the next message.
+    failed: (error) => {
+      const message = isUnavailable(error) ? "sessions: database away" : "sessions not ended";
+      log.warn({ err: error }, message);
+    },
+  });
   return {
     runOnce,
-    start: () => {
-      timer ??= setInterval(() => {
-        running ??= takeTurn(db, "sessions", 0.9 * everyMs)
-          .then((isTurn) => (isTurn ? runOnce() : 0))
-          .then((ended) => {
-            if (ended > 0) log.debug({ ended }, "sessions ended");
-          })
-          // They end as of the same moment when the next run finds them, or the next message.
-          .catch((error) => {
-            const message = isUnavailable(error) ? "sessions: database away" : "sessions not ended";
-            log.warn({ err: error }, message);
-          })
-          .finally(() => {
-            running = undefined;
-          });
-      }, everyMs);
-      timer.unref();
-    },
-    stop: async () => {
+    start: turns.start,
+    stop: () => {
       stopping = true;
-      clearInterval(timer);
-      await running;
+      return turns.stop();
     },
   };
 }

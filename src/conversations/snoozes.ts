@@ -1,4 +1,4 @@
-import { type Database, isUnavailable, type Logger, takeTurn } from "../platform/index.ts";
+import { createTurns, type Database, isUnavailable, type Logger } from "../platform/index.ts";
 
 /** Conversations opened in one transaction. */
 const BATCH = 500;
@@ -38,14 +38,11 @@ export interface SnoozeKeeperOptions {
   everyMs?: number;
 }
 
-/** Runs in every process; each time one of them does the work, whichever comes first. */
 export function createSnoozeKeeper({
   db,
   log,
   everyMs = 2_000,
 }: SnoozeKeeperOptions): SnoozeKeeper {
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> | undefined;
   let stopping = false;
 
   const runOnce = async (): Promise<number> => {
@@ -57,26 +54,22 @@ export function createSnoozeKeeper({
     }
     return opened;
   };
+  const turns = createTurns({
+    db,
+    name: "snoozes",
+    everyMs,
+    work: runOnce,
+    failed: (error) => {
+      const level = isUnavailable(error) ? "debug" : "warn";
+      log[level]({ err: error }, "snoozed conversations are not opened now");
+    },
+  });
   return {
     runOnce,
-    start: () => {
-      timer ??= setInterval(() => {
-        running ??= takeTurn(db, "snoozes", 0.9 * everyMs)
-          .then((isTurn) => (isTurn ? runOnce() : 0))
-          .catch((error) => {
-            const level = isUnavailable(error) ? "debug" : "warn";
-            log[level]({ err: error }, "snoozed conversations are not opened now");
-          })
-          .finally(() => {
-            running = undefined;
-          });
-      }, everyMs);
-      timer.unref();
-    },
-    stop: async () => {
+    start: turns.start,
+    stop: () => {
       stopping = true;
-      clearInterval(timer);
-      await running;
+      return turns.stop();
     },
   };
 }

@@ -1,4 +1,4 @@
-import { type Database, type Logger, takeTurn } from "../platform/index.ts";
+import { createTurns, type Database, type Logger } from "../platform/index.ts";
 import { fileJobs, filingBehind } from "./filing.ts";
 import { foldCounts, tickClock } from "./job-counts.ts";
 
@@ -28,15 +28,12 @@ export interface LedgerKeeperOptions {
   everyMs?: number;
 }
 
-/** Runs in every process; each time one of them does the work, whichever comes first. */
 export function createLedgerKeeper({
   db,
   log,
   everyMs = 2_000,
 }: LedgerKeeperOptions): LedgerKeeper {
   const stopping = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> | undefined;
   const runOnce = async () => {
     const limit = Math.max(MIN_FILED, SHARE_A_RUN * (await filingBehind(db)));
     await fileJobs(db, { limit, signal: stopping.signal });
@@ -44,23 +41,20 @@ export function createLedgerKeeper({
     await tickClock(db);
     await db.query(DROP_RATES);
   };
+  const turns = createTurns({
+    db,
+    name: "ledger",
+    everyMs,
+    work: runOnce,
+    // Nothing is lost meanwhile: what is not filed is looked at, and the sums stay true.
+    failed: (error) => log.warn({ err: error }, "the ledger could not be brought up to date"),
+  });
   return {
     runOnce,
-    start: () => {
-      timer ??= setInterval(() => {
-        running ??= takeTurn(db, "ledger", 0.9 * everyMs)
-          .then((isTurn) => (isTurn ? runOnce() : undefined))
-          // Nothing is lost meanwhile: what is not filed is looked at, and the sums stay true.
-          .catch((error) => log.warn({ err: error }, "the ledger could not be brought up to date"))
-          .finally(() => {
-            running = undefined;
-          });
-      }, everyMs);
-    },
-    stop: async () => {
+    start: turns.start,
+    stop: () => {
       stopping.abort();
-      clearInterval(timer);
-      await running;
+      return turns.stop();
     },
   };
 }

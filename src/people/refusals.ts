@@ -1,4 +1,4 @@
-import type { RetentionRule, Transaction } from "../platform/index.ts";
+import { dropBySql, type RetentionRule, type Transaction } from "../platform/index.ts";
 
 /** What is remembered of an account or a chat that was refused; nothing of what it said. */
 export interface Refusal {
@@ -66,8 +66,5 @@ RETURNING 1`;
 /** A week after the last refusal: Telegram lets people edit for two days, and tells nobody after. */
 export const dropRefusals: RetentionRule = {
   name: "refusals of access",
-  dropBatch: async (tx, limit) => {
-    const rows = (await tx.query(DROP_OLD, [limit])).length;
-    return { rows, place: rows === limit ? "more" : null };
-  },
+  dropBatch: (tx, limit) => dropBySql(tx, DROP_OLD, limit),
 };

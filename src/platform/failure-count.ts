@@ -8,7 +8,7 @@ import {
 import type { Database } from "./database.ts";
 import type { Logger } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import type { RetentionRule } from "./retention.ts";
+import { dropBySql, type RetentionRule } from "./retention.ts";
 
 /**
  * Counts of failures that all processes share, in Redis or in Postgres: so many a key in a window
@@ -165,8 +165,5 @@ RETURNING 1`;
 /** Lets go of counts whose window has ended. Their times are of the processes' clocks, not Postgres's. */
 export const failureCountRetention: RetentionRule = {
   name: "failure counts",
-  dropBatch: async (tx, limit) => {
-    const rows = (await tx.query(DROP_ENDED, [limit, Date.now() - CLOCKS_APART_MS])).length;
-    return { rows, place: rows === limit ? "more" : null };
-  },
+  dropBatch: (tx, limit) => dropBySql(tx, DROP_ENDED, limit, Date.now() - CLOCKS_APART_MS),
 };

@@ -30,6 +30,20 @@ export interface Dropped {
   place: string | null;
 }
 
+/**
+ * A batch of a rule that one statement applies, which returns the rows it dropped, `limit` at most:
+ * fewer are the last. `params` follow the limit, which is `$1`.
+ */
+export async function dropBySql(
+  tx: Transaction,
+  sql: string,
+  limit: number,
+  ...params: unknown[]
+): Promise<Dropped> {
+  const rows = (await tx.query(sql, [limit, ...params])).length;
+  return { rows, place: rows === limit ? "more" : null };
+}
+
 export interface RetentionOptions {
   db: Database;
   log: Logger;

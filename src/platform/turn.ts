@@ -17,3 +17,54 @@ RETURNING 1 AS yes`;
 export async function takeTurn(on: Queryable, name: string, everyMs: number): Promise<boolean> {
   return (await on.query(TAKE_TURN, [name, everyMs])).length > 0;
 }
+
+export interface TurnsOptions {
+  db: Queryable;
+  /** Of the work, in the whole installation. */
+  name: string;
+  everyMs: number;
+  work(): Promise<unknown>;
+  /** Told what `work`, or asking for the turn, threw. The next turn comes all the same. */
+  failed(error: unknown): void;
+}
+
+/** What one process at a time does now and then. */
+export interface Turns {
+  start(): void;
+  /** No more turns; resolves once the one under way has ended. */
+  stop(): Promise<void>;
+}
+
+/** Of an interval: timers are not exact, and whoever asks a little early must not wait for another. */
+const SHARE = 0.9;
+
+/**
+ * Runs in every process; each time one of them does the work, whichever comes first. In a process the
+ * next turn waits for the one under way. Keeps no process alive.
+ */
+export function createTurns({ db, name, everyMs, work, failed }: TurnsOptions): Turns {
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+
+  async function turn(): Promise<void> {
+    try {
+      if (await takeTurn(db, name, SHARE * everyMs)) await work();
+    } catch (error) {
+      failed(error);
+    }
+  }
+  return {
+    start: () => {
+      timer ??= setInterval(() => {
+        running ??= turn().finally(() => {
+          running = undefined;
+        });
+      }, everyMs);
+      timer.unref();
+    },
+    stop: async () => {
+      clearInterval(timer);
+      await running;
+    },
+  };
+}
