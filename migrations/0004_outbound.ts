@@ -14,13 +14,34 @@ export const migration: Migration = {
         thread_id            bigint,
         kind                 text        NOT NULL CHECK (kind IN ('message', 'callback-answer')),
         callback_query_id    text        CHECK ((callback_query_id IS NOT NULL) = (kind = 'callback-answer')),
+        -- The text, or a caption. Where something other than a text is sent, content says what.
         text                 text        NOT NULL,
         format               text        NOT NULL CHECK (format IN ('plain', 'html', 'markdown')),
+        content              jsonb,
         buttons              jsonb,
         reply_to             bigint,
         on_unknown           text        NOT NULL CHECK (on_unknown IN ('resend', 'hold')),
+        -- Awaiting approval it has no job, and holds nobody up.
         state                text        NOT NULL DEFAULT 'queued' CHECK (
-          state IN ('queued', 'sending', 'sent', 'unknown', 'failed', 'cancelled')),
+          state IN ('awaiting_approval', 'queued', 'sending', 'sent', 'unknown', 'failed', 'rejected', 'cancelled')),
+        -- As its job's: 0 goes first.
+        priority             smallint    NOT NULL DEFAULT 5 CHECK (priority BETWEEN 0 AND 9),
+        send_at              timestamptz,
+        -- Not sent any more from this time on.
+        expires_at           timestamptz,
+        silent               boolean     NOT NULL DEFAULT false,
+        -- Not to be forwarded or saved.
+        protected            boolean     NOT NULL DEFAULT false,
+        link_preview         boolean     NOT NULL DEFAULT true,
+        -- Deleted again so many seconds after it was sent.
+        delete_after_s       integer     CHECK (delete_after_s > 0),
+        -- May be paid for, where its workspace allows that.
+        may_be_paid          boolean     NOT NULL DEFAULT false,
+        -- Who submitted it: 'key:<id>' of an API key, or 'bot'.
+        submitted_by         text,
+        broadcast_id         uuid,
+        -- Of a text in parts: how many of them are sent.
+        parts_sent           smallint    NOT NULL DEFAULT 0,
         -- Tries that were the message's own: none that a pause ended.
         attempts             integer     NOT NULL DEFAULT 0,
         telegram_message_ids bigint[]    NOT NULL DEFAULT '{}',

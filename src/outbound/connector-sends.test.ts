@@ -2,7 +2,8 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startTestSystem, type TestBot, type TestSystem } from "../../test/support/system.ts";
 import { createConnectorSends } from "./connector-sends.ts";
-import { getMessage, submitMessages } from "./messages.ts";
+import { getMessage } from "./message-view.ts";
+import { submitMessages } from "./submit.ts";
 
 let world: TestSystem;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import type { Queryable } from "../platform/index.ts";
-import type { MessageState } from "./messages.ts";
+import type { MessageState } from "./new-message.ts";
 
 /**
  * Where a message to be sent stands and where it went: ids and states. Never its text, nor what

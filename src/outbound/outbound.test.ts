@@ -8,9 +8,11 @@ import type { Jobs } from "../jobs/index.ts";
 import { createMetrics, silentLogger } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
 import { createOutboundHooks } from "./hooks.ts";
-import { getMessage, type NewMessage, submitMessages } from "./messages.ts";
+import { getMessage } from "./message-view.ts";
+import type { NewMessage } from "./new-message.ts";
 import { createOutboundHandler } from "./outbound-handler.ts";
 import type { PaceLimits } from "./pace.ts";
+import { submitMessages } from "./submit.ts";
 
 /** Fast enough for a test; the documented pace has tests of its own. */
 const FAST: PaceLimits = {

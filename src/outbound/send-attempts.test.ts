@@ -5,8 +5,9 @@ import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import type { ExternalHandler, Job } from "../jobs/index.ts";
 import { createMetrics, silentLogger, type Transaction } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
-import { getMessage, submitMessages } from "./messages.ts";
+import { getMessage } from "./message-view.ts";
 import { createOutboundHandler } from "./outbound-handler.ts";
+import { submitMessages } from "./submit.ts";
 
 let fixture: JobsFixture;
 let sandbox: Sandbox;

@@ -16,7 +16,7 @@ import {
   systemClock,
   type Transaction,
 } from "../platform/index.ts";
-import type { MessageState } from "./messages.ts";
+import type { MessageState } from "./new-message.ts";
 import { MESSAGE_COLUMNS, type MessageRow, messageIdsOf } from "./send-call.ts";
 import type { SendResult } from "./send-result.ts";
 

@@ -1,4 +1,4 @@
-import type { Button } from "./messages.ts";
+import type { Button } from "./new-message.ts";
 
 /** A message as it is read to be sent. */
 export interface MessageRow {
@@ -16,11 +16,17 @@ export interface MessageRow {
   on_unknown: "resend" | "hold";
   /** False: not to be shown in a conversation. */
   in_conversation: boolean;
+  expires_at: Date | null;
+  silent: boolean;
+  protected: boolean;
+  link_preview: boolean;
+  may_be_paid: boolean;
 }
 
 /** Of `outbound_messages m`. */
 export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
-  m.buttons, m.reply_to, m.on_unknown, m.business_connection_id, m.automatic, m.in_conversation`;
+  m.buttons, m.reply_to, m.on_unknown, m.business_connection_id, m.automatic, m.in_conversation,
+  m.expires_at, m.silent, m.protected, m.link_preview, m.may_be_paid`;
 
 const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
 
@@ -38,6 +44,9 @@ export function callOf(message: MessageRow): { method: string; payload: Record<s
     payload: {
       chat_id: /^-?[0-9]+$/.test(message.chat_id) ? Number(message.chat_id) : message.chat_id,
       text: message.text,
+      ...(message.silent ? { disable_notification: true } : {}),
+      ...(message.protected ? { protect_content: true } : {}),
+      ...(message.link_preview ? {} : { link_preview_options: { is_disabled: true } }),
       ...(parseMode ? { parse_mode: parseMode } : {}),
       ...(message.thread_id ? { message_thread_id: Number(message.thread_id) } : {}),
       ...(message.business_connection_id

@@ -3,7 +3,9 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import type { Reply } from "../conversations/index.ts";
 import { insertJobs, type NewJob } from "../jobs/index.ts";
-import { createReplySink, type NewMessage, submitMessages } from "./messages.ts";
+import type { NewMessage } from "./new-message.ts";
+import { createReplySink } from "./reply-sink.ts";
+import { submitMessages } from "./submit.ts";
 
 let database: TestDatabase;
 const ids = { workspaceId: randomUUID(), connectorId: randomUUID() };

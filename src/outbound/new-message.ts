@@ -1,0 +1,69 @@
+import type { JobId } from "../jobs/index.ts";
+
+export const PRIORITIES = ["critical", "high", "medium", "low"] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+/** As jobs have them: 0 goes first. */
+export const PRIORITY_NUMBERS: Record<Priority, number> = {
+  critical: 0,
+  high: 2,
+  medium: 5,
+  low: 8,
+};
+
+export interface Button {
+  text: string;
+  /** Comes back when it is pressed: 1–64 bytes, forgeable. */
+  data?: string;
+  url?: string;
+}
+
+/** A message to be sent. Ids of Telegram are decimal strings; `chatId` may be a public `@name`. */
+export interface NewMessage {
+  workspaceId: string;
+  connectorId: string;
+  chatId: string;
+  threadId?: string | null;
+  /** A business account's connection to the bot, which then writes in the account's name. */
+  businessConnectionId?: string | null;
+  /** Nobody wrote it: to whoever asked something it is no answer. */
+  isAutomatic?: boolean;
+  text: string;
+  format?: "plain" | "html" | "markdown";
+  priority?: Priority;
+  buttons?: Button[][];
+  replyTo?: string;
+  sendAt?: Date;
+  /** Not sent any more from this time on: a stale alert is worse than none. */
+  expiresAt?: Date;
+  /** Arrives without a sound. */
+  isSilent?: boolean;
+  /** Telegram lets nobody forward or save it. */
+  isProtected?: boolean;
+  /** Default: true, as Telegram does. */
+  hasLinkPreview?: boolean;
+  /** Deleted again so many seconds after it was sent. */
+  deleteAfterS?: number;
+  /** May go out as a paid broadcast, where its workspace allows that. */
+  mayBePaid?: boolean;
+  /** What to do when nobody knows whether it was sent. Default: resend for critical and high, hold otherwise. */
+  onUnknown?: "resend" | "hold";
+  /** Who submits it: `key:<id>` of an API key, or `bot`. */
+  submittedBy?: string;
+  broadcastId?: string;
+  causeId?: JobId;
+  /** Not shown in a conversation: it is said to somebody of whom nothing is stored. */
+  isAside?: boolean;
+  /** An answer to a pressed button instead of a message. */
+  callbackQueryId?: string;
+}
+
+export type MessageState =
+  | "awaiting_approval"
+  | "queued"
+  | "sending"
+  | "sent"
+  | "unknown"
+  | "failed"
+  | "rejected"
+  | "cancelled";

@@ -1,0 +1,31 @@
+import type { Reply, ReplySink } from "../conversations/index.ts";
+import type { NewMessage } from "./new-message.ts";
+import { type JobSink, submitMessages } from "./submit.ts";
+
+/**
+ * Puts ingest's replies on the queue. They are urgent, because a person waits, but for courtesies:
+ * thousands of those, after an hour's outage, would keep a command waiting for its answer.
+ */
+export function createReplySink({ jobs }: { jobs: JobSink }): ReplySink {
+  return async (tx, replies) => {
+    await submitMessages(tx, jobs, replies.map(messageOfReply));
+  };
+}
+
+function messageOfReply(reply: Reply): NewMessage {
+  const { workspaceId, connectorId, chatId, causeId, text } = reply;
+  const where = { workspaceId, connectorId, chatId, causeId };
+  const common = { ...where, text, priority: "high" as const, isAutomatic: true };
+  if (reply.kind === "callback-answer") {
+    return { ...common, callbackQueryId: reply.callbackQueryId };
+  }
+  return {
+    ...common,
+    ...(reply.isCourtesy ? { priority: "medium" as const } : {}),
+    isAside: reply.isAside,
+    threadId: reply.threadId,
+    format: reply.format,
+    buttons: reply.buttons,
+    replyTo: reply.replyToMessageId,
+  };
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from "node:crypto";
+import type { Enqueued, NewJob } from "../jobs/index.ts";
+import type { Transaction } from "../platform/index.ts";
+import { type NewMessage, PRIORITY_NUMBERS, type Priority } from "./new-message.ts";
+
+export interface JobSink {
+  enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
+}
+
+/** Columns of a new message: name, type, and where the value comes from. */
+const COLUMNS: [string, string, (message: NewMessage) => unknown][] = [
+  ["workspace_id", "uuid", (message) => message.workspaceId],
+  ["connector_id", "uuid", (message) => message.connectorId],
+  ["chat_id", "text", (message) => message.chatId],
+  ["thread_id", "bigint", (message) => message.threadId ?? null],
+  ["kind", "text", (message) => (message.callbackQueryId ? "callback-answer" : "message")],
+  ["callback_query_id", "text", (message) => message.callbackQueryId ?? null],
+  ["text", "text", (message) => message.text],
+  ["format", "text", (message) => message.format ?? "plain"],
+  ["buttons", "jsonb", (message) => (message.buttons ? JSON.stringify(message.buttons) : null)],
+  ["reply_to", "bigint", (message) => message.replyTo ?? null],
+  ["on_unknown", "text", (message) => message.onUnknown ?? defaultOnUnknown(message.priority)],
+  ["cause_id", "bigint", (message) => message.causeId ?? null],
+  ["business_connection_id", "text", (message) => message.businessConnectionId ?? null],
+  ["automatic", "boolean", (message) => message.isAutomatic ?? false],
+  ["in_conversation", "boolean", (message) => message.isAside !== true],
+  ["priority", "smallint", priorityOf],
+  ["send_at", "timestamptz", (message) => message.sendAt ?? null],
+  ["expires_at", "timestamptz", (message) => message.expiresAt ?? null],
+  ["silent", "boolean", (message) => message.isSilent ?? false],
+  ["protected", "boolean", (message) => message.isProtected ?? false],
+  ["link_preview", "boolean", (message) => message.hasLinkPreview ?? true],
+  ["delete_after_s", "integer", (message) => message.deleteAfterS ?? null],
+  ["may_be_paid", "boolean", (message) => message.mayBePaid ?? false],
+  ["submitted_by", "text", (message) => message.submittedBy ?? null],
+  ["broadcast_id", "uuid", (message) => message.broadcastId ?? null],
+];
+
+const INSERT = `/* outbound.insert */
+INSERT INTO outbound_messages (id, state, ${COLUMNS.map(([name]) => name).join(", ")})
+SELECT m.id, $2, ${COLUMNS.map(([name]) => `m.${name}`).join(", ")}
+FROM unnest($1::uuid[], ${COLUMNS.map(([, type], n) => `$${n + 3}::${type}[]`).join(", ")})
+  AS m(id, ${COLUMNS.map(([name]) => name).join(", ")})`;
+
+/** Writes messages, set-based, that no job sends yet; answers their ids in order. */
+export async function insertMessages(
+  tx: Transaction,
+  messages: readonly NewMessage[],
+  state: "queued" | "awaiting_approval",
+): Promise<string[]> {
+  const ids = messages.map(() => randomUUID());
+  const values = COLUMNS.map(([, , read]) => messages.map(read));
+  await tx.query(INSERT, [ids, state, ...values]);
+  return ids;
+}
+
+/** What of a message its job is made of. */
+export type Sendable = Pick<
+  NewMessage,
+  "workspaceId" | "connectorId" | "chatId" | "callbackQueryId" | "priority" | "sendAt" | "causeId"
+> & { id: string };
+
+/**
+ * Enqueues the sending of messages that stand as queued, in the caller's transaction. Lanes of bots
+ * are hot: call it last in a transaction.
+ */
+export async function enqueueSends(
+  tx: Transaction,
+  jobs: JobSink,
+  messages: readonly Sendable[],
+): Promise<void> {
+  await jobs.enqueueIn(
+    tx,
+    messages.map((message) => ({
+      queue: "outbound",
+      lane: message.connectorId,
+      workspaceId: message.workspaceId,
+      kind: message.callbackQueryId ? "callback-answer" : "message",
+      // An answer to a button waits for nobody: a key of its own.
+      orderingKey: message.callbackQueryId ? `callback/${message.id}` : message.chatId,
+      priority: priorityOf(message),
+      urgent: priorityOf(message) <= PRIORITY_NUMBERS.high,
+      payload: { messageId: message.id },
+      runAt: message.sendAt,
+      causeId: message.causeId,
+    })),
+  );
+}
+
+/**
+ * Writes messages and their jobs in the caller's transaction, set-based; answers their ids in
+ * order. Lanes of bots are hot: call it last in a transaction. The text stays in its own table;
+ * the job carries the id only.
+ */
+export async function submitMessages(
+  tx: Transaction,
+  jobs: JobSink,
+  messages: readonly NewMessage[],
+): Promise<{ id: string; state: "queued" }[]> {
+  if (messages.length === 0) return [];
+  const ids = await insertMessages(tx, messages, "queued");
+  const sends = messages.map((message, n) => ({ ...message, id: ids[n] ?? "" }));
+  await enqueueSends(tx, jobs, sends);
+  return ids.map((id) => ({ id, state: "queued" }));
+}
+
+function priorityOf(message: Pick<NewMessage, "callbackQueryId" | "priority">): number {
+  return message.callbackQueryId ? 0 : PRIORITY_NUMBERS[message.priority ?? "medium"];
+}
+
+function defaultOnUnknown(priority: Priority | undefined): "resend" | "hold" {
+  return priority === "critical" || priority === "high" ? "resend" : "hold";
+}
