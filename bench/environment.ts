@@ -37,8 +37,11 @@ export interface Environment {
   start(command: "web" | "ingest" | "outbound", nodeArgs?: string[]): Promise<ChildProcess>;
   /** Starts another script of this folder; resolves with its first line of stdout. */
   script(name: string, args: string[], env?: Record<string, string>): Promise<Script>;
-  /** Bots of the workspace that is there, or of a new one. */
-  addBots(count: number, workspace?: "new"): Promise<BenchBot[]>;
+  /**
+   * Bots of the workspace that is there, or of a new one; with the token of an account, where a
+   * Telegram looks at it.
+   */
+  addBots(count: number, workspace?: "new", account?: { token: string }): Promise<BenchBot[]>;
   close(): Promise<void>;
 }
 
@@ -128,21 +131,22 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
       await untilPrinted(child, child.stdout, /\n/);
       return { child, firstLine: output.split("\n")[0] ?? "", output: ended };
     },
-    addBots: async (count, workspace) => {
+    addBots: async (count, workspace, account) => {
       const workspaceId = workspace === "new" ? await addWorkspace() : firstWorkspaceId;
       const bots: BenchBot[] = [];
       for (let n = 0; n < count; n++) {
         const connectorId = randomUUID();
         const webhookKey = randomUUID();
         const secret = randomUUID();
-        const botId = 1_000_000 + Math.floor(Math.random() * 1e12);
+        const token = account?.token ?? `${randomBotId()}:${"b".repeat(35)}`;
+        const botId = Number(token.split(":")[0]);
         const place = {
           workspaceId,
           table: "connectors",
           column: "token_sealed",
           row: connectorId,
         };
-        const token = keyring.seal(`${botId}:${"b".repeat(35)}`, place);
+        const sealed = keyring.seal(token, place);
         await db.query(
           `INSERT INTO connectors (workspace_id, id, name, status, bot_id, username,
              can_read_all_group_messages, token_sealed, webhook_key, secret_hash, webhook_url)
@@ -151,7 +155,7 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
             workspaceId,
             connectorId,
             botId,
-            token,
+            sealed,
             webhookKey,
             sha256(secret),
             `http://127.0.0.1:${port}/webhooks/telegram/${webhookKey}`,
@@ -170,6 +174,8 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
     },
   };
 }
+
+const randomBotId = () => 1_000_000 + Math.floor(Math.random() * 1e12);
 
 async function untilPrinted(
   child: ChildProcess,

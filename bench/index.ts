@@ -9,6 +9,7 @@ import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
 import { recovery } from "./figures/recovery.ts";
 import { secondStart } from "./figures/second-start.ts";
+import { SENDING_FIGURES } from "./figures/sending/index.ts";
 import { tenants } from "./figures/tenants.ts";
 import { wrongSecrets } from "./figures/wrong-secrets.ts";
 import { LEDGER_FIGURES } from "./ledger.ts";
@@ -26,6 +27,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   tenants,
   "million-jobs": millionJobs,
   ...LEDGER_FIGURES,
+  ...SENDING_FIGURES,
   "flame-graphs": flameGraphs,
 };
 /** Writes files of the project. */
