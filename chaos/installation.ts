@@ -13,6 +13,8 @@ import { Telegram } from "./telegram.ts";
 /** A whole installation, two processes of each kind, and a Telegram of its own, in one folder. */
 export interface Installation {
   db: Database;
+  /** As the superuser, with time for statements that read everything: what a run left behind. */
+  owner: Database;
   postgres: ChaosPostgres;
   /** Undefined: BullMQ on Postgres. */
   redis: ChaosRedis | undefined;
@@ -34,6 +36,12 @@ export async function openInstallation(backend: "redis" | "postgres"): Promise<I
   await migrateAll(postgres.url);
   const redis = backend === "redis" ? startRedis(folder, await freePort()) : undefined;
   const db = openDatabase({ url: postgres.url, max: 4 });
+  const owner = openDatabase({
+    url: postgres.url,
+    max: 1,
+    as: "login",
+    statementTimeoutMs: READ_WITHIN_MS,
+  });
   const webPorts = [await freePort(), await freePort()];
   const balancer = await startBalancer(webPorts);
   const url = `http://127.0.0.1:${balancer.port}`;
@@ -65,6 +73,7 @@ export async function openInstallation(backend: "redis" | "postgres"): Promise<I
   for (const port of webPorts) await answers(`http://127.0.0.1:${port}/readyz`);
   return {
     db,
+    owner,
     postgres,
     redis,
     telegram: new Telegram(sandboxUrl),
@@ -76,7 +85,7 @@ export async function openInstallation(backend: "redis" | "postgres"): Promise<I
     close: async ({ keepFolder }) => {
       await Promise.all([...processes, sandbox].map((one) => one.end()));
       balancer.close();
-      await db.close();
+      await Promise.all([db.close(), owner.close()]);
       await redis?.stop();
       await postgres.stop();
       if (!keepFolder) await rm(folder, { recursive: true, force: true });
@@ -85,6 +94,7 @@ export async function openInstallation(backend: "redis" | "postgres"): Promise<I
 }
 
 const START_WITHIN_MS = 60_000;
+const READ_WITHIN_MS = 600_000;
 
 async function answers(url: string): Promise<void> {
   const deadline = performance.now() + START_WITHIN_MS;
