@@ -72,8 +72,5 @@ const alerting = setInterval(async () => {
   process.stdout.write(`${JSON.stringify({ alert: alert.chatId, atMs: Date.now() })}\n`);
   await queue.add("send", alert, { ...options, priority: 1 });
 }, ALERT_EVERY_MS);
-await Promise.race([
-  finished,
-  new Promise((resolve) => setTimeout(resolve, plan.seconds * 1_000)),
-]);
+await Promise.race([finished, new Promise((resolve) => setTimeout(resolve, plan.seconds * 1_000))]);
 process.exit(0);

@@ -1,4 +1,9 @@
-import { type BotAccount, type Sandbox, type SandboxLimits, startSandbox } from "../sandbox/index.ts";
+import {
+  type BotAccount,
+  type Sandbox,
+  type SandboxLimits,
+  startSandbox,
+} from "../sandbox/index.ts";
 import { createJobs } from "../src/jobs/index.ts";
 import { type NewMessage, submitMessages } from "../src/outbound/index.ts";
 import { parseRedisUrl, silentLogger } from "../src/platform/index.ts";

@@ -39,10 +39,7 @@ export class SendRecord {
   }
 
   /** What they came to between two times. */
-  sendsOf(
-    botId: number,
-    [fromMs, toMs]: [number, number] = [0, Number.POSITIVE_INFINITY],
-  ): Sends {
+  sendsOf(botId: number, [fromMs, toMs]: [number, number] = [0, Number.POSITIVE_INFINITY]): Sends {
     let heldSinceMs = Number.NEGATIVE_INFINITY;
     const sends: Sends = { sentAtMs: [], calls: 0, limited: 0, broke: 0 };
     for (const call of this.callsOf(botId)) {

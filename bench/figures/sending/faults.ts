@@ -1,6 +1,6 @@
 import type { FaultAnswer } from "../../../sandbox/index.ts";
 import type { Figure } from "../../figure.ts";
-import { inTurn, openSending } from "../../sending.ts";
+import { inTurn, openSending, type SendingBot } from "../../sending.ts";
 import { SendRecord } from "../../sends.ts";
 import { allOver, sentVerdict } from "../../sent-verdict.ts";
 import { until } from "../../until.ts";
@@ -31,7 +31,7 @@ export async function faults(): Promise<Figure> {
       const probability = SHARE / FAULTS.length;
       sandbox.fault({ method: "sendMessage", answer, probability, seed: n + 1 });
     }
-    const bots = [];
+    const bots: SendingBot[] = [];
     for (let n = 0; n < BOTS; n++) {
       const bot = await sending.addBot();
       const chats = await sending.people(bot.account, CHATS);

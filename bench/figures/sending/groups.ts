@@ -21,10 +21,10 @@ export async function groupsAndPeople(): Promise<Figure> {
   const { sandbox, environment } = sending;
   try {
     const bot = await sending.addBot();
-    await environment.db.query(
-      "UPDATE connectors SET max_send_rate = $2 WHERE id = $1",
-      [bot.connectorId, BOT_PER_SECOND],
-    );
+    await environment.db.query("UPDATE connectors SET max_send_rate = $2 WHERE id = $1", [
+      bot.connectorId,
+      BOT_PER_SECOND,
+    ]);
     const naiveAccount = sandbox.createBot({ name: "Naive", username: "naive_bot" });
     const minutes = (WARM_UP_MS + MEASURED_MS) / 60_000 + 1;
     const naiveChats = [

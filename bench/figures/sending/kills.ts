@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import type { Figure } from "../../figure.ts";
-import { inTurn, openSending } from "../../sending.ts";
+import { inTurn, openSending, type SendingBot } from "../../sending.ts";
 import { SendRecord } from "../../sends.ts";
 import { allOver, sentVerdict } from "../../sent-verdict.ts";
 import { until } from "../../until.ts";
@@ -20,7 +20,7 @@ export async function kills(): Promise<Figure> {
   const sending = await openSending();
   const { sandbox, environment } = sending;
   try {
-    const bots = [];
+    const bots: SendingBot[] = [];
     for (let n = 0; n < BOTS; n++) {
       const bot = await sending.addBot();
       const chats = await sending.people(bot.account, CHATS);
