@@ -11,12 +11,13 @@ const NOT_OF_WORDS = /[^\p{L}\p{N}\p{M}]+/gu;
 const UNSEEN = /\p{Default_Ignorable_Code_Point}/gu;
 
 /**
- * Words with one space around each. Up, then down: ß and SS come to the same, and so do both sigmas;
+ * Words with one space around each. Up, then down: ß and SS come to the same; so do both sigmas, and
  * compatibility forms (ﬁ, ｆｕｌｌ width) are what they stand for.
  */
 function wordsOf(text: string): string {
   const folded = text.normalize("NFKC").replace(UNSEEN, "").toUpperCase().toLowerCase();
-  return ` ${folded.normalize("NFKC").replace(NOT_OF_WORDS, " ").trim()} `;
+  const whole = folded.normalize("NFKC").replaceAll("ς", "σ");
+  return ` ${whole.replace(NOT_OF_WORDS, " ").trim()} `;
 }
 
 /** Whether there is anything in it to look for: a letter or a digit. */
