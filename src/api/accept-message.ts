@@ -69,7 +69,7 @@ export async function acceptMessage(
 }
 
 /** Throws `Problem` 400 for a text that the connector does not let through. */
-function checkLength(text: string, maxLength: number): void {
+export function checkLength(text: string, maxLength: number): void {
   if (text.length <= maxLength) return;
   const message = `has at most ${maxLength} characters, as its connector says`;
   const detail = "The message is longer than its connector allows.";

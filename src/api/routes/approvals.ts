@@ -9,6 +9,7 @@ import {
 } from "../../approvals/index.ts";
 import { recordAudit } from "../../audit/index.ts";
 import { Problem } from "../../platform/index.ts";
+import { checkLength } from "../accept-message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { messageShape } from "../message-body.ts";
 import {
@@ -182,7 +183,13 @@ export const approvalRoutes = [
       buttons: messageShape.buttons,
     }),
     success: { status: 200, schema: decidedSchema },
-    handler: (call) => {
+    handler: async (call) => {
+      const { db, services, principal } = call;
+      const workspaceId = workspaceOf(principal);
+      const approval = await findApproval(db, { workspaceId, ...call.params });
+      if (approval === null) throw noApproval();
+      const connector = await services.connectors.get(workspaceId, approval.connectorId);
+      if (connector !== null) checkLength(call.body.text, connector.maxMessageLength);
       const { version: seen, ...edit } = call.body;
       return decideOnce(call, { verdict: "edit", version: seen, edit });
     },
