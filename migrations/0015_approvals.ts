@@ -34,7 +34,8 @@ export const NOT_SENT = [
 const TENANT_MAY = {
   approval_rules: "SELECT, INSERT, UPDATE, DELETE",
   approval_rule_people: "SELECT, INSERT, DELETE",
-  approvals: "SELECT, INSERT, UPDATE",
+  approvals:
+    "SELECT, INSERT, UPDATE (rule_id, rule, needed, state, version, notice_id, decided_at)",
   approval_decisions: "SELECT, INSERT",
   approval_buttons: "INSERT",
 };

@@ -82,8 +82,19 @@ describe("a message that meets a rule", () => {
     expect(await say(id, second, edit("Pay later"))).toMatchObject({ state: "waiting", missing: 1 });
     expect(await state(id)).toBe("awaiting_approval");
     expect(await say(id, second)).toEqual({ refused: "again" });
-    expect(await say(id, first)).toMatchObject({ state: "approved" });
-    expect(await approvals.message(id)).toMatchObject({ state: "queued", text: "Pay later" });
+    // Back to what was approved before: that word still stands.
+    expect(await say(id, first, edit("Pay now"))).toMatchObject({ state: "waiting", missing: 1 });
+    expect(await say(id, second)).toMatchObject({ state: "approved" });
+    expect(await approvals.message(id)).toMatchObject({ state: "queued", text: "Pay now" });
+  });
+
+  test("edited so that it meets a stricter rule it waits by that one", async () => {
+    await approvals.rule(scope);
+    await approvals.rule(scope, { approvals: 2, conditions: { words: ["wire"] } });
+    const id = await submit();
+    expect(await say(id, first, edit("Wire it"))).toMatchObject({ state: "waiting", missing: 1 });
+    expect(await state(id)).toBe("awaiting_approval");
+    expect(await say(id, second)).toMatchObject({ state: "approved" });
   });
 
   test("is sent as its editor wrote it, where one is enough", async () => {

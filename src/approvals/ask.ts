@@ -19,6 +19,7 @@ interface AskedRow {
   chat_id: string;
   text: string;
   buttons: Button[][] | null;
+  entities: Array<{ offset: number; length: number; url?: string }> | null;
   has_content: boolean;
   send_at: Date | null;
   author: string | null;
@@ -26,10 +27,10 @@ interface AskedRow {
 }
 
 const READ = `/* approvals.read-asked */
-SELECT m.chat_id, m.text, m.buttons, m.content IS NOT NULL AS has_content, m.send_at,
-  (SELECT k.name FROM api_keys k WHERE k.workspace_id = m.workspace_id
-    AND k.id = CASE WHEN m.submitted_by LIKE 'key:%' THEN substr(m.submitted_by, 5)::uuid END
-  ) AS author,
+SELECT m.chat_id, m.text, m.buttons, nullif(outbound_substance(m) -> 'entities', 'null') AS entities,
+  m.content IS NOT NULL AS has_content, m.send_at,
+  (SELECT k.name FROM api_keys k
+    WHERE k.workspace_id = m.workspace_id AND 'key:' || k.id = m.submitted_by) AS author,
   (SELECT c.title FROM chats c WHERE c.workspace_id = m.workspace_id
     AND c.connector_id = m.connector_id
     AND c.chat_id = CASE WHEN m.chat_id NOT LIKE '@%' THEN m.chat_id::bigint END
@@ -82,6 +83,9 @@ export async function askInChat(tx: Transaction, request: Request): Promise<Send
     chatTitle: row.chat_title,
     text: row.text,
     buttons: row.buttons,
+    links: (row.entities ?? []).flatMap(({ offset, length, url }) =>
+      url === undefined ? [] : [{ label: row.text.slice(offset, offset + length), url }],
+    ),
     hasContent: row.has_content,
     sendAt: row.send_at,
     expiresAt,

@@ -10,8 +10,10 @@ import {
 } from "../outbound/index.ts";
 import type { Transaction } from "../platform/index.ts";
 import { askInChat, type FollowUp, followUp, nameOf } from "./ask.ts";
+import { findRuleFor } from "./find-rule.ts";
 import { afterWord, type Given, missing, type Refused, refusalOf } from "./judge.ts";
 import { decidedBy } from "./notice.ts";
+import { snapshotOf } from "./rule-for.ts";
 import { type Held, holdApprovals, keyOf, type MessageId } from "./standing.ts";
 import { closeApprovals, settleMessages, type Word, writeWords } from "./write-decisions.ts";
 
@@ -87,8 +89,7 @@ async function apply(
   const fromVersion = word.verdict === "edited" ? from : null;
   words.push({ workspaceId, messageId, ...word, reason: reason ?? null, fromVersion });
   const left = missing(standing);
-  const { action, details } = entryOf(word, { from, left });
-  entries.push({ actor, entry: { ...subject, action, details } });
+  entries.push({ actor, entry: { ...subject, ...saying(word, { from, left }) } });
   const key = keyOf(approval);
   if (standing.state === "waiting") {
     if (fromVersion !== null) edited.set(key, approval);
@@ -102,36 +103,57 @@ async function apply(
 
 const VERDICTS = { approve: "approved", reject: "rejected", edit: "edited" } as const;
 
-function entryOf(
+/** A word as the audit log says it. */
+function saying(
   { approver, version, verdict }: Given,
   { from, left }: { from: string; left: number },
 ) {
-  switch (verdict) {
-    case "approved":
-      return { action: "approval.approved", details: { approver, version, missing: left } } as const;
-    case "rejected":
-      return { action: "approval.rejected", details: { approver, version } } as const;
-    case "edited":
-      return {
-        action: "approval.edited",
-        details: { approver, from, to: version, missing: left },
-      } as const;
+  if (verdict === "rejected") {
+    return { action: "approval.rejected", details: { approver, version } } as const;
   }
+  const said = { approver, missing: left };
+  return verdict === "approved"
+    ? ({ action: "approval.approved", details: { ...said, version } } as const)
+    : ({ action: "approval.edited", details: { ...said, from, to: version } } as const);
 }
 
+const TIGHTEN = `/* approvals.tighten */
+UPDATE approvals SET rule_id = $3, rule = $4, needed = $5
+WHERE workspace_id = $1 AND message_id = $2`;
 const VERSION = `/* approvals.version */
 SELECT encode(outbound_digest(m), 'hex') AS version FROM outbound_messages m
 WHERE m.workspace_id = $1 AND m.id = $2`;
 
-/** Gives a held message another text; answers its new version. */
+/**
+ * Gives a held message another text; answers its new version. Where it now meets a rule that asks for
+ * more approvals it waits by that one: nobody gets round a rule by editing.
+ */
 async function rewrite(
   tx: Transaction,
-  { workspaceId, messageId: id, message }: Held,
-  { text, format = "plain", buttons = message.buttons }: NonNullable<Act["edit"]>,
+  approval: Held,
+  { text, format = "plain", buttons = approval.message.buttons }: NonNullable<Act["edit"]>,
 ): Promise<string> {
-  const written = { text, format, buttons };
-  const { connectorId, chatId } = message;
-  await rewriteMessage(tx.engine, { workspaceId, id, connectorId, chatId, ...written });
+  const { workspaceId, messageId: id, standing, rule } = approval;
+  const { connectorId, chatId, priority } = approval.message;
+  const message: NewMessage = {
+    workspaceId,
+    connectorId,
+    chatId,
+    text,
+    format,
+    buttons,
+    priority: priorityNamed(priority),
+    submittedBy: standing.author ?? undefined,
+  };
+  await rewriteMessage(tx.engine, { ...message, id });
+  const stricter = await findRuleFor(tx, { message, kind: rule.kind });
+  if (stricter !== null && stricter.approvals > standing.needed) {
+    approval.rule = snapshotOf(stricter, rule.kind);
+    const { approvals: needed, personIds } = stricter;
+    approval.standing = { ...standing, needed, personIds };
+    const snapshot = JSON.stringify(approval.rule);
+    await tx.query(TIGHTEN, [workspaceId, id, stricter.id, snapshot, needed]);
+  }
   const [row] = await tx.query<{ version: string }>(VERSION, [workspaceId, id]);
   if (row === undefined) throw new Error("a message that is held is gone");
   return row.version;

@@ -1,50 +1,9 @@
 import { recordAudit } from "../audit/index.ts";
-import type { ChatPurpose, ChatType } from "../conversations/index.ts";
 import { enqueueSends, insertMessages, type JobSink, type NewMessage } from "../outbound/index.ts";
-import type { Queryable, Transaction } from "../platform/index.ts";
+import type { Transaction } from "../platform/index.ts";
 import { askInChat } from "./ask.ts";
-import { type Asked, type MessageKind, possibleTypes, type Rule, ruleFor } from "./rule-for.ts";
-import { rulesFor } from "./rules.ts";
-import { readings } from "./words.ts";
-
-/** The author's key, of what an API key submitted. */
-export const keyIdOf = (submittedBy: string | null | undefined): string | null =>
-  submittedBy?.startsWith("key:") === true ? submittedBy.slice("key:".length) : null;
-
-const LOOK_BY_ID = `/* approvals.look-at-chat */
-SELECT chat_id, type, purpose, migrated_from, migrated_to FROM chats
-WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3`;
-/** Public names of a bot's linked chats, which are few. */
-const LOOK_BY_NAME = `/* approvals.look-at-named-chat */
-SELECT chat_id, type, purpose, migrated_from, migrated_to FROM chats
-WHERE workspace_id = $1 AND connector_id = $2 AND linked AND lower(username) = $3 LIMIT 1`;
-
-interface ChatRow {
-  chat_id: string;
-  type: ChatType | null;
-  purpose: ChatPurpose | null;
-  migrated_from: string | null;
-  migrated_to: string | null;
-}
-
-/** What rules may look at of where a message goes. */
-async function chatOf(
-  on: Queryable,
-  { workspaceId, connectorId, chatId }: NewMessage,
-): Promise<Pick<Asked, "chatIds" | "chatTypes" | "purpose">> {
-  const isName = chatId.startsWith("@");
-  const [row] = isName
-    ? await on.query<ChatRow>(LOOK_BY_NAME, [workspaceId, connectorId, chatId.slice(1)])
-    : await on.query<ChatRow>(LOOK_BY_ID, [workspaceId, connectorId, chatId]);
-  const chatTypes = row?.type ? [row.type] : possibleTypes(row?.chat_id ?? chatId);
-  if (row === undefined) {
-    return isName
-      ? { chatIds: null, chatTypes, purpose: undefined }
-      : { chatIds: [chatId], chatTypes, purpose: null };
-  }
-  const ids = [row.chat_id, row.migrated_from, row.migrated_to];
-  return { chatIds: ids.filter((id) => id !== null), chatTypes, purpose: row.purpose };
-}
+import { findRuleFor } from "./find-rule.ts";
+import { type MessageKind, type Rule, snapshotOf } from "./rule-for.ts";
 
 const INSERT = `/* approvals.insert */
 INSERT INTO approvals (workspace_id, message_id, rule_id, rule, needed, expires_at)
@@ -65,40 +24,27 @@ export async function holdForApproval(
   jobs: JobSink,
   { message, kind }: { message: NewMessage; kind: MessageKind },
 ): Promise<{ id: string; state: "awaiting_approval" } | null> {
-  const { workspaceId, connectorId, text, format = "plain" } = message;
-  const rules = await rulesFor(tx, { workspaceId, connectorId });
-  if (rules.length === 0) return null;
-  const buttons = (message.buttons ?? []).flat();
-  const rule = ruleFor(
-    {
-      connectorId,
-      kind,
-      ...(await chatOf(tx, message)),
-      keyId: keyIdOf(message.submittedBy),
-      priority: message.priority ?? "medium",
-      length: text.length,
-      texts: [...readings(text, format), ...buttons.map((button) => button.text)],
-    },
-    rules,
-  );
+  const { workspaceId } = message;
+  const rule = await findRuleFor(tx, { message, kind });
   if (rule === null) return null;
   const [id] = await insertMessages(tx, [message], "awaiting_approval");
   if (id === undefined) throw new Error("an insert of one message gave no id");
-  await ask(tx, jobs, { workspaceId, messageId: id, rule });
+  await ask(tx, jobs, { workspaceId, messageId: id, rule, kind });
   return { id, state: "awaiting_approval" };
 }
 
 async function ask(
   tx: Transaction,
   jobs: JobSink,
-  { workspaceId, messageId, rule }: { workspaceId: string; messageId: string; rule: Rule },
+  request: { workspaceId: string; messageId: string; rule: Rule; kind: MessageKind },
 ): Promise<void> {
-  const { id: ruleId, name, personIds, chat, approvals: needed } = rule;
+  const { workspaceId, messageId, rule, kind } = request;
+  const { id: ruleId, approvals: needed } = rule;
   const [row] = await tx.query<{ expires_at: Date; version: string }>(INSERT, [
     workspaceId,
     messageId,
     ruleId,
-    JSON.stringify({ name, personIds, chat }),
+    JSON.stringify(snapshotOf(rule, kind)),
     needed,
     rule.expiresAfterS,
   ]);

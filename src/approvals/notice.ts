@@ -17,6 +17,8 @@ export interface Asking {
   /** As it was written, with its markup. */
   text: string;
   buttons: Button[][] | null;
+  /** Where its words lead, as far as they don't say so themselves. */
+  links: Array<{ label: string; url: string }>;
   /** Something other than a text is sent. */
   hasContent: boolean;
   sendAt: Date | null;
@@ -29,21 +31,27 @@ const minute = (time: Date): string => `${time.toISOString().slice(0, 16).replac
 export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
   const { chatId, chatTitle, sendAt, hasContent } = asking;
   const head = [
-    `Approval is needed: ${asking.ruleName}`,
-    `From: ${asking.author ?? "unknown"}`,
-    `To: ${chatTitle === null ? chatId : `${cut(chatTitle, 200)} (${chatId})`}`,
+    `Approval is needed: ${line(asking.ruleName)}`,
+    `From: ${line(asking.author ?? "unknown")}`,
+    `To: ${chatTitle === null ? chatId : `${line(chatTitle)} (${chatId})`}`,
     `Goes out: ${sendAt === null ? "once approved" : minute(sendAt)}`,
     `To be decided by: ${minute(asking.expiresAt)}`,
     ...(asking.needed > 1 ? [`Approvals needed: ${asking.needed}`] : []),
   ].join("\n");
-  const buttons = (asking.buttons ?? []).flat().map(({ text, url }) => `[${text}] ${url ?? ""}`);
-  const shown = [asking.text, ...buttons].join("\n").trimEnd();
+  const buttons = (asking.buttons ?? []).flat().map(({ text: label, url = "" }) => ({ label, url }));
+  const leads = [...asking.links, ...buttons].map(({ label, url }) =>
+    `[${line(label)}] ${url}`.trimEnd(),
+  );
+  const shown = leads.length === 0 ? asking.text : `${asking.text}\n\n${leads.join("\n")}`;
   const foot = hasContent ? ATTACHED : "";
   const whole = `${head}\n\n${shown}${foot}`;
   if (whole.length <= MAX_TEXT) return { text: whole, isWhole: !hasContent };
   const room = MAX_TEXT - head.length - 2 - SHORTENED.length;
   return { text: `${head}\n\n${cut(shown, room)}${SHORTENED}`, isWhole: false };
 }
+
+/** A name, which must not look like lines of ours. */
+const line = (name: string): string => cut(name.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "), 200);
 
 /** At most so many UTF-16 units, and no half of a character. */
 const cut = (text: string, length: number): string =>

@@ -35,6 +35,16 @@ export interface Rule {
   chat: { connectorId: string; chatId: string } | null;
 }
 
+/** What is kept of the rule that a message waits by: it may be changed, or be gone. */
+export type RuleSnapshot = Pick<Rule, "name" | "personIds" | "chat"> & { kind: MessageKind };
+
+export const snapshotOf = ({ name, personIds, chat }: Rule, kind: MessageKind): RuleSnapshot => ({
+  name,
+  personIds,
+  chat,
+  kind,
+});
+
 /** What a rule may look at. */
 export interface Asked {
   connectorId: string;

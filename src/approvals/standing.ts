@@ -1,7 +1,7 @@
 import type { Button, NewMessage } from "../outbound/index.ts";
 import { fewRows, type Transaction } from "../platform/index.ts";
 import type { ApprovalState, Given, Standing } from "./judge.ts";
-import type { Rule } from "./rule-for.ts";
+import type { RuleSnapshot } from "./rule-for.ts";
 
 /** A message of a workspace. */
 export interface MessageId {
@@ -15,7 +15,7 @@ export const keyOf = ({ workspaceId, messageId }: MessageId): string =>
 /** An approval, held with its message until the transaction ends. */
 export interface Held extends MessageId {
   standing: Standing;
-  rule: Pick<Rule, "name" | "personIds" | "chat">;
+  rule: RuleSnapshot;
   noticeId: string | null;
   expiresAt: Date;
   /** What is asked about. */

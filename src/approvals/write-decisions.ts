@@ -9,13 +9,15 @@ export interface Word extends MessageId, Given {
   fromVersion: string | null;
 }
 
+/** Who edits a text back to one that they have approved has said so already. */
 const INSERT_WORDS = `/* approvals.insert-words */
 INSERT INTO approval_decisions (workspace_id, message_id, approver, version, verdict, reason,
   from_version)
 SELECT w.workspace_id, w.message_id, w.approver, decode(w.version, 'hex'), w.verdict, w.reason,
   decode(w.from_version, 'hex')
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-  AS w(workspace_id, message_id, approver, version, verdict, reason, from_version)`;
+  AS w(workspace_id, message_id, approver, version, verdict, reason, from_version)
+ON CONFLICT DO NOTHING`;
 
 /** The approvals are held (`holdApprovals`). */
 export async function writeWords(on: Queryable, words: readonly Word[]): Promise<void> {
