@@ -79,7 +79,10 @@ describe("a message that meets a rule", () => {
     const id = await submit();
     expect(await say(id, first)).toMatchObject({ state: "waiting", missing: 1 });
     expect(await say(id, first)).toEqual({ refused: "again" });
-    expect(await say(id, second, edit("Pay later"))).toMatchObject({ state: "waiting", missing: 1 });
+    expect(await say(id, second, edit("Pay later"))).toMatchObject({
+      state: "waiting",
+      missing: 1,
+    });
     expect(await state(id)).toBe("awaiting_approval");
     expect(await say(id, second)).toEqual({ refused: "again" });
     // Back to what was approved before: that word still stands.
@@ -155,7 +158,9 @@ describe("what was approved is what is sent", () => {
     await expect(set("approved = false")).rejects.toMatchObject({ code: "42501" });
     await set("state = 'sending', attempts = 1, error = 'x', parts_sent = 1");
     await set("chat_id = '-1000000000005'", moving);
-    await expect(set("chat_id = '-1000000000006'", moving)).rejects.toMatchObject({ code: "42501" });
+    await expect(set("chat_id = '-1000000000006'", moving)).rejects.toMatchObject({
+      code: "42501",
+    });
   });
 
   test("and what was not approved is never queued", async () => {

@@ -38,7 +38,9 @@ export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
     `To be decided by: ${minute(asking.expiresAt)}`,
     ...(asking.needed > 1 ? [`Approvals needed: ${asking.needed}`] : []),
   ].join("\n");
-  const buttons = (asking.buttons ?? []).flat().map(({ text: label, url = "" }) => ({ label, url }));
+  const buttons = (asking.buttons ?? [])
+    .flat()
+    .map(({ text: label, url = "" }) => ({ label, url }));
   const leads = [...asking.links, ...buttons].map(({ label, url }) =>
     `[${line(label)}] ${url}`.trimEnd(),
   );

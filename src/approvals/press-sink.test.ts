@@ -65,9 +65,10 @@ describe("approvers are asked in their chat", () => {
     expect(notice?.text).toMatch(/^Approval is needed: Four eyes\nFrom: Newsletter\nTo: 5\n/);
     expect(notice?.text).toMatch(/\n\nPay now$/);
     for (const data of [approve, reject]) expect(data).toMatch(/^approval:[\w-]{22}$/);
-    await world.db.query("UPDATE outbound_messages SET telegram_message_ids = '{70}' WHERE id = $1", [
-      notice?.id,
-    ]);
+    await world.db.query(
+      "UPDATE outbound_messages SET telegram_message_ids = '{70}' WHERE id = $1",
+      [notice?.id],
+    );
     expect(await press(ADA, approve)).toEqual(["Approved: it is on its way."]);
     expect(await state(id)).toBe("queued");
     expect((await notices()).at(-1)).toMatchObject({ text: "Approved by Ada.", reply_to: "70" });
@@ -206,7 +207,13 @@ describe("a press is refused, shortly, and changes nothing", () => {
     const editor = await approvals.key(scope, "Editor");
     const version = await approvals.version(id);
     const edit = { text: "Pay later" };
-    await approvals.decide(scope, { messageId: id, approver: editor, version, verdict: "edit", edit });
+    await approvals.decide(scope, {
+      messageId: id,
+      approver: editor,
+      version,
+      verdict: "edit",
+      edit,
+    });
     expect(await press(ADA, old)).toEqual([
       "The message was changed since. Look at the newest request.",
     ]);

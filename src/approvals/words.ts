@@ -40,7 +40,9 @@ const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"'
 
 function decoded(entity: string, name: string): string {
   const isHex = /^#x/i.test(name);
-  const code = name.startsWith("#") ? Number.parseInt(name.slice(isHex ? 2 : 1), isHex ? 16 : 10) : 0;
+  const code = name.startsWith("#")
+    ? Number.parseInt(name.slice(isHex ? 2 : 1), isHex ? 16 : 10)
+    : 0;
   if (code > 0 && code <= 0x10ffff) return String.fromCodePoint(code);
   return ENTITIES[name.toLowerCase()] ?? entity;
 }

@@ -55,7 +55,9 @@ export async function insertMessages(
 }
 
 /** Columns that say what is written in a message. */
-const WRITING = COLUMNS.filter(([name]) => ["text", "format", "entities", "buttons"].includes(name));
+const WRITING = COLUMNS.filter(([name]) =>
+  ["text", "format", "entities", "buttons"].includes(name),
+);
 
 const REWRITE = `/* outbound.rewrite */
 UPDATE outbound_messages SET ${WRITING.map(([name, type], n) => `${name} = $${n + 3}::${type}`).join(", ")}

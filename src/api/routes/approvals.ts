@@ -1,7 +1,7 @@
 import { z } from "zod";
 import {
-  APPROVAL_STATES,
   type Act,
+  APPROVAL_STATES,
   decide,
   findApproval,
   listApprovals,
@@ -154,8 +154,7 @@ export const approvalRoutes = [
     params,
     body: z.strictObject({ version }),
     success: { status: 200, schema: decidedSchema },
-    handler: (call) =>
-      decideOnce(call, { verdict: "approve", version: call.body.version }),
+    handler: (call) => decideOnce(call, { verdict: "approve", version: call.body.version }),
   }),
   defineRoute({
     method: "post",
