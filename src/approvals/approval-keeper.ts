@@ -10,8 +10,8 @@ const BATCH = 200;
 const MAX_BATCHES = 100;
 
 /**
- * A message that is locked is being decided at this moment, and is looked at in the next turn. A
- * message's own time is among that of its approval.
+ * A message that is locked is being decided at this moment, and is looked at in the next turn; one that
+ * still awaits approval has one that waits. A message's own time is among that of its approval.
  */
 const END = `/* approvals.end-due */
 WITH due AS MATERIALIZED (
@@ -26,7 +26,7 @@ WITH due AS MATERIALIZED (
 )
 UPDATE approvals a SET state = 'expired', decided_at = clock_timestamp()
 FROM due
-WHERE a.workspace_id = due.workspace_id AND a.message_id = due.id AND a.state = 'waiting'
+WHERE a.workspace_id = due.workspace_id AND a.message_id = due.id
 RETURNING a.workspace_id, a.message_id, a.notice_id`;
 
 interface EndedRow {

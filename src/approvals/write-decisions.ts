@@ -40,6 +40,7 @@ export interface End extends MessageId {
   reason: string | null;
 }
 
+/** They wait: their messages are held. A condition that says so makes the planner read all that wait. */
 const CLOSE = `/* approvals.close */
 UPDATE approvals a SET decided_at = clock_timestamp(),
   state = CASE WHEN e.is_approved THEN 'approved' ELSE 'rejected' END,
@@ -48,7 +49,7 @@ FROM (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::boolean[], $4::text[])
     AS e(workspace_id, message_id, is_approved, version) ${fewRows("$1")}
 ) e
-WHERE a.workspace_id = e.workspace_id AND a.message_id = e.message_id AND a.state = 'waiting'`;
+WHERE a.workspace_id = e.workspace_id AND a.message_id = e.message_id`;
 
 export async function closeApprovals(on: Queryable, ends: readonly End[]): Promise<void> {
   if (ends.length > 0) await on.query(CLOSE, endColumns(ends));
