@@ -129,3 +129,54 @@ test("an edit must fit the bot, and is sent; a rejection's reason is read", asyn
     false,
   ]);
 });
+
+test("approvers are asked in their group, and a press there sends it; a forged one does not", async () => {
+  const { sandbox } = world;
+  const ada = sandbox.createUser({ firstName: "Ada" });
+  const group = sandbox.createChat({
+    type: "group",
+    title: "Approvers",
+    memberIds: [ada.id, bot.id],
+  });
+  await call("PUT", `/v1/connectors/${bot.connectorId}/chats/${group.id}`, { linked: true });
+  const person = await call("POST", "/v1/people", { name: "Ada Lovelace" });
+  await world.system.db.query(
+    "UPDATE people SET telegram_user_id = $2, bound_at = now() WHERE id = $1",
+    [person.body.id, ada.id],
+  );
+  const rule = await call("POST", "/v1/approval-rules", {
+    name: "In the group",
+    conditions: { words: ["group"] },
+    expiresAfterS: 60,
+    personIds: [person.body.id],
+    chat: { connectorId: bot.connectorId, chatId: String(group.id) },
+  });
+  expect(rule.status).toBe(201);
+  const { body } = await submit("ask the group");
+  const heard = (start: string) =>
+    waitFor(
+      () => sandbox.messages({ chatId: group.id }).find(({ text }) => text?.startsWith(start)),
+      {
+        what: `the group to hear: ${start}`,
+      },
+    );
+  const notice = await heard("Approval is needed: In the group");
+  const { inline_keyboard: keyboard } = notice.reply_markup as {
+    inline_keyboard: Array<Array<{ callback_data: string }>>;
+  };
+  const [data = ""] = keyboard.flat().map(({ callback_data }) => callback_data);
+  const pressing = { chatId: group.id, from: ada.id, messageId: notice.message_id };
+  const answers = () =>
+    sandbox.record
+      .callsOf("answerCallbackQuery", bot.id)
+      .map(({ params }) => (params as { text?: string }).text);
+  sandbox.pressButton({ ...pressing, data: `approval:${"A".repeat(22)}`, forge: true });
+  await waitFor(() => answers().length === 1, { what: "the forged press to be answered" });
+  expect((await call("GET", `/v1/messages/${body.id}`)).body.state).toBe("awaiting_approval");
+  sandbox.pressButton({ ...pressing, data });
+  await ended(body.id, "sent");
+  const told = await heard("Approved by Ada Lovelace.");
+  expect(told.reply_to_message?.message_id).toBe(notice.message_id);
+  await waitFor(() => answers().length === 2, { what: "the press to be answered" });
+  expect(answers()).toEqual(["This button is not valid.", "Approved: it is on its way."]);
+});
