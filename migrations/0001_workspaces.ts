@@ -17,7 +17,7 @@ export const migration: Migration = {
         key_hash     bytea       NOT NULL UNIQUE CHECK (length(key_hash) = 32),
         name         text        NOT NULL CHECK (name <> ''),
         scopes       text[]      NOT NULL CHECK (
-          scopes <> '{}' AND scopes <@ ARRAY['read', 'send', 'manage', 'audit']),
+          scopes <> '{}' AND scopes <@ ARRAY['read', 'send', 'manage', 'approve', 'audit']),
         created_at   timestamptz NOT NULL DEFAULT now(),
         expires_at   timestamptz,
         -- To the hour: a key in use costs a write now and then, not one a call.

@@ -20,6 +20,8 @@ const IN_PATHS: Record<string, Named> = {
   "accounts/:id": (of) => of.accountId,
   "rules/:ruleId": (of) => of.ruleId,
   "messages/:id": (of) => of.messageId,
+  "approval-rules/:id": (of) => of.approvalRuleId,
+  "approvals/:messageId": (of) => of.heldMessageId,
   "jobs/:id": (of) => of.jobId,
   "keys/:id": (of) => of.keyId,
   "people/:id": (of) => of.personId,
@@ -36,6 +38,7 @@ const IN_FIELDS: Record<string, Named | null> = {
   chatId: (of) => of.chatId,
   updateId: (of) => of.updateId,
   accountId: (of) => of.accountId,
+  personIds: (of) => of.personId,
   subjectId: (of) => of.messageId,
   actorId: (of) => of.keyId,
   lane: (of) => of.connectorId,
@@ -50,6 +53,8 @@ const IN_FIELDS: Record<string, Named | null> = {
 /** Ids of Telegram's in paths: with a connector of one's own they name a chat of one's own. */
 const OF_TELEGRAM = ["chats/:chatId"];
 
+const NO_VERSION = "0".repeat(64);
+
 /** What else a call must say to be understood. */
 const BODIES: Record<string, (own: Inhabited) => object> = {
   "post /v1/keys": () => ({ name: "K", scopes: ["read"] }),
@@ -57,6 +62,10 @@ const BODIES: Record<string, (own: Inhabited) => object> = {
   "post /v1/people/:id/link": (own) => ({ connectorId: own.connectorId }),
   "post /v1/messages": (own) => ({ connectorId: own.connectorId, chatId: own.chatId, text: "x" }),
   "post /v1/conversations/:id/messages": () => ({ text: "x" }),
+  "post /v1/approval-rules": () => ({ name: "R" }),
+  "post /v1/approvals/:messageId/approve": () => ({ version: NO_VERSION }),
+  "post /v1/approvals/:messageId/reject": () => ({ version: NO_VERSION, reason: "r" }),
+  "post /v1/approvals/:messageId/edit": () => ({ version: NO_VERSION, text: "x" }),
   "post /v1/accounts": () => ({ name: "A" }),
   "patch /v1/accounts/:id": () => ({ name: "A" }),
   "post /v1/accounts/:id/rules": () => ({ kind: "domain", domain: "new.example" }),

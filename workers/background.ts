@@ -1,4 +1,5 @@
 import { idempotencyRetention } from "../src/api/index.ts";
+import { createApprovalKeeper } from "../src/approvals/index.ts";
 import { createSessionCloser, createSnoozeKeeper } from "../src/conversations/index.ts";
 import {
   createLedgerKeeper,
@@ -14,7 +15,7 @@ import type { System } from "./system.ts";
 
 /** What every process does beside its own work; the database decides whose turn it is. */
 export function startBackground(system: System): { stop(): Promise<void> } {
-  const { db, log, config } = system;
+  const { db, log, config, jobs } = system;
   const times = timesOf(config.retention);
   const retention = createRetention({
     db,
@@ -30,12 +31,14 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   const ledgerKeeper = createLedgerKeeper({ db, log });
   const snoozes = createSnoozeKeeper({ db, log });
   const sessions = createSessionCloser({ db, log });
+  const approvals = createApprovalKeeper({ db, jobs, log });
   retention.start();
   ledgerKeeper.start();
   snoozes.start();
   sessions.start();
+  approvals.start();
   const reported = reportUnreadable(system);
-  const services = [retention, ledgerKeeper, snoozes, sessions];
+  const services = [retention, ledgerKeeper, snoozes, sessions, approvals];
   return {
     stop: async () => {
       await Promise.all([...services.map((service) => service.stop()), reported]);

@@ -35,7 +35,7 @@ const USAGE = `heliograph <command>
                            connects a bot as a YAML file says (examples/connection.yaml)
   connector list|test ID|rotate ID|remove ID the bots; asks Telegram; a new token; disconnects
   keys rotate              wraps all that is sealed by the newest of ENCRYPTION_KEYS
-  key create --workspace ID --scopes read,send,manage,audit --expires 90d|TIME|never [--name N]
+  key create --workspace ID --scopes read,send,manage,approve,audit --expires 90d|TIME|never [--name N]
                            a new API key of a workspace; prints it, once
   key list --workspace ID  a workspace's keys, without the keys themselves
   key revoke ID            ends a key

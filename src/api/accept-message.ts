@@ -1,8 +1,9 @@
+import { holdForApproval } from "../approvals/index.ts";
 import { recordAudit } from "../audit/index.ts";
 import { type NewMessage, submitMessages } from "../outbound/index.ts";
 import { Problem, type Transaction } from "../platform/index.ts";
 import { claimKey, storeAnswer } from "./idempotency.ts";
-import { type Answer, type Call, workspaceOf } from "./route.ts";
+import { type Answer, authorOf, type Call, workspaceOf } from "./route.ts";
 
 /** What is to be said, but for where. */
 export interface MessageBody extends Pick<NewMessage, "text" | "format" | "priority"> {
@@ -51,7 +52,10 @@ export async function acceptMessage(
     checkLength(text, connector.maxMessageLength);
     const sendAt = body.sendAt === undefined ? undefined : new Date(body.sendAt);
     const said = { text, format, priority, replyTo, buttons, onUnknown, sendAt };
-    const [submitted] = await submitMessages(tx, jobs, [{ workspaceId, ...where, ...said }]);
+    const message = { workspaceId, ...where, ...said, submittedBy: authorOf(principal) };
+    const kind = conversationId === undefined ? "message" : "reply";
+    const held = await holdForApproval(tx, jobs, { message, kind });
+    const [submitted] = held ? [held] : await submitMessages(tx, jobs, [message]);
     await recordAudit(tx, {
       workspaceId,
       action: "message.submitted",
@@ -65,7 +69,7 @@ export async function acceptMessage(
 }
 
 /** Throws `Problem` 400 for a text that the connector does not let through. */
-function checkLength(text: string, maxLength: number): void {
+export function checkLength(text: string, maxLength: number): void {
   if (text.length <= maxLength) return;
   const message = `has at most ${maxLength} characters, as its connector says`;
   const detail = "The message is longer than its connector allows.";

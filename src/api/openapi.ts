@@ -11,7 +11,7 @@ const problemSchema = z.object({
 
 const KEYS =
   "A workspace's API key with the scope that the call names, or ADMIN_TOKEN where it says so. " +
-  "Scopes: read, send, manage, audit; none includes another.";
+  "Scopes: read, send, manage, approve, audit; none includes another.";
 
 /** The OpenAPI 3.1 description of the routes, made from what they check and answer. */
 export function describeRoutes(routes: Route[]): Record<string, unknown> {

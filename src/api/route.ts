@@ -73,6 +73,12 @@ export function workspaceOf(principal: Principal): string {
   return principal.workspaceId;
 }
 
+/** Who submits and approves messages, as outbound and approvals name them. */
+export function authorOf(principal: Principal): string {
+  if (principal.kind !== "workspace") throw new Error("the route admits workspaces only");
+  return `key:${principal.keyId}`;
+}
+
 export const uuid = z.guid();
 /** Text that Postgres can store and JSON can carry as it is. */
 export const text = () =>

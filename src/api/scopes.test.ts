@@ -85,7 +85,7 @@ describe("a key may do what its scopes say, on every route there is", () => {
       const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
       const needed = route.auth === "admin" ? "admin" : route.scope;
       expect(paths[path]?.[route.method]?.security).toEqual([{ bearer: [needed] }]);
-      if (route.method !== "get") expect(needed).toMatch(/^(send|manage|admin)$/);
+      if (route.method !== "get") expect(needed).toMatch(/^(send|manage|approve|admin)$/);
     }
   });
 

@@ -11,6 +11,8 @@ import { healthRoutes } from "./health.ts";
 import { problemHandler, serveRoutes } from "./http-routes.ts";
 import { describeRoutes } from "./openapi.ts";
 import { accountRoutes } from "./routes/accounts.ts";
+import { approvalRuleRoutes } from "./routes/approval-rules.ts";
+import { approvalRoutes } from "./routes/approvals.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { connectorCareRoutes } from "./routes/connector-care.ts";
 import { connectorRoutes } from "./routes/connectors.ts";
@@ -84,6 +86,8 @@ export const routes = [
   ...peopleRoutes,
   ...linkCodeRoutes,
   ...messageRoutes,
+  ...approvalRuleRoutes,
+  ...approvalRoutes,
   ...conversationRoutes,
   ...supportQueueRoutes,
   ...contactRoutes,

@@ -52,6 +52,20 @@ export const AUDIT_ACTIONS = {
   // The group became a supergroup: the link goes with it.
   "chat.link_moved": { subject: "chat", details: ["connectorId", "from"] },
   "message.submitted": { subject: "message", details: ["connectorId", "conversationId"] },
+  "approval_rule.created": { subject: "approval_rule", details: ["connectorId"] },
+  "approval_rule.updated": { subject: "approval_rule", details: ["fields"] },
+  "approval_rule.removed": { subject: "approval_rule", details: [] },
+  // A message waits; versions are SHA-256 of all that is sent.
+  "approval.requested": {
+    subject: "message",
+    details: ["ruleId", "needed", "version", "expiresAt"],
+  },
+  "approval.approved": { subject: "message", details: ["approver", "version", "missing"] },
+  "approval.edited": { subject: "message", details: ["approver", "from", "to", "missing"] },
+  "approval.rejected": { subject: "message", details: ["approver", "version"] },
+  "approval.expired": { subject: "message", details: [] },
+  // Somebody tried who may not, or too late, or who had seen something else.
+  "approval.refused": { subject: "message", details: ["why", "approver", "connectorId"] },
   // By a member of the workspace; what the customer and the team said is in its events.
   "conversation.updated": { subject: "conversation", details: ["fields", "from", "to"] },
   "contact.updated": { subject: "contact", details: ["fields"] },
@@ -77,6 +91,8 @@ export const AUDIT_ACTIONS = {
   "contact.viewed": { subject: "contact", details: [] },
   "messages.listed": { subject: "conversation", details: ["count"] },
   "sessions.listed": { subject: "conversation", details: ["count"] },
+  "approvals.listed": { subject: "message", details: ["state", "count"] },
+  "approval.viewed": { subject: "message", details: [] },
   "people.listed": { subject: "person", details: ["connectorId", "count"] },
   "audit.listed": { subject: "audit", details: ["action", "from", "to", "count"] },
   "audit.exported": { subject: "audit", details: ["from", "to"] },

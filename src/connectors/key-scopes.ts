@@ -1,8 +1,9 @@
 /**
  * What a key may do. `read`: everything but the audit log, and nothing is changed. `send`: messages.
- * `manage`: connectors, chats, jobs and keys. `audit`: the audit log. None includes another.
+ * `manage`: connectors, chats, jobs and keys. `approve`: whether messages that wait for it are sent.
+ * `audit`: the audit log. None includes another.
  */
-export const KEY_SCOPES = ["read", "send", "manage", "audit"] as const;
+export const KEY_SCOPES = ["read", "send", "manage", "approve", "audit"] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];
 
 /** What a key is, or is to be, allowed. */

@@ -1,3 +1,4 @@
+import type { ApprovalPress } from "./approval-press.ts";
 import type {
   ConversationKey,
   Effect,
@@ -64,6 +65,8 @@ export interface Changes {
   pollAnswers: Array<Of<"poll-answered">>;
   businessConnections: Array<Of<"business-connection-changed">>;
   replies: Reply[];
+  /** Of approvers' buttons, in their order. */
+  presses: ApprovalPress[];
 }
 
 /** Sums up effects, which come in the order in which they take place. Pure. */
@@ -102,6 +105,7 @@ export function compact(effects: readonly Effect[]): Changes {
   const businessConnections = new Map<string, Of<"business-connection-changed">>();
   const history: Changes["history"] = [];
   const replies: Reply[] = [];
+  const presses: ApprovalPress[] = [];
 
   const chatChange = (scope: Scope, chatId: string): ChatChange => {
     const key = chatKeyOf(scope, chatId);
@@ -210,6 +214,9 @@ export function compact(effects: readonly Effect[]): Changes {
       case "reply":
         replies.push(effect.reply);
         break;
+      case "approval-pressed":
+        presses.push(effect.press);
+        break;
     }
   }
   return {
@@ -229,6 +236,7 @@ export function compact(effects: readonly Effect[]): Changes {
     pollAnswers: [...pollAnswers.values()],
     businessConnections: [...businessConnections.values()],
     replies,
+    presses,
   };
 }
 

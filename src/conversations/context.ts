@@ -181,6 +181,7 @@ function advanceBy(context: Context, effect: Effect): void {
     case "poll-answered":
     case "business-connection-changed":
     case "update-forgotten":
+    case "approval-pressed":
     case "reply":
       return;
   }

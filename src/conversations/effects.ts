@@ -1,4 +1,5 @@
 import type { Refusal } from "../people/index.ts";
+import type { ApprovalPress } from "./approval-press.ts";
 import type { Reply } from "./reply.ts";
 import type { SessionStep } from "./session-rule.ts";
 import type { Side } from "./side.ts";
@@ -160,6 +161,8 @@ export type Effect =
     }
   /** What is remembered from now on of an account or a chat that was refused. */
   | { type: "refusal-noted"; scope: Scope; peerId: string; refusal: Refusal }
+  /** What it means is decided elsewhere, in the same transaction. */
+  | { type: "approval-pressed"; press: ApprovalPress }
   /** The update's bytes are not kept. */
   | { type: "update-forgotten"; scope: Scope; jobId: string }
   | { type: "reply"; reply: Reply };

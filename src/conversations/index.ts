@@ -26,6 +26,7 @@ export {
   removeAccount,
   renameAccount,
 } from "./accounts.ts";
+export type { ApprovalPress, PressSink } from "./approval-press.ts";
 export {
   CHAT_PURPOSES,
   type ChatPurpose,

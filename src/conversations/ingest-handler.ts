@@ -1,6 +1,7 @@
 import { Discard, type Job, type LaneBatch, type TransactionalHandler } from "../jobs/index.ts";
 import { holdsStartToken } from "../people/index.ts";
 import { type Logger, sqlState } from "../platform/index.ts";
+import type { PressSink } from "./approval-press.ts";
 import { compact } from "./compact.ts";
 import { advance, type Context } from "./context.ts";
 import type { Effect } from "./effects.ts";
@@ -22,6 +23,8 @@ import { writeTopics } from "./write-topics.ts";
 
 export interface IngestOptions {
   replies: ReplySink;
+  /** Decides what approvers press. Default: nobody does, and such buttons do nothing. */
+  presses?: PressSink;
   log: Logger;
 }
 
@@ -31,12 +34,17 @@ export interface IngestOptions {
  * the other, write what that comes to.
  *
  * Rows are taken in one order by everybody: chats, people with their links, codes, contacts,
- * conversations, sessions, messages, members, topics, polls, business connections, refusals, then
- * lanes: through `replies` those of the bots, which are hot, and last the engine's own, with the fence.
+ * conversations, sessions, messages, members, topics, polls, business connections, refusals, through
+ * `presses` messages to be sent and their approvals, then lanes: through `presses` and `replies` those
+ * of the bots, which are hot, and last the engine's own, with the fence.
  *
  * A job carries the update's bytes as its body and `connectorId` in its payload.
  */
-export function createIngestHandler({ replies, log }: IngestOptions): TransactionalHandler {
+export function createIngestHandler({
+  replies,
+  presses,
+  log,
+}: IngestOptions): TransactionalHandler {
   return {
     mode: "transactional",
     run: async (tx, lanes) => {
@@ -65,7 +73,9 @@ export function createIngestHandler({ replies, log }: IngestOptions): Transactio
       } catch (error) {
         throw isOrphaned(error) ? new Discard("The connector of this update was removed.") : error;
       }
-      if (changes.replies.length > 0) await replies(tx, changes.replies);
+      const answers = changes.presses.length > 0 ? await presses?.(tx, changes.presses) : [];
+      const said = [...changes.replies, ...(answers ?? [])];
+      if (said.length > 0) await replies(tx, said);
       log.debug(
         { updates: batch.length, messages: changes.messages.length, edits: changes.edits.length },
         "updates ingested",

@@ -7,6 +7,7 @@ import {
   verdictOnMessage,
 } from "./access.ts";
 import { answerCallback, answerMessage } from "./answers.ts";
+import { ofApprovalButton } from "./approval-press.ts";
 import { type Context, currentChatId, needsLink } from "./context.ts";
 import type {
   ConversationKey,
@@ -302,7 +303,7 @@ function ofCallback(incoming: Incoming, update: CallbackUpdate, context: Context
   const homeId = currentChatId(context.successors, scope, chat?.id ?? update.user.id);
   const home = context.chats.get(chatKeyOf(scope, homeId));
   if (chat && needsLink(chat.type) && home?.linked !== true) return [];
-  const ofLink = ofLinkButton(incoming, update, context);
+  const ofLink = ofLinkButton(incoming, update, context) ?? ofApprovalButton(incoming, update);
   if (ofLink !== null) return ofLink;
   if (verdictOn(context.access, scope, update.user.id) !== "allowed") {
     return refusePress(incoming, update, homeId);

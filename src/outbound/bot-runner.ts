@@ -131,8 +131,10 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     try {
       return sentResult(await call(callOf(message)));
     } catch (error) {
-      // Our formatting, not their message: the same text goes out plain, and the message says so.
-      if (error instanceof BotApiError && error.kind === "bad-entities") {
+      // Our formatting, not their message: the same text goes out plain, and the message says so. But
+      // for what was approved as it is.
+      const isFormatting = error instanceof BotApiError && error.kind === "bad-entities";
+      if (isFormatting && !message.approved) {
         return this.sendPlain(message, call);
       }
       return resultOfError(error, message.on_unknown, systemClock());

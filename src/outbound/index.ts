@@ -6,10 +6,24 @@ export { createConnectorSends } from "./connector-sends.ts";
 export { createOutboundHooks } from "./hooks.ts";
 export { type MessageTrace, traceMessage } from "./message-trace.ts";
 export { getMessage, type MessageView } from "./message-view.ts";
-export { type MessageState, type NewMessage, PRIORITIES, type Priority } from "./new-message.ts";
+export {
+  type Button,
+  type MessageState,
+  type NewMessage,
+  PRIORITIES,
+  type Priority,
+  priorityNamed,
+} from "./new-message.ts";
 export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
 export { Pace, type PaceLimits } from "./pace.ts";
 export { createReplySink } from "./reply-sink.ts";
 export { outboundRetentionRules } from "./retention.ts";
 export { type SendFigures, sendFigures } from "./send-figures.ts";
-export { submitMessages } from "./submit.ts";
+export {
+  enqueueSends,
+  insertMessages,
+  type JobSink,
+  rewriteMessage,
+  type Sendable,
+  submitMessages,
+} from "./submit.ts";

@@ -11,6 +11,9 @@ export const PRIORITY_NUMBERS: Record<Priority, number> = {
   low: 8,
 };
 
+export const priorityNamed = (number: number): Priority =>
+  PRIORITIES.find((name) => PRIORITY_NUMBERS[name] === number) ?? "medium";
+
 export interface Button {
   text: string;
   /** Comes back when it is pressed: 1–64 bytes, forgeable. */

@@ -21,12 +21,14 @@ export interface MessageRow {
   protected: boolean;
   link_preview: boolean;
   may_be_paid: boolean;
+  /** Somebody approved it as it is: it goes out so, or not at all. */
+  approved: boolean;
 }
 
 /** Of `outbound_messages m`. */
 export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
   m.buttons, m.reply_to, m.on_unknown, m.business_connection_id, m.automatic, m.in_conversation,
-  m.expires_at, m.silent, m.protected, m.link_preview, m.may_be_paid`;
+  m.expires_at, m.silent, m.protected, m.link_preview, m.may_be_paid, m.approved`;
 
 const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
 

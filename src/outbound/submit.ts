@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Enqueued, NewJob } from "../jobs/index.ts";
-import type { Transaction } from "../platform/index.ts";
+import type { Queryable, Transaction } from "../platform/index.ts";
 import { type NewMessage, PRIORITY_NUMBERS, type Priority } from "./new-message.ts";
 
 export interface JobSink {
@@ -52,6 +52,24 @@ export async function insertMessages(
   const values = COLUMNS.map(([, , read]) => messages.map(read));
   await tx.query(INSERT, [ids, state, ...values]);
   return ids;
+}
+
+/** Columns that say what is written in a message. */
+const WRITING = COLUMNS.filter(([name]) =>
+  ["text", "format", "entities", "buttons"].includes(name),
+);
+
+const REWRITE = `/* outbound.rewrite */
+UPDATE outbound_messages SET ${WRITING.map(([name, type], n) => `${name} = $${n + 3}::${type}`).join(", ")}
+WHERE workspace_id = $1 AND id = $2 AND state = 'awaiting_approval'`;
+
+/** Gives a message that awaits approval another text, with all its buttons; `on` is the engine's. */
+export async function rewriteMessage(
+  on: Queryable,
+  message: NewMessage & { id: string },
+): Promise<void> {
+  const values = WRITING.map(([, , read]) => read(message));
+  await on.query(REWRITE, [message.workspaceId, message.id, ...values]);
 }
 
 /** What of a message its job is made of. */

@@ -46,6 +46,9 @@ const CHECKED: Record<string, Record<string, () => string>> = {
     format: () => "'plain'",
     on_unknown: () => "'hold'",
   },
+  approval_rules: { approvals: () => "1" },
+  approval_decisions: { approver: () => "'key:a'", verdict: () => "'approved'" },
+  approval_buttons: { verdict: () => "'approve'" },
   audit_entries: {
     actor_kind: () => "'system'",
     action: () => "'key.created'",

@@ -17,6 +17,9 @@ export interface Inhabited {
   accountId: string;
   ruleId: string;
   messageId: string;
+  approvalRuleId: string;
+  /** A message that waits to be approved. */
+  heldMessageId: string;
   jobId: string;
   personId: string;
 }
@@ -131,6 +134,15 @@ async function inhabit(
     "SELECT id FROM jobs WHERE workspace_id = $1 AND payload ->> 'messageId' = $2",
     [workspaceId, messageId],
   );
+  const { id: approvalRuleId } = await made(apiKey, "/v1/approval-rules", {
+    name: "Held",
+    conditions: { words: ["held"] },
+  });
+  const { id: heldMessageId } = await made(apiKey, "/v1/messages", {
+    connectorId: connector.id,
+    chatId: String(chatId),
+    text: `held ${nth}`,
+  });
   // What the bot answered has been sent, what arrived is noted: nothing moves by itself any more.
   await waitFor(
     async () =>
@@ -161,6 +173,8 @@ async function inhabit(
     accountId,
     ruleId,
     messageId,
+    approvalRuleId,
+    heldMessageId,
     jobId: job?.id ?? "",
     personId,
   };

@@ -32,7 +32,16 @@ export const messageRoutes = [
       status: 200,
       schema: z.object({
         id: z.string(),
-        state: z.enum(["queued", "sending", "sent", "unknown", "failed", "cancelled"]),
+        state: z.enum([
+          "awaiting_approval",
+          "queued",
+          "sending",
+          "sent",
+          "unknown",
+          "failed",
+          "rejected",
+          "cancelled",
+        ]),
         attempts: z.number(),
         telegramMessageIds: z.array(z.string()),
         error: z.string().optional(),

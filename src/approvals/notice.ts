@@ -1,0 +1,88 @@
+import type { Button } from "../outbound/index.ts";
+
+/** What approvers are told in Telegram, and what pressing a button answers. Plain text. */
+
+/** Bot API: sendMessage. In UTF-16 units. */
+const MAX_TEXT = 4_096;
+const SHORTENED = "\n…\n(Shortened. Read it whole, and approve it, through the API.)";
+const ATTACHED = "\n\n(With more than text, which is not shown here. Approve it through the API.)";
+
+export interface Asking {
+  ruleName: string;
+  needed: number;
+  /** Null: not known. */
+  author: string | null;
+  chatId: string;
+  chatTitle: string | null;
+  /** As it was written, with its markup. */
+  text: string;
+  buttons: Button[][] | null;
+  /** Where its words lead, as far as they don't say so themselves. */
+  links: Array<{ label: string; url: string }>;
+  /** Something other than a text is sent. */
+  hasContent: boolean;
+  sendAt: Date | null;
+  expiresAt: Date;
+}
+
+const minute = (time: Date): string => `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+
+/** `isWhole`: all that is sent is shown, so that it can be approved by who sees this. */
+export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
+  const { chatId, chatTitle, sendAt, hasContent } = asking;
+  const head = [
+    `Approval is needed: ${line(asking.ruleName)}`,
+    `From: ${line(asking.author ?? "unknown")}`,
+    `To: ${chatTitle === null ? chatId : `${line(chatTitle)} (${chatId})`}`,
+    `Goes out: ${sendAt === null ? "once approved" : minute(sendAt)}`,
+    `To be decided by: ${minute(asking.expiresAt)}`,
+    ...(asking.needed > 1 ? [`Approvals needed: ${asking.needed}`] : []),
+  ].join("\n");
+  const buttons = (asking.buttons ?? [])
+    .flat()
+    .map(({ text: label, url = "" }) => ({ label, url }));
+  const leads = [...asking.links, ...buttons].map(({ label, url }) =>
+    `[${line(label)}] ${url}`.trimEnd(),
+  );
+  const shown = leads.length === 0 ? asking.text : `${asking.text}\n\n${leads.join("\n")}`;
+  const foot = hasContent ? ATTACHED : "";
+  const whole = `${head}\n\n${shown}${foot}`;
+  if (whole.length <= MAX_TEXT) return { text: whole, isWhole: !hasContent };
+  const room = MAX_TEXT - head.length - 2 - SHORTENED.length;
+  return { text: `${head}\n\n${cut(shown, room)}${SHORTENED}`, isWhole: false };
+}
+
+/** A name, which must not look like lines of ours. */
+const line = (name: string): string => cut(name.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "), 200);
+
+/** At most so many UTF-16 units, and no half of a character. */
+const cut = (text: string, length: number): string =>
+  text.slice(0, length).replace(/[\uD800-\uDBFF]$/, "");
+
+export const DECIDE_BUTTONS = { approve: "Approve", reject: "Reject" } as const;
+
+/** What shows where a button was pressed: at most 200 characters. */
+export const ANSWERS = {
+  approved: "Approved: it is on its way.",
+  rejected: "Rejected: it is not sent.",
+  noted: "Noted. One more approval is needed.",
+  unknown: "This button is not valid.",
+  "not-approver": "Only its approvers can decide this.",
+  author: "Whoever wrote a message does not decide on it.",
+  over: "This has been decided already.",
+  expired: "It is too late: nobody decided in time.",
+  changed: "The message was changed since. Look at the newest request.",
+  again: "You have decided on this text already.",
+} as const;
+
+const MAX_REASON_SHOWN = 500;
+
+export const decidedBy = (
+  state: "approved" | "rejected",
+  name: string,
+  reason: string | null,
+): string => {
+  const word = state === "approved" ? "Approved" : "Rejected";
+  return `${word} by ${name}${reason === null ? "." : `: ${cut(reason, MAX_REASON_SHOWN)}`}`;
+};
+export const NOT_DECIDED = "Nobody decided in time: it is not sent.";
