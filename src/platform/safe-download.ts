@@ -120,7 +120,8 @@ function get(
     // What is encoded could be small here and large when it is opened.
     const headers = { accept: "*/*", "accept-encoding": "identity", "user-agent": "Heliograph" };
     const settings = { agent: false, signal, headers, lookup: lookupAmong(mayDial) } as const;
-    const request = (url.protocol === "https:" ? https : http).get(url, settings);
+    const request =
+      url.protocol === "https:" ? https.get(url, settings) : http.get(url, settings);
     // Both stay: what happens to the connection later is told by the answer's stream.
     request.on("error", reject);
     request.once("response", resolve);
