@@ -1,7 +1,16 @@
 import type { Choice, Job, LaneRunner, Outcome } from "../jobs/index.ts";
 import { type Database, systemClock } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
+import type { ApiCall } from "./call-parts.ts";
 import { type CallSettings, tellOfCall, withinAttempts } from "./call-settings.ts";
+import {
+  asCourtesy,
+  bringsFiles,
+  contentResult,
+  FILES_MS,
+  type FileTaker,
+  type TakenFiles,
+} from "./content/index.ts";
 import type { Pace } from "./pace.ts";
 import { orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import { callOf, type MessageRow } from "./send-call.ts";
@@ -21,6 +30,9 @@ export interface BotRunnerOptions {
   /** Told of each call that was made, and how long it took, in ms. */
   observe(result: SendResult, runMs: number): void;
   calls: CallSettings;
+  files: FileTaker;
+  /** Which addresses files may be downloaded from. Default: those of the public Internet. */
+  mayDial?(address: string): boolean;
 }
 
 /** One drain of a bot: chooses what its pace allows, and makes the calls. */
@@ -73,7 +85,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       if (calls++ === 0) this.pace.leave(chatId, systemClock());
       else this.pace.record(chatId, systemClock());
     };
-    const result = await this.send(attempt, leave, signal);
+    const sent = await this.send(attempt, job, { leave, signal });
+    const result = job.kind === "chat-action" ? asCourtesy(sent) : sent;
     if (calls === 0) this.notBegun(job);
     const runMs = performance.now() - startedMs;
     this.options.observe(result, runMs);
@@ -111,17 +124,56 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return { outcome: result.outcome, own: { ...attempt, result } };
   }
 
+  /** With what its content needs taken first, and let go at the end. */
   private async send(
     attempt: SendAttempt,
-    leave: () => void,
-    signal: AbortSignal,
+    job: Job,
+    options: { leave: () => void; signal: AbortSignal },
+  ): Promise<SendResult> {
+    const { content } = attempt.message;
+    const { files: taker, mayDial } = this.options;
+    const failed = (error: unknown) => contentResult(error, content, job.attempts);
+    let files: TakenFiles;
+    try {
+      files = await taker.take(content, { signal: options.signal, mayDial });
+    } catch (error) {
+      const result = failed(error);
+      if (result === null) throw error;
+      return result;
+    }
+    try {
+      return await this.sendWith(files.list, attempt, { ...options, failed });
+    } finally {
+      await files.close();
+    }
+  }
+
+  private async sendWith(
+    files: TakenFiles["list"],
+    attempt: SendAttempt,
+    {
+      leave,
+      signal,
+      failed,
+    }: {
+      leave: () => void;
+      signal: AbortSignal;
+      /** What an error means for its content; null: what it means for all. */
+      failed(error: unknown): SendResult | null;
+    },
   ): Promise<SendResult> {
     const { message } = attempt;
     const { botApiFor, bot, calls } = this.options;
+    const filesMs = bringsFiles(message.content) ? FILES_MS : 0;
     // A process that was stopped since may have a successor that has judged this attempt.
-    const timeoutMs = attempt.begunMs + calls.timeoutMs - performance.now();
+    const timeoutMs = attempt.begunMs + calls.timeoutMs + filesMs - performance.now();
     if (timeoutMs <= 0) return notSentResult("late", "it was too late to send", systemClock());
-    const call = async (params: { method: string; payload: Record<string, unknown> }) => {
+    // Files take their time: meanwhile another call may have been told to wait.
+    const heldMs = this.pace.botHeldUntil();
+    if (filesMs > 0 && heldMs > systemClock()) {
+      return { ...notSentResult("held", "the bot is held", heldMs), outcome: heldUntil(heldMs) };
+    }
+    const call = async (params: ApiCall) => {
       const api = await botApiFor(bot.connectorId);
       const limits = { timeoutMs, signal };
       const answer = api.call(params.method, params.payload, limits);
@@ -129,11 +181,13 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       return answer;
     };
     try {
-      return sentResult(await call(callOf(message)));
+      return sentResult(await call(callOf(message, files)));
     } catch (error) {
+      const result = failed(error);
+      if (result !== null) return result;
       // Our formatting, not their message: the same text goes out plain, and the message says so.
       if (error instanceof BotApiError && error.kind === "bad-entities") {
-        return this.sendPlain(message, call);
+        return this.sendPlain(message, files, call);
       }
       return resultOfError(error, message.on_unknown, systemClock());
     }
@@ -141,10 +195,11 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 
   private async sendPlain(
     message: MessageRow,
-    call: (params: ReturnType<typeof callOf>) => Promise<unknown>,
+    files: TakenFiles["list"],
+    call: (params: ApiCall) => Promise<unknown>,
   ): Promise<SendResult> {
     try {
-      const answer = await call(callOf({ ...message, format: "plain" }));
+      const answer = await call(callOf({ ...message, format: "plain" }, files));
       return sentResult(answer, "Sent as plain text: Telegram could not read its formatting.");
     } catch (error) {
       return resultOfError(error, message.on_unknown, systemClock());
@@ -168,6 +223,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return [chatId, ""];
   }
 }
+
+const heldUntil = (untilMs: number): Outcome => ({ type: "pause", untilMs, reason: "held" });
 
 /** The chat whose pace a job counts for; null for calls that no chat's pace limits. */
 function chatOf(job: Job): string | null {

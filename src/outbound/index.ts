@@ -3,6 +3,20 @@
  * a bot, order per chat; the Bot API itself is behind the telegram room, the lanes behind jobs.
  */
 export { createConnectorSends } from "./connector-sends.ts";
+export {
+  ALBUM_ITEMS,
+  CHAT_ACTION_SHOWN_MS,
+  CHAT_ACTIONS,
+  type Content,
+  contentFaults,
+  costOf,
+  type DeletionView,
+  type FileSource,
+  type FoundTarget,
+  findTarget,
+  MAX_DELETE_AFTER_S,
+  type OpenFile,
+} from "./content/index.ts";
 export { createOutboundHooks } from "./hooks.ts";
 export { type MessageTrace, traceMessage } from "./message-trace.ts";
 export { getMessage, type MessageView } from "./message-view.ts";
