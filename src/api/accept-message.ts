@@ -1,11 +1,14 @@
 import { recordAudit } from "../audit/index.ts";
 import { type NewMessage, submitMessages } from "../outbound/index.ts";
-import { Problem, type Transaction } from "../platform/index.ts";
+import { Problem, systemClock, type Transaction } from "../platform/index.ts";
+import { type ContentBody, deliveryOf, priorityBehindTarget } from "./content-body.ts";
 import { claimKey, storeAnswer } from "./idempotency.ts";
 import { type Answer, type Call, workspaceOf } from "./route.ts";
 
 /** What is to be said, but for where. */
-export interface MessageBody extends Pick<NewMessage, "text" | "format" | "priority"> {
+export interface MessageBody extends ContentBody, Pick<NewMessage, "format" | "priority"> {
+  /** None where the content takes none. */
+  text?: string;
   sendAt?: string;
   replyTo?: string;
   buttons?: NewMessage["buttons"];
@@ -44,13 +47,15 @@ export async function acceptMessage(
     const known = key && (await claimKey(tx, key));
     if (known) return known;
     const { conversationId, ...where } = await destination(tx);
-    const { text, format, replyTo, buttons, onUnknown } = body;
-    const priority = body.priority ?? where.priority;
+    const { text = "", format, replyTo, buttons, onUnknown } = body;
     const connector = await connectors.get(workspaceId, where.connectorId, tx);
     if (connector === null) throw noConnector();
     checkLength(text, connector.maxMessageLength);
     const sendAt = body.sendAt === undefined ? undefined : new Date(body.sendAt);
-    const said = { text, format, priority, replyTo, buttons, onUnknown, sendAt };
+    const place = { workspaceId, ...where, priority: body.priority ?? where.priority };
+    const priority = await priorityBehindTarget(tx, body.content, place);
+    const delivery = deliveryOf(body, sendAt?.getTime() ?? systemClock());
+    const said = { text, format, priority, replyTo, buttons, onUnknown, sendAt, ...delivery };
     const [submitted] = await submitMessages(tx, jobs, [{ workspaceId, ...where, ...said }]);
     await recordAudit(tx, {
       workspaceId,

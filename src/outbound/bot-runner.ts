@@ -7,6 +7,7 @@ import {
   asCourtesy,
   bringsFiles,
   contentResult,
+  costOf,
   FILES_MS,
   type FileTaker,
   type TakenFiles,
@@ -84,6 +85,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       // A second call, of the same message, was not chosen.
       if (calls++ === 0) this.pace.leave(chatId, systemClock());
       else this.pace.record(chatId, systemClock());
+      // Telegram counts an album's items.
+      const more = costOf(attempt.message.content) - 1;
+      for (let n = 0; n < more; n++) this.pace.record(chatId, systemClock());
     };
     const sent = await this.send(attempt, job, { leave, signal });
     const result = job.kind === "chat-action" ? asCourtesy(sent) : sent;
@@ -120,7 +124,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       return { outcome: { type: "pause", untilMs, reason: "may still be sent" } };
     }
     const why = "the worker died while the call was under way";
-    const result = unknownResult(attempt.message.on_unknown, why);
+    const unknown = unknownResult(attempt.message.on_unknown, why);
+    const result = job.kind === "chat-action" ? asCourtesy(unknown) : unknown;
     return { outcome: result.outcome, own: { ...attempt, result } };
   }
 

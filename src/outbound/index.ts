@@ -20,7 +20,13 @@ export {
 export { createOutboundHooks } from "./hooks.ts";
 export { type MessageTrace, traceMessage } from "./message-trace.ts";
 export { getMessage, type MessageView } from "./message-view.ts";
-export { type MessageState, type NewMessage, PRIORITIES, type Priority } from "./new-message.ts";
+export {
+  type MessageState,
+  type NewMessage,
+  PRIORITIES,
+  PRIORITY_NUMBERS,
+  type Priority,
+} from "./new-message.ts";
 export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
 export { Pace, type PaceLimits } from "./pace.ts";
 export { createReplySink } from "./reply-sink.ts";

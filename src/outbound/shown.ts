@@ -49,14 +49,15 @@ function messagesOfEnd({ job, own }: Ended): SentMessage[] {
 function deletionOfEnd({ job, own }: Ended): CarriedOut[] {
   const message = own?.message;
   if (message?.content?.type !== "delete" || own?.result?.attempt !== "sent") return [];
-  if (message.target_id === null) return [];
+  const { target, target_id: targetId } = message;
+  if (target === null || targetId === null) return [];
   return [
     {
       job,
-      targetId: message.target_id,
-      chatId: message.chat_id,
+      targetId,
+      chatId: target.chatId,
       businessConnectionId: message.business_connection_id,
-      telegramMessageIds: message.target?.ids ?? [],
+      telegramMessageIds: target.ids,
       isVanishing: message.kind === "deletion",
     },
   ];

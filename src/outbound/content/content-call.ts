@@ -48,7 +48,8 @@ export function contentMethod(content: Content, target: MessageRow["target"], te
 export function contentCall(content: Content, said: Said): ApiCall {
   const { message } = said;
   const method = contentMethod(content, message.target, message.text);
-  const payload = { chat_id: chatIdOf(message.chat_id), ...fieldsOf(content, said) };
+  const chatId = message.target?.chatId ?? message.chat_id;
+  const payload = { chat_id: chatIdOf(chatId), ...fieldsOf(content, said) };
   if (content.type !== "delete" || !message.business_connection_id) return { method, payload };
   // Bot API: deleteBusinessMessages, which asks for no chat.
   const { business_connection_id } = message;

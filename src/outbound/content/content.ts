@@ -80,7 +80,7 @@ export const bringsFiles = (content: Content | null): boolean =>
 export const BRINGS_FILES = "coalesce(jsonb_path_exists(m.content, '$.**.url'), false)";
 
 /** How many messages Telegram counts it as. */
-export const costOf = (content: Content | null): number =>
+export const costOf = (content: Content | null | undefined): number =>
   content?.type === "album" ? content.items.length : 1;
 
 /** What else is asked of a message with a content. */
