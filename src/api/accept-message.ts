@@ -61,7 +61,7 @@ export async function acceptMessage(
       workspaceId,
       action: "message.submitted",
       subjectId: submitted?.id,
-      details: { connectorId: where.connectorId, conversationId },
+      details: { connectorId: where.connectorId, conversationId, content: body.content?.type },
     });
     const answer = { status: 202, body: submitted };
     if (key) await storeAnswer(tx, key, answer);

@@ -5,6 +5,7 @@ import {
   CHAT_ACTIONS,
   type Content,
   contentFaults,
+  type FileRef,
   type FoundTarget,
   findTarget,
   MAX_DELETE_AFTER_S,
@@ -32,10 +33,22 @@ const fileUrl = text()
     }
   });
 
-const file = z.union([
-  z.strictObject({ url: fileUrl, name: text().min(1).max(200).optional() }),
-  z.strictObject({ fileId: z.string().regex(/^[A-Za-z0-9_-]{1,300}$/, "a file_id of the bot") }),
-]);
+const file = z
+  .strictObject({
+    url: fileUrl.optional().describe("Downloaded by us, from the public Internet"),
+    name: text().min(1).max(200).optional().describe("Default: the last part of the url"),
+    fileId: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{1,300}$/, "a file_id of the same bot")
+      .optional(),
+  })
+  .transform(({ url, name, fileId }, context): FileRef => {
+    if (url !== undefined && fileId === undefined) return { url, name };
+    if (fileId !== undefined && url === undefined && name === undefined) return { fileId };
+    const message = "is either a url, perhaps with a name, or a fileId";
+    context.addIssue({ code: "custom", message });
+    return z.NEVER;
+  });
 
 const photo = z.strictObject({ type: z.literal("photo"), file });
 const document = z.strictObject({ type: z.literal("document"), file });

@@ -51,7 +51,11 @@ export const AUDIT_ACTIONS = {
   "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose", "personId"] },
   // The group became a supergroup: the link goes with it.
   "chat.link_moved": { subject: "chat", details: ["connectorId", "from"] },
-  "message.submitted": { subject: "message", details: ["connectorId", "conversationId"] },
+  // What it is where it is more than a text: a deletion, say.
+  "message.submitted": {
+    subject: "message",
+    details: ["connectorId", "conversationId", "content"],
+  },
   // By a member of the workspace; what the customer and the team said is in its events.
   "conversation.updated": { subject: "conversation", details: ["fields", "from", "to"] },
   "contact.updated": { subject: "contact", details: ["fields"] },

@@ -11,6 +11,7 @@ export {
   contentFaults,
   costOf,
   type DeletionView,
+  type FileRef,
   type FileSource,
   type FoundTarget,
   findTarget,
