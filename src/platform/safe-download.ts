@@ -80,8 +80,11 @@ export async function openDownload(url: string, options: SafeDownloadOptions): P
     const contentType = type.split(";")[0]?.trim().toLowerCase() ?? "";
     return { stream, sizeBytes, contentType, name: nameIn(at) };
   } catch (error) {
+    const failure = asDownloadError(error, ending.signal);
     done();
-    throw asDownloadError(error, ending.signal);
+    // Whatever connection there is.
+    ending.abort();
+    throw failure;
   }
 }
 

@@ -53,7 +53,8 @@ export async function spool(
   }
 }
 
-const closerOf = (handle: FileHandle) => () => handle.close();
+/** Never rejects: what was sent is sent, whatever becomes of the copy. */
+const closerOf = (handle: FileHandle) => () => handle.close().catch(() => {});
 
 /** Streams of a handle close it when they are destroyed; these leave it open for the next. */
 const readerOf = (handle: FileHandle, sizeBytes: number) => () =>
