@@ -56,7 +56,7 @@ function deletionOfEnd({ job, own }: Ended): CarriedOut[] {
       job,
       targetId,
       chatId: target.chatId,
-      businessConnectionId: message.business_connection_id,
+      businessConnectionId: target.businessConnectionId,
       telegramMessageIds: target.ids,
       isVanishing: message.kind === "deletion",
     },

@@ -46,15 +46,22 @@ export function contentMethod(content: Content, target: MessageRow["target"], te
  * @throws CannotSend where what it is about does not allow it
  */
 export function contentCall(content: Content, said: Said): ApiCall {
-  const { message } = said;
+  const message = whereItsTargetIs(said.message);
   const method = contentMethod(content, message.target, message.text);
-  const chatId = message.target?.chatId ?? message.chat_id;
-  const payload = { chat_id: chatIdOf(chatId), ...fieldsOf(content, said) };
+  const fields = fieldsOf(content, { ...said, message });
+  const payload = { chat_id: chatIdOf(message.chat_id), ...fields };
   if (content.type !== "delete" || !message.business_connection_id) return { method, payload };
   // Bot API: deleteBusinessMessages, which asks for no chat.
   const { business_connection_id } = message;
   const message_ids = idsOfTarget(message.target).map(Number);
   return { method: "deleteBusinessMessages", payload: { business_connection_id, message_ids } };
+}
+
+/** What changes another goes to the chat, and the account, that the other was sent to. */
+function whereItsTargetIs(message: MessageRow): MessageRow {
+  if (message.target === null) return message;
+  const { chatId, businessConnectionId } = message.target;
+  return { ...message, chat_id: chatId, business_connection_id: businessConnectionId };
 }
 
 function fieldsOf(content: Content, { message, files, says }: Said): Record<string, unknown> {

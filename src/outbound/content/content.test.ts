@@ -37,6 +37,7 @@ const row = (content: Content | null, more: Partial<MessageRow> = {}): MessageRo
 const target = (more: Partial<Target> = {}): Target => ({
   state: "sent",
   chatId: "42",
+  businessConnectionId: null,
   ids: ["7"],
   type: null,
   ...more,
@@ -136,7 +137,7 @@ describe("each content is a call of the Bot API", () => {
     ],
     [
       "an unpin, in the name of an account",
-      row({ type: "unpin", messageId }, { target: target(), business_connection_id: "b" }),
+      row({ type: "unpin", messageId }, { target: target({ businessConnectionId: "b" }) }),
       "unpinChatMessage",
       { chat_id: 42, message_id: 7, business_connection_id: "b" },
     ],
@@ -164,10 +165,8 @@ describe("each content is a call of the Bot API", () => {
   });
 
   test("a business account's messages are deleted by another method", () => {
-    const message = row(
-      { type: "delete", messageId },
-      { business_connection_id: "b", target: target() },
-    );
+    const inAccount = target({ businessConnectionId: "b" });
+    const message = row({ type: "delete", messageId }, { target: inAccount });
     expect(callOf(message)).toEqual({
       method: "deleteBusinessMessages",
       payload: { business_connection_id: "b", message_ids: [7] },
