@@ -58,6 +58,8 @@ export const migration: Migration = {
         FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE,
         FOREIGN KEY (workspace_id, target_id) REFERENCES outbound_messages (workspace_id, id) ON DELETE CASCADE
       );
+      CREATE INDEX outbound_messages_changes ON outbound_messages (workspace_id, target_id)
+        WHERE target_id IS NOT NULL;
       -- A notice is deleted once.
       CREATE UNIQUE INDEX outbound_messages_deletions ON outbound_messages (workspace_id, target_id)
         WHERE kind = 'deletion';

@@ -226,11 +226,13 @@ test("a notice vanishes in its time, once, with its words; what is left says tha
     })),
   };
   const before = inChat().length;
-  const notice = await one({ content, text: "the word is swordfish", deleteAfterS: 3_600 });
+  const { id } = await one({ content, text: "the word is swordfish", deleteAfterS: 3_600 });
+  await one({ ...change("edit", id), text: "the word is still swordfish" });
+  const notice = await sent(id);
   expect(notice.deletion).toMatchObject({ state: "waiting" });
   expect(Date.parse(notice.deletion?.at ?? "") - Date.now()).toBeGreaterThan(3_500_000);
   // Whoever records the send again deletes no more than once.
-  const again = [{ workspaceId, messageId: notice.id }];
+  const again = [{ workspaceId, messageId: id }];
   await db.transaction((tx) => enqueueDeletions(tx, again));
   const [job, ...others] = await db.query<{ id: string }>(
     "SELECT id FROM jobs WHERE lane = $1 AND kind = 'deletion'",
@@ -240,7 +242,7 @@ test("a notice vanishes in its time, once, with its words; what is left says tha
   sandbox.fault({ botId: bot.id, method: "deleteMessages", answer: "reset-before-effect" });
   expect(await engine.ledger.runNow({ id: job?.id ?? "" })).toBe(1);
   const gone = await waitFor(async () => {
-    const message = await viewOf(notice.id);
+    const message = await viewOf(id);
     return message?.deletion?.state === "deleted" ? message : null;
   });
   expect(gone).toMatchObject({ state: "sent", telegramMessageIds: notice.telegramMessageIds });
@@ -250,9 +252,9 @@ test("a notice vanishes in its time, once, with its words; what is left says tha
   const kept = await db.query<{ row: object; of: string }>(
     `SELECT to_jsonb(m) AS row, kind AS of FROM outbound_messages m
      WHERE workspace_id = $1 AND (id = $2 OR target_id = $2) ORDER BY kind`,
-    [workspaceId, notice.id],
+    [workspaceId, id],
   );
-  expect(kept.map(({ of }) => of)).toEqual(["deletion", "message"]);
+  expect(kept.map(({ of }) => of)).toEqual(["deletion", "message", "message"]);
   expect(JSON.stringify(kept)).not.toMatch(/swordfish|png/);
 });
 

@@ -19,7 +19,8 @@ export interface Target {
 /** SQL: the target of `outbound_messages m` as a `Target`; null for all that have none. */
 export const TARGET = `CASE WHEN m.target_id IS NOT NULL THEN (
     SELECT jsonb_build_object('state', o.state, 'chatId', o.chat_id,
-      'businessConnectionId', o.business_connection_id, 'ids', to_jsonb(o.telegram_message_ids::text[]), 'type', o.content ->> 'type')
+      'businessConnectionId', o.business_connection_id,
+      'ids', to_jsonb(o.telegram_message_ids::text[]), 'type', o.content ->> 'type')
     FROM outbound_messages o WHERE o.workspace_id = m.workspace_id AND o.id = m.target_id
   ) END`;
 

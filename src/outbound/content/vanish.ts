@@ -81,15 +81,25 @@ export interface CarriedOut {
   isVanishing: boolean;
 }
 
-/** What a notice said; that it was sent, to whom, when and by whom, stays. */
+const VANISHED = `(
+  SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS t(workspace_id, id) ${fewRows("$1")}
+) t`;
+
+/**
+ * What a notice said, and what its edits made it say; that it was sent, to whom, when and by whom,
+ * stays.
+ */
 const FORGET = `/* outbound.forget-vanished */
 UPDATE outbound_messages m SET text = '', format = 'plain', buttons = NULL,
-  content = CASE WHEN m.content IS NULL THEN NULL
+  content = CASE WHEN m.content IS NULL OR m.target_id IS NOT NULL THEN m.content
     ELSE jsonb_build_object('type', m.content ->> 'type', 'vanished', true) END
 FROM (
-  SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS t(workspace_id, id) ${fewRows("$1")}
-) t
-WHERE m.workspace_id = t.workspace_id AND m.id = t.id`;
+  SELECT t.workspace_id, t.id FROM ${VANISHED}
+  UNION ALL
+  SELECT o.workspace_id, o.id FROM ${VANISHED}
+  JOIN outbound_messages o ON o.workspace_id = t.workspace_id AND o.target_id = t.id
+) f
+WHERE m.workspace_id = f.workspace_id AND m.id = f.id`;
 
 /** Conversations show when what was said in them was deleted; of what vanished, not its words. */
 export async function recordDeletions(
