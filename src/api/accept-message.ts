@@ -1,7 +1,7 @@
 import { recordAudit } from "../audit/index.ts";
 import { type NewMessage, submitMessages } from "../outbound/index.ts";
 import { Problem, systemClock, type Transaction } from "../platform/index.ts";
-import { type ContentBody, deliveryOf, priorityBehindTarget } from "./content-body.ts";
+import { type ContentBody, deliveryOfBody, priorityBehindTarget } from "./content-body.ts";
 import { claimKey, storeAnswer } from "./idempotency.ts";
 import { type Answer, type Call, workspaceOf } from "./route.ts";
 
@@ -54,7 +54,7 @@ export async function acceptMessage(
     const sendAt = body.sendAt === undefined ? undefined : new Date(body.sendAt);
     const place = { workspaceId, ...where, priority: body.priority ?? where.priority };
     const priority = await priorityBehindTarget(tx, body.content, place);
-    const delivery = deliveryOf(body, sendAt?.getTime() ?? systemClock());
+    const delivery = deliveryOfBody(body, sendAt?.getTime() ?? systemClock());
     const said = { text, format, priority, replyTo, buttons, onUnknown, sendAt, ...delivery };
     const [submitted] = await submitMessages(tx, jobs, [{ workspaceId, ...where, ...said }]);
     await recordAudit(tx, {

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from "../../test/support/databa
 import type { NewMessage } from "../outbound/index.ts";
 import { insertMessages } from "../outbound/submit.ts";
 import type { Transaction } from "../platform/index.ts";
-import { contentShape, deliveryOf, priorityBehindTarget } from "./content-body.ts";
+import { contentShape, deliveryOfBody, priorityBehindTarget } from "./content-body.ts";
 
 const body = z.strictObject(contentShape);
 const messageId = randomUUID();
@@ -57,9 +57,9 @@ describe("a content, as the API takes it", () => {
 
   test("a chat action is not sent once it would be over; anything else may be late", () => {
     const action = { type: "chat-action", action: "typing" } as const;
-    expect(deliveryOf({ content: action }, 1_000).expiresAt).toEqual(new Date(6_000));
-    expect(deliveryOf({ silent: true }, 1_000)).toMatchObject({ isSilent: true });
-    expect(deliveryOf({}, 1_000).expiresAt).toBeUndefined();
+    expect(deliveryOfBody({ content: action }, 1_000).expiresAt).toEqual(new Date(6_000));
+    expect(deliveryOfBody({ silent: true }, 1_000)).toMatchObject({ isSilent: true });
+    expect(deliveryOfBody({}, 1_000).expiresAt).toBeUndefined();
   });
 });
 

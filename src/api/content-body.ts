@@ -128,7 +128,7 @@ type Delivery = Pick<
 >;
 
 /** `sendAtMs`: when it is to be sent. */
-export function deliveryOf(body: ContentBody, sendAtMs: number): Delivery {
+export function deliveryOfBody(body: ContentBody, sendAtMs: number): Delivery {
   const isAction = body.content?.type === "chat-action";
   return {
     content: body.content,

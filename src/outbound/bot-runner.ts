@@ -36,10 +36,17 @@ export interface BotRunnerOptions {
   mayDial?(address: string): boolean;
 }
 
+/** Of one bot, messages under way that bring files: they may take a minute, and must leave room. */
+const MAX_BRINGING = 8;
+/** A look again, if nothing ends before. */
+const BRINGING_WAIT_MS = 1_000;
+
 /** One drain of a bot: chooses what its pace allows, and makes the calls. */
 export class BotRunner implements LaneRunner<SendAttempt> {
   private readonly options: BotRunnerOptions;
   private readonly pace: Pace;
+  /** Jobs that bring files, from when they are chosen until they are over. */
+  private readonly bringing = new Set<string>();
 
   constructor(options: BotRunnerOptions) {
     this.options = options;
@@ -58,9 +65,14 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     );
     for (const job of byUrgency) {
       const chatId = chatOf(job);
+      if (job.payload.files === true && this.bringing.size >= MAX_BRINGING) {
+        waitUntilMs = Math.min(waitUntilMs, nowMs + BRINGING_WAIT_MS);
+        continue;
+      }
       const nextMs = this.pace.nextAtMs(chatId, nowMs);
       if (nextMs <= nowMs) {
         this.pace.choose(chatId, nowMs);
+        if (job.payload.files === true) this.bringing.add(job.id);
         return { job };
       }
       waitUntilMs = Math.min(waitUntilMs, nextMs);
@@ -69,6 +81,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   }
 
   notBegun(job: Job): void {
+    this.bringing.delete(job.id);
     this.pace.release(chatOf(job));
   }
 
@@ -89,7 +102,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       const more = costOf(attempt.message.content) - 1;
       for (let n = 0; n < more; n++) this.pace.record(chatId, systemClock());
     };
-    const sent = await this.send(attempt, job, { leave, signal });
+    const sent = await this.send(attempt, job, { leave, signal }).finally(() =>
+      this.bringing.delete(job.id),
+    );
     const result = job.kind === "chat-action" ? asCourtesy(sent) : sent;
     if (calls === 0) this.notBegun(job);
     const runMs = performance.now() - startedMs;

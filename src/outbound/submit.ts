@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Enqueued, NewJob } from "../jobs/index.ts";
 import type { Transaction } from "../platform/index.ts";
-import { targetIdOf } from "./content/index.ts";
+import { bringsFiles, targetIdOf } from "./content/index.ts";
 import { type NewMessage, PRIORITY_NUMBERS, type Priority } from "./new-message.ts";
 
 export interface JobSink {
@@ -88,7 +88,7 @@ export async function enqueueSends(
       ...orderOf(message),
       priority: priorityOf(message),
       urgent: priorityOf(message) <= PRIORITY_NUMBERS.high,
-      payload: { messageId: message.id },
+      payload: { messageId: message.id, ...(bringsFiles(message.content) ? { files: true } : {}) },
       runAt: message.sendAt,
       causeId: message.causeId,
     })),

@@ -60,7 +60,7 @@ export function targetIdOf(content: Content | null | undefined): string | null {
 }
 
 /** Its files, in their order: those that are uploaded, and those that Telegram has. */
-export function mediaOf(content: Content | null): MediaContent[] {
+export function mediaOf(content: Content | null | undefined): MediaContent[] {
   switch (content?.type) {
     case "photo":
     case "document":
@@ -73,7 +73,7 @@ export function mediaOf(content: Content | null): MediaContent[] {
 }
 
 /** Whether files have to be downloaded and uploaded before it is sent, which takes its time. */
-export const bringsFiles = (content: Content | null): boolean =>
+export const bringsFiles = (content: Content | null | undefined): boolean =>
   mediaOf(content).some(({ file }) => "url" in file);
 
 /** SQL: `bringsFiles` of `outbound_messages m`. */

@@ -6,12 +6,14 @@ import { type BotAccount, type Sandbox, startSandbox } from "../../../sandbox/in
 import { onePixelPng } from "../../../sandbox/test-client.ts";
 import { type JobsFixture, jobsFixture } from "../../../test/support/jobs.ts";
 import { waitFor } from "../../../test/support/wait-for.ts";
-import type { Jobs } from "../../jobs/index.ts";
+import type { Job, Jobs } from "../../jobs/index.ts";
 import { createMetrics, silentLogger } from "../../platform/index.ts";
 import { createBotApiFactory } from "../../telegram/index.ts";
+import { BotRunner, type BotRunnerOptions } from "../bot-runner.ts";
 import { createOutboundHandler } from "../outbound-handler.ts";
 import { getMessage } from "../message-view.ts";
 import type { NewMessage } from "../new-message.ts";
+import { Pace } from "../pace.ts";
 import { submitMessages } from "../submit.ts";
 import type { Content } from "./content.ts";
 import { findTarget } from "./target.ts";
@@ -295,6 +297,27 @@ test("what was said before a group moved is not looked for among what was said a
   const [deletion] = await submit({ chatId: String(newId), ...change("delete", id) });
   expect((await ended(deletion, "failed")).error).toContain("supergroup");
   expect(sandbox.messages({ chatId: newId })).toHaveLength(count);
+});
+
+test("messages that bring files leave room for others of their bot", () => {
+  const pace = new Pace({ bot: [], chat: [], group: [] });
+  const runner = new BotRunner({ pace } as BotRunnerOptions);
+  const jobs = Array.from({ length: 20 }, (_, n) => ({
+    id: String(n),
+    kind: "message",
+    orderingKey: String(n),
+    priority: n === 19 ? 5 : 2,
+    payload: n === 19 ? {} : { files: true },
+  })) as Job[];
+  const chosen: string[] = [];
+  for (let ready = jobs; ; ready = ready.filter(({ id }) => !chosen.includes(id))) {
+    const choice = runner.choose(ready, 1_000);
+    if (!("job" in choice)) break;
+    chosen.push(choice.job.id);
+  }
+  expect(chosen).toEqual(["0", "1", "2", "3", "4", "5", "6", "7", "19"]);
+  runner.notBegun(jobs[0] as Job);
+  expect(runner.choose(jobs.slice(8, 19), 1_000)).toMatchObject({ job: { id: "8" } });
 });
 
 test("another workspace's message is none that could be changed", async () => {
