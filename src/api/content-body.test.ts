@@ -120,7 +120,9 @@ describe("a message that changes another", () => {
       content: { type: "forward", fromChatId: "1", telegramMessageId: "2" },
     });
     const failed = await written();
-    await database.db.query("UPDATE outbound_messages SET state = 'failed' WHERE id = $1", [failed]);
+    await database.db.query("UPDATE outbound_messages SET state = 'failed' WHERE id = $1", [
+      failed,
+    ]);
     for (const id of [scheduled, unapproved, change, forwarded, failed]) {
       await expect(edit(id)).rejects.toMatchObject({ status: 409 });
     }

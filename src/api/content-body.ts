@@ -174,7 +174,8 @@ function refusalOf(target: FoundTarget, change: string): string | null {
   if (type !== null && !["photo", "document", "album", "forward"].includes(type)) {
     return "That is a change itself, and nothing that stands in the chat.";
   }
-  if (type === "forward" && change === "edit") return "Telegram lets nobody edit what is forwarded.";
+  if (type === "forward" && change === "edit")
+    return "Telegram lets nobody edit what is forwarded.";
   if (OVER.includes(state)) return "That message was not sent.";
   if (state === "awaiting_approval" || (state === "queued" && target.isScheduled)) {
     return "That message waits to be sent: replace or cancel it instead.";

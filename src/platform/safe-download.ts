@@ -102,7 +102,7 @@ async function follow(
     if (status === 200) return { response, at };
     response.destroy();
     if (!REDIRECTS.includes(status) || location === undefined) throw errorOfStatus(status);
-    if (redirects === MAX_REDIRECTS || !URL.canParse(location, at)) {
+    if (redirects === MAX_REDIRECTS || !URL.canParse(location, at.href)) {
       throw new DownloadError("refused", "The file's server leads on and on.");
     }
     const next = checkedUrl(new URL(location, at).href, mayDial);
@@ -123,8 +123,7 @@ function get(
     // What is encoded could be small here and large when it is opened.
     const headers = { accept: "*/*", "accept-encoding": "identity", "user-agent": "Heliograph" };
     const settings = { agent: false, signal, headers, lookup: lookupAmong(mayDial) } as const;
-    const request =
-      url.protocol === "https:" ? https.get(url, settings) : http.get(url, settings);
+    const request = url.protocol === "https:" ? https.get(url, settings) : http.get(url, settings);
     // Both stay: what happens to the connection later is told by the answer's stream.
     request.on("error", reject);
     request.once("response", resolve);

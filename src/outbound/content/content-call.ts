@@ -16,7 +16,11 @@ interface Said {
 }
 
 /** Bot API: the method that each content takes. Of an edit it depends on what is edited. */
-export function contentMethod(content: Content, target: MessageRow["target"], text: string): string {
+export function contentMethod(
+  content: Content,
+  target: MessageRow["target"],
+  text: string,
+): string {
   switch (content.type) {
     case "photo":
       return "sendPhoto";

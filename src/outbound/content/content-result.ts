@@ -30,7 +30,9 @@ export function contentResult(
     const { fault, message, isFinal } = error;
     // It is this process that ends, not the file's server that fails.
     if (fault === "aborted") return paused(message);
-    return isFinal ? failed(`file-${fault}`, message) : again(`file-${fault}`, message, triesBefore);
+    return isFinal
+      ? failed(`file-${fault}`, message)
+      : again(`file-${fault}`, message, triesBefore);
   }
   if (!(error instanceof BotApiError) || content === null) return null;
   if (targetIdOf(content) !== null) return targetResult(error, content);

@@ -10,9 +10,9 @@ import type { Job, Jobs } from "../../jobs/index.ts";
 import { createMetrics, silentLogger } from "../../platform/index.ts";
 import { createBotApiFactory } from "../../telegram/index.ts";
 import { BotRunner, type BotRunnerOptions } from "../bot-runner.ts";
-import { createOutboundHandler } from "../outbound-handler.ts";
 import { getMessage } from "../message-view.ts";
 import type { NewMessage } from "../new-message.ts";
+import { createOutboundHandler } from "../outbound-handler.ts";
 import { Pace } from "../pace.ts";
 import { submitMessages } from "../submit.ts";
 import type { Content } from "./content.ts";
@@ -101,8 +101,8 @@ const ended = (id: string | undefined, state: string) =>
   });
 const sent = (id: string | undefined) => ended(id, "sent");
 const one = async (message: Partial<NewMessage>) => {
-  const [id = ""] = await submit(message);
-  return { id, ...(await sent(id)) };
+  const [id] = await submit(message);
+  return sent(id);
 };
 const inChat = (chatId = userId) =>
   sandbox.messages({ chatId, ...(chatId > 0 ? { botId: bot.id } : {}) });
@@ -167,7 +167,10 @@ test("an edit, a pin and a deletion wait behind what they are about, and convers
   for (const row of rows) expect((await ended(row.id, "failed")).error).toContain("replace");
 
   const [first = ""] = await submit({ text: "frist" });
-  const [pin, edit] = await submit(change("pin", first), { ...change("edit", first), text: "first" });
+  const [pin, edit] = await submit(change("pin", first), {
+    ...change("edit", first),
+    text: "first",
+  });
   const { telegramMessageIds } = await sent(first);
   await sent(pin);
   await sent(edit);
