@@ -2,7 +2,12 @@ import { randomUUID } from "node:crypto";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { type BotAccount, type Sandbox, startSandbox } from "../../../sandbox/index.ts";
+import {
+  type BotAccount,
+  type Sandbox,
+  startSandbox,
+  type TelegramMessage,
+} from "../../../sandbox/index.ts";
 import { onePixelPng } from "../../../sandbox/test-client.ts";
 import { type JobsFixture, jobsFixture } from "../../../test/support/jobs.ts";
 import { waitFor } from "../../../test/support/wait-for.ts";
@@ -137,7 +142,9 @@ test("a photo, a document, an album: uploaded from an address, and by what Teleg
   const file = { url: `${fileRoot}/2026%20report.txt?signed=s` };
   await one({ content: { type: "document", file } });
   expect(last()?.document).toMatchObject({ file_name: "2026 report.txt", file_size: 8 });
-  const fileId = last()?.document?.file_id ?? "";
+  // As the bot itself was told.
+  const answer = sandbox.record.callsOf("sendDocument").at(-1)?.result as TelegramMessage;
+  const fileId = answer.document?.file_id ?? "";
   const items: Content = {
     type: "album",
     items: [
