@@ -52,7 +52,7 @@ export function callOf(message: MessageRow, files: readonly (UploadFile | null)[
       payload: { callback_query_id: message.callback_query_id, text: message.text },
     };
   }
-  if (message.content !== null) {
+  if (message.content) {
     return contentCall(message.content, { message, files, says: textOf });
   }
   return {
@@ -70,7 +70,7 @@ export function callOf(message: MessageRow, files: readonly (UploadFile | null)[
 export function methodOf(message: MessageRow): string {
   if (message.kind === "callback-answer") return "answerCallbackQuery";
   const { content, target, text } = message;
-  return content === null ? "sendMessage" : contentMethod(content, target, text);
+  return content ? contentMethod(content, target, text) : "sendMessage";
 }
 
 /** Bot API: a text, or a caption where there is one, and how it is marked up. */
