@@ -105,7 +105,8 @@ export const migration: Migration = {
         service                jsonb,
         poll_id                text,
         pinned_at              timestamptz,
-        -- When we heard that it was deleted (business messages only); what it said stays.
+        -- When we deleted it, or heard that it was deleted (business messages only). What it said stays,
+        -- but of notices that vanish.
         deleted_at             timestamptz,
         job_id                 bigint,
         PRIMARY KEY (workspace_id, id),

@@ -12,12 +12,15 @@ export const migration: Migration = {
         -- A decimal id, or @name of a public group or channel.
         chat_id              text        NOT NULL CHECK (chat_id ~ '^(-{0,1}[0-9]{1,19}|@[A-Za-z0-9_]{4,64})$'),
         thread_id            bigint,
-        kind                 text        NOT NULL CHECK (kind IN ('message', 'callback-answer')),
+        -- A deletion is of a notice that vanishes: nobody submitted it as a message.
+        kind                 text        NOT NULL CHECK (kind IN ('message', 'callback-answer', 'deletion')),
         callback_query_id    text        CHECK ((callback_query_id IS NOT NULL) = (kind = 'callback-answer')),
         -- The text, or a caption. Where something other than a text is sent, content says what.
         text                 text        NOT NULL,
         format               text        NOT NULL CHECK (format IN ('plain', 'html', 'markdown')),
         content              jsonb,
+        -- The message that this one edits, deletes, pins or unpins.
+        target_id            uuid        CHECK (target_id IS NOT NULL OR kind <> 'deletion'),
         buttons              jsonb,
         reply_to             bigint,
         on_unknown           text        NOT NULL CHECK (on_unknown IN ('resend', 'hold')),
@@ -52,8 +55,14 @@ export const migration: Migration = {
         created_at           timestamptz NOT NULL DEFAULT now(),
         sent_at              timestamptz,
         PRIMARY KEY (workspace_id, id),
-        FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+        FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE,
+        FOREIGN KEY (workspace_id, target_id) REFERENCES outbound_messages (workspace_id, id) ON DELETE CASCADE
       );
+      CREATE INDEX outbound_messages_changes ON outbound_messages (workspace_id, target_id)
+        WHERE target_id IS NOT NULL;
+      -- A notice is deleted once.
+      CREATE UNIQUE INDEX outbound_messages_deletions ON outbound_messages (workspace_id, target_id)
+        WHERE kind = 'deletion';
       -- A migrated group's waiting messages, and what people look for.
       CREATE INDEX outbound_messages_waiting ON outbound_messages (workspace_id, connector_id, chat_id)
         WHERE state IN ('queued', 'sending', 'unknown');

@@ -48,6 +48,7 @@ const IN_FIELDS: Record<string, Named | null> = {
   // Null alone is taken: it ends a binding.
   telegramUserId: null,
   "post /v1/messages chatId": null,
+  threadId: null,
 };
 
 /** Ids of Telegram's in paths: with a connector of one's own they name a chat of one's own. */

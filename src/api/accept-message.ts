@@ -1,12 +1,15 @@
 import { holdForApproval } from "../approvals/index.ts";
 import { recordAudit } from "../audit/index.ts";
 import { type NewMessage, submitMessages } from "../outbound/index.ts";
-import { Problem, type Transaction } from "../platform/index.ts";
+import { Problem, systemClock, type Transaction } from "../platform/index.ts";
+import { type ContentBody, deliveryOfBody, priorityBehindTarget } from "./content-body.ts";
 import { claimKey, storeAnswer } from "./idempotency.ts";
 import { type Answer, authorOf, type Call, workspaceOf } from "./route.ts";
 
 /** What is to be said, but for where. */
-export interface MessageBody extends Pick<NewMessage, "text" | "format" | "priority"> {
+export interface MessageBody extends ContentBody, Pick<NewMessage, "format" | "priority"> {
+  /** None where the content takes none. */
+  text?: string;
   sendAt?: string;
   replyTo?: string;
   buttons?: NewMessage["buttons"];
@@ -45,14 +48,17 @@ export async function acceptMessage(
     const known = key && (await claimKey(tx, key));
     if (known) return known;
     const { conversationId, ...where } = await destination(tx);
-    const { text, format, replyTo, buttons, onUnknown } = body;
-    const priority = body.priority ?? where.priority;
+    const { text = "", format, replyTo, buttons, onUnknown } = body;
     const connector = await connectors.get(workspaceId, where.connectorId, tx);
     if (connector === null) throw noConnector();
     checkLength(text, connector.maxMessageLength);
     const sendAt = body.sendAt === undefined ? undefined : new Date(body.sendAt);
-    const said = { text, format, priority, replyTo, buttons, onUnknown, sendAt };
-    const message = { workspaceId, ...where, ...said, submittedBy: authorOf(principal) };
+    const place = { workspaceId, ...where, priority: body.priority ?? where.priority };
+    const priority = await priorityBehindTarget(tx, body.content, place);
+    const delivery = deliveryOfBody(body, sendAt?.getTime() ?? systemClock());
+    const said = { text, format, priority, replyTo, buttons, onUnknown, sendAt, ...delivery };
+    const submittedBy = authorOf(principal);
+    const message = { workspaceId, ...where, ...said, submittedBy };
     const kind = conversationId === undefined ? "message" : "reply";
     const held = await holdForApproval(tx, jobs, { message, kind });
     const [submitted] = held ? [held] : await submitMessages(tx, jobs, [message]);
@@ -60,7 +66,7 @@ export async function acceptMessage(
       workspaceId,
       action: "message.submitted",
       subjectId: submitted?.id,
-      details: { connectorId: where.connectorId, conversationId },
+      details: { connectorId: where.connectorId, conversationId, content: body.content?.type },
     });
     const answer = { status: 202, body: submitted };
     if (key) await storeAnswer(tx, key, answer);

@@ -275,6 +275,11 @@ describe("what is not what a call takes", () => {
     ["text", { text: "half \udc00 a character" }],
     ["replyTo", { replyTo: -1 }],
     ["onUnknown", { onUnknown: "whatever" }],
+    ["text", { text: undefined }],
+    ["content.file.url", { content: { type: "photo", file: { url: "http://127.0.0.1/" } } }],
+    ["text", { content: { type: "chat-action", action: "typing" } }],
+    ["threadId", { threadId: 0 }],
+    ["deleteAfter", { deleteAfter: 172_801 }],
     ["buttons.0.0", { buttons: [[{ text: "both", data: "a", url: "https://example.com" }]] }],
     ["buttons.0.0.data", { buttons: [[{ text: "long", data: "é".repeat(33) }]] }],
     ["", { unheardOf: 1 }],
@@ -354,6 +359,21 @@ describe("what is not what a call takes", () => {
     "/v1/conversations/99999999999999999999/messages",
   ])("GET %s: nobody has that, 404", async (path) => {
     expectProblem(await call("get", path), 404);
+  });
+
+  test("a change is of a message of one's own, to its bot and its chat", async () => {
+    const { connectorId, chatId } = good();
+    const sent = await call("post", "/v1/messages", { body: { ...good(), threadId: 7 } });
+    expect(sent.status).toBe(202);
+    const edit = (messageId: string, more: object = {}) =>
+      call("post", "/v1/messages", {
+        body: { connectorId, chatId, text: "new", content: { type: "edit", messageId }, ...more },
+      });
+    expect((await edit(sent.body.id)).status).toBe(202);
+    expectProblem(await edit(sent.body.id, { chatId: "7002" }), 404);
+    expectProblem(await edit(randomUUID()), 404);
+    const later = await call("post", "/v1/messages", { body: { ...good(), sendAt: LATER } });
+    expectProblem(await edit(later.body.id), 409);
   });
 
   test("other calls that take text: 400 for what cannot be stored, and nothing is half done", async () => {

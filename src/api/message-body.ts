@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { PRIORITIES } from "../outbound/index.ts";
+import { contentShape } from "./content-body.ts";
 import { text } from "./route.ts";
 
 /** Bot API: sendMessage takes at most 4096 UTF-16 units. */
@@ -25,7 +26,9 @@ export const messageShape = {
   text: text()
     .min(1)
     .max(MAX_TEXT)
-    .refine((value) => value.trim() !== "", "has visible text"),
+    .refine((value) => value.trim() !== "", "has visible text")
+    .optional()
+    .describe("The text, or a caption; needed where no content is"),
   format: z.enum(["plain", "html", "markdown"]).optional(),
   priority: z.enum(PRIORITIES).optional(),
   sendAt: z.iso
@@ -39,6 +42,7 @@ export const messageShape = {
     .optional(),
   buttons: z.array(z.array(button).min(1).max(8)).max(25).optional(),
   onUnknown: z.enum(["resend", "hold"]).optional(),
+  ...contentShape,
 };
 
 export const acceptedSchema = z.object({ id: z.string(), state: z.string() });

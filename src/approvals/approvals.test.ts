@@ -126,6 +126,7 @@ describe("what was approved is what is sent", () => {
     text: "text || ' '",
     format: "'html'",
     content: "'{}'",
+    target_id: "gen_random_uuid()",
     buttons: "'[]'",
     reply_to: "1",
     silent: "true",
@@ -161,6 +162,13 @@ describe("what was approved is what is sent", () => {
     await expect(set("chat_id = '-1000000000006'", moving)).rejects.toMatchObject({
       code: "42501",
     });
+    // A notice that vanishes loses its words, and only once it was sent.
+    const forget = "text = '', format = 'plain', buttons = NULL";
+    await expect(set(forget)).rejects.toMatchObject({ code: "42501" });
+    await set("state = 'sent'");
+    await expect(set("text = 'other words'")).rejects.toMatchObject({ code: "42501" });
+    await expect(set(`${forget}, chat_id = '6'`)).rejects.toMatchObject({ code: "42501" });
+    await set(forget);
   });
 
   test("and what was not approved is never queued", async () => {

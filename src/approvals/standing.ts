@@ -1,4 +1,4 @@
-import type { Button, NewMessage } from "../outbound/index.ts";
+import type { Button, Content, NewMessage } from "../outbound/index.ts";
 import { fewRows, type Transaction } from "../platform/index.ts";
 import type { ApprovalState, Given, Standing } from "./judge.ts";
 import type { RuleSnapshot } from "./rule-for.ts";
@@ -19,7 +19,7 @@ export interface Held extends MessageId {
   noticeId: string | null;
   expiresAt: Date;
   /** What is asked about. */
-  message: Pick<NewMessage, "workspaceId" | "connectorId" | "chatId" | "text"> & {
+  message: Pick<NewMessage, "workspaceId" | "connectorId" | "chatId" | "text" | "content"> & {
     format: NewMessage["format"];
     buttons: Button[][] | undefined;
     priority: number;
@@ -43,8 +43,8 @@ ORDER BY m.workspace_id, m.id FOR NO KEY UPDATE OF m`;
 const READ = `/* approvals.read-standing */
 SELECT a.workspace_id, a.message_id, a.state, a.needed, a.rule, a.notice_id, a.expires_at,
   a.expires_at <= clock_timestamp() AS is_due, encode(outbound_digest(m), 'hex') AS version,
-  m.connector_id, m.chat_id, m.text, m.format, m.buttons, m.priority, m.send_at, m.cause_id,
-  m.submitted_by,
+  m.connector_id, m.chat_id, m.text, m.format, m.content, m.buttons, m.priority, m.send_at,
+  m.cause_id, m.submitted_by,
   (SELECT coalesce(json_agg(json_build_object('approver', d.approver, 'verdict', d.verdict,
       'version', encode(d.version, 'hex'))), '[]')
     FROM approval_decisions d
@@ -69,6 +69,7 @@ interface HeldRow {
   chat_id: string;
   text: string;
   format: NewMessage["format"];
+  content: Content | null;
   buttons: Button[][] | null;
   priority: number;
   send_at: Date | null;
@@ -114,6 +115,7 @@ function heldOf(row: HeldRow): Held {
       chatId: row.chat_id,
       text: row.text,
       format: row.format,
+      content: row.content ?? undefined,
       buttons: row.buttons ?? undefined,
       priority: row.priority,
       sendAt: row.send_at ?? undefined,

@@ -51,7 +51,11 @@ export const AUDIT_ACTIONS = {
   "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose", "personId"] },
   // The group became a supergroup: the link goes with it.
   "chat.link_moved": { subject: "chat", details: ["connectorId", "from"] },
-  "message.submitted": { subject: "message", details: ["connectorId", "conversationId"] },
+  // What it is where it is more than a text: a deletion, say.
+  "message.submitted": {
+    subject: "message",
+    details: ["connectorId", "conversationId", "content"],
+  },
   "approval_rule.created": { subject: "approval_rule", details: ["connectorId"] },
   "approval_rule.updated": { subject: "approval_rule", details: ["fields"] },
   "approval_rule.removed": { subject: "approval_rule", details: [] },

@@ -4,8 +4,8 @@
  *
  * `createIngestHandler` is what the ingest pool runs; at its core is a pure function, `interpret`,
  * which says what an update changes. The outbound room tells what became of sending through
- * `recordOutgoing`, `markUnreachable` and `rekeyChat`; the receiver asks which groups are linked;
- * the API reads pages. What deserves an answer goes out through the `ReplySink` the ingest handler
+ * `recordOutgoing`, `recordOutgoingEdits`, `markDeleted`, `markUnreachable` and `rekeyChat`; the
+ * receiver asks which groups are linked; the API reads pages. What deserves an answer goes out through the `ReplySink` the ingest handler
  * is given. Who may talk to a bot is asked of the people room and applied here; sessions end by
  * themselves as long as somebody runs the `SessionCloser`.
  */
@@ -51,6 +51,7 @@ export { createIngestHandler, type IngestOptions } from "./ingest-handler.ts";
 export { isMigration } from "./keys.ts";
 export { listMessages, type MessageView, type PollView } from "./message-list.ts";
 export { recordOutgoing, type SentMessage } from "./outgoing.ts";
+export { forgetVanished, markDeleted, recordOutgoingEdits } from "./outgoing-changes.ts";
 export { InvalidCursor, type Page, type PageRequest } from "./paging.ts";
 export { UPDATE_KINDS } from "./parse-update.ts";
 export {

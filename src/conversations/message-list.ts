@@ -29,7 +29,7 @@ export interface MessageView {
   pinnedAt?: string;
   /** Its writer may not talk to this bot, and the connector keeps what such people say. */
   denied?: true;
-  /** When we heard that it was deleted (business messages only). */
+  /** When we deleted it, or heard that it was deleted (business messages only). */
   deletedAt?: string;
   mediaGroupId?: string;
   threadId?: string;

@@ -1,7 +1,17 @@
 import type { Choice, Job, LaneRunner, Outcome } from "../jobs/index.ts";
 import { type Database, systemClock } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
+import type { ApiCall } from "./call-parts.ts";
 import { type CallSettings, tellOfCall, withinAttempts } from "./call-settings.ts";
+import {
+  asCourtesy,
+  bringsFiles,
+  contentResult,
+  costOf,
+  FILES_MS,
+  type FileTaker,
+  type TakenFiles,
+} from "./content/index.ts";
 import type { Pace } from "./pace.ts";
 import { orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import { callOf, type MessageRow } from "./send-call.ts";
@@ -21,12 +31,22 @@ export interface BotRunnerOptions {
   /** Told of each call that was made, and how long it took, in ms. */
   observe(result: SendResult, runMs: number): void;
   calls: CallSettings;
+  files: FileTaker;
+  /** Which addresses files may be downloaded from. Default: those of the public Internet. */
+  mayDial?(address: string): boolean;
 }
+
+/** Of one bot, messages under way that bring files: they may take a minute, and must leave room. */
+const MAX_BRINGING = 8;
+/** A look again, if nothing ends before. */
+const BRINGING_WAIT_MS = 1_000;
 
 /** One drain of a bot: chooses what its pace allows, and makes the calls. */
 export class BotRunner implements LaneRunner<SendAttempt> {
   private readonly options: BotRunnerOptions;
   private readonly pace: Pace;
+  /** Jobs that bring files, from when they are chosen until they are over. */
+  private readonly bringing = new Set<string>();
 
   constructor(options: BotRunnerOptions) {
     this.options = options;
@@ -45,9 +65,14 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     );
     for (const job of byUrgency) {
       const chatId = chatOf(job);
+      if (job.payload.files === true && this.bringing.size >= MAX_BRINGING) {
+        waitUntilMs = Math.min(waitUntilMs, nowMs + BRINGING_WAIT_MS);
+        continue;
+      }
       const nextMs = this.pace.nextAtMs(chatId, nowMs);
       if (nextMs <= nowMs) {
         this.pace.choose(chatId, nowMs);
+        if (job.payload.files === true) this.bringing.add(job.id);
         return { job };
       }
       waitUntilMs = Math.min(waitUntilMs, nextMs);
@@ -56,6 +81,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   }
 
   notBegun(job: Job): void {
+    this.bringing.delete(job.id);
     this.pace.release(chatOf(job));
   }
 
@@ -72,8 +98,14 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       // A second call, of the same message, was not chosen.
       if (calls++ === 0) this.pace.leave(chatId, systemClock());
       else this.pace.record(chatId, systemClock());
+      // Telegram counts an album's items.
+      const more = costOf(attempt.message.content) - 1;
+      for (let n = 0; n < more; n++) this.pace.record(chatId, systemClock());
     };
-    const result = await this.send(attempt, leave, signal);
+    const sent = await this.send(attempt, job, { leave, signal }).finally(() =>
+      this.bringing.delete(job.id),
+    );
+    const result = job.kind === "chat-action" ? asCourtesy(sent) : sent;
     if (calls === 0) this.notBegun(job);
     const runMs = performance.now() - startedMs;
     this.options.observe(result, runMs);
@@ -107,21 +139,61 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       return { outcome: { type: "pause", untilMs, reason: "may still be sent" } };
     }
     const why = "the worker died while the call was under way";
-    const result = unknownResult(attempt.message.on_unknown, why);
+    const unknown = unknownResult(attempt.message.on_unknown, why);
+    const result = job.kind === "chat-action" ? asCourtesy(unknown) : unknown;
     return { outcome: result.outcome, own: { ...attempt, result } };
   }
 
+  /** With what its content needs taken first, and let go at the end. */
   private async send(
     attempt: SendAttempt,
-    leave: () => void,
-    signal: AbortSignal,
+    job: Job,
+    options: { leave: () => void; signal: AbortSignal },
+  ): Promise<SendResult> {
+    const { content } = attempt.message;
+    const { files: taker, mayDial } = this.options;
+    const failed = (error: unknown) => contentResult(error, content, job.attempts);
+    let files: TakenFiles;
+    try {
+      files = await taker.take(content, { signal: options.signal, mayDial });
+    } catch (error) {
+      const result = failed(error);
+      if (result === null) throw error;
+      return result;
+    }
+    try {
+      return await this.sendWith(files.list, attempt, { ...options, failed });
+    } finally {
+      await files.close();
+    }
+  }
+
+  private async sendWith(
+    files: TakenFiles["list"],
+    attempt: SendAttempt,
+    {
+      leave,
+      signal,
+      failed,
+    }: {
+      leave: () => void;
+      signal: AbortSignal;
+      /** What an error means for its content; null: what it means for all. */
+      failed(error: unknown): SendResult | null;
+    },
   ): Promise<SendResult> {
     const { message } = attempt;
     const { botApiFor, bot, calls } = this.options;
+    const filesMs = bringsFiles(message.content) ? FILES_MS : 0;
     // A process that was stopped since may have a successor that has judged this attempt.
-    const timeoutMs = attempt.begunMs + calls.timeoutMs - performance.now();
+    const timeoutMs = attempt.begunMs + calls.timeoutMs + filesMs - performance.now();
     if (timeoutMs <= 0) return notSentResult("late", "it was too late to send", systemClock());
-    const call = async (params: { method: string; payload: Record<string, unknown> }) => {
+    // Files take their time: meanwhile another call may have been told to wait.
+    const heldMs = this.pace.botHeldUntil();
+    if (filesMs > 0 && heldMs > systemClock()) {
+      return { ...notSentResult("held", "the bot is held", heldMs), outcome: heldUntil(heldMs) };
+    }
+    const call = async (params: ApiCall) => {
       const api = await botApiFor(bot.connectorId);
       const limits = { timeoutMs, signal };
       const answer = api.call(params.method, params.payload, limits);
@@ -129,13 +201,15 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       return answer;
     };
     try {
-      return sentResult(await call(callOf(message)));
+      return sentResult(await call(callOf(message, files)));
     } catch (error) {
+      const result = failed(error);
+      if (result !== null) return result;
       // Our formatting, not their message: the same text goes out plain, and the message says so. But
       // for what was approved as it is.
       const isFormatting = error instanceof BotApiError && error.kind === "bad-entities";
       if (isFormatting && !message.approved) {
-        return this.sendPlain(message, call);
+        return this.sendPlain(message, files, call);
       }
       return resultOfError(error, message.on_unknown, systemClock());
     }
@@ -143,10 +217,11 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 
   private async sendPlain(
     message: MessageRow,
-    call: (params: ReturnType<typeof callOf>) => Promise<unknown>,
+    files: TakenFiles["list"],
+    call: (params: ApiCall) => Promise<unknown>,
   ): Promise<SendResult> {
     try {
-      const answer = await call(callOf({ ...message, format: "plain" }));
+      const answer = await call(callOf({ ...message, format: "plain" }, files));
       return sentResult(answer, "Sent as plain text: Telegram could not read its formatting.");
     } catch (error) {
       return resultOfError(error, message.on_unknown, systemClock());
@@ -170,6 +245,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return [chatId, ""];
   }
 }
+
+const heldUntil = (untilMs: number): Outcome => ({ type: "pause", untilMs, reason: "held" });
 
 /** The chat whose pace a job counts for; null for calls that no chat's pace limits. */
 function chatOf(job: Job): string | null {

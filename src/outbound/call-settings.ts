@@ -2,7 +2,7 @@ import type { DebugSettings } from "../connectors/index.ts";
 import type { Job, Outcome } from "../jobs/index.ts";
 import type { Logger } from "../platform/index.ts";
 import type { SendAttempt } from "./send-attempts.ts";
-import { callOf } from "./send-call.ts";
+import { methodOf } from "./send-call.ts";
 import type { SendResult } from "./send-result.ts";
 
 /** How the calls of one bot are made: as everybody's, or as its debug settings say. */
@@ -52,7 +52,7 @@ export function tellOfCall(
   const fields = {
     jobId: job.id,
     messageId: message.id,
-    method: callOf(message).method,
+    method: methodOf(message),
     format: message.format,
     characters: message.text.length,
     attempt: job.attempts + 1,

@@ -3,6 +3,21 @@
  * a bot, order per chat; the Bot API itself is behind the telegram room, the lanes behind jobs.
  */
 export { createConnectorSends } from "./connector-sends.ts";
+export {
+  ALBUM_ITEMS,
+  CHAT_ACTION_SHOWN_MS,
+  CHAT_ACTIONS,
+  type Content,
+  contentFaults,
+  costOf,
+  type DeletionView,
+  type FileRef,
+  type FileSource,
+  type FoundTarget,
+  findTarget,
+  MAX_DELETE_AFTER_S,
+  type OpenFile,
+} from "./content/index.ts";
 export { createOutboundHooks } from "./hooks.ts";
 export { type MessageTrace, traceMessage } from "./message-trace.ts";
 export { getMessage, type MessageView } from "./message-view.ts";
@@ -11,6 +26,7 @@ export {
   type MessageState,
   type NewMessage,
   PRIORITIES,
+  PRIORITY_NUMBERS,
   type Priority,
   priorityNamed,
 } from "./new-message.ts";

@@ -1,4 +1,5 @@
 import type { Queryable } from "../platform/index.ts";
+import { type DeletionView, deletionOf } from "./content/index.ts";
 import type { MessageState } from "./new-message.ts";
 
 export interface MessageView {
@@ -7,6 +8,8 @@ export interface MessageView {
   attempts: number;
   telegramMessageIds: string[];
   error?: string;
+  /** Of a notice that vanishes, once it has been sent. */
+  deletion?: DeletionView;
 }
 
 /** A message as its workspace sees it; null when there is none. */
@@ -20,17 +23,21 @@ export async function getMessage(
     attempts: number;
     telegram_message_ids: string[];
     error: string | null;
+    vanishes: boolean;
   }>(
-    `SELECT id, state, attempts, telegram_message_ids, error FROM outbound_messages
+    `SELECT id, state, attempts, telegram_message_ids, error, delete_after_s IS NOT NULL AS vanishes
+     FROM outbound_messages
      WHERE workspace_id = $1 AND id = $2 AND kind = 'message'`,
     [workspaceId, id],
   );
   if (row === undefined) return null;
+  const deletion = row.vanishes ? await deletionOf(on, { workspaceId, id }) : null;
   return {
     id: row.id,
     state: row.state,
     attempts: row.attempts,
     telegramMessageIds: row.telegram_message_ids,
     ...(row.error === null ? {} : { error: row.error }),
+    ...(deletion === null ? {} : { deletion }),
   };
 }

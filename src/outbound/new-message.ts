@@ -1,4 +1,5 @@
 import type { JobId } from "../jobs/index.ts";
+import type { Content } from "./content/index.ts";
 
 export const PRIORITIES = ["critical", "high", "medium", "low"] as const;
 export type Priority = (typeof PRIORITIES)[number];
@@ -31,7 +32,10 @@ export interface NewMessage {
   businessConnectionId?: string | null;
   /** Nobody wrote it: to whoever asked something it is no answer. */
   isAutomatic?: boolean;
+  /** The text, or what a content takes of it: a caption, an edit's new text; empty where it has none. */
   text: string;
+  /** Where it is more, or other, than a text. */
+  content?: Content;
   format?: "plain" | "html" | "markdown";
   priority?: Priority;
   buttons?: Button[][];

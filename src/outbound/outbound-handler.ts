@@ -5,6 +5,7 @@ import { systemClock } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
 import { BotRunner } from "./bot-runner.ts";
 import { callSettings } from "./call-settings.ts";
+import { FileTaker } from "./content/index.ts";
 import { DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
 import { beginSending, endSending, type SendAttempt } from "./send-attempts.ts";
 import type { SendResult } from "./send-result.ts";
@@ -21,6 +22,8 @@ export interface OutboundOptions {
   callTimeoutMs?: number;
   /** The debug settings in force for a bot. Default: none. */
   debugFor?(connectorId: string): Promise<DebugSettings | null>;
+  /** Which addresses files may be downloaded from. Default: those of the public Internet. */
+  mayDial?(address: string): boolean;
 }
 
 const CALL_TIMEOUT_MS = 15_000;
@@ -52,6 +55,7 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
   };
   /** Of bots whose calls have another deadline than everybody's, in ms. */
   const timeouts = new Map<string, number>();
+  const files = new FileTaker();
   return {
     mode: "external",
     open: async ({ lane, workspaceId }) => {
@@ -64,7 +68,7 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
       // One drain a bot: what its begins go by is what its runner goes by.
       if (debug === null) timeouts.delete(lane);
       else timeouts.set(lane, calls.timeoutMs);
-      return new BotRunner({ ...options, bot, pace, observe, calls });
+      return new BotRunner({ ...options, bot, pace, observe, calls, files });
     },
     begin: (tx, jobs) => beginSending(tx, jobs, (lane) => timeouts.get(lane) ?? callTimeoutMs),
     finish: (tx, ends, { onlyEssential }) =>

@@ -107,6 +107,11 @@ export class Pace {
     return Math.max(this.botHeldUntilMs, this.bot.nextAtMs(nowMs));
   }
 
+  /** Until when Telegram holds the bot as a whole, in ms since the epoch; 0: it never did. */
+  botHeldUntil(): number {
+    return this.botHeldUntilMs;
+  }
+
   /** When this chat may be sent to; `null` for calls that count for the bot only. */
   nextAtMs(chatId: string | null, nowMs: number): number {
     const botMs = this.botNextAtMs(nowMs);

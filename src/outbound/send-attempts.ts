@@ -1,10 +1,5 @@
 import { randomUUID } from "node:crypto";
-import {
-  markUnreachable,
-  recordOutgoing,
-  rekeyChat,
-  type SentMessage,
-} from "../conversations/index.ts";
+import { markUnreachable, rekeyChat } from "../conversations/index.ts";
 import type { EndedAttempt, Job, JobId } from "../jobs/index.ts";
 import {
   fewRows,
@@ -13,12 +8,13 @@ import {
   type Logger,
   type Queryable,
   sqlState,
-  systemClock,
   type Transaction,
 } from "../platform/index.ts";
+import { BRINGS_FILES, enqueueDeletions, FILES_MS } from "./content/index.ts";
 import type { MessageState } from "./new-message.ts";
 import { MESSAGE_COLUMNS, type MessageRow, messageIdsOf } from "./send-call.ts";
 import type { SendResult } from "./send-result.ts";
+import { isAnythingShown, recordShown, shownOf } from "./shown.ts";
 
 /** An attempt in a drain's hands. */
 export interface SendAttempt {
@@ -47,7 +43,7 @@ WITH asked AS MATERIALIZED (
   FROM asked a
   WHERE m.workspace_id = a.workspace_id AND m.id = a.message_id AND m.state IN ('queued', 'sending')
   RETURNING ${MESSAGE_COLUMNS}, a.workspace_id, a.job_id, a.job_attempt, a.attempt_id, a.connector_id,
-    a.deadline_ms
+    a.deadline_ms + CASE WHEN ${BRINGS_FILES} THEN ${FILES_MS} ELSE 0 END AS deadline_ms
 ), begun AS (
   INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
     job_attempt, deadline_at)
@@ -178,17 +174,25 @@ export async function endSending(
     changes.map(({ errorClass }) => errorClass),
     changes.map(({ error }) => error),
   ]);
-  const sent = sentMessages(ends);
+  const shown = shownOf(ends);
   const confined = { log, jobId: ends[0]?.job.id, mayLeave: onlyEssential };
-  if (ends.length > 1) await recordOutgoing(tx, sent);
-  else if (sent.length > 0) {
+  if (ends.length > 1) await recordShown(tx, shown);
+  else if (isAnythingShown(shown)) {
     // A fault in how a message is shown must not undo what is known: that it was sent. Of several
     // ends the faulty one is found by trying each alone, which the caller does.
-    await confine(tx, () => recordOutgoing(tx, sent), { ...confined, mayFail: true });
+    await confine(tx, () => recordShown(tx, shown), { ...confined, mayFail: true });
   }
   for (const write of [writeHolds, writeUnreachable, writeMoves]) {
     if (onlyEssential) await confine(tx, () => write(tx, ends), { ...confined, mayFail: false });
     else await write(tx, ends);
+  }
+  const vanishing = ends.filter(({ own }) => own?.result && own.message.delete_after_s);
+  if (vanishing.length > 0) {
+    const notices = vanishing.map(({ job }) => ({
+      workspaceId: job.workspaceId,
+      messageId: String(job.payload.messageId),
+    }));
+    await confine(tx, () => enqueueDeletions(tx, notices), { ...confined, mayFail: false });
   }
   const refused = new Map(
     ends.flatMap((end) => {
@@ -243,18 +247,6 @@ function messageChange(end: Ended): {
     errorClass: errorClass ?? "Internal",
     error: error ?? "It could not be sent; see its job.",
   };
-}
-
-/** What is to be shown in conversations. */
-function sentMessages(ends: Ended[]): SentMessage[] {
-  return ends.flatMap((end) => {
-    const { job, own } = end;
-    const message = resultOf(end)?.message;
-    if (messageIdsOf(message).length === 0 || !end.own?.message.in_conversation) return [];
-    const scope = { workspaceId: job.workspaceId, connectorId: job.lane };
-    const isAutomatic = own?.message.automatic === true;
-    return [{ ...scope, message, jobId: job.id, isAutomatic, acceptedAtMs: systemClock() }];
-  });
 }
 
 /** Holds only move forward. */

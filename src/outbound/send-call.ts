@@ -1,3 +1,6 @@
+import type { UploadFile } from "../telegram/index.ts";
+import { type ApiCall, chatIdOf, deliveryOf, markupOf } from "./call-parts.ts";
+import { type Content, contentCall, contentMethod, TARGET, type Target } from "./content/index.ts";
 import type { Button } from "./new-message.ts";
 
 /** A message as it is read to be sent. */
@@ -7,10 +10,14 @@ export interface MessageRow {
   thread_id: string | null;
   business_connection_id: string | null;
   automatic: boolean;
-  kind: "message" | "callback-answer";
+  kind: "message" | "callback-answer" | "deletion";
   callback_query_id: string | null;
   text: string;
   format: "plain" | "html" | "markdown";
+  content: Content | null;
+  /** Of an edit, a deletion, a pin: what they are about. */
+  target_id: string | null;
+  target: Target | null;
   buttons: Button[][] | null;
   reply_to: string | null;
   on_unknown: "resend" | "hold";
@@ -20,6 +27,7 @@ export interface MessageRow {
   silent: boolean;
   protected: boolean;
   link_preview: boolean;
+  delete_after_s: number | null;
   may_be_paid: boolean;
   /** Somebody approved it as it is: it goes out so, or not at all. */
   approved: boolean;
@@ -27,58 +35,66 @@ export interface MessageRow {
 
 /** Of `outbound_messages m`. */
 export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
-  m.buttons, m.reply_to, m.on_unknown, m.business_connection_id, m.automatic, m.in_conversation,
-  m.expires_at, m.silent, m.protected, m.link_preview, m.may_be_paid, m.approved`;
+  m.content, m.target_id, ${TARGET} AS target, m.buttons, m.reply_to, m.on_unknown,
+  m.business_connection_id, m.automatic, m.in_conversation, m.expires_at, m.silent, m.protected,
+  m.link_preview, m.delete_after_s, m.may_be_paid, m.approved`;
 
 const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
 
-/** Bot API: sendMessage and answerCallbackQuery. */
-export function callOf(message: MessageRow): { method: string; payload: Record<string, unknown> } {
+/**
+ * Bot API: sendMessage, answerCallbackQuery, or what its content is.
+ *
+ * @param files those of its content, in their order; null where Telegram has it
+ * @throws CannotSend where what it is about does not allow it
+ */
+export function callOf(message: MessageRow, files: readonly (UploadFile | null)[] = []): ApiCall {
   if (message.kind === "callback-answer") {
     return {
-      method: "answerCallbackQuery",
+      method: methodOf(message),
       payload: { callback_query_id: message.callback_query_id, text: message.text },
     };
   }
-  const parseMode = PARSE_MODES[message.format];
+  if (message.content) {
+    return contentCall(message.content, { message, files, says: textOf });
+  }
   return {
-    method: "sendMessage",
+    method: methodOf(message),
     payload: {
-      chat_id: /^-?[0-9]+$/.test(message.chat_id) ? Number(message.chat_id) : message.chat_id,
-      text: message.text,
-      ...(message.silent ? { disable_notification: true } : {}),
-      ...(message.protected ? { protect_content: true } : {}),
-      ...(message.link_preview ? {} : { link_preview_options: { is_disabled: true } }),
-      ...(parseMode ? { parse_mode: parseMode } : {}),
-      ...(message.thread_id ? { message_thread_id: Number(message.thread_id) } : {}),
-      ...(message.business_connection_id
-        ? { business_connection_id: message.business_connection_id }
-        : {}),
-      ...(message.reply_to
-        ? {
-            reply_parameters: {
-              message_id: Number(message.reply_to),
-              allow_sending_without_reply: true,
-            },
-          }
-        : {}),
-      ...(message.buttons
-        ? { reply_markup: { inline_keyboard: keyboardOf(message.buttons) } }
-        : {}),
+      chat_id: chatIdOf(message.chat_id),
+      ...textOf(message, "text"),
+      ...deliveryOf(message),
+      ...markupOf(message),
     },
   };
 }
 
-function keyboardOf(rows: Button[][]): unknown[][] {
-  return rows.map((row) =>
-    row.map(({ text, data, url }) =>
-      url === undefined ? { text, callback_data: data ?? "" } : { text, url },
-    ),
-  );
+/** The Bot API's method that sends it. */
+export function methodOf(message: MessageRow): string {
+  if (message.kind === "callback-answer") return "answerCallbackQuery";
+  const { content, target, text } = message;
+  return content ? contentMethod(content, target, text) : "sendMessage";
 }
 
-/** Bot API: Message. None where the answer is another. */
-export function messageIdsOf(message: unknown): string[] {
-  const id = (message as { message_id?: unknown } | null)?.message_id;
-  return typeof id === "number" ? [String(id)] : [];
+/** Bot API: a text, or a caption where there is one, and how it is marked up. */
+function textOf(message: MessageRow, as: "text" | "caption"): Record<string, unknown> {
+  if (as === "caption" && message.text === "") return {};
+  const parseMode = PARSE_MODES[message.format];
+  const hidesPreview = as === "text" && !message.link_preview;
+  return {
+    [as]: message.text,
+    ...(parseMode ? { parse_mode: parseMode } : {}),
+    ...(hidesPreview ? { link_preview_options: { is_disabled: true } } : {}),
+  };
 }
+
+/** Bot API: Message or MessageId, or several of an album. None where the answer is another. */
+export function messageIdsOf(answer: unknown): string[] {
+  return messagesOf(answer).flatMap((message) => {
+    const id = (message as { message_id?: unknown } | null)?.message_id;
+    return typeof id === "number" ? [String(id)] : [];
+  });
+}
+
+/** One by one what an answer is of several. */
+export const messagesOf = (answer: unknown): unknown[] =>
+  Array.isArray(answer) ? answer : [answer];

@@ -108,6 +108,10 @@ export function resultOfError(
   switch (kind) {
     case "rate-limited": {
       const retryAfterS = error.retryAfterSeconds ?? DEFAULT_RETRY_AFTER_S;
+      // An album of which a part may be there: the hold counts, and sending it again is a choice.
+      if (error.sent === "unknown") {
+        return { ...unknownResult(onUnknown, "it stopped half-way"), retryAfterS };
+      }
       const outcome = pause(nowMs + retryAfterS * 1_000);
       return { ...NOTHING, attempt: "rate-limited", outcome, retryAfterS };
     }

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Enqueued, NewJob } from "../jobs/index.ts";
 import type { Queryable, Transaction } from "../platform/index.ts";
+import { bringsFiles, targetIdOf } from "./content/index.ts";
 import { type NewMessage, PRIORITY_NUMBERS, type Priority } from "./new-message.ts";
 
 export interface JobSink {
@@ -17,6 +18,8 @@ const COLUMNS: [string, string, (message: NewMessage) => unknown][] = [
   ["callback_query_id", "text", (message) => message.callbackQueryId ?? null],
   ["text", "text", (message) => message.text],
   ["format", "text", (message) => message.format ?? "plain"],
+  ["content", "jsonb", (message) => (message.content ? JSON.stringify(message.content) : null)],
+  ["target_id", "uuid", (message) => targetIdOf(message.content)],
   ["buttons", "jsonb", (message) => (message.buttons ? JSON.stringify(message.buttons) : null)],
   ["reply_to", "bigint", (message) => message.replyTo ?? null],
   ["on_unknown", "text", (message) => message.onUnknown ?? defaultOnUnknown(message.priority)],
@@ -75,7 +78,14 @@ export async function rewriteMessage(
 /** What of a message its job is made of. */
 export type Sendable = Pick<
   NewMessage,
-  "workspaceId" | "connectorId" | "chatId" | "callbackQueryId" | "priority" | "sendAt" | "causeId"
+  | "workspaceId"
+  | "connectorId"
+  | "chatId"
+  | "callbackQueryId"
+  | "content"
+  | "priority"
+  | "sendAt"
+  | "causeId"
 > & { id: string };
 
 /**
@@ -93,12 +103,10 @@ export async function enqueueSends(
       queue: "outbound",
       lane: message.connectorId,
       workspaceId: message.workspaceId,
-      kind: message.callbackQueryId ? "callback-answer" : "message",
-      // An answer to a button waits for nobody: a key of its own.
-      orderingKey: message.callbackQueryId ? `callback/${message.id}` : message.chatId,
+      ...orderOf(message),
       priority: priorityOf(message),
       urgent: priorityOf(message) <= PRIORITY_NUMBERS.high,
-      payload: { messageId: message.id },
+      payload: { messageId: message.id, ...(bringsFiles(message.content) ? { files: true } : {}) },
       runAt: message.sendAt,
       causeId: message.causeId,
     })),
@@ -120,6 +128,17 @@ export async function submitMessages(
   const sends = messages.map((message, n) => ({ ...message, id: ids[n] ?? "" }));
   await enqueueSends(tx, jobs, sends);
   return ids.map((id) => ({ id, state: "queued" }));
+}
+
+/** An answer to a button, and a chat action, wait for nobody: each has a key of its own. */
+function orderOf(message: Sendable): { kind: string; orderingKey: string } {
+  if (message.callbackQueryId) {
+    return { kind: "callback-answer", orderingKey: `callback/${message.id}` };
+  }
+  if (message.content?.type === "chat-action") {
+    return { kind: "chat-action", orderingKey: `action/${message.id}` };
+  }
+  return { kind: "message", orderingKey: message.chatId };
 }
 
 function priorityOf(message: Pick<NewMessage, "callbackQueryId" | "priority">): number {

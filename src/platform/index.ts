@@ -15,6 +15,7 @@ export { ConfigError, fail, missingSetting, oneLine } from "./config-error.ts";
 export * from "./database.ts";
 export { assertDatabaseReady, DatabaseNotReady } from "./database-ready.ts";
 export { ENGINE_ROLE, TENANT_ROLE } from "./database-roles.ts";
+export { DownloadError, type DownloadFault } from "./download-error.ts";
 export * from "./embedded-postgres.ts";
 export * from "./embedded-secrets.ts";
 export * from "./encryption-keys.ts";
@@ -34,8 +35,15 @@ export { migrate } from "./migrate.ts";
 export type { Migration } from "./migration.ts";
 export * from "./problem.ts";
 export * from "./project-root.ts";
+export { isPublicAddress } from "./public-address.ts";
 export * from "./redis-url.ts";
 export * from "./retention.ts";
+export {
+  checkedUrl,
+  type Download,
+  openDownload,
+  type SafeDownloadOptions,
+} from "./safe-download.ts";
 export { scrub } from "./scrub.ts";
 export {
   findUnreadable,

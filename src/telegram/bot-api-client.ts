@@ -3,8 +3,10 @@ import https from "node:https";
 import { Telegram, TelegramError } from "telegraf";
 import { BotApiError } from "./bot-api-error.ts";
 import { errorOfAnswer, errorOfProgress } from "./error-map.ts";
+import { hasFiles } from "./multipart.ts";
 import { RequestWatch } from "./request-watch.ts";
 import type { BotApi, BotApiFactory } from "./types.ts";
+import { uploadCall } from "./upload-call.ts";
 
 export interface BotApiClientOptions {
   /** Bot API server, e.g. `https://api.telegram.org`. */
@@ -65,6 +67,10 @@ function botApi(token: string, settings: ClientSettings): BotApi {
       params: Record<string, unknown> = {},
       { timeoutMs = settings.timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
     ): Promise<Result> => {
+      if (hasFiles(params)) {
+        const call = { token, method, params };
+        return (await uploadCall(settings, call, { timeoutMs, signal })) as Result;
+      }
       const watch = new RequestWatch(settings.agent, settings);
       // One client a call: it is three assignments, and the agent is how a call is watched.
       const client = new Telegram(token, { apiRoot: settings.apiRoot, webhookReply: false });

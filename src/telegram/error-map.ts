@@ -14,6 +14,8 @@ export interface Progress {
   ended: "deadline" | "caller" | "transport";
   /** False while the request cannot have left: no connection (and no TLS) yet. */
   left: boolean;
+  /** False while a part of the request had yet to leave: nothing can have come of it. Default: true. */
+  whole?: boolean;
   /** HTTP status, as soon as the answer's head was there. */
   status?: number;
   /** True when the whole body arrived. */
@@ -135,7 +137,16 @@ export function errorOfProgress(method: string, progress: Progress): BotApiError
     return { ...base, kind: kind[progress.ended], description: why, sent: "no" };
   }
   if (status >= 500) {
-    return { ...base, kind: "server-error", description: `HTTP ${status}`, sent: "unknown" };
+    const sent = progress.whole === false ? "no" : "unknown";
+    return { ...base, kind: "server-error", description: `HTTP ${status}`, sent };
+  }
+  if (status === 413) {
+    // Of a proxy before the Bot API server: the same upload is too large the next time, too.
+    return { ...base, kind: "bad-request", description: "HTTP 413, too large", sent: "no" };
+  }
+  if (progress.whole === false && status === 0) {
+    const kind = { deadline: "timeout", caller: "aborted", transport: "connection-lost" } as const;
+    return { ...base, kind: kind[progress.ended], description: "not uploaded whole", sent: "no" };
   }
   if (complete) {
     // A proxy's page. With 4xx it stood in the way; with 2xx nobody knows what it did.

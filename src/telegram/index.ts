@@ -1,7 +1,8 @@
 /**
  * telegram: the only room that talks to Telegram, and the only one that knows with which library.
  * One call with a deadline (`BotApi`), and one error type with everything a decision needs
- * (`BotApiError`). Tokens go in; neither they nor the content of a call come out in an error.
+ * (`BotApiError`). Files travel piece by piece (`UploadFile`). Tokens go in; neither they nor the
+ * content of a call come out in an error.
  */
 export { type BotApiClientOptions, createBotApiFactory } from "./bot-api-client.ts";
 export {

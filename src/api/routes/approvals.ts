@@ -177,7 +177,7 @@ export const approvalRoutes = [
     params,
     body: z.strictObject({
       version,
-      text: messageShape.text,
+      text: messageShape.text.unwrap(),
       format: messageShape.format,
       buttons: messageShape.buttons,
     }),

@@ -3,6 +3,7 @@ import { getMessage } from "../../outbound/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { acceptMessage } from "../accept-message.ts";
 import { chatId } from "../chat-id.ts";
+import { checkTogether, threadId } from "../content-body.ts";
 import { acceptedSchema, messageShape } from "../message-body.ts";
 import { defineRoute, uuid, workspaceOf } from "../route.ts";
 import { noConnector } from "./connectors.ts";
@@ -14,11 +15,13 @@ export const messageRoutes = [
     auth: "workspace",
     scope: "send",
     summary: "Queues a message; its outcome is at GET /v1/messages/:id.",
-    body: z.strictObject({ connectorId: uuid, chatId, ...messageShape }),
+    body: z
+      .strictObject({ connectorId: uuid, chatId, threadId, ...messageShape })
+      .superRefine(checkTogether),
     success: { status: 202, schema: acceptedSchema },
     handler: (call) => {
-      const { connectorId, chatId } = call.body;
-      return acceptMessage(call, async () => ({ connectorId, chatId }), noConnector);
+      const { connectorId, chatId, threadId } = call.body;
+      return acceptMessage(call, async () => ({ connectorId, chatId, threadId }), noConnector);
     },
   }),
   defineRoute({
@@ -45,6 +48,14 @@ export const messageRoutes = [
         attempts: z.number(),
         telegramMessageIds: z.array(z.string()),
         error: z.string().optional(),
+        deletion: z
+          .object({
+            state: z.enum(["waiting", "deleted", "unknown", "failed", "cancelled"]),
+            at: z.string(),
+            error: z.string().optional(),
+          })
+          .optional()
+          .describe("Of a message with deleteAfter, once it has been sent."),
       }),
     },
     handler: async ({ db, principal, params }) => {

@@ -1,0 +1,127 @@
+/**
+ * What a message is where it is more than a text, as it stands in `outbound_messages.content`. The
+ * text beside it is a caption, or an edit's new text.
+ */
+export type Content =
+  | MediaContent
+  | { type: "album"; items: MediaContent[] }
+  | { type: "edit" | "delete" | "pin" | "unpin"; messageId: string }
+  | { type: "chat-action"; action: ChatAction }
+  | {
+      type: "forward";
+      /** A chat that the bot is in. */
+      fromChatId: string;
+      telegramMessageId: string;
+      /** Without saying where it comes from. */
+      asCopy?: boolean;
+    };
+
+export interface MediaContent {
+  type: "photo" | "document";
+  file: FileRef;
+}
+
+/** Where a file comes from: an address that we download, or what Telegram has of the same bot. */
+export type FileRef = { url: string; name?: string } | { fileId: string };
+
+/** Bot API: sendChatAction. */
+export const CHAT_ACTIONS = [
+  "typing",
+  "upload_photo",
+  "record_video",
+  "upload_video",
+  "record_voice",
+  "upload_voice",
+  "upload_document",
+  "choose_sticker",
+  "find_location",
+  "record_video_note",
+  "upload_video_note",
+] as const;
+export type ChatAction = (typeof CHAT_ACTIONS)[number];
+
+/** Bot API: captions, after entities are parsed, in UTF-16 units. */
+export const MAX_CAPTION = 1_024;
+/** Bot API: sendMediaGroup. */
+export const ALBUM_ITEMS = { min: 2, max: 10 } as const;
+/** Bot API: sendChatAction, "the status is set for 5 seconds or less". */
+export const CHAT_ACTION_SHOWN_MS = 5_000;
+/**
+ * Bot API: deleteMessage, "can only be deleted if it was sent less than 48 hours ago". Half an hour is
+ * left for tries.
+ */
+export const MAX_DELETE_AFTER_S = 47.5 * 3_600;
+/** Bot API: Sending files, by multipart upload. */
+export const MAX_FILE_BYTES = { photo: 10 * 2 ** 20, document: 50 * 2 ** 20 } as const;
+
+/** Our message that this one changes; null: it changes none. */
+export function targetIdOf(content: Content | null | undefined): string | null {
+  return content && "messageId" in content ? content.messageId : null;
+}
+
+/** Its files, in their order: those that are uploaded, and those that Telegram has. */
+export function mediaOf(content: Content | null | undefined): MediaContent[] {
+  switch (content?.type) {
+    case "photo":
+    case "document":
+      return [content];
+    case "album":
+      return content.items;
+    default:
+      return [];
+  }
+}
+
+/** Whether files have to be downloaded and uploaded before it is sent, which takes its time. */
+export const bringsFiles = (content: Content | null | undefined): boolean =>
+  mediaOf(content).some(({ file }) => "url" in file);
+
+/** SQL: `bringsFiles` of `outbound_messages m`. */
+export const BRINGS_FILES = "coalesce(jsonb_path_exists(m.content, '$.**.url'), false)";
+
+/** How many messages Telegram counts it as. */
+export const costOf = (content: Content | null | undefined): number =>
+  content?.type === "album" ? content.items.length : 1;
+
+/** What else is asked of a message with a content. */
+interface Asked {
+  text?: string | undefined;
+  content?: Content | undefined;
+  buttons?: unknown;
+  deleteAfter?: number | undefined;
+}
+
+type Part = "text" | "buttons" | "deleteAfter";
+
+/** What may stand beside each kind of content (Bot API: each method's parameters). */
+const TAKES: Record<Content["type"], readonly Part[]> = {
+  photo: ["text", "buttons", "deleteAfter"],
+  document: ["text", "buttons", "deleteAfter"],
+  album: ["text", "deleteAfter"],
+  edit: ["text", "buttons"],
+  delete: [],
+  pin: [],
+  unpin: [],
+  "chat-action": [],
+  forward: ["deleteAfter"],
+};
+
+/** What of a message does not go together: where, and in which words. */
+export function contentFaults(asked: Asked): { path: Part; message: string }[] {
+  const { content, text } = asked;
+  if (content === undefined) {
+    return text === undefined ? [{ path: "text", message: "is needed where no content is" }] : [];
+  }
+  const { type } = content;
+  const parts: Part[] = ["text", "buttons", "deleteAfter"];
+  const faults = parts
+    .filter((part) => asked[part] !== undefined && !TAKES[type].includes(part))
+    .map((path) => ({ path, message: `does not go with a content of type ${type}` }));
+  if (type === "edit" && text === undefined && asked.buttons === undefined) {
+    faults.push({ path: "text", message: "an edit says a new text, or new buttons, or both" });
+  }
+  if (type !== "edit" && TAKES[type].includes("text") && (text?.length ?? 0) > MAX_CAPTION) {
+    faults.push({ path: "text", message: `a caption has at most ${MAX_CAPTION} characters` });
+  }
+  return faults;
+}

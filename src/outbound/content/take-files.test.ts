@@ -1,0 +1,59 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { Content } from "./content.ts";
+import { FileTaker } from "./take-files.ts";
+
+let server: Server;
+let root: string;
+const CONTENT = Buffer.alloc(200_000, "0123456789");
+beforeAll(async () => {
+  server = createServer((request, response) => {
+    response.end(request.url === "/empty" ? "" : CONTENT);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  root = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => void server.close());
+
+const document = (path = "/a"): Content => ({ type: "document", file: { url: `${root}${path}` } });
+const options = (signal = new AbortController().signal) => ({ signal, mayDial: () => true });
+
+test("what was taken can be read again from its beginning, also after half of it", async () => {
+  const taken = await new FileTaker().take(document(), options());
+  const [file] = taken.list;
+  if (!file) throw new Error("no file");
+  for await (const piece of file.open()) {
+    expect(piece.length).toBeLessThan(CONTENT.length);
+    break;
+  }
+  for (let n = 0; n < 2; n++) {
+    expect(Buffer.concat(await file.open().toArray()).equals(CONTENT)).toBe(true);
+  }
+  expect(file.sizeBytes).toBe(CONTENT.length);
+  await taken.close();
+});
+
+test("an empty file is none, and what could not be taken leaves its place to others", async () => {
+  const taker = new FileTaker({ atOnce: 1 });
+  const refused = taker.take(document("/empty"), options());
+  await expect(refused).rejects.toMatchObject({ fault: "refused" });
+  await (await taker.take(document(), options())).close();
+});
+
+test("no more than so many at once: others wait, go when they are told to, or in time", async () => {
+  const taker = new FileTaker({ atOnce: 1, downloadMs: 200 });
+  const first = await taker.take(document(), options());
+  const leaving = new AbortController();
+  const left = taker.take(document(), options(leaving.signal));
+  const second = taker.take(document(), options());
+  leaving.abort();
+  await expect(left).rejects.toMatchObject({ fault: "aborted" });
+  await first.close();
+  const taken = await second;
+  await expect(taker.take(document(), options())).rejects.toMatchObject({ fault: "late" });
+  await taken.close();
+  // What Telegram has takes no place.
+  const known: Content = { type: "photo", file: { fileId: "AgAC" } };
+  expect((await taker.take(known, options())).list).toEqual([null]);
+});

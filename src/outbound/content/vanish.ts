@@ -1,0 +1,178 @@
+import { randomUUID } from "node:crypto";
+import { forgetVanished, markDeleted } from "../../conversations/index.ts";
+import { insertJobs, type Job, type JobId } from "../../jobs/index.ts";
+import { fewRows, type Queryable, type Transaction } from "../../platform/index.ts";
+import { PRIORITY_NUMBERS } from "../new-message.ts";
+
+/**
+ * Notices that vanish: when one has been sent, its deletion is written and enqueued for its time, in
+ * the transaction that records the send. So it cannot be forgotten, and is retried and reported like
+ * any other job. It is a message of a kind of its own, which nobody is shown as one.
+ */
+
+/**
+ * Once for each notice, whoever records its send again. A text in parts may have failed with some of
+ * them sent: those vanish, too.
+ */
+const WRITE_DELETIONS = `/* outbound.vanish */
+INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, format, content,
+  target_id, on_unknown, priority, send_at, business_connection_id, automatic, in_conversation,
+  submitted_by, cause_id)
+SELECT m.workspace_id, t.id, m.connector_id, m.chat_id, 'deletion', '', 'plain',
+  jsonb_build_object('type', 'delete', 'messageId', m.id), m.id, 'resend', ${PRIORITY_NUMBERS.high},
+  coalesce(m.sent_at, clock_timestamp()) + m.delete_after_s * interval '1 s',
+  m.business_connection_id, true, false, m.submitted_by, m.job_id
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS t(workspace_id, message_id, id)
+  ${fewRows("$1")}
+) t
+JOIN outbound_messages m ON m.workspace_id = t.workspace_id AND m.id = t.message_id
+WHERE m.delete_after_s IS NOT NULL AND m.state IN ('sent', 'failed')
+  AND m.telegram_message_ids <> '{}'
+ORDER BY m.workspace_id, m.id
+ON CONFLICT (workspace_id, target_id) WHERE kind = 'deletion' DO NOTHING
+RETURNING workspace_id, id, connector_id, send_at, cause_id`;
+
+/** `ends`: messages with a `deleteAfter` whose sends have ended. Lanes are hot: call it last. */
+export async function enqueueDeletions(
+  tx: Transaction,
+  ends: readonly { workspaceId: string; messageId: string }[],
+): Promise<void> {
+  if (ends.length === 0) return;
+  const rows = await tx.query<{
+    workspace_id: string;
+    id: string;
+    connector_id: string;
+    send_at: Date;
+    cause_id: JobId | null;
+  }>(WRITE_DELETIONS, [
+    ends.map(({ workspaceId }) => workspaceId),
+    ends.map(({ messageId }) => messageId),
+    ends.map(() => randomUUID()),
+  ]);
+  // Of a later time: nobody is woken. The lane that is being drained finds them before it is handed
+  // back, and otherwise the sweep does.
+  await insertJobs(
+    tx,
+    rows.map((row) => ({
+      queue: "outbound",
+      lane: row.connector_id,
+      workspaceId: row.workspace_id,
+      kind: "deletion",
+      // It waits for nothing that is still to be said in its chat.
+      orderingKey: `deletion/${row.id}`,
+      priority: PRIORITY_NUMBERS.high,
+      payload: { messageId: row.id },
+      runAt: row.send_at,
+      ...(row.cause_id === null ? {} : { causeId: row.cause_id }),
+    })),
+  );
+}
+
+/** A deletion that Telegram has carried out: ours, asked for by somebody or by the notice itself. */
+export interface CarriedOut {
+  job: Pick<Job, "workspaceId" | "lane">;
+  /** Of the message that is deleted. */
+  targetId: string;
+  chatId: string;
+  businessConnectionId: string | null;
+  telegramMessageIds: string[];
+  /** It was a notice that vanishes: its words go, too. */
+  isVanishing: boolean;
+}
+
+const VANISHED = `(
+  SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS t(workspace_id, id) ${fewRows("$1")}
+) t`;
+
+/**
+ * What a notice said, and what its edits made it say; that it was sent, to whom, when and by whom,
+ * stays.
+ */
+const FORGET = `/* outbound.forget-vanished */
+UPDATE outbound_messages m SET text = '', format = 'plain', buttons = NULL,
+  content = CASE WHEN m.content IS NULL OR m.target_id IS NOT NULL THEN m.content
+    ELSE jsonb_build_object('type', m.content ->> 'type', 'vanished', true) END
+FROM (
+  SELECT t.workspace_id, t.id FROM ${VANISHED}
+  UNION ALL
+  SELECT o.workspace_id, o.id FROM ${VANISHED}
+  JOIN outbound_messages o ON o.workspace_id = t.workspace_id AND o.target_id = t.id
+) f
+WHERE m.workspace_id = f.workspace_id AND m.id = f.id`;
+
+/** Conversations show when what was said in them was deleted; of what vanished, not its words. */
+export async function recordDeletions(
+  tx: Transaction,
+  deletions: readonly CarriedOut[],
+): Promise<void> {
+  const marks = deletions
+    // A public name says nothing of the chat's number, by which conversations go.
+    .filter(({ chatId }) => /^-?[0-9]+$/.test(chatId))
+    .flatMap(({ job, chatId, businessConnectionId, telegramMessageIds, isVanishing }) =>
+      telegramMessageIds.map((messageId) => ({
+        key: {
+          scope: { workspaceId: job.workspaceId, connectorId: job.lane },
+          chatId,
+          messageId,
+          businessConnectionId: businessConnectionId ?? "",
+        },
+        isVanishing,
+      })),
+    );
+  await markDeleted(
+    tx,
+    marks.map(({ key }) => key),
+  );
+  await forgetVanished(
+    tx,
+    marks.filter(({ isVanishing }) => isVanishing).map(({ key }) => key),
+  );
+  const vanished = deletions.filter(({ isVanishing }) => isVanishing);
+  if (vanished.length === 0) return;
+  await tx.query(FORGET, [
+    vanished.map(({ job }) => job.workspaceId),
+    vanished.map(({ targetId }) => targetId),
+  ]);
+}
+
+/** What became of the deletion of a notice that vanishes. */
+export interface DeletionView {
+  /** `waiting` for its time or for Telegram. `unknown`, `failed`, `cancelled`: it may still be there. */
+  state: "waiting" | "deleted" | "unknown" | "failed" | "cancelled";
+  /** When it is due, or took place. */
+  at: string;
+  error?: string;
+}
+
+const SHOWN = {
+  queued: "waiting",
+  sending: "waiting",
+  sent: "deleted",
+  unknown: "unknown",
+  failed: "failed",
+  cancelled: "cancelled",
+} as const;
+
+const READ_DELETION = `/* outbound.deletion-of */
+SELECT state, send_at, sent_at, error FROM outbound_messages
+WHERE workspace_id = $1 AND target_id = $2 AND kind = 'deletion'`;
+
+/** Null while the message has not been sent. */
+export async function deletionOf(
+  on: Queryable,
+  { workspaceId, id }: { workspaceId: string; id: string },
+): Promise<DeletionView | null> {
+  const [row] = await on.query<{
+    state: keyof typeof SHOWN;
+    send_at: Date;
+    sent_at: Date | null;
+    error: string | null;
+  }>(READ_DELETION, [workspaceId, id]);
+  if (row === undefined) return null;
+  return {
+    state: SHOWN[row.state],
+    at: (row.sent_at ?? row.send_at).toISOString(),
+    ...(row.error === null ? {} : { error: row.error }),
+  };
+}
