@@ -267,9 +267,9 @@ function messageChange(end: Ended): {
   }
   const { errorClass, error } = result ?? { errorClass: null, error: null };
   if (end.state === "retryable") return { state: "queued", errorClass, error };
-  if (result?.attempt === "unknown" || errorClass === UNKNOWN) {
-    return { state: "unknown", errorClass, error };
-  }
+  // This attempt, or one before it that nothing follows any more (`expiredResult`).
+  const isEarlier = result?.attempt === "not-sent" && errorClass === UNKNOWN;
+  if (result?.attempt === "unknown" || isEarlier) return { state: "unknown", errorClass, error };
   return {
     state: "failed",
     errorClass: errorClass ?? "Internal",
