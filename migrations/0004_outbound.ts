@@ -63,9 +63,16 @@ export const migration: Migration = {
       -- A notice is deleted once.
       CREATE UNIQUE INDEX outbound_messages_deletions ON outbound_messages (workspace_id, target_id)
         WHERE kind = 'deletion';
-      -- A migrated group's waiting messages, and what people look for.
-      CREATE INDEX outbound_messages_waiting ON outbound_messages (workspace_id, connector_id, chat_id)
-        WHERE state IN ('queued', 'sending', 'unknown');
+      -- What people look for: a bot's messages in a state, newest first.
+      CREATE INDEX outbound_messages_by_state
+        ON outbound_messages (workspace_id, connector_id, state, created_at, id)
+        WHERE kind = 'message';
+      -- A chat's; those that wait for a group that moved are among them.
+      CREATE INDEX outbound_messages_of_chat
+        ON outbound_messages (workspace_id, chat_id, created_at, id);
+      -- What may have to be given up (src/outbound/expiry.ts).
+      CREATE INDEX outbound_messages_expiring ON outbound_messages (expires_at, id)
+        WHERE expires_at IS NOT NULL AND state = 'queued';
 
       -- Committed before the request leaves.
       CREATE TABLE send_attempts (

@@ -62,6 +62,8 @@ const BODIES: Record<string, (own: Inhabited) => object> = {
   "post /v1/people": () => ({ name: "P" }),
   "post /v1/people/:id/link": (own) => ({ connectorId: own.connectorId }),
   "post /v1/messages": (own) => ({ connectorId: own.connectorId, chatId: own.chatId, text: "x" }),
+  "patch /v1/messages/:id": () => ({ text: "x" }),
+  "post /v1/messages/:id/resolve": () => ({ verdict: "sent" }),
   "post /v1/conversations/:id/messages": () => ({ text: "x" }),
   "post /v1/approval-rules": () => ({ name: "R" }),
   "post /v1/approvals/:messageId/approve": () => ({ version: NO_VERSION }),

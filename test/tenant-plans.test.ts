@@ -4,7 +4,7 @@ import { listEntries } from "../src/audit/index.ts";
 import { healthOfConnectors } from "../src/connectors/index.ts";
 import { listChats, listConversations, listMessages } from "../src/conversations/index.ts";
 import { queueStats } from "../src/jobs/index.ts";
-import { getMessage, sendFigures } from "../src/outbound/index.ts";
+import { getMessage, listOutbound, sendFigures } from "../src/outbound/index.ts";
 import { type Database, openDatabase } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { rowsRead } from "./support/rows-read.ts";
@@ -94,6 +94,24 @@ test.each<[string, () => Promise<unknown>, number]>([
     "a message that is sent",
     () => getMessage(own(), { workspaceId: big, id: "00000000-0000-4000-8000-000000000077" }),
     5,
+  ],
+  [
+    "what was sent",
+    () => listOutbound(own(), { workspaceId: big, connectorId }, { limit: 20 }),
+    80,
+  ],
+  [
+    "what was sent to a chat, further down",
+    () =>
+      listOutbound(
+        own(),
+        { workspaceId: big, chatId: "5" },
+        {
+          limit: 20,
+          after: { createdAt: "2999-01-01T00:00:00Z", id: "00000000-0000-4000-8000-000000000000" },
+        },
+      ),
+    60,
   ],
   ["the audit log", () => listEntries(own(), { workspaceId: big }, { limit: 20 }), 100],
   [

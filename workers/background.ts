@@ -7,7 +7,7 @@ import {
   type JobRetention,
   jobRetentionRules,
 } from "../src/jobs/index.ts";
-import { outboundRetentionRules } from "../src/outbound/index.ts";
+import { createExpiryKeeper, outboundRetentionRules } from "../src/outbound/index.ts";
 import { dropRefusals } from "../src/people/index.ts";
 import { createRetention, failureCountRetention } from "../src/platform/index.ts";
 import { reportUnreadable } from "./sealed-records.ts";
@@ -32,13 +32,15 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   const snoozes = createSnoozeKeeper({ db, log });
   const sessions = createSessionCloser({ db, log });
   const approvals = createApprovalKeeper({ db, jobs, log });
+  const expiry = createExpiryKeeper({ db, jobs, log });
   retention.start();
   ledgerKeeper.start();
   snoozes.start();
   sessions.start();
   approvals.start();
+  expiry.start();
   const reported = reportUnreadable(system);
-  const services = [retention, ledgerKeeper, snoozes, sessions, approvals];
+  const services = [retention, ledgerKeeper, snoozes, sessions, approvals, expiry];
   return {
     stop: async () => {
       await Promise.all([...services.map((service) => service.stop()), reported]);

@@ -4,6 +4,7 @@ import { type NewMessage, submitMessages } from "../outbound/index.ts";
 import { Problem, systemClock, type Transaction } from "../platform/index.ts";
 import { type ContentBody, deliveryOfBody, priorityBehindTarget } from "./content-body.ts";
 import { claimKey, storeAnswer } from "./idempotency.ts";
+import { timesOf } from "./message-times.ts";
 import { type Answer, authorOf, type Call, workspaceOf } from "./route.ts";
 
 /** What is to be said, but for where. */
@@ -11,6 +12,7 @@ export interface MessageBody extends ContentBody, Pick<NewMessage, "format" | "p
   /** None where the content takes none. */
   text?: string;
   sendAt?: string;
+  expiresAt?: string;
   replyTo?: string;
   buttons?: NewMessage["buttons"];
   onUnknown?: NewMessage["onUnknown"];
@@ -52,11 +54,12 @@ export async function acceptMessage(
     const connector = await connectors.get(workspaceId, where.connectorId, tx);
     if (connector === null) throw noConnector();
     checkLength(text, connector.maxMessageLength);
-    const sendAt = body.sendAt === undefined ? undefined : new Date(body.sendAt);
+    const { sendAt, expiresAt } = timesOf(body, systemClock());
+    const times = { sendAt: sendAt ?? undefined, expiresAt: expiresAt ?? undefined };
     const place = { workspaceId, ...where, priority: body.priority ?? where.priority };
     const priority = await priorityBehindTarget(tx, body.content, place);
     const delivery = deliveryOfBody(body, sendAt?.getTime() ?? systemClock());
-    const said = { text, format, priority, replyTo, buttons, onUnknown, sendAt, ...delivery };
+    const said = { text, format, priority, replyTo, buttons, onUnknown, ...times, ...delivery };
     const submittedBy = authorOf(principal);
     const message = { workspaceId, ...where, ...said, submittedBy };
     const kind = conversationId === undefined ? "message" : "reply";

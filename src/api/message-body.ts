@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { PRIORITIES } from "../outbound/index.ts";
+import { MESSAGE_STATES, PRIORITIES } from "../outbound/index.ts";
 import { contentShape } from "./content-body.ts";
 import { text } from "./route.ts";
 
@@ -21,6 +21,11 @@ const button = z
     message: "has either data or url",
   });
 
+const time = z.iso
+  .datetime({ offset: true })
+  .refine((at) => Date.parse(at) < Date.now() + MAX_AHEAD_MS, "is at most a year ahead")
+  .refine((at) => Date.parse(at) > 0, "is a time of this century");
+
 /** What is said of a message wherever it goes. */
 export const messageShape = {
   text: text()
@@ -31,11 +36,8 @@ export const messageShape = {
     .describe("The text, or a caption; needed where no content is"),
   format: z.enum(["plain", "html", "markdown"]).optional(),
   priority: z.enum(PRIORITIES).optional(),
-  sendAt: z.iso
-    .datetime({ offset: true })
-    .refine((at) => Date.parse(at) < Date.now() + MAX_AHEAD_MS, "is at most a year ahead")
-    .refine((at) => Date.parse(at) > 0, "is a time of this century")
-    .optional(),
+  sendAt: time.optional(),
+  expiresAt: time.optional().describe("not sent any more from then on"),
   replyTo: z
     .union([z.string().regex(/^[0-9]{1,10}$/), z.number().int().nonnegative()])
     .transform(String)
@@ -44,5 +46,48 @@ export const messageShape = {
   onUnknown: z.enum(["resend", "hold"]).optional(),
   ...contentShape,
 };
+
+/** What may be said instead while it waits; null takes it back. */
+export const replacementSchema = z
+  .strictObject({
+    text: messageShape.text,
+    format: messageShape.format.describe("of the text that is given with it"),
+    buttons: messageShape.buttons.nullable(),
+    priority: messageShape.priority,
+    sendAt: messageShape.sendAt.nullable().describe("null: at once"),
+    expiresAt: messageShape.expiresAt.nullable().describe("null: it waits as long as it must"),
+  })
+  .refine((body) => body.format === undefined || body.text !== undefined, {
+    path: ["format"],
+    message: "is given together with the text",
+  })
+  .refine((body) => Object.values(body).some((value) => value !== undefined), {
+    message: "names something to be replaced",
+  });
+
+export const messageSchema = z.object({
+  id: z.string(),
+  connectorId: z.string(),
+  chatId: z.string(),
+  state: z.enum(MESSAGE_STATES),
+  priority: z.enum(PRIORITIES),
+  attempts: z.number(),
+  telegramMessageIds: z.array(z.string()),
+  createdAt: z.string(),
+  sendAt: z.string().optional(),
+  expiresAt: z.string().optional(),
+  sentAt: z.string().optional(),
+  error: z.string().optional().describe("what happened; of a message that was sent: a note"),
+  errorClass: z.string().optional(),
+  advice: z.string().optional().describe("what can be done about it"),
+  deletion: z
+    .object({
+      state: z.enum(["waiting", "deleted", "unknown", "failed", "cancelled"]),
+      at: z.string(),
+      error: z.string().optional(),
+    })
+    .optional()
+    .describe("Of one message with deleteAfter, once it has been sent."),
+});
 
 export const acceptedSchema = z.object({ id: z.string(), state: z.string() });

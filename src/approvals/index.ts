@@ -23,3 +23,4 @@ export {
   UnknownChat,
 } from "./rules.ts";
 export { isWord } from "./words.ts";
+export { wouldBeHeld } from "./would-be-held.ts";

@@ -56,6 +56,10 @@ export const AUDIT_ACTIONS = {
     subject: "message",
     details: ["connectorId", "conversationId", "content"],
   },
+  "message.cancelled": { subject: "message", details: ["connectorId"] },
+  "message.replaced": { subject: "message", details: ["connectorId", "fields"] },
+  // What a person says became of one of which nobody knew.
+  "message.resolved": { subject: "message", details: ["connectorId", "verdict"] },
   "approval_rule.created": { subject: "approval_rule", details: ["connectorId"] },
   "approval_rule.updated": { subject: "approval_rule", details: ["fields"] },
   "approval_rule.removed": { subject: "approval_rule", details: [] },
@@ -94,6 +98,8 @@ export const AUDIT_ACTIONS = {
   "contacts.listed": { subject: "contact", details: ["count"] },
   "contact.viewed": { subject: "contact", details: [] },
   "messages.listed": { subject: "conversation", details: ["count"] },
+  // What was sent or is to be sent, to whom; not what it says.
+  "sends.listed": { subject: "message", details: ["connectorId", "chatId", "states", "count"] },
   "sessions.listed": { subject: "conversation", details: ["count"] },
   "approvals.listed": { subject: "message", details: ["state", "count"] },
   "approval.viewed": { subject: "message", details: [] },

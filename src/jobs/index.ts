@@ -3,7 +3,8 @@
  * run; BullMQ carries the news to the worker pools. The only room that knows BullMQ.
  *
  * Enqueue through `Jobs.enqueue` (group commit) or `Jobs.enqueueIn` (the caller's transaction);
- * work through `Jobs.startPool` with a `TransactionalHandler` or an `ExternalHandler`.
+ * work through `Jobs.startPool` with a `TransactionalHandler` or an `ExternalHandler`; change what
+ * waits of a room's own jobs through `Jobs.holdIn`, in the transaction that changes what they are about.
  */
 import { hostname } from "node:os";
 import type { Database, Logger, RedisConfig } from "../platform/index.ts";
@@ -16,6 +17,7 @@ import { WorkerPool } from "./pool.ts";
 import { ProcessRegistry } from "./process-registry.ts";
 import { createTransport } from "./transport.ts";
 import type { Handler, JobHooks, QueueName } from "./types.ts";
+import { createWaitingJobs, type WaitingJobs } from "./waiting-jobs.ts";
 import { createWake } from "./wakes.ts";
 
 export { type BackoffPolicy, backoffCeilingMs } from "./backoff.ts";
@@ -41,6 +43,7 @@ export { type AttemptView, type Count, getJob, type JobView, listJobs } from "./
 export { SHOWN_STATES, type Standing } from "./shelf.ts";
 export { migrateTransport } from "./transport.ts";
 export * from "./types.ts";
+export type { HeldLanes, JobWords, KnownJob, LaneOfJobs, WaitingJobs } from "./waiting-jobs.ts";
 
 export interface JobsOptions {
   db: Database;
@@ -66,7 +69,7 @@ export interface PoolSize {
   laneConcurrency?: number;
 }
 
-export interface Jobs extends Enqueuer {
+export interface Jobs extends Enqueuer, WaitingJobs {
   /** Starts taking work of a queue; resolves when it listens. */
   startPool(queue: QueueName, handler: Handler, size: PoolSize): Promise<WorkerPool>;
   /** Changes of jobs and queues by hand. */
@@ -112,6 +115,7 @@ export function createJobs(options: JobsOptions): Jobs {
   const registry = new ProcessRegistry({ db, held: keeper, queues: () => [...queues], log });
   return {
     ...createEnqueuer(db, wake),
+    ...createWaitingJobs(wake),
     ledger: new Ledger({ db, wake, hooks: options.hooks ?? {}, recorder: options.recorder }),
     startPool: async (queue, handler, size) => {
       const pool = new WorkerPool({

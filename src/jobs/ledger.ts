@@ -3,6 +3,7 @@ import {
   fewRows,
   groupBy,
   isLockTimeout,
+  type Queryable,
   type Transaction,
 } from "../platform/index.ts";
 import { claimedJob, JOB_COLUMNS, type JobRow } from "./claim.ts";
@@ -290,7 +291,10 @@ function only(which: WhichJobs, states: readonly Standing[]): WhichJobs {
 }
 
 /** Locks the lanes' rows, in the one order, with news for whoever holds them. */
-async function touchLanes(tx: Transaction, jobs: FoundJob[]): Promise<void> {
+export async function touchLanes(
+  tx: Queryable,
+  jobs: readonly Pick<FoundJob, "queue" | "lane" | "workspace_id">[],
+): Promise<void> {
   const lanes = [...new Map(jobs.map((job) => [`${job.queue} ${job.lane}`, job])).values()];
   await tx.query(TOUCH_LANES, [
     lanes.map((lane) => lane.queue),

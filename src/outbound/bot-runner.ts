@@ -16,6 +16,7 @@ import type { Pace } from "./pace.ts";
 import { orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import { callOf, type MessageRow } from "./send-call.ts";
 import {
+  expiredResult,
   notSentResult,
   resultOfError,
   type SendResult,
@@ -192,6 +193,11 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const heldMs = this.pace.botHeldUntil();
     if (filesMs > 0 && heldMs > systemClock()) {
       return { ...notSentResult("held", "the bot is held", heldMs), outcome: heldUntil(heldMs) };
+    }
+    const { expiresInMs, mayBeSent } = attempt;
+    if (expiresInMs !== null && attempt.begunMs + expiresInMs <= performance.now()) {
+      const expiresAt = message.expires_at ?? new Date(systemClock());
+      return expiredResult({ expiresAt, mayBeSent });
     }
     const call = async (params: ApiCall) => {
       const api = await botApiFor(bot.connectorId);

@@ -1,6 +1,7 @@
 import { recordAudit } from "../audit/index.ts";
 import { cancelLane, type Job, type Ledger } from "../jobs/index.ts";
 import { type Database, fewRows, type Transaction } from "../platform/index.ts";
+import { MAY_BE_SENT, UNKNOWN, unknownWords } from "./may-be-sent.ts";
 
 /** Whose messages: a bot's lane bears its connector's id. */
 interface Bot {
@@ -14,7 +15,10 @@ const CANCEL_WITHIN_MS = 20_000;
 const DISCONNECTED = "The bot was disconnected before this was sent.";
 
 const CANCEL = `/* outbound.cancel */
-UPDATE outbound_messages m SET state = 'cancelled', error = $3, error_class = 'connector-removed'
+UPDATE outbound_messages m SET
+  state = CASE WHEN ${MAY_BE_SENT} THEN 'unknown' ELSE 'cancelled' END,
+  error_class = CASE WHEN ${MAY_BE_SENT} THEN '${UNKNOWN}' ELSE 'connector-removed' END,
+  error = CASE WHEN ${MAY_BE_SENT} THEN $4 ELSE $3 END
 FROM (
   SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS t(workspace_id, id) ${fewRows("$1")}
 ) t
@@ -25,6 +29,7 @@ async function cancelMessages(tx: Transaction, jobs: Job[]): Promise<void> {
     jobs.map((job) => job.workspaceId),
     jobs.map((job) => String(job.payload.messageId)),
     DISCONNECTED,
+    unknownWords("the bot was disconnected before it was sent again"),
   ]);
   const [first] = jobs;
   if (first === undefined) return;

@@ -2,6 +2,7 @@
  * outbound: what is to be sent, in which order and at what pace, and what became of it. One drain
  * a bot, order per chat; the Bot API itself is behind the telegram room, the lanes behind jobs.
  */
+export { type Cancelled, cancelMessage } from "./cancel.ts";
 export { createConnectorSends } from "./connector-sends.ts";
 export {
   ALBUM_ITEMS,
@@ -18,11 +19,19 @@ export {
   MAX_DELETE_AFTER_S,
   type OpenFile,
 } from "./content/index.ts";
+export { createExpiryKeeper, type ExpiryKeeper } from "./expiry.ts";
 export { createOutboundHooks } from "./hooks.ts";
+export {
+  listOutbound,
+  type MessageFilter,
+  type MessagePage,
+  type MessagePlace,
+} from "./message-list.ts";
 export { type MessageTrace, traceMessage } from "./message-trace.ts";
 export { getMessage, type MessageView } from "./message-view.ts";
 export {
   type Button,
+  MESSAGE_STATES,
   type MessageState,
   type NewMessage,
   PRIORITIES,
@@ -32,7 +41,14 @@ export {
 } from "./new-message.ts";
 export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
 export { Pace, type PaceLimits } from "./pace.ts";
+export {
+  ImpossibleReplacement,
+  type Replaced,
+  type Replacement,
+  replaceMessage,
+} from "./replace.ts";
 export { createReplySink } from "./reply-sink.ts";
+export { NotUnknown, resolveMessage, VERDICTS, type Verdict } from "./resolve.ts";
 export { outboundRetentionRules } from "./retention.ts";
 export { type SendFigures, sendFigures } from "./send-figures.ts";
 export {
@@ -43,3 +59,4 @@ export {
   type Sendable,
   submitMessages,
 } from "./submit.ts";
+export { type MessageRef, NotWaiting } from "./waiting-message.ts";

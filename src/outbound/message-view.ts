@@ -1,43 +1,84 @@
 import type { Queryable } from "../platform/index.ts";
 import { type DeletionView, deletionOf } from "./content/index.ts";
-import type { MessageState } from "./new-message.ts";
+import { adviceFor } from "./failure-advice.ts";
+import { type MessageState, type Priority, priorityNamed } from "./new-message.ts";
 
+/** What became of a message, without what it says. Times are ISO 8601. */
 export interface MessageView {
   id: string;
+  connectorId: string;
+  chatId: string;
   state: MessageState;
+  priority: Priority;
   attempts: number;
   telegramMessageIds: string[];
+  createdAt: string;
+  /** When it is to be sent, if not at once. */
+  sendAt?: string;
+  /** Not sent any more from then on. */
+  expiresAt?: string;
+  sentAt?: string;
+  /** What happened; of a message that was sent: a note. */
   error?: string;
+  errorClass?: string;
+  /** What can be done about it. */
+  advice?: string;
   /** Of a notice that vanishes, once it has been sent. */
   deletion?: DeletionView;
 }
+
+export interface MessageViewRow {
+  id: string;
+  connector_id: string;
+  chat_id: string;
+  state: MessageState;
+  priority: number;
+  attempts: number;
+  telegram_message_ids: string[];
+  created_at: Date;
+  send_at: Date | null;
+  expires_at: Date | null;
+  sent_at: Date | null;
+  error: string | null;
+  error_class: string | null;
+}
+
+/** Of `outbound_messages m`. */
+export const VIEW_COLUMNS = `m.id, m.connector_id, m.chat_id, m.state, m.priority, m.attempts,
+  m.telegram_message_ids, m.created_at, m.send_at, m.expires_at, m.sent_at, m.error, m.error_class`;
+
+export function messageView(row: MessageViewRow): MessageView {
+  const { send_at, expires_at, sent_at, error, error_class } = row;
+  const advice = adviceFor(error_class);
+  return {
+    id: row.id,
+    connectorId: row.connector_id,
+    chatId: row.chat_id,
+    state: row.state,
+    priority: priorityNamed(row.priority),
+    attempts: row.attempts,
+    telegramMessageIds: row.telegram_message_ids,
+    createdAt: row.created_at.toISOString(),
+    ...(send_at === null ? {} : { sendAt: send_at.toISOString() }),
+    ...(expires_at === null ? {} : { expiresAt: expires_at.toISOString() }),
+    ...(sent_at === null ? {} : { sentAt: sent_at.toISOString() }),
+    ...(error === null ? {} : { error }),
+    ...(error_class === null ? {} : { errorClass: error_class }),
+    ...(advice === null ? {} : { advice }),
+  };
+}
+
+const GET = `/* outbound.message */
+SELECT ${VIEW_COLUMNS}, m.delete_after_s IS NOT NULL AS vanishes FROM outbound_messages m
+WHERE m.workspace_id = $1 AND m.id = $2 AND m.kind = 'message'`;
 
 /** A message as its workspace sees it; null when there is none. */
 export async function getMessage(
   on: Queryable,
   { workspaceId, id }: { workspaceId: string; id: string },
 ): Promise<MessageView | null> {
-  const [row] = await on.query<{
-    id: string;
-    state: MessageState;
-    attempts: number;
-    telegram_message_ids: string[];
-    error: string | null;
-    vanishes: boolean;
-  }>(
-    `SELECT id, state, attempts, telegram_message_ids, error, delete_after_s IS NOT NULL AS vanishes
-     FROM outbound_messages
-     WHERE workspace_id = $1 AND id = $2 AND kind = 'message'`,
-    [workspaceId, id],
-  );
+  const [row] = await on.query<MessageViewRow & { vanishes: boolean }>(GET, [workspaceId, id]);
   if (row === undefined) return null;
   const deletion = row.vanishes ? await deletionOf(on, { workspaceId, id }) : null;
-  return {
-    id: row.id,
-    state: row.state,
-    attempts: row.attempts,
-    telegramMessageIds: row.telegram_message_ids,
-    ...(row.error === null ? {} : { error: row.error }),
-    ...(deletion === null ? {} : { deletion }),
-  };
+  return { ...messageView(row), ...(deletion === null ? {} : { deletion }) };
 }

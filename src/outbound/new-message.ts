@@ -65,12 +65,15 @@ export interface NewMessage {
   callbackQueryId?: string;
 }
 
-export type MessageState =
-  | "awaiting_approval"
-  | "queued"
-  | "sending"
-  | "sent"
-  | "unknown"
-  | "failed"
-  | "rejected"
-  | "cancelled";
+/** What each means and what to do about it: docs/outcomes.md. */
+export const MESSAGE_STATES = [
+  "awaiting_approval",
+  "queued",
+  "sending",
+  "sent",
+  "unknown",
+  "failed",
+  "rejected",
+  "cancelled",
+] as const;
+export type MessageState = (typeof MESSAGE_STATES)[number];

@@ -199,7 +199,10 @@ describe.each(backends)("sending, on $name", (backend) => {
       { chatId: String(group.id), text: "b" },
     );
     for (const id of ids) await ended(id, "sent");
-    expect(received(newId)).toEqual(["a", "b"]);
+    // Also what is sent to its old id long after.
+    const [late] = await submit({ chatId: String(group.id), text: "c" });
+    expect((await ended(late, "sent")).chatId).toBe(String(newId));
+    expect(received(newId)).toEqual(["a", "b", "c"]);
     await stop();
   });
 

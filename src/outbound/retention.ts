@@ -5,21 +5,25 @@ const DAY_MS = 24 * 3_600_000;
 const HOLDS_MS = DAY_MS;
 
 /**
- * The oldest first. A waiting message keeps no old attempts either: an outage makes one a second. An
- * attempt that nobody ended stays while its message is being sent: it says when that is unknown.
+ * The oldest first. A waiting message keeps no old attempts either: an outage makes one a second. But
+ * for those of which nobody knows what they came to, while it waits or is being sent: nobody may say
+ * of it that it was not sent.
  */
 const DROP_ATTEMPTS = `/* outbound.drop-attempts */
 WITH seen AS MATERIALIZED (
-  SELECT a.workspace_id, a.id, a.message_id, a.finished_at, a.started_at FROM send_attempts a
+  SELECT a.workspace_id, a.id, a.message_id, a.started_at,
+    a.finished_at IS NOT NULL AND a.outcome IS DISTINCT FROM 'unknown' AS known
+  FROM send_attempts a
   WHERE a.started_at < now() - $3 * interval '1 ms'
     AND a.started_at > coalesce($2::timestamptz, '-infinity')
   ORDER BY a.started_at LIMIT $1
 ), dropped AS (
   DELETE FROM send_attempts a USING seen s
   WHERE a.workspace_id = s.workspace_id AND a.id = s.id
-    AND (s.finished_at IS NOT NULL OR NOT EXISTS (
+    AND (s.known OR NOT EXISTS (
       SELECT FROM outbound_messages m
-      WHERE m.workspace_id = s.workspace_id AND m.id = s.message_id AND m.state = 'sending' OFFSET 0))
+      WHERE m.workspace_id = s.workspace_id AND m.id = s.message_id
+        AND m.state IN ('queued', 'sending') OFFSET 0))
   RETURNING 1
 )
 SELECT (SELECT count(*)::int FROM dropped) AS rows,

@@ -11,10 +11,12 @@ import {
   type Transaction,
 } from "../platform/index.ts";
 import { BRINGS_FILES, enqueueDeletions, FILES_MS } from "./content/index.ts";
+import { MAY_BE_SENT, UNKNOWN } from "./may-be-sent.ts";
 import type { MessageState } from "./new-message.ts";
 import { MESSAGE_COLUMNS, type MessageRow, messageIdsOf } from "./send-call.ts";
 import type { SendResult } from "./send-result.ts";
 import { isAnythingShown, recordShown, shownOf } from "./shown.ts";
+import { IS_WHOLE } from "./waiting-message.ts";
 
 /** An attempt in a drain's hands. */
 export interface SendAttempt {
@@ -26,6 +28,10 @@ export interface SendAttempt {
   heldChats: string[];
   /** When it began, by this process's monotonic clock: its call must end by the deadline. */
   begunMs: number;
+  /** From then on, in ms, until its message is not to be sent any more; null: there is no such time. */
+  expiresInMs: number | null;
+  /** An earlier attempt may have reached Telegram. Known of messages that expire. */
+  mayBeSent: boolean;
 }
 
 type Ended = EndedAttempt<SendAttempt>;
@@ -43,7 +49,11 @@ WITH asked AS MATERIALIZED (
   FROM asked a
   WHERE m.workspace_id = a.workspace_id AND m.id = a.message_id AND m.state IN ('queued', 'sending')
   RETURNING ${MESSAGE_COLUMNS}, a.workspace_id, a.job_id, a.job_attempt, a.attempt_id, a.connector_id,
-    a.deadline_ms + CASE WHEN ${BRINGS_FILES} THEN ${FILES_MS} ELSE 0 END AS deadline_ms
+    a.deadline_ms + CASE WHEN ${BRINGS_FILES} THEN ${FILES_MS} ELSE 0 END AS deadline_ms,
+    CASE WHEN ${IS_WHOLE} THEN
+      (extract(epoch FROM m.expires_at - clock_timestamp()) * 1000)::double precision
+    END AS expires_in_ms,
+    m.expires_at IS NOT NULL AND m.attempts > 1 AND ${MAY_BE_SENT} AS may_be_sent
 ), begun AS (
   INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
     job_attempt, deadline_at)
@@ -53,6 +63,13 @@ WITH asked AS MATERIALIZED (
   FROM sending
 )
 SELECT * FROM sending`;
+
+type BegunRow = MessageRow & {
+  job_id: JobId;
+  attempt_id: string;
+  expires_in_ms: number | null;
+  may_be_sent: boolean;
+};
 
 /**
  * Puts attempts on record before their calls leave: to be called in the transaction that marks the
@@ -64,7 +81,7 @@ export async function beginSending(
   jobs: Job[],
   callTimeoutMs: (lane: string) => number,
 ): Promise<Map<JobId, SendAttempt>> {
-  const rows = await tx.query<MessageRow & { job_id: JobId; attempt_id: string }>(BEGIN, [
+  const rows = await tx.query<BegunRow>(BEGIN, [
     jobs.map((job) => job.workspaceId),
     jobs.map((job) => String(job.payload.messageId)),
     jobs.map((job) => job.id),
@@ -75,9 +92,17 @@ export async function beginSending(
   ]);
   const begunMs = performance.now();
   return new Map(
-    rows.map(({ job_id, attempt_id, ...message }) => [
+    rows.map(({ job_id, attempt_id, expires_in_ms, may_be_sent, ...message }) => [
       job_id,
-      { id: attempt_id, message, result: null, heldChats: [], begunMs },
+      {
+        id: attempt_id,
+        message,
+        result: null,
+        heldChats: [],
+        begunMs,
+        expiresInMs: expires_in_ms,
+        mayBeSent: may_be_sent,
+      },
     ]),
   );
 }
@@ -102,7 +127,8 @@ export async function orphanedAttempt(
   );
   if (row === undefined) return null;
   const { attempt_id: id, left_ms: leftMs, ...message } = row;
-  return { attempt: { id, message, result: null, heldChats: [], begunMs: 0 }, leftMs };
+  const ended = { result: null, heldChats: [], begunMs: 0, expiresInMs: null, mayBeSent: true };
+  return { attempt: { id, message, ...ended }, leftMs };
 }
 
 /** That it was sent is never unsaid. */
@@ -241,7 +267,9 @@ function messageChange(end: Ended): {
   }
   const { errorClass, error } = result ?? { errorClass: null, error: null };
   if (end.state === "retryable") return { state: "queued", errorClass, error };
-  if (result?.attempt === "unknown") return { state: "unknown", errorClass, error };
+  // This attempt, or one before it that nothing follows any more (`expiredResult`).
+  const isEarlier = result?.attempt === "not-sent" && errorClass === UNKNOWN;
+  if (result?.attempt === "unknown" || isEarlier) return { state: "unknown", errorClass, error };
   return {
     state: "failed",
     errorClass: errorClass ?? "Internal",
@@ -300,7 +328,7 @@ async function writeMoves(tx: Transaction, ends: Ended[]): Promise<void> {
       `/* outbound.rekey */
        UPDATE outbound_messages SET chat_id = $4
        WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3
-         AND state IN ('queued', 'sending', 'unknown')`,
+         AND state IN ('awaiting_approval', 'queued', 'sending', 'unknown')`,
       [workspaceId, connectorId, from, to],
     );
   }

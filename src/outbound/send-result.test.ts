@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { SealError } from "../platform/index.ts";
 import { BotApiError, type BotApiErrorFields } from "../telegram/index.ts";
-import { resultOfError } from "./send-result.ts";
+import { expiredResult, resultOfError } from "./send-result.ts";
 
 const NOW = 1_000_000;
 const error = (fields: Partial<BotApiErrorFields>) =>
@@ -90,6 +90,19 @@ describe("what an answer of Telegram means for the message", () => {
     expect(decide({ kind: "connection-lost", sent: "yes" }, "resend")).toMatchObject({
       attempt: "sent",
       outcome: { type: "complete" },
+    });
+  });
+
+  test("over before it left: failed for good; unless it may have left before, which nobody unsays", () => {
+    const expiresAt = new Date(NOW);
+    const outcome = { type: "discard", errorClass: "expired" };
+    const failed = expiredResult({ expiresAt, mayBeSent: false });
+    expect(failed).toMatchObject({ attempt: "not-sent", errorClass: "expired", outcome });
+    expect(failed.error).toContain(expiresAt.toISOString());
+    expect(expiredResult({ expiresAt, mayBeSent: true })).toMatchObject({
+      attempt: "not-sent",
+      errorClass: "Unknown",
+      outcome: { type: "discard" },
     });
   });
 

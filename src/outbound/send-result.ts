@@ -2,6 +2,9 @@ import { ConnectorRemoved } from "../connectors/index.ts";
 import type { Outcome } from "../jobs/index.ts";
 import { SealError } from "../platform/index.ts";
 import { BotApiError } from "../telegram/index.ts";
+import { EXPIRED, EXPIRED_UNKNOWN, expiredWords } from "./expired.ts";
+import { UNKNOWN, unknownWords } from "./may-be-sent.ts";
+import { refusalOf } from "./refusals.ts";
 
 /** What a call to the Bot API came to, and what that means for the message. Decided without I/O. */
 export interface SendResult {
@@ -50,6 +53,9 @@ const UNREACHABLE_WORDS: Record<string, string> = {
   forbidden: "Telegram does not let the bot write there.",
 };
 
+/** In the ledger, of what Telegram refuses. */
+const REFUSED = "Telegram refuses the message; what it says stands with the message.";
+
 export function sentResult(message: unknown, note: string | null = null): SendResult {
   return { ...NOTHING, attempt: "sent", outcome: { type: "complete" }, message, error: note };
 }
@@ -57,7 +63,7 @@ export function sentResult(message: unknown, note: string | null = null): SendRe
 /** Nobody knows whether it was sent: the message's own policy decides. */
 export function unknownResult(onUnknown: "resend" | "hold", why: string): SendResult {
   const error = `It is not known whether Telegram sent it: ${why}.`;
-  const failure = { errorClass: "Unknown", error };
+  const failure = { errorClass: UNKNOWN, error };
   return {
     ...NOTHING,
     ...failure,
@@ -85,6 +91,20 @@ export function notSentResult(errorClass: string, error: string, nowMs: number):
 function failed(errorClass: string, error: string, ledger = error): SendResult {
   const outcome: Outcome = { type: "discard", errorClass, error: ledger };
   return { ...NOTHING, errorClass, error, attempt: "failed", outcome };
+}
+
+/** It stayed behind what held it until it was good for nothing. `mayBeSent`: unless it left before. */
+export function expiredResult({
+  expiresAt,
+  mayBeSent,
+}: {
+  expiresAt: Date;
+  mayBeSent: boolean;
+}): SendResult {
+  const result = mayBeSent
+    ? failed(UNKNOWN, unknownWords(EXPIRED_UNKNOWN))
+    : failed(EXPIRED, expiredWords(expiresAt));
+  return { ...result, attempt: "not-sent" };
 }
 
 /** The error table of the Bot API, as decisions. */
@@ -142,12 +162,11 @@ export function resultOfError(
         outcome: { type: "complete" },
       };
     case "bad-entities":
-    case "bad-request":
-      return failed(
-        kind,
-        `Telegram refuses the message: ${description}`,
-        "Telegram refuses the message; what it says stands with the message.",
-      );
+      return failed(kind, `Telegram refuses the message: ${description}`, REFUSED);
+    case "bad-request": {
+      const { errorClass, error: words } = refusalOf(description);
+      return failed(errorClass, words, REFUSED);
+    }
     default:
       if (error.sent === "unknown") return unknownResult(onUnknown, kind);
       if (error.sent === "yes") return sentResult(null, "Sent; Telegram's answer broke off.");

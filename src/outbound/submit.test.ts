@@ -5,7 +5,7 @@ import type { Reply } from "../conversations/index.ts";
 import { insertJobs, type NewJob } from "../jobs/index.ts";
 import type { NewMessage } from "./new-message.ts";
 import { createReplySink } from "./reply-sink.ts";
-import { submitMessages } from "./submit.ts";
+import { enqueueSends, insertMessages, submitMessages } from "./submit.ts";
 
 let database: TestDatabase;
 const ids = { workspaceId: randomUUID(), connectorId: randomUUID() };
@@ -55,4 +55,22 @@ test("of other messages, those of high priority", async () => {
   const messages = priorities.map((priority) => ({ ...ids, chatId: "5", text: "hi", priority }));
   await database.db.transaction((tx) => submitMessages(tx, jobs, messages));
   expect(urgent).toEqual([true, true, false, false, false]);
+});
+
+test("a message keeps its job's id, whether both come at once or the job later", async () => {
+  const { db } = database;
+  const jobs = { enqueueIn: insertJobs };
+  const message = { ...ids, chatId: "5", text: "hi" };
+  const kept = await db.transaction(async (tx) => {
+    const both = await submitMessages(tx, jobs, [message, message]);
+    const [id = ""] = await insertMessages(tx, [message], "queued");
+    await enqueueSends(tx, jobs, [{ ...message, id }]);
+    return [...both.map((one) => one.id), id];
+  });
+  const rows = await db.query(
+    `SELECT m.id FROM outbound_messages m JOIN jobs j ON j.id = m.job_id
+     WHERE j.payload ->> 'messageId' = m.id::text AND m.id = ANY ($1)`,
+    [kept],
+  );
+  expect(rows).toHaveLength(3);
 });

@@ -1,8 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { Enqueued, NewJob } from "../jobs/index.ts";
-import type { Queryable, Transaction } from "../platform/index.ts";
+import type { Enqueued, JobId, NewJob } from "../jobs/index.ts";
+import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
 import { bringsFiles, targetIdOf } from "./content/index.ts";
-import { type NewMessage, PRIORITY_NUMBERS, type Priority } from "./new-message.ts";
+import {
+  type MessageState,
+  type NewMessage,
+  PRIORITY_NUMBERS,
+  type Priority,
+} from "./new-message.ts";
 
 export interface JobSink {
   enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
@@ -40,10 +45,20 @@ const COLUMNS: [string, string, (message: NewMessage) => unknown][] = [
 ];
 
 const INSERT = `/* outbound.insert */
-INSERT INTO outbound_messages (id, state, ${COLUMNS.map(([name]) => name).join(", ")})
-SELECT m.id, $2, ${COLUMNS.map(([name]) => `m.${name}`).join(", ")}
-FROM unnest($1::uuid[], ${COLUMNS.map(([, type], n) => `$${n + 3}::${type}[]`).join(", ")})
-  AS m(id, ${COLUMNS.map(([name]) => name).join(", ")})`;
+INSERT INTO outbound_messages (id, state, job_id, ${COLUMNS.map(([name]) => name).join(", ")})
+SELECT m.id, $2, m.job_id, ${COLUMNS.map(([name]) => `m.${name}`).join(", ")}
+FROM unnest($1::uuid[], $3::bigint[],
+    ${COLUMNS.map(([, type], n) => `$${n + 4}::${type}[]`).join(", ")})
+  AS m(id, job_id, ${COLUMNS.map(([name]) => name).join(", ")})`;
+
+async function write(
+  tx: Transaction,
+  messages: readonly NewMessage[],
+  { ids, jobIds, state }: { ids: string[]; jobIds: (JobId | null)[]; state: MessageState },
+): Promise<void> {
+  const values = COLUMNS.map(([, , read]) => messages.map(read));
+  await tx.query(INSERT, [ids, state, jobIds, ...values]);
+}
 
 /** Writes messages, set-based, that no job sends yet; answers their ids in order. */
 export async function insertMessages(
@@ -52,8 +67,7 @@ export async function insertMessages(
   state: "queued" | "awaiting_approval",
 ): Promise<string[]> {
   const ids = messages.map(() => randomUUID());
-  const values = COLUMNS.map(([, , read]) => messages.map(read));
-  await tx.query(INSERT, [ids, state, ...values]);
+  await write(tx, messages, { ids, jobIds: messages.map(() => null), state });
   return ids;
 }
 
@@ -88,16 +102,12 @@ export type Sendable = Pick<
   | "causeId"
 > & { id: string };
 
-/**
- * Enqueues the sending of messages that stand as queued, in the caller's transaction. Lanes of bots
- * are hot: call it last in a transaction.
- */
-export async function enqueueSends(
+async function enqueueJobs(
   tx: Transaction,
   jobs: JobSink,
   messages: readonly Sendable[],
-): Promise<void> {
-  await jobs.enqueueIn(
+): Promise<(JobId | null)[]> {
+  const enqueued = await jobs.enqueueIn(
     tx,
     messages.map((message) => ({
       queue: "outbound",
@@ -111,12 +121,41 @@ export async function enqueueSends(
       causeId: message.causeId,
     })),
   );
+  return enqueued.map(({ id }) => id);
+}
+
+/** What people do with a message that waits finds its job by this. */
+const NOTE_JOBS = `/* outbound.note-jobs */
+UPDATE outbound_messages m SET job_id = t.job_id
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[]) AS t(workspace_id, id, job_id)
+  ${fewRows("$1")}
+) t
+WHERE m.workspace_id = t.workspace_id AND m.id = t.id`;
+
+/**
+ * Enqueues the sending of messages that stand as queued, in the caller's transaction. Lanes of bots
+ * are hot: call it last in a transaction.
+ */
+export async function enqueueSends(
+  tx: Transaction,
+  jobs: JobSink,
+  messages: readonly Sendable[],
+): Promise<void> {
+  if (messages.length === 0) return;
+  const jobIds = await enqueueJobs(tx, jobs, messages);
+  await tx.engine.query(NOTE_JOBS, [
+    messages.map(({ workspaceId }) => workspaceId),
+    messages.map(({ id }) => id),
+    jobIds,
+  ]);
 }
 
 /**
  * Writes messages and their jobs in the caller's transaction, set-based; answers their ids in
  * order. Lanes of bots are hot: call it last in a transaction. The text stays in its own table;
- * the job carries the id only.
+ * the job carries the id only. The jobs come first, since a message keeps its job's id: written the
+ * other way round, every row would be written twice.
  */
 export async function submitMessages(
   tx: Transaction,
@@ -124,9 +163,10 @@ export async function submitMessages(
   messages: readonly NewMessage[],
 ): Promise<{ id: string; state: "queued" }[]> {
   if (messages.length === 0) return [];
-  const ids = await insertMessages(tx, messages, "queued");
+  const ids = messages.map(() => randomUUID());
   const sends = messages.map((message, n) => ({ ...message, id: ids[n] ?? "" }));
-  await enqueueSends(tx, jobs, sends);
+  const jobIds = await enqueueJobs(tx, jobs, sends);
+  await write(tx, messages, { ids, jobIds, state: "queued" });
   return ids.map((id) => ({ id, state: "queued" }));
 }
 

@@ -265,6 +265,12 @@ export async function send(world: SecrecyWorld, bot: Bot): Promise<void> {
   await submit({ chatId, text: "x".repeat(4_001) });
   await submit({ chatId, sendAt: mark });
   await submit({ chatId: mark });
+  await submit({ chatId, sendAt: new Date(Date.now() + 3_600_000).toISOString() });
+  const waits = `/v1/messages/${ids.at(-1)}`;
+  await call("PATCH", waits, { body: { text: `changed ${mark}` } });
+  await call("PATCH", waits, { body: { sendAt: mark } });
+  await call("DELETE", waits);
+  await call("PATCH", waits, { body: { text: `too late ${mark}` } });
   const place = { chatId: ada.id, botId: bot.id };
   const hasButton = () => sandbox.messages(place).find((message) => "reply_markup" in message);
   const { message_id: messageId } = await waitFor(hasButton, { what: "the message with a button" });
@@ -273,4 +279,5 @@ export async function send(world: SecrecyWorld, bot: Bot): Promise<void> {
   await world.settled("outbound");
   // What Telegram said of a message is told to who sent it.
   for (const id of ids) await call("GET", `/v1/messages/${id}`, { shows: "words" });
+  await call("GET", "/v1/messages?state=failed,unknown,cancelled", { shows: "words" });
 }
