@@ -1,10 +1,8 @@
 import { z } from "zod";
-import { PRIORITIES } from "../outbound/index.ts";
+import { MAX_TEXT_LENGTH, PRIORITIES, TEXT_FORMATS } from "../outbound/index.ts";
 import { contentShape } from "./content-body.ts";
 import { text } from "./route.ts";
 
-/** Bot API: sendMessage takes at most 4096 UTF-16 units. */
-const MAX_TEXT = 4_096;
 const MAX_AHEAD_MS = 366 * 24 * 3_600_000;
 
 const button = z
@@ -25,11 +23,11 @@ const button = z
 export const messageShape = {
   text: text()
     .min(1)
-    .max(MAX_TEXT)
+    .max(MAX_TEXT_LENGTH)
     .refine((value) => value.trim() !== "", "has visible text")
     .optional()
     .describe("The text, or a caption; needed where no content is"),
-  format: z.enum(["plain", "html", "markdown"]).optional(),
+  format: z.enum(TEXT_FORMATS).optional(),
   priority: z.enum(PRIORITIES).optional(),
   sendAt: z.iso
     .datetime({ offset: true })

@@ -15,9 +15,11 @@ export {
   type FileSource,
   type FoundTarget,
   findTarget,
+  MAX_CAPTION,
   MAX_DELETE_AFTER_S,
   type OpenFile,
 } from "./content/index.ts";
+export { type FormattedMessage, formatMessage } from "./formatted-message.ts";
 export { createOutboundHooks } from "./hooks.ts";
 export { type MessageTrace, traceMessage } from "./message-trace.ts";
 export { getMessage, type MessageView } from "./message-view.ts";
@@ -43,3 +45,13 @@ export {
   type Sendable,
   submitMessages,
 } from "./submit.ts";
+export {
+  type FormattedText,
+  MAX_PART_LENGTH,
+  MAX_TEXT_LENGTH,
+  type MessageEntity,
+  parseText,
+  TEXT_FORMATS,
+  TextError,
+  type TextFormat,
+} from "./text/index.ts";

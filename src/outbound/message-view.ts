@@ -7,6 +7,8 @@ export interface MessageView {
   state: MessageState;
   attempts: number;
   telegramMessageIds: string[];
+  /** Of a text that goes out in parts. */
+  parts?: { sent: number; total: number };
   error?: string;
   /** Of a notice that vanishes, once it has been sent. */
   deletion?: DeletionView;
@@ -22,10 +24,13 @@ export async function getMessage(
     state: MessageState;
     attempts: number;
     telegram_message_ids: string[];
+    parts_sent: number;
+    parts: number | null;
     error: string | null;
     vanishes: boolean;
   }>(
-    `SELECT id, state, attempts, telegram_message_ids, error, delete_after_s IS NOT NULL AS vanishes
+    `SELECT id, state, attempts, telegram_message_ids, error, parts_sent,
+       jsonb_array_length(cuts) AS parts, delete_after_s IS NOT NULL AS vanishes
      FROM outbound_messages
      WHERE workspace_id = $1 AND id = $2 AND kind = 'message'`,
     [workspaceId, id],
@@ -37,6 +42,7 @@ export async function getMessage(
     state: row.state,
     attempts: row.attempts,
     telegramMessageIds: row.telegram_message_ids,
+    ...(row.parts === null ? {} : { parts: { sent: row.parts_sent, total: row.parts } }),
     ...(row.error === null ? {} : { error: row.error }),
     ...(deletion === null ? {} : { deletion }),
   };

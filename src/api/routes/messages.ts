@@ -47,6 +47,7 @@ export const messageRoutes = [
         ]),
         attempts: z.number(),
         telegramMessageIds: z.array(z.string()),
+        parts: z.object({ sent: z.number(), total: z.number() }).optional(),
         error: z.string().optional(),
         deletion: z
           .object({
