@@ -268,6 +268,7 @@ describe("what is not what a call takes", () => {
     ["format", { format: "rtf" }],
     ["text", { text: "a <font>word</font>", format: "html" }],
     ["text", { text: "<b> </b>", format: "html" }],
+    ["text", { text: "x".repeat(1_025), content: { type: "photo", file: { fileId: "a" } } }],
     ["text", { text: "**a** ".repeat(1_000), format: "markdown" }],
     ["sendAt", { sendAt: "tomorrow" }],
     ["sendAt", { sendAt: "0000-01-01T00:00:00Z" }],
