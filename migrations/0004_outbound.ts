@@ -17,7 +17,10 @@ export const migration: Migration = {
         callback_query_id    text        CHECK ((callback_query_id IS NOT NULL) = (kind = 'callback-answer')),
         -- The text, or a caption. Where something other than a text is sent, content says what.
         text                 text        NOT NULL,
-        format               text        NOT NULL CHECK (format IN ('plain', 'html', 'markdown')),
+        -- Bot API: MessageEntity[], what marks the text up; null: nothing does.
+        entities             jsonb,
+        -- Of a text in parts: [[from, to], …] in UTF-16 units. Decided once: see docs/decisions/0023.
+        cuts                 jsonb,
         content              jsonb,
         -- The message that this one edits, deletes, pins or unpins.
         target_id            uuid        CHECK (target_id IS NOT NULL OR kind <> 'deletion'),

@@ -31,7 +31,7 @@ export const NOT_SENT = [
 ] as const;
 
 /** What a message says, of what is sent of it. */
-const WORDS = ["text", "format", "buttons", "content"];
+const WORDS = ["text", "entities", "buttons", "content"];
 
 /** What a workspace's own calls do there; presses in Telegram and the clock are the engine's. */
 const TENANT_MAY = {

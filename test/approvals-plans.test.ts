@@ -50,9 +50,9 @@ beforeAll(async () => {
     `INSERT INTO chats (workspace_id, connector_id, chat_id, type) SELECT ${ids}, n, 'private' ${series}`,
     `INSERT INTO people (workspace_id, name, telegram_user_id, bound_at)
      SELECT '${workspaceId}', 'P', n, now() ${series}`,
-    `INSERT INTO outbound_messages (workspace_id, connector_id, id, chat_id, kind, text, format,
+    `INSERT INTO outbound_messages (workspace_id, connector_id, id, chat_id, kind, text,
        on_unknown, state)
-     SELECT ${ids}, ${message}, '5', 'message', 'Pay', 'plain', 'hold', 'awaiting_approval' ${series}`,
+     SELECT ${ids}, ${message}, '5', 'message', 'Pay', 'hold', 'awaiting_approval' ${series}`,
     `INSERT INTO approvals (workspace_id, message_id, rule_id, rule, needed, expires_at)
      SELECT '${workspaceId}', ${message}, gen_random_uuid(),
        '{"name": "R", "personIds": [], "chat": null, "kind": "message"}', 1,

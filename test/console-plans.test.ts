@@ -52,9 +52,9 @@ beforeAll(async () => {
          telegram_message_id, direction, kind, sent_at, received_at)
        SELECT workspace_id, id, connector_id, chat_id, n, 'in', 'text', now(), now()
        FROM conversations, generate_series(1, ${GROWN}) n`,
-    `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, format,
+    `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text,
          on_unknown) VALUES ('${workspaceId}', '${workspaceId}', '${connectorId}', '5', 'message',
-         'x', 'plain', 'hold')`,
+         'x', 'hold')`,
     `INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
          job_attempt, started_at, deadline_at, outcome)
        SELECT '${workspaceId}', gen_random_uuid(), '${workspaceId}', '${connectorId}', '5', 1, 1,

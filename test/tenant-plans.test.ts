@@ -48,10 +48,10 @@ beforeAll(async () => {
            telegram_message_id, direction, kind, sent_at, received_at)
          SELECT workspace_id, id, connector_id, chat_id, k, 'in', 'text', now(), now()
          FROM conversations, generate_series(1, 2) k WHERE workspace_id = '${workspace}'`,
-      `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, format,
+      `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text,
            on_unknown)
          SELECT '${workspace}', ('00000000-0000-4000-8000-' || to_char(n, 'FM000000000000'))::uuid,
-           '${connectorOf[workspace]}', '5', 'message', 'x', 'plain', 'hold' ${series}`,
+           '${connectorOf[workspace]}', '5', 'message', 'x', 'hold' ${series}`,
       `INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
            job_attempt, started_at, deadline_at, outcome)
          SELECT workspace_id, gen_random_uuid(), id, connector_id, chat_id, 1, 1,

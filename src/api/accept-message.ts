@@ -1,8 +1,9 @@
 import { holdForApproval } from "../approvals/index.ts";
 import { recordAudit } from "../audit/index.ts";
 import { type NewMessage, submitMessages } from "../outbound/index.ts";
-import { Problem, systemClock, type Transaction } from "../platform/index.ts";
+import { type Problem, systemClock, type Transaction } from "../platform/index.ts";
 import { type ContentBody, deliveryOfBody, priorityBehindTarget } from "./content-body.ts";
+import { formattedText } from "./formatted-text.ts";
 import { claimKey, storeAnswer } from "./idempotency.ts";
 import { timesOf } from "./message-times.ts";
 import { type Answer, authorOf, type Call, workspaceOf } from "./route.ts";
@@ -50,16 +51,16 @@ export async function acceptMessage(
     const known = key && (await claimKey(tx, key));
     if (known) return known;
     const { conversationId, ...where } = await destination(tx);
-    const { text = "", format, replyTo, buttons, onUnknown } = body;
+    const { replyTo, buttons, onUnknown } = body;
     const connector = await connectors.get(workspaceId, where.connectorId, tx);
     if (connector === null) throw noConnector();
-    checkLength(text, connector.maxMessageLength);
+    const formatted = formattedText(body, connector.maxMessageLength);
     const { sendAt, expiresAt } = timesOf(body, systemClock());
     const times = { sendAt: sendAt ?? undefined, expiresAt: expiresAt ?? undefined };
     const place = { workspaceId, ...where, priority: body.priority ?? where.priority };
     const priority = await priorityBehindTarget(tx, body.content, place);
     const delivery = deliveryOfBody(body, sendAt?.getTime() ?? systemClock());
-    const said = { text, format, priority, replyTo, buttons, onUnknown, ...times, ...delivery };
+    const said = { ...formatted, priority, replyTo, buttons, onUnknown, ...times, ...delivery };
     const submittedBy = authorOf(principal);
     const message = { workspaceId, ...where, ...said, submittedBy };
     const kind = conversationId === undefined ? "message" : "reply";
@@ -75,12 +76,4 @@ export async function acceptMessage(
     if (key) await storeAnswer(tx, key, answer);
     return answer;
   });
-}
-
-/** Throws `Problem` 400 for a text that the connector does not let through. */
-export function checkLength(text: string, maxLength: number): void {
-  if (text.length <= maxLength) return;
-  const message = `has at most ${maxLength} characters, as its connector says`;
-  const detail = "The message is longer than its connector allows.";
-  throw new Problem(400, "Invalid request", detail, { errors: [{ path: "text", message }] });
 }

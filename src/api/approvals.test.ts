@@ -115,7 +115,7 @@ test("an edit must fit the bot, and is sent; a rejection's reason is read", asyn
   const { version } = await look(edited.body.id);
   const edit = (text: string) =>
     call("POST", `/v1/approvals/${edited.body.id}/edit`, { version, text }, approver);
-  expect((await edit("x".repeat(31))).status).toBe(400);
+  expect((await edit("x".repeat(3_001))).status).toBe(400);
   expect((await edit("better")).body).toMatchObject({ state: "approved" });
   await ended(edited.body.id, "sent");
   const seen = await look(rejected.body.id);

@@ -110,15 +110,19 @@ describe("settings of a connector", () => {
     expect((await patch({ debug: null })).body.debug).toBeNull();
   });
 
-  test("a message longer than the connector allows is refused", async () => {
+  test("a text longer than the connector's messages goes out in parts, but not in any number", async () => {
     await patch({ maxMessageLength: 10 });
     const send = (text: string): Promise<Answer> =>
       world.api("POST", "/v1/messages", { connectorId: bot.connectorId, chatId: "5", text });
-    expect(await send("a".repeat(11))).toMatchObject({
-      status: 400,
-      body: { errors: [{ path: "text", message: expect.stringContaining("10") }] },
+    const { status, body } = await send("a".repeat(11));
+    expect(status).toBe(202);
+    expect(await world.api("GET", `/v1/messages/${body.id}`)).toMatchObject({
+      body: { parts: { sent: 0, total: 2 } },
     });
-    expect((await send("a".repeat(10))).status).toBe(202);
+    expect(await send("a".repeat(1_001))).toMatchObject({
+      status: 400,
+      body: { errors: [{ path: "text", message: expect.stringContaining("100 parts") }] },
+    });
   });
 
   test("another workspace can neither read nor change them", async () => {

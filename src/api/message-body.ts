@@ -1,10 +1,8 @@
 import { z } from "zod";
-import { MESSAGE_STATES, PRIORITIES } from "../outbound/index.ts";
+import { MAX_TEXT_LENGTH, MESSAGE_STATES, PRIORITIES, TEXT_FORMATS } from "../outbound/index.ts";
 import { contentShape } from "./content-body.ts";
 import { text } from "./route.ts";
 
-/** Bot API: sendMessage takes at most 4096 UTF-16 units. */
-const MAX_TEXT = 4_096;
 const MAX_AHEAD_MS = 366 * 24 * 3_600_000;
 
 const button = z
@@ -30,11 +28,11 @@ const time = z.iso
 export const messageShape = {
   text: text()
     .min(1)
-    .max(MAX_TEXT)
+    .max(MAX_TEXT_LENGTH)
     .refine((value) => value.trim() !== "", "has visible text")
     .optional()
     .describe("The text, or a caption; needed where no content is"),
-  format: z.enum(["plain", "html", "markdown"]).optional(),
+  format: z.enum(TEXT_FORMATS).optional(),
   priority: z.enum(PRIORITIES).optional(),
   sendAt: time.optional(),
   expiresAt: time.optional().describe("not sent any more from then on"),
@@ -73,6 +71,7 @@ export const messageSchema = z.object({
   priority: z.enum(PRIORITIES),
   attempts: z.number(),
   telegramMessageIds: z.array(z.string()),
+  parts: z.object({ sent: z.number(), total: z.number() }).optional(),
   createdAt: z.string(),
   sendAt: z.string().optional(),
   expiresAt: z.string().optional(),

@@ -176,7 +176,7 @@ describe("while it waits", () => {
     const entries = await audited("message.replaced");
     expect(entries[0]?.details).toEqual({
       connectorId: bot.connectorId,
-      fields: ["text", "format", "buttons", "priority", "expiresAt"],
+      fields: ["text", "buttons", "priority", "expiresAt"],
     });
     expect(JSON.stringify(entries)).not.toMatch(/say|secret/);
   });
@@ -207,7 +207,8 @@ describe("while it waits", () => {
       {},
       { format: "html" },
       { text: "  " },
-      { text: "x".repeat(5_000) },
+      { text: "x".repeat(40_001) },
+      { text: "<b>x", format: "html" },
       { sendAt: inHours(5) },
       { expiresAt: inHours(1) },
       { expiresAt: inHours(-1) },

@@ -124,7 +124,8 @@ describe("what was approved is what is sent", () => {
     kind: "'callback-answer'",
     callback_query_id: "'1'",
     text: "text || ' '",
-    format: "'html'",
+    entities: "'[]'",
+    cuts: "'[]'",
     content: "'{}'",
     target_id: "gen_random_uuid()",
     buttons: "'[]'",
@@ -163,7 +164,7 @@ describe("what was approved is what is sent", () => {
       code: "42501",
     });
     // A notice that vanishes loses its words, and only once it was sent.
-    const forget = "text = '', format = 'plain', buttons = NULL";
+    const forget = "text = '', entities = NULL, buttons = NULL";
     await expect(set(forget)).rejects.toMatchObject({ code: "42501" });
     await set("state = 'sent'");
     await expect(set("text = 'other words'")).rejects.toMatchObject({ code: "42501" });

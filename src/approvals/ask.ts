@@ -1,5 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { type Button, insertMessages, type NewMessage, type Sendable } from "../outbound/index.ts";
+import {
+  type Button,
+  insertMessages,
+  type MessageEntity,
+  type NewMessage,
+  type Sendable,
+} from "../outbound/index.ts";
 import { fewRows, type Queryable, sha256, type Transaction } from "../platform/index.ts";
 import { DECIDE_BUTTONS, noticeOf } from "./notice.ts";
 import type { Rule } from "./rule-for.ts";
@@ -19,7 +25,7 @@ interface AskedRow {
   chat_id: string;
   text: string;
   buttons: Button[][] | null;
-  entities: Array<{ offset: number; length: number; url?: string }> | null;
+  entities: MessageEntity[] | null;
   has_content: boolean;
   send_at: Date | null;
   author: string | null;
@@ -27,7 +33,7 @@ interface AskedRow {
 }
 
 const READ = `/* approvals.read-asked */
-SELECT m.chat_id, m.text, m.buttons, nullif(outbound_substance(m) -> 'entities', 'null') AS entities,
+SELECT m.chat_id, m.text, m.buttons, m.entities,
   m.content IS NOT NULL AS has_content, m.send_at,
   (SELECT k.name FROM api_keys k
     WHERE k.workspace_id = m.workspace_id AND 'key:' || k.id = m.submitted_by) AS author,
@@ -83,9 +89,11 @@ export async function askInChat(tx: Transaction, request: Request): Promise<Send
     chatTitle: row.chat_title,
     text: row.text,
     buttons: row.buttons,
-    links: (row.entities ?? []).flatMap(({ offset, length, url }) =>
-      url === undefined ? [] : [{ label: row.text.slice(offset, offset + length), url }],
-    ),
+    links: (row.entities ?? []).flatMap(({ offset, length, url, user }) => {
+      const label = row.text.slice(offset, offset + length);
+      if (url !== undefined) return [{ label, url }];
+      return user === undefined ? [] : [{ label, url: `tg://user?id=${user.id}` }];
+    }),
     hasContent: row.has_content,
     sendAt: row.send_at,
     expiresAt,

@@ -1,6 +1,5 @@
 import { type Actor, actAs, type NewAuditEntry, recordAudit } from "../audit/index.ts";
 import {
-  type Button,
   enqueueSends,
   type JobSink,
   type NewMessage,
@@ -27,7 +26,7 @@ export interface Act extends MessageId {
   version: string;
   reason?: string;
   /** Of an edit. Buttons that are left out stay. */
-  edit?: { text: string; format?: NewMessage["format"]; buttons?: Button[][] };
+  edit?: Pick<NewMessage, "text" | "format" | "entities" | "partLength" | "buttons">;
   /** As the audit log names them. Left out: whoever acts already. */
   actor?: Actor;
 }
@@ -131,16 +130,16 @@ WHERE m.workspace_id = $1 AND m.id = $2`;
 async function rewrite(
   tx: Transaction,
   approval: Held,
-  { text, format = "plain", buttons = approval.message.buttons }: NonNullable<Act["edit"]>,
+  { buttons = approval.message.buttons, ...writing }: NonNullable<Act["edit"]>,
 ): Promise<string> {
   const { workspaceId, messageId: id, standing, rule } = approval;
-  const { connectorId, chatId, priority } = approval.message;
+  const { connectorId, chatId, content, priority } = approval.message;
   const message: NewMessage = {
     workspaceId,
     connectorId,
     chatId,
-    text,
-    format,
+    content,
+    ...writing,
     buttons,
     priority: priorityNamed(priority),
     submittedBy: standing.author ?? undefined,

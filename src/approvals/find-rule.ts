@@ -49,7 +49,7 @@ export async function findRuleFor(
   on: Queryable,
   { message, kind }: { message: NewMessage; kind: MessageKind },
 ): Promise<Rule | null> {
-  const { workspaceId, connectorId, text, format = "plain" } = message;
+  const { workspaceId, connectorId, text, format = "plain", entities = [] } = message;
   const rules = await rulesFor(on, { workspaceId, connectorId });
   if (rules.length === 0) return null;
   const labels = (message.buttons ?? []).flat().map((button) => button.text);
@@ -60,7 +60,7 @@ export async function findRuleFor(
     keyId: keyIdOf(message.submittedBy),
     priority: message.priority ?? "medium",
     length: text.length,
-    texts: [...readings(text, format), ...labels],
+    texts: [...readings(text, format), ...entities.flatMap(({ url }) => url ?? []), ...labels],
   };
   return ruleFor(asked, rules);
 }

@@ -14,7 +14,7 @@ export interface Asking {
   author: string | null;
   chatId: string;
   chatTitle: string | null;
-  /** As it was written, with its markup. */
+  /** As it is sent; how it is marked up is not shown, but for where it leads. */
   text: string;
   buttons: Button[][] | null;
   /** Where its words lead, as far as they don't say so themselves. */

@@ -20,7 +20,6 @@ export interface Held extends MessageId {
   expiresAt: Date;
   /** What is asked about. */
   message: Pick<NewMessage, "workspaceId" | "connectorId" | "chatId" | "text" | "content"> & {
-    format: NewMessage["format"];
     buttons: Button[][] | undefined;
     priority: number;
     sendAt: Date | undefined;
@@ -43,7 +42,7 @@ ORDER BY m.workspace_id, m.id FOR NO KEY UPDATE OF m`;
 const READ = `/* approvals.read-standing */
 SELECT a.workspace_id, a.message_id, a.state, a.needed, a.rule, a.notice_id, a.expires_at,
   a.expires_at <= clock_timestamp() AS is_due, encode(outbound_digest(m), 'hex') AS version,
-  m.connector_id, m.chat_id, m.text, m.format, m.content, m.buttons, m.priority, m.send_at,
+  m.connector_id, m.chat_id, m.text, m.content, m.buttons, m.priority, m.send_at,
   m.cause_id, m.submitted_by,
   (SELECT coalesce(json_agg(json_build_object('approver', d.approver, 'verdict', d.verdict,
       'version', encode(d.version, 'hex'))), '[]')
@@ -68,7 +67,6 @@ interface HeldRow {
   connector_id: string;
   chat_id: string;
   text: string;
-  format: NewMessage["format"];
   content: Content | null;
   buttons: Button[][] | null;
   priority: number;
@@ -114,7 +112,6 @@ function heldOf(row: HeldRow): Held {
       connectorId: row.connector_id,
       chatId: row.chat_id,
       text: row.text,
-      format: row.format,
       content: row.content ?? undefined,
       buttons: row.buttons ?? undefined,
       priority: row.priority,

@@ -28,7 +28,7 @@ export interface ConnectorSettings {
   defaultChatId: string | null;
   /** By kind: critical, reports, … */
   notificationChats: Record<string, string>;
-  /** In UTF-16 units, as Telegram counts. */
+  /** In UTF-16 units, as Telegram counts: a longer text goes out in parts of that length. */
   maxMessageLength: number;
   debug: DebugSettings | null;
 }

@@ -138,9 +138,10 @@ test("replaced at the moment it begins: what was answered is what is sent", asyn
   const texts = MANY.map((n) => `old ${n}`);
   const { answers, chatId } = await meet(texts, async (id, n) => {
     // By the message's row alone, or under its lane's as well.
-    const change = { text: `new ${n}`, ...(n % 2 === 0 ? {} : { priority: "high" as const }) };
+    const said = { text: `new ${n}`, entities: [], partLength: 4_096 };
+    const change = { said, ...(n % 2 === 0 ? {} : { priority: "high" as const }) };
     await db.transaction((tx) => replaceMessage(tx, jobs, ref(id), change));
-    return change.text;
+    return said.text;
   });
   expect(received(chatId)).toEqual(texts.map((text, n) => answers[n] ?? text));
 });
@@ -175,7 +176,8 @@ test("ended by hand after an attempt that may have been sent: nobody says that i
   const ids = await submit(chatId, [{ sendAt }, { sendAt }, { sendAt }]);
   const [byApi = "", byLedger = "", untried = ""] = ids;
   for (const id of [byApi, byLedger]) await lostAnswer(id);
-  const replaced = db.transaction((tx) => replaceMessage(tx, jobs, ref(byApi), { text: "other" }));
+  const said = { text: "other", entities: [], partLength: 4_096 };
+  const replaced = db.transaction((tx) => replaceMessage(tx, jobs, ref(byApi), { said }));
   await expect(replaced).rejects.toThrow("may have been sent");
   expect(await db.transaction((tx) => cancelMessage(tx, jobs, ref(byApi)))).toMatchObject({
     state: "unknown",

@@ -12,6 +12,7 @@ import {
   type FileTaker,
   type TakenFiles,
 } from "./content/index.ts";
+import { resultOfPart } from "./message-parts.ts";
 import type { Pace } from "./pace.ts";
 import { orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import { callOf, type MessageRow } from "./send-call.ts";
@@ -106,7 +107,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const sent = await this.send(attempt, job, { leave, signal }).finally(() =>
       this.bringing.delete(job.id),
     );
-    const result = job.kind === "chat-action" ? asCourtesy(sent) : sent;
+    const answered = job.kind === "chat-action" ? asCourtesy(sent) : sent;
+    const result = resultOfPart(answered, attempt.message, systemClock());
     if (calls === 0) this.notBegun(job);
     const runMs = performance.now() - startedMs;
     this.options.observe(result, runMs);
@@ -214,7 +216,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       // Our formatting, not their message: the same text goes out plain, and the message says so. But
       // for what was approved as it is.
       const isFormatting = error instanceof BotApiError && error.kind === "bad-entities";
-      if (isFormatting && !message.approved) {
+      if (isFormatting && message.entities !== null && !message.approved) {
         return this.sendPlain(message, files, call);
       }
       return resultOfError(error, message.on_unknown, systemClock());
@@ -227,7 +229,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     call: (params: ApiCall) => Promise<unknown>,
   ): Promise<SendResult> {
     try {
-      const answer = await call(callOf({ ...message, format: "plain" }, files));
+      const answer = await call(callOf({ ...message, entities: null }, files));
       return sentResult(answer, "Sent as plain text: Telegram could not read its formatting.");
     } catch (error) {
       return resultOfError(error, message.on_unknown, systemClock());

@@ -41,7 +41,9 @@ describe("how a bot's calls are made", () => {
       kind: "message",
       chat_id: "4711",
       text: "my secret",
-      format: "plain",
+      entities: null,
+      cuts: null,
+      parts_sent: 0,
     };
     const attempt = { message } as SendAttempt;
     const job = { id: "1", attempts: 0 } as Parameters<typeof tellOfCall>[1];

@@ -1,6 +1,7 @@
 import type { DebugSettings } from "../connectors/index.ts";
 import type { Job, Outcome } from "../jobs/index.ts";
 import type { Logger } from "../platform/index.ts";
+import { partCount } from "./message-parts.ts";
 import type { SendAttempt } from "./send-attempts.ts";
 import { methodOf } from "./send-call.ts";
 import type { SendResult } from "./send-result.ts";
@@ -53,8 +54,10 @@ export function tellOfCall(
     jobId: job.id,
     messageId: message.id,
     method: methodOf(message),
-    format: message.format,
+    part: message.parts_sent + 1,
+    parts: partCount(message),
     characters: message.text.length,
+    entities: message.entities?.length ?? 0,
     attempt: job.attempts + 1,
     outcome: result.attempt,
     errorClass: result.errorClass,

@@ -64,9 +64,9 @@ test("thousands that wait are cancelled batch by batch", async () => {
   await db.query(
     `WITH one AS (SELECT * FROM jobs WHERE queue = 'outbound' AND lane = $1),
      made AS (
-       INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, format,
+       INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text,
          on_unknown)
-       SELECT $2, gen_random_uuid(), $1::uuid, '4711', 'message', 'hi', 'plain', 'hold'
+       SELECT $2, gen_random_uuid(), $1::uuid, '4711', 'message', 'hi', 'hold'
        FROM generate_series(1, 4499) RETURNING id
      )
      INSERT INTO jobs (workspace_id, id, queue, lane, kind, ordering_key, priority, payload, run_at,

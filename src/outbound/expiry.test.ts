@@ -149,9 +149,9 @@ test("a lane that somebody has locked is left for the next turn, and others are 
 test("looks at nothing that has time, however much of it there is", async () => {
   const { message } = await bot();
   await db.query(
-    `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, format,
+    `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text,
        on_unknown, state, expires_at)
-     SELECT $1, gen_random_uuid(), $2, '5', 'message', 'x', 'plain', 'hold',
+     SELECT $1, gen_random_uuid(), $2, '5', 'message', 'x', 'hold',
        CASE WHEN n % 2 = 0 THEN 'queued' ELSE 'sent' END,
        now() + CASE WHEN n % 2 = 0 THEN 1 ELSE -1 END * interval '1 h'
      FROM generate_series(1, 5000) n`,

@@ -16,10 +16,12 @@ export {
   type FileSource,
   type FoundTarget,
   findTarget,
+  MAX_CAPTION,
   MAX_DELETE_AFTER_S,
   type OpenFile,
 } from "./content/index.ts";
 export { createExpiryKeeper, type ExpiryKeeper } from "./expiry.ts";
+export { type FormattedMessage, formatMessage } from "./formatted-message.ts";
 export { createOutboundHooks } from "./hooks.ts";
 export {
   listOutbound,
@@ -59,4 +61,14 @@ export {
   type Sendable,
   submitMessages,
 } from "./submit.ts";
+export {
+  type FormattedText,
+  MAX_PART_LENGTH,
+  MAX_TEXT_LENGTH,
+  type MessageEntity,
+  parseText,
+  TEXT_FORMATS,
+  TextError,
+  type TextFormat,
+} from "./text/index.ts";
 export { type MessageRef, NotWaiting } from "./waiting-message.ts";

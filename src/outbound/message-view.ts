@@ -12,6 +12,8 @@ export interface MessageView {
   priority: Priority;
   attempts: number;
   telegramMessageIds: string[];
+  /** Of a text that goes out in parts. */
+  parts?: { sent: number; total: number };
   createdAt: string;
   /** When it is to be sent, if not at once. */
   sendAt?: string;
@@ -35,6 +37,9 @@ export interface MessageViewRow {
   priority: number;
   attempts: number;
   telegram_message_ids: string[];
+  parts_sent: number;
+  /** Null: it goes out as it is. */
+  parts: number | null;
   created_at: Date;
   send_at: Date | null;
   expires_at: Date | null;
@@ -45,7 +50,7 @@ export interface MessageViewRow {
 
 /** Of `outbound_messages m`. */
 export const VIEW_COLUMNS = `m.id, m.connector_id, m.chat_id, m.state, m.priority, m.attempts,
-  m.telegram_message_ids, m.created_at, m.send_at, m.expires_at, m.sent_at, m.error, m.error_class`;
+  m.telegram_message_ids, m.parts_sent, jsonb_array_length(m.cuts) AS parts, m.created_at, m.send_at, m.expires_at, m.sent_at, m.error, m.error_class`;
 
 export function messageView(row: MessageViewRow): MessageView {
   const { send_at, expires_at, sent_at, error, error_class } = row;
@@ -58,6 +63,7 @@ export function messageView(row: MessageViewRow): MessageView {
     priority: priorityNamed(row.priority),
     attempts: row.attempts,
     telegramMessageIds: row.telegram_message_ids,
+    ...(row.parts === null ? {} : { parts: { sent: row.parts_sent, total: row.parts } }),
     createdAt: row.created_at.toISOString(),
     ...(send_at === null ? {} : { sendAt: send_at.toISOString() }),
     ...(expires_at === null ? {} : { expiresAt: expires_at.toISOString() }),

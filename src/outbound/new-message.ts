@@ -1,5 +1,6 @@
 import type { JobId } from "../jobs/index.ts";
 import type { Content } from "./content/index.ts";
+import type { MessageEntity, TextFormat } from "./text/index.ts";
 
 export const PRIORITIES = ["critical", "high", "medium", "low"] as const;
 export type Priority = (typeof PRIORITIES)[number];
@@ -36,7 +37,11 @@ export interface NewMessage {
   text: string;
   /** Where it is more, or other, than a text. */
   content?: Content;
-  format?: "plain" | "html" | "markdown";
+  format?: TextFormat;
+  /** What marks the text up. Where given, the text is literal, whatever `format` says. */
+  entities?: MessageEntity[];
+  /** What is longer is sent in parts. In UTF-16 units; default 4,096, which is the most. */
+  partLength?: number;
   priority?: Priority;
   buttons?: Button[][];
   replyTo?: string;

@@ -1,8 +1,10 @@
 import type { WaitingJobs } from "../jobs/index.ts";
 import type { Transaction } from "../platform/index.ts";
-import { contentFaults, targetIdOf } from "./content/index.ts";
+import { contentFaults, MAX_CAPTION, targetIdOf } from "./content/index.ts";
+import { columnsOf, formatMessage } from "./formatted-message.ts";
 import { MAY_BE_SENT } from "./may-be-sent.ts";
 import { type Button, type NewMessage, PRIORITY_NUMBERS, priorityNamed } from "./new-message.ts";
+import type { MessageEntity } from "./text/index.ts";
 import {
   changeWaiting,
   findWaiting,
@@ -15,9 +17,8 @@ import {
 
 /** What is said instead; what is left out stays as it is. */
 export interface Replacement extends Pick<NewMessage, "priority"> {
-  text?: string;
-  /** Of the text that is given with it. Default: plain. */
-  format?: NewMessage["format"];
+  /** Formatted: literal, with what marks it up. */
+  said?: Required<Pick<NewMessage, "text" | "entities" | "partLength">>;
   /** Null: without buttons. */
   buttons?: NewMessage["buttons"] | null;
   /** Null: at once. */
@@ -48,18 +49,19 @@ export class ImpossibleReplacement extends Error {
 const REPLACE = `/* outbound.replace */
 UPDATE outbound_messages m SET
   text = coalesce($4, m.text),
-  format = CASE WHEN $4 IS NULL THEN m.format ELSE $5 END,
-  buttons = CASE WHEN $6 THEN $7::jsonb ELSE m.buttons END,
-  priority = coalesce($8::smallint, m.priority),
-  send_at = CASE WHEN $9 THEN $10::timestamptz ELSE m.send_at END,
-  expires_at = CASE WHEN $11 THEN $12::timestamptz ELSE m.expires_at END
+  entities = CASE WHEN $4 IS NULL THEN m.entities ELSE $5::jsonb END,
+  cuts = CASE WHEN $4 IS NULL THEN m.cuts ELSE $6::jsonb END,
+  buttons = CASE WHEN $7 THEN $8::jsonb ELSE m.buttons END,
+  priority = coalesce($9::smallint, m.priority),
+  send_at = CASE WHEN $10 THEN $11::timestamptz ELSE m.send_at END,
+  expires_at = CASE WHEN $12 THEN $13::timestamptz ELSE m.expires_at END
 WHERE m.workspace_id = $1 AND m.id = $2 AND m.state = $3 AND ${IS_WHOLE} AND NOT ${MAY_BE_SENT}
-RETURNING m.chat_id, m.text, m.format, m.buttons, m.priority, m.submitted_by`;
+RETURNING m.chat_id, m.text, m.entities, m.buttons, m.priority, m.submitted_by`;
 
 interface ReplacedRow {
   chat_id: string;
   text: string;
-  format: NewMessage["format"];
+  entities: MessageEntity[] | null;
   buttons: Button[][] | null;
   priority: number;
   submitted_by: string | null;
@@ -87,11 +89,12 @@ export async function replaceMessage(
   change: Replacement,
 ): Promise<Replaced | null> {
   const { workspaceId, id } = ref;
-  const { text = null, format = "plain", buttons, priority, sendAt, expiresAt } = change;
+  const { said, buttons, priority, sendAt, expiresAt } = change;
+  const written = said === undefined ? null : columnsOf(formatMessage(said));
   const number = priority === undefined ? undefined : PRIORITY_NUMBERS[priority];
   const movesJob = sendAt !== undefined || number !== undefined;
   const fields = Object.entries(change).flatMap(([name, value]) =>
-    value === undefined ? [] : [name],
+    value === undefined ? [] : [name === "said" ? "text" : name],
   );
   return changeWaiting(
     () => findWaiting(tx, ref, { refuseMaybeSent: true }),
@@ -106,8 +109,9 @@ export async function replaceMessage(
         workspaceId,
         id,
         found.state,
-        text,
-        format,
+        written?.text ?? null,
+        written?.entities ?? null,
+        written?.cuts ?? null,
         buttons !== undefined,
         buttons ? JSON.stringify(buttons) : null,
         number ?? null,
@@ -131,7 +135,7 @@ export async function replaceMessage(
 }
 
 /** Something that is sent is replaced. */
-const isSaid = ({ text, buttons }: Replacement) => text !== undefined || buttons !== undefined;
+const isSaid = ({ said, buttons }: Replacement) => said !== undefined || buttons !== undefined;
 
 const messageOf = (
   row: ReplacedRow,
@@ -140,7 +144,7 @@ const messageOf = (
   ...of,
   chatId: row.chat_id,
   text: row.text,
-  format: row.format,
+  entities: row.entities ?? [],
   buttons: row.buttons ?? undefined,
   priority: priorityNamed(row.priority),
   submittedBy: row.submitted_by ?? undefined,
@@ -157,9 +161,12 @@ function mustSuit({ content, state }: WaitingMessage, change: Replacement): void
     throw new NotWaiting(state, CHANGES);
   }
   if (!isSaid(change)) return;
-  const { text, buttons } = change;
-  const [fault] = contentFaults({ content, text, buttons: buttons ?? undefined });
+  const { said, buttons } = change;
+  const [fault] = contentFaults({ content, text: said?.text, buttons: buttons ?? undefined });
   if (fault !== undefined) throw new ImpossibleReplacement(fault.path, fault.message);
+  if (said !== undefined && said.text.length > MAX_CAPTION) {
+    throw new ImpossibleReplacement("text", `has at most ${MAX_CAPTION} characters as a caption`);
+  }
 }
 
 /** Also where only one of the two times is given, and the other stands already. */

@@ -33,9 +33,9 @@ const runOnce = () =>
 async function attempts(state: string, count: number, daysAgo: number, isEnded = true) {
   const messageId = randomUUID();
   await database.db.query(
-    `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, format,
+    `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text,
        on_unknown, state)
-     VALUES ($1, $2, $3, '5', 'message', 'hi', 'plain', 'hold', $4)`,
+     VALUES ($1, $2, $3, '5', 'message', 'hi', 'hold', $4)`,
     [ids.workspaceId, messageId, ids.connectorId, state],
   );
   await database.db.query(

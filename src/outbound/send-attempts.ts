@@ -12,6 +12,7 @@ import {
 } from "../platform/index.ts";
 import { BRINGS_FILES, enqueueDeletions, FILES_MS } from "./content/index.ts";
 import { MAY_BE_SENT, UNKNOWN } from "./may-be-sent.ts";
+import { toldOfPart } from "./message-parts.ts";
 import type { MessageState } from "./new-message.ts";
 import { MESSAGE_COLUMNS, type MessageRow, messageIdsOf } from "./send-call.ts";
 import type { SendResult } from "./send-result.ts";
@@ -142,11 +143,12 @@ const IS_NEWS = "(e.state IS NOT NULL AND (e.state = 'sent' OR m.state <> 'sent'
 const END = `/* outbound.attempt-end */
 WITH ends AS MATERIALIZED (
   SELECT workspace_id, message_id, attempt_id, outcome, attempt_class, retry_after_s, is_pause,
-    state, string_to_array(ids, ',')::bigint[] AS telegram_ids, error_class, error
+    state, string_to_array(ids, ',')::bigint[] AS telegram_ids, error_class, error, parts_sent
   FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int[],
-    $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[])
+    $7::boolean[], $8::text[], $9::text[], $10::text[], $11::text[],
+    $12::smallint[])
     AS e(workspace_id, message_id, attempt_id, outcome, attempt_class, retry_after_s, is_pause,
-      state, ids, error_class, error) ${fewRows("$1")}
+      state, ids, error_class, error, parts_sent) ${fewRows("$1")}
 ), attempt AS (
   SELECT a.workspace_id, a.id, a.finished_at IS NULL AS is_first FROM ends e
   JOIN send_attempts a ON a.workspace_id = e.workspace_id AND a.id = e.attempt_id
@@ -163,6 +165,7 @@ UPDATE outbound_messages m SET
   error = CASE WHEN ${IS_NEWS} THEN e.error ELSE m.error END,
   telegram_message_ids = CASE WHEN m.telegram_message_ids @> e.telegram_ids
     THEN m.telegram_message_ids ELSE m.telegram_message_ids || e.telegram_ids END,
+  parts_sent = greatest(m.parts_sent, e.parts_sent),
   sent_at = CASE WHEN e.state = 'sent' THEN coalesce(m.sent_at, clock_timestamp())
     ELSE m.sent_at END
 FROM ends e
@@ -199,6 +202,7 @@ export async function endSending(
     changes.map(({ result }) => messageIdsOf(result?.message).join(",")),
     changes.map(({ errorClass }) => errorClass),
     changes.map(({ error }) => error),
+    changes.map(({ end, result }) => partsSentBy(end, result)),
   ]);
   const shown = shownOf(ends);
   const confined = { log, jobId: ends[0]?.job.id, mayLeave: onlyEssential };
@@ -260,12 +264,17 @@ function messageChange(end: Ended): {
   error: string | null;
 } {
   const result = resultOf(end);
-  if (result?.attempt === "sent") return { state: "sent", errorClass: null, error: result.error };
+  if (result?.attempt === "sent") {
+    const isWhole = result.outcome.type !== "pause";
+    const state = isWhole ? "sent" : end.applied ? "queued" : null;
+    return { state, errorClass: null, error: result.error };
+  }
   // An attempt that never began has nothing to write but the message's own state.
   if (!end.applied || (result === null && end.state === "completed")) {
     return { state: null, errorClass: null, error: null };
   }
-  const { errorClass, error } = result ?? { errorClass: null, error: null };
+  const { errorClass, error: words } = result ?? { errorClass: null, error: null };
+  const error = words && toldOfPart(words, end.own?.message);
   if (end.state === "retryable") return { state: "queued", errorClass, error };
   // This attempt, or one before it that nothing follows any more (`expiredResult`).
   const isEarlier = result?.attempt === "not-sent" && errorClass === UNKNOWN;
@@ -275,6 +284,14 @@ function messageChange(end: Ended): {
     errorClass: errorClass ?? "Internal",
     error: error ?? "It could not be sent; see its job.",
   };
+}
+
+/**
+ * How many parts are sent for certain, once this one is. An answer that comes late, after another
+ * holder sent the part again, makes it no more.
+ */
+function partsSentBy({ own }: Ended, result: SendResult | null): number {
+  return result?.attempt === "sent" && own !== null ? own.message.parts_sent + 1 : 0;
 }
 
 /** Holds only move forward. */

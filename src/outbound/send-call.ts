@@ -1,7 +1,9 @@
 import type { UploadFile } from "../telegram/index.ts";
 import { type ApiCall, chatIdOf, deliveryOf, markupOf } from "./call-parts.ts";
 import { type Content, contentCall, contentMethod, TARGET, type Target } from "./content/index.ts";
+import { nextPart } from "./message-parts.ts";
 import type { Button } from "./new-message.ts";
+import type { Cut, MessageEntity } from "./text/index.ts";
 
 /** A message as it is read to be sent. */
 export interface MessageRow {
@@ -13,7 +15,12 @@ export interface MessageRow {
   kind: "message" | "callback-answer" | "deletion";
   callback_query_id: string | null;
   text: string;
-  format: "plain" | "html" | "markdown";
+  entities: MessageEntity[] | null;
+  /** Of a text in parts: where each begins and ends. */
+  cuts: Cut[] | null;
+  parts_sent: number;
+  /** What is to be said of the parts that are sent. */
+  note: string | null;
   content: Content | null;
   /** Of an edit, a deletion, a pin: what they are about. */
   target_id: string | null;
@@ -34,15 +41,14 @@ export interface MessageRow {
 }
 
 /** Of `outbound_messages m`. */
-export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.format,
+export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback_query_id, m.text, m.entities,
+  m.cuts, m.parts_sent, CASE WHEN m.error_class IS NULL THEN m.error END AS note,
   m.content, m.target_id, ${TARGET} AS target, m.buttons, m.reply_to, m.on_unknown,
   m.business_connection_id, m.automatic, m.in_conversation, m.expires_at, m.silent, m.protected,
   m.link_preview, m.delete_after_s, m.may_be_paid, m.approved`;
 
-const PARSE_MODES = { plain: undefined, html: "HTML", markdown: "Markdown" } as const;
-
 /**
- * Bot API: sendMessage, answerCallbackQuery, or what its content is.
+ * Bot API: sendMessage, answerCallbackQuery, or what its content is. Of a text in parts: the next one.
  *
  * @param files those of its content, in their order; null where Telegram has it
  * @throws CannotSend where what it is about does not allow it
@@ -57,13 +63,14 @@ export function callOf(message: MessageRow, files: readonly (UploadFile | null)[
   if (message.content) {
     return contentCall(message.content, { message, files, says: textOf });
   }
+  const part = nextPart(message);
   return {
     method: methodOf(message),
     payload: {
       chat_id: chatIdOf(message.chat_id),
-      ...textOf(message, "text"),
-      ...deliveryOf(message),
-      ...markupOf(message),
+      ...textOf(part, "text"),
+      ...deliveryOf(part),
+      ...markupOf(part),
     },
   };
 }
@@ -78,11 +85,11 @@ export function methodOf(message: MessageRow): string {
 /** Bot API: a text, or a caption where there is one, and how it is marked up. */
 function textOf(message: MessageRow, as: "text" | "caption"): Record<string, unknown> {
   if (as === "caption" && message.text === "") return {};
-  const parseMode = PARSE_MODES[message.format];
+  const { text, entities } = message;
   const hidesPreview = as === "text" && !message.link_preview;
   return {
-    [as]: message.text,
-    ...(parseMode ? { parse_mode: parseMode } : {}),
+    [as]: text,
+    ...(entities ? { [as === "text" ? "entities" : "caption_entities"]: entities } : {}),
     ...(hidesPreview ? { link_preview_options: { is_disabled: true } } : {}),
   };
 }

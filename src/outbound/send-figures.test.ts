@@ -32,8 +32,8 @@ async function connector(workspace = workspaceId): Promise<string> {
 async function attempts(connectorId: string, outcome: string | null, count: number, ageS: number) {
   await database.db.query(
     `WITH m AS (
-       INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, format, on_unknown)
-       SELECT $1, gen_random_uuid(), $2, '5', 'message', 'x', 'plain', 'hold' FROM generate_series(1, $4)
+       INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, on_unknown)
+       SELECT $1, gen_random_uuid(), $2, '5', 'message', 'x', 'hold' FROM generate_series(1, $4)
        RETURNING id)
      INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
        job_attempt, started_at, deadline_at, outcome)

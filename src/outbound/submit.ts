@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Enqueued, JobId, NewJob } from "../jobs/index.ts";
 import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
 import { bringsFiles, targetIdOf } from "./content/index.ts";
+import { columnsOf, type FormattedMessage, formatMessage } from "./formatted-message.ts";
 import {
   type MessageState,
   type NewMessage,
@@ -13,8 +14,11 @@ export interface JobSink {
   enqueueIn(tx: Transaction, jobs: NewJob[]): Promise<Enqueued[]>;
 }
 
+/** A message whose text is as its row has it. */
+type Formatted = Omit<NewMessage, "entities"> & FormattedMessage;
+
 /** Columns of a new message: name, type, and where the value comes from. */
-const COLUMNS: [string, string, (message: NewMessage) => unknown][] = [
+const COLUMNS: [string, string, (message: Formatted) => unknown][] = [
   ["workspace_id", "uuid", (message) => message.workspaceId],
   ["connector_id", "uuid", (message) => message.connectorId],
   ["chat_id", "text", (message) => message.chatId],
@@ -22,7 +26,8 @@ const COLUMNS: [string, string, (message: NewMessage) => unknown][] = [
   ["kind", "text", (message) => (message.callbackQueryId ? "callback-answer" : "message")],
   ["callback_query_id", "text", (message) => message.callbackQueryId ?? null],
   ["text", "text", (message) => message.text],
-  ["format", "text", (message) => message.format ?? "plain"],
+  ["entities", "jsonb", (message) => columnsOf(message).entities],
+  ["cuts", "jsonb", (message) => columnsOf(message).cuts],
   ["content", "jsonb", (message) => (message.content ? JSON.stringify(message.content) : null)],
   ["target_id", "uuid", (message) => targetIdOf(message.content)],
   ["buttons", "jsonb", (message) => (message.buttons ? JSON.stringify(message.buttons) : null)],
@@ -56,11 +61,15 @@ async function write(
   messages: readonly NewMessage[],
   { ids, jobIds, state }: { ids: string[]; jobIds: (JobId | null)[]; state: MessageState },
 ): Promise<void> {
-  const values = COLUMNS.map(([, , read]) => messages.map(read));
+  const formatted = messages.map(withText);
+  const values = COLUMNS.map(([, , read]) => formatted.map(read));
   await tx.query(INSERT, [ids, state, jobIds, ...values]);
 }
 
-/** Writes messages, set-based, that no job sends yet; answers their ids in order. */
+/**
+ * Writes messages, set-based, that no job sends yet; answers their ids in order. Throws `TextError`
+ * where the text of one cannot be sent as it is formatted.
+ */
 export async function insertMessages(
   tx: Transaction,
   messages: readonly NewMessage[],
@@ -72,20 +81,22 @@ export async function insertMessages(
 }
 
 /** Columns that say what is written in a message. */
-const WRITING = COLUMNS.filter(([name]) =>
-  ["text", "format", "entities", "buttons"].includes(name),
-);
+const WRITING = COLUMNS.filter(([name]) => ["text", "entities", "cuts", "buttons"].includes(name));
 
 const REWRITE = `/* outbound.rewrite */
 UPDATE outbound_messages SET ${WRITING.map(([name, type], n) => `${name} = $${n + 3}::${type}`).join(", ")}
 WHERE workspace_id = $1 AND id = $2 AND state = 'awaiting_approval'`;
 
-/** Gives a message that awaits approval another text, with all its buttons; `on` is the engine's. */
+/**
+ * Gives a message that awaits approval another text, with all its buttons; `on` is the engine's.
+ * Throws `TextError` as `insertMessages` does.
+ */
 export async function rewriteMessage(
   on: Queryable,
   message: NewMessage & { id: string },
 ): Promise<void> {
-  const values = WRITING.map(([, , read]) => read(message));
+  const formatted = withText(message);
+  const values = WRITING.map(([, , read]) => read(formatted));
   await on.query(REWRITE, [message.workspaceId, message.id, ...values]);
 }
 
@@ -179,6 +190,13 @@ function orderOf(message: Sendable): { kind: string; orderingKey: string } {
     return { kind: "chat-action", orderingKey: `action/${message.id}` };
   }
   return { kind: "message", orderingKey: message.chatId };
+}
+
+/** What pops up over a pressed button has no parts; nor have captions, nor an edit's new text. */
+function withText(message: NewMessage): Formatted {
+  const mayHaveParts = message.callbackQueryId === undefined && message.content === undefined;
+  const { cuts, ...whole } = formatMessage(message);
+  return { ...message, ...whole, cuts: mayHaveParts ? cuts : null };
 }
 
 function priorityOf(message: Pick<NewMessage, "callbackQueryId" | "priority">): number {

@@ -43,7 +43,6 @@ const CHECKED: Record<string, Record<string, () => string>> = {
   outbound_messages: {
     chat_id: () => "'5'",
     kind: () => "'message'",
-    format: () => "'plain'",
     on_unknown: () => "'hold'",
   },
   approval_rules: { approvals: () => "1" },

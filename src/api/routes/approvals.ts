@@ -8,9 +8,10 @@ import {
   type Refused,
 } from "../../approvals/index.ts";
 import { recordAudit } from "../../audit/index.ts";
+import { MAX_PART_LENGTH } from "../../outbound/index.ts";
 import { Problem } from "../../platform/index.ts";
-import { checkLength } from "../accept-message.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { formattedText } from "../formatted-text.ts";
 import { messageShape } from "../message-body.ts";
 import {
   type Answer,
@@ -188,8 +189,9 @@ export const approvalRoutes = [
       const approval = await findApproval(db, { workspaceId, ...call.params });
       if (approval === null) throw noApproval();
       const connector = await services.connectors.get(workspaceId, approval.connectorId);
-      if (connector !== null) checkLength(call.body.text, connector.maxMessageLength);
-      const { version: seen, ...edit } = call.body;
+      const { version: seen, buttons, ...said } = call.body;
+      const written = formattedText(said, connector?.maxMessageLength ?? MAX_PART_LENGTH);
+      const edit = { ...written, ...(buttons === undefined ? {} : { buttons }) };
       return decideOnce(call, { verdict: "edit", version: seen, edit });
     },
   }),

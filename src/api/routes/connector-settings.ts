@@ -1,10 +1,9 @@
 import { z } from "zod";
 import { DEBUG_LEVELS } from "../../connectors/index.ts";
+import { MAX_PART_LENGTH } from "../../outbound/index.ts";
 import { ACCESS_LEVELS } from "../../people/index.ts";
 import { chatId } from "../chat-id.ts";
 
-/** Bot API: sendMessage takes at most 4096 UTF-16 units. */
-const MAX_TEXT = 4_096;
 const MAX_SESSION_HOURS = 8_760;
 const MAX_KINDS = 20;
 const DAY_MS = 24 * 3_600_000;
@@ -61,6 +60,6 @@ export const settingsGiven = {
     .record(kind, chatId)
     .refine((chats) => Object.keys(chats).length <= MAX_KINDS, `has at most ${MAX_KINDS} kinds`)
     .optional(),
-  maxMessageLength: z.number().int().min(1).max(MAX_TEXT).optional(),
+  maxMessageLength: z.number().int().min(1).max(MAX_PART_LENGTH).optional(),
   debug: debugGiven.nullable().optional(),
 };

@@ -14,10 +14,11 @@ import {
   VERDICTS,
 } from "../../outbound/index.ts";
 import { Problem, systemClock } from "../../platform/index.ts";
-import { acceptMessage, checkLength } from "../accept-message.ts";
+import { acceptMessage } from "../accept-message.ts";
 import { chatId } from "../chat-id.ts";
 import { checkTogether, threadId } from "../content-body.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { formattedText } from "../formatted-text.ts";
 import { acceptedSchema, messageSchema, messageShape, replacementSchema } from "../message-body.ts";
 import { timesOf } from "../message-times.ts";
 import { defineRoute, pageOf, pageQuery, uuid, workspaceOf } from "../route.ts";
@@ -140,13 +141,17 @@ export const messageRoutes = [
       const workspaceId = workspaceOf(principal);
       const ref = { workspaceId, id: idOf(params.id) };
       const { text, format, buttons, priority } = body;
-      const change = { text, format, buttons, priority, ...timesOf(body, systemClock()) };
+      const times = timesOf(body, systemClock());
       const message = await db
         .transaction(async (tx) => {
           const before = await getMessage(tx, ref);
           if (before === null) return null;
           const connector = await services.connectors.get(workspaceId, before.connectorId, tx);
-          if (text !== undefined && connector) checkLength(text, connector.maxMessageLength);
+          if (connector === null) return null;
+          const { maxMessageLength } = connector;
+          const said =
+            text === undefined ? undefined : formattedText({ text, format }, maxMessageLength);
+          const change = { said, buttons, priority, ...times };
           const replaced = await replaceMessage(tx, services.jobs, ref, change);
           if (replaced === null) return null;
           const isOther = text !== undefined || buttons !== undefined || priority !== undefined;

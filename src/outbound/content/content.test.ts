@@ -3,6 +3,7 @@ import { describe, expect, test } from "@jest/globals";
 import { DownloadError } from "../../platform/index.ts";
 import { BotApiError, type BotApiErrorFields, UploadFile } from "../../telegram/index.ts";
 import { callOf, type MessageRow, messageIdsOf, methodOf } from "../send-call.ts";
+import type { MessageEntity } from "../text/index.ts";
 import { CannotSend } from "./cannot-send.ts";
 import { type Content, contentFaults } from "./content.ts";
 import { asCourtesy, contentResult } from "./content-result.ts";
@@ -17,7 +18,10 @@ const row = (content: Content | null, more: Partial<MessageRow> = {}): MessageRo
   kind: "message",
   callback_query_id: null,
   text: "",
-  format: "plain",
+  entities: null,
+  cuts: null,
+  parts_sent: 0,
+  note: null,
   content,
   target_id: null,
   target: null,
@@ -47,6 +51,7 @@ const file = new UploadFile({ name: "a", sizeBytes: 1, open: () => Readable.from
 const byUrl = { url: "https://files.example/a" };
 const messageId = "8d1f0a9e-0000-4000-8000-000000000001";
 const buttons = [[{ text: "Yes", data: "y" }]];
+const bold: MessageEntity[] = [{ type: "bold", offset: 0, length: 3 }];
 const reply_markup = { inline_keyboard: [[{ text: "Yes", callback_data: "y" }]] };
 
 describe("each content is a call of the Bot API", () => {
@@ -56,7 +61,7 @@ describe("each content is a call of the Bot API", () => {
       row(
         { type: "photo", file: byUrl },
         {
-          ...{ text: "<b>new</b>", format: "html", silent: true, protected: true, thread_id: "3" },
+          ...{ text: "new", entities: bold, silent: true, protected: true, thread_id: "3" },
           ...{ reply_to: "9", buttons, link_preview: false },
         },
       ),
@@ -64,8 +69,8 @@ describe("each content is a call of the Bot API", () => {
       {
         chat_id: 42,
         photo: file,
-        caption: "<b>new</b>",
-        parse_mode: "HTML",
+        caption: "new",
+        caption_entities: bold,
         disable_notification: true,
         protect_content: true,
         message_thread_id: 3,
@@ -224,7 +229,6 @@ test("what does not go together is named", () => {
   expect(faults({})).toEqual(["text"]);
   expect(faults({ text: "x", buttons, deleteAfter: 5 })).toEqual([]);
   expect(faults({ content: photo })).toEqual([]);
-  expect(faults({ content: photo, text: "x".repeat(1_025) })).toEqual(["text"]);
   expect(faults({ content: album, buttons })).toEqual(["buttons"]);
   expect(faults({ content: edit })).toEqual(["text"]);
   expect(faults({ content: edit, text: "x".repeat(4_096), deleteAfter: 5 })).toEqual([

@@ -120,8 +120,5 @@ export function contentFaults(asked: Asked): { path: Part; message: string }[] {
   if (type === "edit" && text === undefined && asked.buttons === undefined) {
     faults.push({ path: "text", message: "an edit says a new text, or new buttons, or both" });
   }
-  if (type !== "edit" && TAKES[type].includes("text") && (text?.length ?? 0) > MAX_CAPTION) {
-    faults.push({ path: "text", message: `a caption has at most ${MAX_CAPTION} characters` });
-  }
   return faults;
 }

@@ -15,10 +15,10 @@ import { PRIORITY_NUMBERS } from "../new-message.ts";
  * them sent: those vanish, too.
  */
 const WRITE_DELETIONS = `/* outbound.vanish */
-INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, format, content,
+INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, content,
   target_id, on_unknown, priority, send_at, business_connection_id, automatic, in_conversation,
   submitted_by, cause_id)
-SELECT m.workspace_id, t.id, m.connector_id, m.chat_id, 'deletion', '', 'plain',
+SELECT m.workspace_id, t.id, m.connector_id, m.chat_id, 'deletion', '',
   jsonb_build_object('type', 'delete', 'messageId', m.id), m.id, 'resend', ${PRIORITY_NUMBERS.high},
   coalesce(m.sent_at, clock_timestamp()) + m.delete_after_s * interval '1 s',
   m.business_connection_id, true, false, m.submitted_by, m.job_id
@@ -90,7 +90,7 @@ const VANISHED = `(
  * stays.
  */
 const FORGET = `/* outbound.forget-vanished */
-UPDATE outbound_messages m SET text = '', format = 'plain', buttons = NULL,
+UPDATE outbound_messages m SET text = '', entities = NULL, buttons = NULL,
   content = CASE WHEN m.content IS NULL OR m.target_id IS NOT NULL THEN m.content
     ELSE jsonb_build_object('type', m.content ->> 'type', 'vanished', true) END
 FROM (

@@ -256,13 +256,21 @@ export async function send(world: SecrecyWorld, bot: Bot): Promise<void> {
   }
   const ada = await newPerson(world, bot);
   const chatId = String(ada.id);
+  const entities = `Bad Request: can't parse entities: "${mark}"`;
+  sandbox.fault({
+    botId: bot.id,
+    chatId: ada.id,
+    method: "sendMessage",
+    answer: { status: 400, error_code: 400, description: entities },
+  });
+  await submit({ chatId, format: "html", text: `<b>${mark}</b>` });
   await submit({ chatId, format: "html", text: `<b>${mark}` });
   await submit({ chatId: "99999999" });
   await submit({ chatId, buttons: [[{ text: mark, data: mark }]] }, { "idempotency-key": "one" });
   await submit({ chatId, buttons: [[{ text: mark, data: mark }]] }, { "idempotency-key": "one" });
   await submit({ chatId, text: `another ${mark}` }, { "idempotency-key": "one" });
   await submit({ chatId, text: "" });
-  await submit({ chatId, text: "x".repeat(4_001) });
+  await submit({ chatId, text: "x".repeat(40_001) });
   await submit({ chatId, sendAt: mark });
   await submit({ chatId: mark });
   await submit({ chatId, sendAt: new Date(Date.now() + 3_600_000).toISOString() });

@@ -1,0 +1,42 @@
+import {
+  type Content,
+  formatMessage,
+  MAX_CAPTION,
+  type NewMessage,
+  TextError,
+} from "../outbound/index.ts";
+import { Problem } from "../platform/index.ts";
+
+/** What is said in a call. */
+interface Said extends Pick<NewMessage, "format"> {
+  /** None where the content takes none. */
+  text?: string;
+  content?: Content;
+}
+
+/**
+ * A text as its caller wrote it, formatted. It goes out in parts of at most `partLength` UTF-16 units;
+ * a caption and an edit's new text have none. Throws `Problem` 400 for a text that cannot be sent as it
+ * is formatted: its caller is told, and at once, long before Telegram would say so.
+ */
+export function formattedText(
+  { text: source, format, content }: Said,
+  partLength: number,
+): Required<Pick<NewMessage, "text" | "entities" | "partLength">> {
+  if (source === undefined) return { text: "", entities: [], partLength };
+  try {
+    const { text, entities } = formatMessage({ text: source, format, partLength });
+    if (text === "") throw new TextError("has visible text", 0);
+    const most = content?.type === "edit" ? partLength : MAX_CAPTION;
+    if (content !== undefined && text.length > most) {
+      throw new TextError(`has at most ${most} characters with this content`, most);
+    }
+    return { text, entities, partLength };
+  } catch (error) {
+    if (!(error instanceof TextError)) throw error;
+    const detail = "The text cannot be sent as it is formatted.";
+    throw new Problem(400, "Invalid request", detail, {
+      errors: [{ path: "text", message: error.message }],
+    });
+  }
+}
