@@ -13,6 +13,7 @@ import { migration as polling } from "./0010_polling.ts";
 import { migration as tenancy } from "./0011_tenancy.ts";
 import { migration as access } from "./0012_access.ts";
 import { migration as supportQueue } from "./0013_support_queue.ts";
+import { migration as broadcasts } from "./0014_broadcasts.ts";
 import { migration as approvals } from "./0015_approvals.ts";
 
 export const migrations: Migration[] = [
@@ -29,5 +30,6 @@ export const migrations: Migration[] = [
   tenancy,
   access,
   supportQueue,
+  broadcasts,
   approvals,
 ];

@@ -26,6 +26,7 @@ const IN_PATHS: Record<string, Named> = {
   "keys/:id": (of) => of.keyId,
   "people/:id": (of) => of.personId,
   "people/:personId": (of) => of.personId,
+  "broadcasts/:id": (of) => of.broadcastId,
 };
 
 /**
@@ -49,6 +50,8 @@ const IN_FIELDS: Record<string, Named | null> = {
   telegramUserId: null,
   "post /v1/messages chatId": null,
   threadId: null,
+  "post /v1/broadcasts chatIds": null,
+  "post /v1/broadcasts/preview chatId": null,
 };
 
 /** Ids of Telegram's in paths: with a connector of one's own they name a chat of one's own. */
@@ -64,6 +67,17 @@ const BODIES: Record<string, (own: Inhabited) => object> = {
   "post /v1/messages": (own) => ({ connectorId: own.connectorId, chatId: own.chatId, text: "x" }),
   "patch /v1/messages/:id": () => ({ text: "x" }),
   "post /v1/messages/:id/resolve": () => ({ verdict: "sent" }),
+  "post /v1/broadcasts": (own) => ({
+    connectorId: own.connectorId,
+    chatIds: [own.chatId],
+    text: "x",
+    sendAt: LATER,
+  }),
+  "post /v1/broadcasts/preview": (own) => ({
+    connectorId: own.connectorId,
+    chatId: own.chatId,
+    text: "x",
+  }),
   "post /v1/conversations/:id/messages": () => ({ text: "x" }),
   "post /v1/approval-rules": () => ({ name: "R" }),
   "post /v1/approvals/:messageId/approve": () => ({ version: NO_VERSION }),
@@ -76,6 +90,8 @@ const BODIES: Record<string, (own: Inhabited) => object> = {
     botToken: "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw0",
   }),
   "put /v1/connectors/:id/chats/:chatId": () => ({ linked: true }),
+  "put /v1/connectors/:id/chats/:chatId/tags": () => ({ tags: ["x"] }),
+  "put /v1/connectors/:id/chats/:chatId/broadcasts": () => ({ allowed: false }),
 };
 
 let world: TwoWorkspaces;

@@ -186,6 +186,8 @@ describe("what the tenant role may do at all", () => {
     ["write the head of an audit log", "UPDATE audit_heads SET head_sealed = NULL"],
     ["make a workspace", "INSERT INTO workspaces (name) VALUES ('mine')"],
     ["delete keys", "DELETE FROM api_keys"],
+    ["change what a broadcast says", "UPDATE broadcasts SET message = '{}'"],
+    ["say that a recipient got it", "UPDATE broadcast_recipients SET message_id = NULL"],
     ["change what was sent", "UPDATE outbound_messages SET text = 'x'"],
     ["approve by hand", "UPDATE outbound_messages SET approved = true"],
     ["change what an approver said", "UPDATE approval_decisions SET verdict = 'approved'"],

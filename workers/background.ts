@@ -1,5 +1,6 @@
 import { idempotencyRetention } from "../src/api/index.ts";
 import { createApprovalKeeper } from "../src/approvals/index.ts";
+import { broadcastRetentionRules, createBroadcastFeeder } from "../src/broadcasts/index.ts";
 import { createSessionCloser, createSnoozeKeeper } from "../src/conversations/index.ts";
 import {
   createLedgerKeeper,
@@ -23,6 +24,7 @@ export function startBackground(system: System): { stop(): Promise<void> } {
     rules: [
       ...jobRetentionRules(times),
       ...outboundRetentionRules(times),
+      ...broadcastRetentionRules,
       idempotencyRetention,
       failureCountRetention,
       dropRefusals,
@@ -33,14 +35,16 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   const sessions = createSessionCloser({ db, log });
   const approvals = createApprovalKeeper({ db, jobs, log });
   const expiry = createExpiryKeeper({ db, jobs, log });
+  const broadcasts = createBroadcastFeeder({ db, jobs, log });
   retention.start();
   ledgerKeeper.start();
   snoozes.start();
   sessions.start();
   approvals.start();
   expiry.start();
+  broadcasts.start();
   const reported = reportUnreadable(system);
-  const services = [retention, ledgerKeeper, snoozes, sessions, approvals, expiry];
+  const services = [retention, ledgerKeeper, snoozes, sessions, approvals, expiry, broadcasts];
   return {
     stop: async () => {
       await Promise.all([...services.map((service) => service.stop()), reported]);

@@ -42,6 +42,7 @@ export interface System {
 const COMMANDS = [
   { command: "start", description: "Start, and see what this bot does" },
   { command: "help", description: "Show what you can do here" },
+  { command: "stop", description: "No announcements from us" },
 ];
 
 const DEFAULT_API_ROOT = "https://api.telegram.org";

@@ -19,7 +19,7 @@ import { withStoredAnswer } from "./idempotency.ts";
 import type { Principal, Route } from "./route.ts";
 import type { Services } from "./services.ts";
 
-const BODY_LIMIT = "1mb";
+const MAX_BODY_BYTES = 1_048_576;
 const MAX_KEY_LENGTH = 200;
 /** What is said of a fault, which may quote the request. */
 const MAX_FAULT_LENGTH = 300;
@@ -28,8 +28,9 @@ const MAX_FAULT_LENGTH = 300;
 export function serveRoutes(routes: Route[], services: Services): Router {
   const router = Router();
   const authentication = createAuthentication(services);
-  const parseJson = express.json({ limit: BODY_LIMIT, strict: true });
   for (const route of routes) {
+    const limit = route.maxBodyBytes ?? MAX_BODY_BYTES;
+    const parseJson = express.json({ limit, strict: true });
     router[route.method](route.path, async (request: Request, response: Response) => {
       const requestId = randomUUID();
       response.setHeader("x-request-id", requestId);
@@ -146,8 +147,11 @@ function problemOf(error: unknown): Problem {
     return new Problem(400, "Invalid request", "A value of the request cannot be stored.");
   }
   // What body-parser and Express throw carries a status, and a message that may quote the body.
-  const status = (error as { status?: unknown } | null)?.status;
-  if (status === 413) return new Problem(413, "Body too large", "A body has at most 1 MB.");
+  const { status, limit } = (error ?? {}) as { status?: unknown; limit?: unknown };
+  if (status === 413) {
+    const mebibytes = Number(limit ?? MAX_BODY_BYTES) / 1_048_576;
+    return new Problem(413, "Body too large", `A body has at most ${mebibytes} MB here.`);
+  }
   if (status === 415) return new Problem(415, "Unsupported encoding", "Send the body as it is.");
   if (typeof status === "number" && status >= 400 && status < 500) {
     return new Problem(400, "Invalid request", "The request could not be read: is it JSON?");

@@ -53,6 +53,8 @@ interface RouteParts<Params, Query, Body> {
   params?: z.ZodType<Params>;
   query?: z.ZodType<Query>;
   body?: z.ZodType<Body>;
+  /** Of the body, as it comes. Default: 1 MB. */
+  maxBodyBytes?: number;
   /** The answer's status when all is well, and its shape. */
   success: { status: number; schema: z.ZodType };
   /** `stored`: the answer is kept for an Idempotency-Key once the handler is done. */

@@ -14,6 +14,8 @@ import { accountRoutes } from "./routes/accounts.ts";
 import { approvalRuleRoutes } from "./routes/approval-rules.ts";
 import { approvalRoutes } from "./routes/approvals.ts";
 import { auditRoutes } from "./routes/audit.ts";
+import { broadcastRoutes } from "./routes/broadcasts.ts";
+import { chatFactRoutes } from "./routes/chat-facts.ts";
 import { connectorCareRoutes } from "./routes/connector-care.ts";
 import { connectorRoutes } from "./routes/connectors.ts";
 import { contactRoutes } from "./routes/contacts.ts";
@@ -88,6 +90,8 @@ export const routes = [
   ...messageRoutes,
   ...approvalRuleRoutes,
   ...approvalRoutes,
+  ...broadcastRoutes,
+  ...chatFactRoutes,
   ...conversationRoutes,
   ...supportQueueRoutes,
   ...contactRoutes,

@@ -74,6 +74,14 @@ export const AUDIT_ACTIONS = {
   "approval.expired": { subject: "message", details: [] },
   // Somebody tried who may not, or too late, or who had seen something else.
   "approval.refused": { subject: "message", details: ["why", "approver", "connectorId"] },
+  // By the person in their own chat, or by the workspace.
+  "chat.broadcasts_refused": { subject: "chat", details: ["connectorId"] },
+  "chat.broadcasts_allowed": { subject: "chat", details: ["connectorId"] },
+  "chat.tagged": { subject: "chat", details: ["connectorId", "count"] },
+  "broadcast.created": { subject: "broadcast", details: ["connectorId", "count"] },
+  "broadcast.paused": { subject: "broadcast", details: ["connectorId"] },
+  "broadcast.resumed": { subject: "broadcast", details: ["connectorId"] },
+  "broadcast.cancelled": { subject: "broadcast", details: ["connectorId"] },
   // By a member of the workspace; what the customer and the team said is in its events.
   "conversation.updated": { subject: "conversation", details: ["fields", "from", "to"] },
   "contact.updated": { subject: "contact", details: ["fields"] },
@@ -90,6 +98,7 @@ export const AUDIT_ACTIONS = {
   "queue.resumed": { subject: "queue", details: [] },
   // Looks at what people wrote and who they are: one entry a call.
   "chats.listed": { subject: "connector", details: ["count"] },
+  "broadcast.recipients_listed": { subject: "broadcast", details: ["count"] },
   "conversations.listed": {
     subject: "conversation",
     details: ["connectorId", "chatId", "status", "accountId", "count"],

@@ -1,3 +1,4 @@
+import { consentOf } from "./broadcast-consent.ts";
 import { isForBot, parseCommand } from "./command.ts";
 import type { Context } from "./context.ts";
 import type { ConversationKey, Effect } from "./effects.ts";
@@ -35,7 +36,12 @@ export function answerMessage(
   if (command) {
     const botUsername = context.botUsernames.get(incoming.scope.connectorId) ?? null;
     if (!isForBot(command, botUsername)) return [];
-    if (command.name === "start") return [say(TEXTS.start, { buttons: START_BUTTONS })];
+    const told = consentOf(incoming, message, context);
+    const consent = told === null ? [] : [told];
+    if (command.name === "start") {
+      return [...consent, say(TEXTS.start, { buttons: START_BUTTONS })];
+    }
+    if (consent.length > 0) return [...consent, say(TEXTS.stopped)];
     if (command.name === "help") return [say(TEXTS.help)];
     return isPrivate ? [say(TEXTS.unknownCommand)] : [];
   }

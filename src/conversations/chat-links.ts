@@ -1,6 +1,6 @@
 import { recordAudit } from "../audit/index.ts";
 import type { Queryable } from "../platform/index.ts";
-import { type ChatRow, type ChatView, chatView } from "./chat-list.ts";
+import { CHAT_COLUMNS, type ChatRow, type ChatView, chatView } from "./chat-list.ts";
 import type { Scope } from "./effects.ts";
 
 export const CHAT_PURPOSES = ["support", "compliance"] as const;
@@ -74,7 +74,7 @@ ON CONFLICT (workspace_id, connector_id, chat_id) DO UPDATE SET
   linked = excluded.linked,
   purpose = CASE WHEN $6 THEN excluded.purpose ELSE c.purpose END,
   updated_at = now()
-RETURNING c.*`;
+RETURNING ${CHAT_COLUMNS}`;
 
 /**
  * Links a chat, or ends its link; messages of unlinked groups are not stored. The chat need not be

@@ -180,6 +180,7 @@ function advanceBy(context: Context, effect: Effect): void {
     case "poll-counted":
     case "poll-answered":
     case "business-connection-changed":
+    case "broadcasts-allowed":
     case "update-forgotten":
     case "approval-pressed":
     case "reply":

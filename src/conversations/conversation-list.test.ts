@@ -66,6 +66,8 @@ describe("lists", () => {
       linked: false,
       purpose: null,
       reachable: true,
+      tags: [],
+      broadcastsAllowed: true,
     });
   });
 

@@ -159,6 +159,8 @@ export type Effect =
       codeHash: string | null;
       by: { userId: string; personId: string };
     }
+  /** A person wants broadcasts, or none. */
+  | { type: "broadcasts-allowed"; scope: Scope; chatId: string; allowed: boolean }
   /** What is remembered from now on of an account or a chat that was refused. */
   | { type: "refusal-noted"; scope: Scope; peerId: string; refusal: Refusal }
   /** What it means is decided elsewhere, in the same transaction. */

@@ -27,6 +27,7 @@ export {
   renameAccount,
 } from "./accounts.ts";
 export type { ApprovalPress, PressSink } from "./approval-press.ts";
+export { setBroadcastsAllowed } from "./broadcast-consent.ts";
 export {
   CHAT_PURPOSES,
   type ChatPurpose,
@@ -38,6 +39,7 @@ export {
   setChatLink,
 } from "./chat-links.ts";
 export { type ChatView, listChats } from "./chat-list.ts";
+export { setChatTags } from "./chat-tags.ts";
 export { parseCommand } from "./command.ts";
 export { type ContactView, changeContact, findContact, listContacts } from "./contact-list.ts";
 export { needsLink } from "./context.ts";

@@ -37,7 +37,7 @@ const person = fc.constantFrom(11, 12);
 const number = fc.integer({ min: 1, max: 3 });
 const second = fc.integer({ min: 1, max: 4 });
 const groupId = fc.constantFrom(GROUP, GROUP - 1, SUPERGROUP);
-const text = fc.constantFrom("a", "b", "/start", "/help", "/nothing");
+const text = fc.constantFrom("a", "b", "/start", "/stop", "/help", "/nothing");
 const name = fc.constantFrom("Ann", "Bob");
 
 const privateMessage = fc

@@ -2,6 +2,7 @@ import { Discard, type Job, type LaneBatch, type TransactionalHandler } from "..
 import { holdsStartToken } from "../people/index.ts";
 import { type Logger, sqlState } from "../platform/index.ts";
 import type { PressSink } from "./approval-press.ts";
+import { writeConsents } from "./broadcast-consent.ts";
 import { compact } from "./compact.ts";
 import { advance, type Context } from "./context.ts";
 import type { Effect } from "./effects.ts";
@@ -34,9 +35,9 @@ export interface IngestOptions {
  * the other, write what that comes to.
  *
  * Rows are taken in one order by everybody: chats, people with their links, codes, contacts,
- * conversations, sessions, messages, members, topics, polls, business connections, refusals, through
- * `presses` messages to be sent and their approvals, then lanes: through `presses` and `replies` those
- * of the bots, which are hot, and last the engine's own, with the fence.
+ * conversations, sessions, messages, members, topics, polls, business connections, refusals, consents,
+ * through `presses` messages to be sent and their approvals, then lanes: through `presses` and
+ * `replies` those of the bots, which are hot, and last the engine's own, with the fence.
  *
  * A job carries the update's bytes as its body and `connectorId` in its payload.
  */
@@ -70,6 +71,7 @@ export function createIngestHandler({
         await writePolls(tx, changes);
         await writeBusinessConnections(tx, changes.businessConnections);
         await writeAccess(tx, access);
+        await writeConsents(tx, effects);
       } catch (error) {
         throw isOrphaned(error) ? new Discard("The connector of this update was removed.") : error;
       }

@@ -8,6 +8,7 @@ import {
 } from "./access.ts";
 import { answerCallback, answerMessage } from "./answers.ts";
 import { ofApprovalButton } from "./approval-press.ts";
+import { consentOf } from "./broadcast-consent.ts";
 import { type Context, currentChatId, needsLink } from "./context.ts";
 import type {
   ConversationKey,
@@ -135,7 +136,12 @@ function replyTo(
   const isAside = verdict !== "allowed";
   const opened = edited ? null : ofStartToken(incoming, message, { isAside }, context);
   if (opened !== null) return [...noteDropped(incoming, update, verdict, context), ...opened];
-  if (verdict !== "allowed") return refuse(incoming, update, verdict, context);
+  if (verdict !== "allowed") {
+    // Whoever may not talk may still refuse to be talked to.
+    const told = edited ? null : consentOf(incoming, message, context);
+    const stopped = told === null || told.allowed ? [] : [told];
+    return [...stopped, ...refuse(incoming, update, verdict, context)];
+  }
   if (edited || conversation === null) return [];
   return answerMessage(incoming, message, conversation, context);
 }

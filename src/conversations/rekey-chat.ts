@@ -137,6 +137,24 @@ WHERE r.workspace_id = $1 AND r.connector_id = $2 AND r.chat_id = $3 AND NOT EXI
   SELECT 1 FROM account_rules n
   WHERE n.workspace_id = $1 AND n.connector_id = $2 AND n.chat_id = $4)`;
 
+/** What was said of the group holds for the supergroup. */
+const MOVE_OPT_OUT = `/* conversations.move-opt-out */
+WITH moved AS (
+  DELETE FROM broadcast_opt_outs WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3
+  RETURNING opted_out_at
+)
+INSERT INTO broadcast_opt_outs (workspace_id, connector_id, chat_id, opted_out_at)
+SELECT $1, $2, $4, opted_out_at FROM moved
+ON CONFLICT DO NOTHING`;
+const MOVE_TAGS = `/* conversations.move-tags */
+WITH moved AS (
+  DELETE FROM chat_tags WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3
+  RETURNING tag
+)
+INSERT INTO chat_tags (workspace_id, connector_id, chat_id, tag)
+SELECT $1, $2, $4, tag FROM moved
+ON CONFLICT DO NOTHING`;
+
 /**
  * A group goes on as a supergroup: link, conversations and members are found under the new id from
  * now on. Messages keep the id they were sent under, which is their identity at Telegram.
@@ -163,4 +181,6 @@ export async function rekeyChat(
   await tx.query(MOVE_MEMBERS, params);
   await tx.query(MOVE_TOPICS, params);
   await tx.query(MOVE_ACCOUNT_RULE, params);
+  await tx.query(MOVE_OPT_OUT, params);
+  await tx.query(MOVE_TAGS, params);
 }

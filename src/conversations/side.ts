@@ -40,6 +40,8 @@ export function sideOf(
     const command = parseCommand(content.text ?? "");
     if (command && !isForBot(command, botUsername)) return null;
     if (command && ANSWERED_COMMANDS.has(command.name)) return null;
+    // In a group it is answered by nobody.
+    if (command?.name === "stop" && chat.type === "private") return null;
   }
   // With the bot itself an agent is alone; what they try there is as if a customer had.
   return isAgent && chat.type !== "private" ? "team" : "customer";

@@ -13,9 +13,12 @@ export const TEXTS = {
     "What you can do here:",
     "/start – a short introduction",
     "/help – this list",
+    "/stop – no announcements from us; /start allows them again",
     "",
     "Anything else you write or send goes to our team.",
   ].join("\n"),
+  stopped:
+    "All right, no more announcements. You can still write here at any time; /start allows them again.",
   unknownCommand: "I don't know this command. /help shows what I understand.",
   acknowledgement: "Thank you, your message has arrived. Our team will answer here.",
   helpSent: "Here is the list of commands.",

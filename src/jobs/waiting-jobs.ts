@@ -52,7 +52,7 @@ FROM (
   SELECT id, workspace_id, $3::text AS error_class, $4::text AS error
   FROM unnest($1::uuid[], $2::bigint[]) AS t(workspace_id, id) ${fewRows("$1")}
 ) t
-WHERE j.workspace_id = t.workspace_id AND j.id = t.id AND ${WAITS}
+WHERE j.workspace_id = t.workspace_id AND j.id = t.id AND (${WAITS}) IS TRUE
 RETURNING j.id`;
 
 /**

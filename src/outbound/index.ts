@@ -62,6 +62,12 @@ export {
   submitMessages,
 } from "./submit.ts";
 export {
+  type BroadcastKey,
+  cancelBroadcastSends,
+  type TakenBack,
+  takeBackBroadcastSends,
+} from "./take-back.ts";
+export {
   type FormattedText,
   MAX_PART_LENGTH,
   MAX_TEXT_LENGTH,

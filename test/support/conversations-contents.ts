@@ -29,6 +29,7 @@ const QUERIES = [
   `SELECT poll_id, question, options, votes, voters, closed FROM polls
      WHERE workspace_id = $1 ORDER BY 1`,
   "SELECT poll_id, voter_id, options FROM poll_answers WHERE workspace_id = $1 ORDER BY 1, 2",
+  "SELECT chat_id FROM broadcast_opt_outs WHERE workspace_id = $1 ORDER BY 1",
   "SELECT id, telegram_user_id, enabled FROM business_connections WHERE workspace_id = $1",
   `SELECT c.chat_id, s.started_at, s.last_at, s.ended_at, c.session_last_at, c.session_ended_at,
        c.denied FROM sessions s

@@ -48,6 +48,7 @@ const CHECKED: Record<string, Record<string, () => string>> = {
   approval_rules: { approvals: () => "1" },
   approval_decisions: { approver: () => "'key:a'", verdict: () => "'approved'" },
   approval_buttons: { verdict: () => "'approve'" },
+  broadcasts: { state: () => "'paused'" },
   audit_entries: {
     actor_kind: () => "'system'",
     action: () => "'key.created'",

@@ -22,6 +22,7 @@ export interface Inhabited {
   heldMessageId: string;
   jobId: string;
   personId: string;
+  broadcastId: string;
 }
 
 export interface Answered {
@@ -130,6 +131,12 @@ async function inhabit(
     text: "later",
     sendAt: LATER,
   });
+  const { id: broadcastId } = await made(apiKey, "/v1/broadcasts", {
+    connectorId: connector.id,
+    chatIds: [String(chatId)],
+    text: "later",
+    sendAt: LATER,
+  });
   const [job] = await system.db.query<{ id: string }>(
     "SELECT id FROM jobs WHERE workspace_id = $1 AND payload ->> 'messageId' = $2",
     [workspaceId, messageId],
@@ -177,5 +184,6 @@ async function inhabit(
     heldMessageId,
     jobId: job?.id ?? "",
     personId,
+    broadcastId,
   };
 }

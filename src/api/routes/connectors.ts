@@ -30,6 +30,8 @@ const chatSchema = z.object({
   linked: z.boolean(),
   purpose: z.string().nullable(),
   reachable: z.boolean(),
+  tags: z.array(z.string()),
+  broadcastsAllowed: z.boolean(),
 });
 
 export const botToken = z.string().regex(BOT_TOKEN_SHAPE, "looks like 123456:ABC-…");

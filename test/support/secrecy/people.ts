@@ -284,8 +284,24 @@ export async function send(world: SecrecyWorld, bot: Bot): Promise<void> {
   const { message_id: messageId } = await waitFor(hasButton, { what: "the message with a button" });
   sandbox.pressButton({ ...place, from: ada.id, messageId, data: mark });
   await arrived(world, bot);
+  await broadcast(world, bot, chatId);
   await world.settled("outbound");
   // What Telegram said of a message is told to who sent it.
   for (const id of ids) await call("GET", `/v1/messages/${id}`, { shows: "words" });
   await call("GET", "/v1/messages?state=failed,unknown,cancelled", { shows: "words" });
+}
+
+/** To all who have a tag, until everybody has it. */
+async function broadcast({ call, mark }: SecrecyWorld, bot: Bot, chatId: string): Promise<void> {
+  const shows = "words";
+  await call("PUT", `${chatsOf(bot)}/${chatId}/tags`, { body: { tags: [mark] }, shows });
+  const body = { connectorId: bot.connectorId, segment: { tag: mark }, text: `news ${mark}` };
+  const { json } = await call("POST", "/v1/broadcasts", { body });
+  const path = `/v1/broadcasts/${(json as { id: string }).id}`;
+  await call("POST", `${path}/pause`, { shows });
+  await call("GET", `${path}/recipients`, { shows });
+  await call("POST", `${path}/resume`, { shows });
+  const state = async () => (await call("GET", path, { shows })).json as { state: string };
+  const isDone = async () => (await state()).state === "done";
+  await waitFor(isDone, { timeoutMs: 20_000, intervalMs: 200, what: "the broadcast to be done" });
 }

@@ -1,0 +1,237 @@
+import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { numbers, openBroadcasts, total } from "../../test/support/broadcast-world.ts";
+import { rowsRead } from "../../test/support/rows-read.ts";
+import type { JobSink } from "../outbound/index.ts";
+import { openDatabase, silentLogger } from "../platform/index.ts";
+import { ImpossibleBroadcastChange, rejectBroadcast, startBroadcast } from "./change-broadcast.ts";
+import { createBroadcastFeeder } from "./feeder.ts";
+import { listRecipients, RECIPIENT_STATES, type RecipientState } from "./recipient-list.ts";
+
+const {
+  database,
+  db,
+  workspaceId,
+  connectorId,
+  jobs,
+  feeder,
+  create,
+  change,
+  turn,
+  view,
+  countsOf,
+  end,
+  jobStates,
+  chatsSent,
+  chat,
+  optOut,
+  clear,
+  drop,
+} = await openBroadcasts();
+afterAll(drop);
+afterEach(clear);
+
+describe("feeding", () => {
+  test("keeps some seconds' worth in the queue, by how fast they go, and ends when all are gone", async () => {
+    const { id } = await create({ to: { chatIds: numbers(1_500) } });
+    await turn();
+    expect(await countsOf(id)).toEqual({ waiting: 1_200, queued: 300 });
+    await end("sent", 30);
+    await turn();
+    expect(await countsOf(id)).toEqual({ waiting: 1_170, queued: 300, sent: 30 });
+    // Ninety in a second: the stock is to last ten seconds at that.
+    await end("sent", 90);
+    await turn();
+    const { queued } = (await view(id)).counts;
+    expect(queued).toBeGreaterThan(400);
+    expect(queued).toBeLessThanOrEqual(900);
+    await end("failed", 10);
+    for (let n = 0; n < 9 && (await view(id)).state === "running"; n++) {
+      await turn();
+      await end("sent");
+    }
+    await turn();
+    expect(await view(id)).toMatchObject({ state: "done", finishedAt: expect.any(String) });
+    expect(await countsOf(id)).toEqual({ sent: 1_490, failed: 10 });
+    expect(await chatsSent()).toEqual(numbers(1_500));
+  });
+
+  test("a message is what was asked for: behind everything else, and nobody's answer", async () => {
+    const expiresAt = "2099-01-01T00:00:00.000Z";
+    const message = { text: "<b>news</b>", format: "html", expiresAt, isSilent: true } as const;
+    const { id } = await create({ message, to: { chatIds: ["7"] } });
+    await turn();
+    const [row] = await db.query("SELECT * FROM outbound_messages");
+    expect(row).toMatchObject({
+      chat_id: "7",
+      text: "news",
+      entities: [{ type: "bold", offset: 0, length: 4 }],
+      silent: true,
+      expires_at: new Date(expiresAt),
+      priority: 8,
+      on_unknown: "hold",
+      automatic: true,
+      submitted_by: "key:1",
+      broadcast_id: id,
+    });
+  });
+
+  test("a crash before the jobs are written leaves nothing behind; the next turn begins anew", async () => {
+    const { id } = await create({ to: { chatIds: numbers(10) } });
+    const { id: other } = await create();
+    let crashes = 1;
+    const crashing: JobSink = {
+      enqueueIn: (tx, wanted) => {
+        if (crashes-- > 0) throw new Error("crash");
+        return jobs.enqueueIn(tx, wanted);
+      },
+    };
+    await turn(feeder(crashing));
+    expect(await countsOf(id)).toEqual({ waiting: 10 });
+    expect(await countsOf(other)).toEqual({ queued: 3 });
+    await db.query("UPDATE broadcasts SET due_at = now() WHERE due_at IS NOT NULL");
+    await turn(feeder(crashing));
+    expect(await countsOf(id)).toEqual({ queued: 10 });
+    expect(await jobStates()).toEqual({ available: 13 });
+  });
+
+  test("of two feeders at once one has the broadcast, and nobody waits", async () => {
+    const { id } = await create({ to: { chatIds: numbers(10) } });
+    const seen: Record<string, number>[] = [];
+    const slow: JobSink = {
+      enqueueIn: async (tx, wanted) => {
+        // In the middle of its transaction, the other one has its turn.
+        await feeder().runOnce();
+        seen.push(await countsOf(id));
+        return jobs.enqueueIn(tx, wanted);
+      },
+    };
+    await turn(feeder(slow));
+    expect(seen).toEqual([{ waiting: 10 }]);
+    expect(await chatsSent()).toEqual(numbers(10));
+  });
+
+  test("who refused meanwhile, or cannot be reached, gets none", async () => {
+    const { id } = await create();
+    await optOut(1);
+    await chat(2, { reachable: false });
+    await turn();
+    expect(await countsOf(id)).toEqual({ optedOut: 1, unreachable: 1, queued: 1 });
+    expect(await chatsSent()).toEqual(["3"]);
+  });
+
+  test("waits for its time, for an approval, and never comes where that is refused", async () => {
+    const later = await create({ sendAt: new Date(Date.now() + 3_600_000) });
+    const [asked, refused] = [
+      await create({ needsApproval: true }),
+      await create({ needsApproval: true }),
+    ];
+    await turn();
+    expect((await view(later.id)).state).toBe("scheduled");
+    expect((await view(asked.id)).state).toBe("awaiting_approval");
+    expect(await chatsSent()).toEqual([]);
+    await expect(change(asked.id, "pause")).rejects.toThrow(ImpossibleBroadcastChange);
+    expect(await startBroadcast(db, { workspaceId, id: asked.id })).toBe(true);
+    expect(await rejectBroadcast(db, { workspaceId, id: refused.id })).toBe(true);
+    expect(await startBroadcast(db, { workspaceId, id: refused.id })).toBe(false);
+    await turn();
+    expect(await countsOf(asked.id)).toEqual({ queued: 3 });
+    expect(await countsOf(refused.id)).toEqual({ cancelled: 3 });
+    await db.query("UPDATE broadcasts SET due_at = now(), send_at = now() WHERE id = $1", [
+      later.id,
+    ]);
+    await turn();
+    expect(await countsOf(later.id)).toEqual({ queued: 3 });
+  });
+
+  test("of a bot that was disconnected it ends, and nobody to write to is done at once", async () => {
+    const { id } = await create();
+    const none = await create({ to: { segment: { tag: "nobody" } } });
+    const disconnected = (status: string, secret: string | null) =>
+      db.query(
+        `UPDATE connectors SET status = $2, token_sealed = $3::bytea, secret_hash = sha256($3::bytea)
+         WHERE id = $1`,
+        [connectorId, status, secret],
+      );
+    await disconnected("removed", null);
+    await turn();
+    await disconnected("active", "\\x00");
+    expect((await view(id)).state).toBe("cancelled");
+    expect(await countsOf(id)).toEqual({ cancelled: 3 });
+    expect((await view(none.id)).recipients).toBe(0);
+  });
+
+  test("reads what it feeds, however much of the broadcast is behind it", async () => {
+    const { id } = await create({ to: { chatIds: numbers(6_000) } });
+    await db.query(
+      `WITH fed AS (
+         UPDATE broadcast_recipients SET message_id = gen_random_uuid()
+         WHERE broadcast_id = $1 AND chat_id <= 5000 RETURNING message_id, chat_id
+       ), noted AS (
+         UPDATE broadcasts SET fed = 5000 WHERE id = $1
+       )
+       INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text,
+         on_unknown, state, broadcast_id)
+       SELECT $2, message_id, $3, chat_id, 'message', 'x', 'hold', 'sent', $1 FROM fed`,
+      [id, workspaceId, connectorId],
+    );
+    // Index entries of what is gone are read once more, by whoever is the first.
+    await turn();
+    const alone = openDatabase({ url: database.url, max: 1 });
+    const tables = ["broadcasts", "broadcast_recipients", "outbound_messages"];
+    const its = createBroadcastFeeder({ db: alone, jobs, log: silentLogger });
+    for (let round = 0; round < 6; round++) {
+      await end("sent", 30);
+      await db.query("UPDATE broadcasts SET looked_at = now() - interval '1 s', due_at = now()");
+      const read = await rowsRead(alone, tables, () => its.runOnce());
+      expect({ round, read, bounded: read < 1_500 }).toEqual({ round, read, bounded: true });
+    }
+    await alone.close();
+    expect(await countsOf(id)).toEqual({ sent: 5_180, queued: 300, waiting: 520 });
+  });
+});
+
+test("whatever happens, in whatever order: all recipients are somewhere, none has two messages", async () => {
+  const step = fc.oneof(
+    fc.constantFrom("turn", "pause", "resume", "turn", "refuse", "lose"),
+    fc.constantFrom("sent", "sending", "failed", "unknown").map((state) => `end ${state}`),
+    { weight: 1, arbitrary: fc.constant("cancel") },
+  );
+  const act: Record<string, (id: string) => Promise<unknown>> = {
+    turn: () => turn(),
+    refuse: () => optOut(3),
+    lose: () => chat(4, { reachable: false }).catch(() => {}),
+    ...Object.fromEntries(
+      ["sent", "sending", "failed", "unknown"].map((state) => [
+        `end ${state}`,
+        () => end(state, 2),
+      ]),
+    ),
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 12 }), async (steps) => {
+      const { id, count } = await create({ to: { chatIds: numbers(8) } });
+      for (const name of steps) {
+        if (name === "pause" || name === "resume" || name === "cancel") {
+          await change(id, name).catch((error) => {
+            if (!(error instanceof ImpossibleBroadcastChange)) throw error;
+          });
+        } else await act[name]?.(id);
+        const { counts } = await view(id);
+        expect({ steps, name, total: total(counts) }).toEqual({ steps, name, total: count });
+        const listed = await listRecipients(db, { workspaceId, id, limit: 100 });
+        const tally = (state: RecipientState) =>
+          listed?.data.filter((one) => one.state === state).length ?? 0;
+        const tallies = Object.fromEntries(RECIPIENT_STATES.map((state) => [state, tally(state)]));
+        expect({ steps, name, tallies }).toEqual({ steps, name, tallies: counts });
+        const chats = await chatsSent();
+        expect(chats).toHaveLength(new Set(chats).size);
+      }
+      for (const table of ["broadcasts", "outbound_messages", "jobs", "broadcast_opt_outs"]) {
+        await db.query(`DELETE FROM ${table}`);
+      }
+      await db.query("DELETE FROM chats");
+    }),
+    { numRuns: 8 },
+  );
+});
