@@ -249,9 +249,11 @@ async function readHeads(
 
 const RUNNING = `/* jobs.running */
 SELECT ${JOB_COLUMNS}, b.body FROM (
-  SELECT $1::uuid AS workspace_id, id FROM unnest($2::bigint[]) AS r(id) ${fewRows("$2")}
+  SELECT $1::text AS queue, $2::text AS lane, id FROM unnest($3::bigint[]) AS r(id)
+  ${fewRows("$3")}
 ) r
-JOIN jobs j ON j.workspace_id = r.workspace_id AND j.id = r.id AND j.state = 'running'
+JOIN jobs j ON j.queue = r.queue AND j.lane = r.lane AND j.id = r.id
+  AND j.state = 'running' AND ${KEYED}
 ${BODY}`;
 
 async function readRunning(
@@ -260,5 +262,6 @@ async function readRunning(
   ids: readonly JobId[],
 ): Promise<ClaimedJob[]> {
   if (ids.length === 0) return [];
-  return (await on.query<JobRow>(RUNNING, [lease.workspaceId, ids])).map(claimedJob);
+  const rows = await on.query<JobRow>(RUNNING, [lease.queue, lease.lane, ids]);
+  return rows.map(claimedJob);
 }
