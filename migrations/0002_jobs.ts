@@ -25,6 +25,9 @@ export const migration: Migration = {
         -- seq of the last insert that sent an urgent wake, which is on its way, or was taken, if it
         -- is not below due_seq.
         urgent_seq   bigint      NOT NULL DEFAULT -1,
+        -- seq of the last change of jobs that were there already, by a person or of their key: what a
+        -- drain remembers of the lane may not be so any more.
+        changed_seq  bigint      NOT NULL DEFAULT 0,
         owner        uuid,
         epoch        bigint      NOT NULL DEFAULT 0,
         lease_until  timestamptz,

@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import { insertJobs } from "./enqueue.ts";
-import { createLaneReader } from "./key-claim.ts";
+import { createLaneReader, type LaneReader } from "./key-claim.ts";
 import type { Lease } from "./lease.ts";
+import { touchLanes } from "./ledger.ts";
+import { rekeyJobs } from "./rekey-jobs.ts";
 import type { NewJob } from "./types.ts";
 
 let database: TestDatabase;
@@ -20,8 +22,7 @@ async function enqueue(lane: string, more: Partial<NewJob> = {}): Promise<string
   return enqueued?.id ?? null;
 }
 
-/** The head of the lane's one key, and whether it may run. Who reads does not look at the lease. */
-async function heads(lane: string): Promise<{ id: string; isDue: boolean; priority: number }[]> {
+function readerOf(lane: string): LaneReader {
   const owner = randomUUID();
   const lease: Lease = {
     queue: "outbound",
@@ -31,7 +32,12 @@ async function heads(lane: string): Promise<{ id: string; isDue: boolean; priori
     epoch: "1",
     inherited: false,
   };
-  const jobs = await createLaneReader(database.db, lease).readHeads(["k", "another"]);
+  return createLaneReader(database.db, lease);
+}
+
+/** The head of the lane's one key, and whether it may run. Who reads does not look at the lease. */
+async function heads(lane: string): Promise<{ id: string; isDue: boolean; priority: number }[]> {
+  const jobs = await readerOf(lane).readHeads(["k", "another"]);
   return jobs.map(({ id, dueInMs, priority }) => ({ id, isDue: dueInMs <= 0, priority }));
 }
 
@@ -111,4 +117,25 @@ describe("the head of a key", () => {
     await at(urgent, "0 s");
     expect(await heads(lane)).toMatchObject([{ id: urgent, isDue: true, priority: 0 }]);
   });
+});
+
+test("a change by hand and a new key are told to whoever drains the lane; what arrives is not", async () => {
+  const lane = randomUUID();
+  const seqs = async () => {
+    const wish = { ownIds: [], passed: [], limit: 1 };
+    const { seq, changedSeq } = (await readerOf(lane).look([], wish)) ?? {};
+    return [seq, changedSeq];
+  };
+  await enqueue(lane);
+  await enqueue(lane);
+  expect(await seqs()).toEqual(["2", "0"]);
+  await touchLanes(database.db, [{ queue: "outbound", lane, workspace_id: workspaceId }]);
+  expect(await seqs()).toEqual(["3", "3"]);
+  await database.db.transaction((tx) =>
+    rekeyJobs(tx, { queue: "outbound", lane, from: "k", to: "another" }),
+  );
+  expect(await seqs()).toEqual(["4", "4"]);
+  expect(await heads(lane)).toHaveLength(1);
+  await enqueue(lane);
+  expect(await seqs()).toEqual(["5", "4"]);
 });

@@ -46,6 +46,8 @@ export interface Candidate {
 export interface Look {
   /** The lane's `seq`: what a release must present, since nothing older than this was looked at. */
   seq: string;
+  /** Another one than before: jobs that had been read may stand elsewhere now. */
+  changedSeq: string;
   /** Postgres's time: what was not due then is what `nextDueInMs` looks for. */
   claimedAt: string;
   isEmpty: boolean;
@@ -69,7 +71,7 @@ WITH streams AS MATERIALIZED (
   FROM unnest($3::boolean[], $4::smallint[], $5::timestamptz[], $6::bigint[])
     AS s(timed, priority, after_at, after_id) ${fewRows("$3")}
 )
-SELECT l.seq, now()::text AS claimed_at, ${IS_EMPTY}, c.what, c.priority, c.at::text AS at, c.id, c.key
+SELECT l.seq, l.changed_seq, now()::text AS claimed_at, ${IS_EMPTY}, c.what, c.priority, c.at::text AS at, c.id, c.key
 FROM lanes l
 LEFT JOIN LATERAL (
   SELECT 'running' AS what, 0 AS priority, '-infinity'::timestamptz AS at, r.id, r.key FROM (
@@ -103,6 +105,7 @@ ORDER BY c.what, c.priority, c.at, c.id`;
 
 interface LookRow {
   seq: string;
+  changed_seq: string;
   claimed_at: string;
   is_empty: boolean;
   /** Null where the lane has nothing of the kind. */
@@ -168,6 +171,7 @@ async function look(
   const found = rows.filter((row) => row.what !== null);
   return {
     seq: first.seq,
+    changedSeq: first.changed_seq,
     claimedAt: first.claimed_at,
     isEmpty: first.is_empty,
     running: found.filter(isRunning).map(({ id, key }) => ({ id, key })),

@@ -14,15 +14,15 @@ const FEW_KEYS = 4;
 const HEAVY_CANDIDATES = 8;
 const HEAVY_CANDIDATES_OF_BLOCKED = 2;
 const MAX_PASSED = 1_000;
-/** Keys whose head waits are looked at again this often, so many at a time: a person may have changed it. */
+/** Keys whose head waits are looked at again this often, so many at a time: its time is Postgres's. */
 const LOOK_AGAIN_MS = 1_000;
 const MAX_LOOK_AGAIN = 16;
-/** What came back for a time that was passed already (a job retried by hand) is found within this time. */
+/** What was committed after its own time is found within this. */
 const TIMED_AGAIN_MS = 1_000;
 /** And whatever came back under an old id by a way that nobody thought of, within this. */
 const ALL_AGAIN_MS = 60_000;
-/** Beside other holders that is sooner: a chat may have been re-keyed. */
-const RESUMED_AGAIN_MS = 10_000;
+/** Changes by hand, each of which has everything read again, count as one within this time. */
+const CHANGED_AGAIN_MS = 250;
 /** More are forgotten, but for those that may start something, and read again soon after. */
 const MAX_KEYS = 10_000;
 const FORGOTTEN_AGAIN_MS = 1_000;
@@ -69,14 +69,15 @@ export interface Reading {
  *   every due job that was read past has its key in memory,
  *
  * and what would break it (a job that comes back under its old id) is read again: what waited for a
- * time, each second; everything, each minute (beside other holders, each ten seconds), when two keys become
- * one, and before the lane is handed back with news (keyed-lane.ts). A memory that is lost costs reading, and nothing else.
+ * time, each second; everything, when jobs were changed by hand or two keys became one, before the lane is
+ * handed back with news (keyed-lane.ts), and each minute. A memory that is lost costs reading, and nothing else.
  */
 export class KeyHeads {
   private streams: { stream: Stream; isRead: boolean }[] = [];
   private readonly keys = new Map<string, Known>();
   private timedAgainMs = 0;
   private allAgainMs = 0;
+  private restartedMs = Number.NEGATIVE_INFINITY;
   private hasForgotten = false;
   private readonly enough: number;
 
@@ -95,15 +96,21 @@ export class KeyHeads {
   restart(nowMs: number): void {
     this.keys.clear();
     this.streams = [false, true].flatMap((isTimed) => newStreams(isTimed));
+    this.restartedMs = nowMs;
     this.allAgainMs = nowMs + ALL_AGAIN_MS;
     this.timedAgainMs = nowMs + TIMED_AGAIN_MS;
     this.hasForgotten = false;
   }
 
-  /** Somebody else may have held the lane: what waits for a time is read again, and soon everything. */
+  /** Another drain goes on: what waits for a time is read again, since other holders give jobs one. */
   resume(nowMs: number): void {
     this.timedAgainMs = nowMs;
-    this.allAgainMs = Math.min(this.allAgainMs, nowMs + RESUMED_AGAIN_MS);
+  }
+
+  /** Jobs that were read already were changed by hand: everything is read again, at once or soon. */
+  changed(nowMs: number): void {
+    const soonestMs = Math.max(nowMs, this.restartedMs + CHANGED_AGAIN_MS);
+    this.allAgainMs = Math.min(this.allAgainMs, soonestMs);
   }
 
   /** A claim begins: whatever was read to its end may have gone on. */

@@ -21,22 +21,23 @@ interface Row {
   state: JobState;
   runAt: number;
   createdAt: number;
-  /** It came back, or was committed, for a time that was over: known within a second. */
-  lateAt: number;
+  /** It was committed after its time, or changed by hand: known by then at the latest. */
+  lateUntil: number;
 }
 
 /** A lane as Postgres has it, with the statements of key-claim.ts in plain words. */
 class Lane implements LaneReader {
   readonly rows: Row[] = [];
   seq = 0;
+  changedSeq = 0;
   now = 1_000_000;
 
   add(key: string, priority: number, inMs: number): void {
     const runAt = this.now + inMs;
     const createdAt = inMs < 0 ? runAt - 1 : this.now;
-    const lateAt = inMs < 0 ? this.now : 0;
+    const lateUntil = inMs < 0 ? this.now + 1_000 : 0;
     const id = this.rows.length + 1;
-    this.rows.push({ id, key, priority, state: "available", runAt, createdAt, lateAt });
+    this.rows.push({ id, key, priority, state: "available", runAt, createdAt, lateUntil });
     this.seq++;
   }
 
@@ -74,6 +75,7 @@ class Lane implements LaneReader {
     const isLive = ({ state }: Row) => /available|running|retryable/.test(state);
     return {
       seq: String(this.seq),
+      changedSeq: String(this.changedSeq),
       claimedAt: String(this.now),
       isEmpty: !this.rows.some(isLive),
       running: this.rows
@@ -209,9 +211,7 @@ test("what is claimed is what a look at the whole lane gives", async () => {
           /** Heads that may start, but for what is known within a second only. */
           const free = ({ lateToo }: { lateToo: boolean }) =>
             KEYS.filter(isFree).flatMap((one) => {
-              const isLate = lane.rows.some(
-                (row) => row.key === one && row.lateAt > lane.now - 1_000,
-              );
+              const isLate = lane.rows.some((row) => row.key === one && row.lateUntil > lane.now);
               const head = lateToo || !isLate ? lane.head(one) : undefined;
               const isDue =
                 head !== undefined && (head.runAt <= lane.now || head.runAt <= head.createdAt);
@@ -264,7 +264,7 @@ test("what is claimed is what a look at the whole lane gives", async () => {
               const row = lane.rows[one.pick % Math.max(1, lane.rows.length)];
               const from = one.as === "available" ? /completed|discarded/ : /available|retryable/;
               if (row !== undefined && from.test(row.state)) {
-                Object.assign(row, { state: one.as, runAt: lane.now, lateAt: lane.now });
+                Object.assign(row, { state: one.as, runAt: lane.now, lateUntil: lane.now + 250 });
                 lane.seq++;
               }
             }
@@ -318,6 +318,21 @@ describe("while a lane is busy", () => {
     for (let n = 0; n < 40; n++) await claim(Array.from({ length: n }, (_, m) => `chat ${m}`));
     expect(await claim()).not.toContain("chat 39");
     lane.add("chat 39", 2, 0);
+    expect((await claim())[0]).toBe("chat 39");
+  });
+
+  test("a waiting job that is made urgent by hand is found at once, under its old id", async () => {
+    const lane = new Lane();
+    for (let n = 0; n < 40; n++) lane.add(`chat ${n}`, 5, 0);
+    lane.add("alert", 0, 0);
+    const claim = claimsOf(lane);
+    for (let n = 0; n < 40; n++) await claim(Array.from({ length: n }, (_, m) => `chat ${m}`));
+    const [last, alert] = lane.rows.slice(-2);
+    Object.assign(alert ?? {}, { state: "completed" });
+    Object.assign(last ?? {}, { priority: 0 });
+    jest.advanceTimersByTime(250);
+    expect(await claim()).not.toContain("chat 39");
+    lane.changedSeq = ++lane.seq;
     expect((await claim())[0]).toBe("chat 39");
   });
 

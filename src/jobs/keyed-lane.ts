@@ -43,6 +43,7 @@ export class KeyedLane {
   private readonly heads: KeyHeads;
   /** The lane's `seq` when memory began: while it is the same, nobody brought anything back. */
   private seq: string | null = null;
+  private changedSeq: string | null = null;
 
   /** `page`: candidates of a stream that are read at a time; `enough`: see `KeyHeads`. */
   constructor(
@@ -99,6 +100,11 @@ export class KeyedLane {
         // What is said of the lane is of the first look: nothing older was looked at.
         claim ??= { seq, claimedAt, isEmpty, running, jobs: [], isWhole: false, nextMs: null };
         this.seq ??= seq;
+        if (seen.changedSeq !== this.changedSeq) {
+          if (this.changedSeq !== null) heads.changed(nowMs);
+          heads.begin(nowMs);
+          this.changedSeq = seen.changedSeq;
+        }
         if (isEmpty && reads === 1) return { ...claim, isWhole: true };
         for (const { key } of running) blocked.add(key);
         heads.read({ streams, candidates, limit: page }, isBlocked, nowMs);

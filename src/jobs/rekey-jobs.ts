@@ -9,7 +9,8 @@ import type { QueueName } from "./types.ts";
  */
 const REKEY = `/* jobs.rekey */
 WITH held AS MATERIALIZED (
-  UPDATE lanes SET seq = seq + 1 WHERE queue = $1 AND lane = $2 RETURNING queue, lane
+  UPDATE lanes SET seq = seq + 1, changed_seq = seq + 1 WHERE queue = $1 AND lane = $2
+  RETURNING queue, lane
 ), waiting AS MATERIALIZED (
   SELECT m.workspace_id, m.id FROM held h CROSS JOIN LATERAL (
     SELECT j.workspace_id, j.id FROM jobs j
