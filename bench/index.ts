@@ -1,6 +1,7 @@
 import type { Figure } from "./figure.ts";
 import { accepted } from "./figures/accepted.ts";
 import { backlog } from "./figures/backlog.ts";
+import { choice } from "./figures/choice.ts";
 import { commandLatency } from "./figures/command-latency.ts";
 import { endToEnd } from "./figures/end-to-end.ts";
 import { fairness } from "./figures/fairness.ts";
@@ -26,6 +27,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   "wrong-secrets": wrongSecrets,
   tenants,
   "million-jobs": millionJobs,
+  choice,
   ...LEDGER_FIGURES,
   ...SENDING_FIGURES,
   "flame-graphs": flameGraphs,

@@ -25,6 +25,9 @@ export const migration: Migration = {
         -- seq of the last insert that sent an urgent wake, which is on its way, or was taken, if it
         -- is not below due_seq.
         urgent_seq   bigint      NOT NULL DEFAULT -1,
+        -- seq of the last change of jobs that were there already, by a person or of their key: what a
+        -- drain remembers of the lane may not be so any more.
+        changed_seq  bigint      NOT NULL DEFAULT 0,
         owner        uuid,
         epoch        bigint      NOT NULL DEFAULT 0,
         lease_until  timestamptz,
@@ -66,11 +69,32 @@ export const migration: Migration = {
       -- The claim: a lane's unfinished jobs, in order.
       CREATE INDEX jobs_live ON jobs (queue, lane, id)
         WHERE state IN ('available', 'running', 'retryable');
-      -- Queues ordered per key: the best candidates, and the head of a key.
-      CREATE INDEX jobs_live_priority ON jobs (queue, lane, priority, id)
-        WHERE state IN ('available', 'running', 'retryable') AND ordering_key IS NOT NULL;
-      CREATE INDEX jobs_live_key ON jobs (queue, lane, ordering_key, id)
-        WHERE state IN ('available', 'running', 'retryable') AND ordering_key IS NOT NULL;
+      -- Queues ordered per key (src/jobs/key-claim.ts, docs/decisions/0022). What came to be run at once,
+      -- by its urgency: what a drain reads its candidates from, without the rows themselves.
+      CREATE INDEX jobs_at_once ON jobs (queue, lane, priority, id) INCLUDE (ordering_key)
+        WHERE state = 'available' AND run_at <= created_at AND ordering_key IS NOT NULL;
+      -- What holds its key whatever the time: its head, and the most urgent of it.
+      CREATE INDEX jobs_in_key ON jobs (queue, lane, ordering_key, id)
+        WHERE (state IN ('running', 'retryable') OR (state = 'available' AND run_at <= created_at))
+          AND ordering_key IS NOT NULL;
+      CREATE INDEX jobs_in_key_priority ON jobs (queue, lane, ordering_key, priority, id)
+        WHERE (state IN ('running', 'retryable') OR (state = 'available' AND run_at <= created_at))
+          AND ordering_key IS NOT NULL;
+      CREATE INDEX jobs_running ON jobs (queue, lane, id)
+        WHERE state = 'running' AND ordering_key IS NOT NULL;
+      -- What waits for a time of its own, in every queue: a lane's next time is read here, and
+      -- nothing is read of those whose time has not come. "greatest" keeps the indexes of 0005, which
+      -- know no lane, from these statements, and these from theirs: they say run_at > created_at.
+      CREATE INDEX jobs_timed ON jobs (queue, lane, priority, run_at, id)
+        WHERE state = 'retryable'
+          OR (state = 'available' AND greatest(run_at, created_at) > created_at);
+      -- Of a key, what was enqueued for a later time, and the critical among it.
+      CREATE INDEX jobs_scheduled_in_key ON jobs (queue, lane, ordering_key, run_at, id)
+        WHERE state = 'available' AND greatest(run_at, created_at) > created_at
+          AND ordering_key IS NOT NULL;
+      CREATE INDEX jobs_critical_in_key ON jobs (queue, lane, ordering_key, run_at, id)
+        WHERE state = 'available' AND greatest(run_at, created_at) > created_at
+          AND ordering_key IS NOT NULL AND priority = 0;
 
       -- The bytes a job was made from (ingest: the raw update, which jsonb might refuse).
       CREATE TABLE job_bodies (

@@ -13,5 +13,5 @@ export async function startOutbound(system: System): Promise<void> {
     metrics,
     log,
   });
-  await jobs.startPool("outbound", handler, { slots: 50, laneConcurrency: 30 });
+  await jobs.startPool("outbound", handler, { slots: 50, laneConcurrency: 100 });
 }

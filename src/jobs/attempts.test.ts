@@ -4,9 +4,9 @@ import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import { backends } from "../../test/support/requirements.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import { Attempts, Busy, type RecordWay } from "./attempts.ts";
-import { claimHeads } from "./claim.ts";
 import { Discard, LeaseLost } from "./errors.ts";
 import type { EndedAttempt, ExternalHandler, Job, NewJob } from "./index.ts";
+import { createLaneReader } from "./key-claim.ts";
 import { takeLeases } from "./take-leases.ts";
 
 const DONE = { type: "complete" } as const;
@@ -132,9 +132,10 @@ describe("an attempt", () => {
     const holder = { owner: fixture.workspaceId, leaseMs: 60_000, claimLimit: 0 };
     const lease = (await takeLeases(db, "outbound", [lane], holder)).get(lane)?.lease;
     if (lease === undefined) throw new Error("no lease");
-    const claim = await claimHeads(db, lease, [], count);
-    expect(claim.jobs).toHaveLength(count);
-    return { lane, lease, jobs: claim.jobs, attempts: new Attempts({ db, handler, worker: "w" }) };
+    const reader = createLaneReader(db, lease);
+    const claimed = await reader.readHeads(jobs.map(({ orderingKey = "" }) => orderingKey));
+    expect(claimed.map(numberOf)).toEqual(jobs.map((_, n) => n));
+    return { lane, lease, jobs: claimed, attempts: new Attempts({ db, handler, worker: "w" }) };
   };
 
   test("waits for its own lane's row, and no other lane's does", async () => {
@@ -209,7 +210,7 @@ describe("an attempt", () => {
     const cut = new Attempts({ db: cutAtTheEnd, handler: NO_HANDLER, worker: "cut" });
     await expect(cut.begin(lease, job)).rejects.toMatchObject({ code: "57P01" });
     expect(await attempts.begin(lease, another)).toMatchObject({ attempt: 1 });
-    const [left] = (await claimHeads(db, lease, [], 5)).jobs;
+    const [left] = await createLaneReader(db, lease).readRunning([job.id]);
     if (!left) throw new Error("no job is left");
     expect(left).toMatchObject({ id: job.id, state: "running", worker: "cut" });
     expect(cut.neverLeft(left)).toBe(true);

@@ -158,34 +158,20 @@ export async function claimInOrder(
 
 const IS_DUE = `(j.run_at <= now() OR ${AT_ONCE})`;
 
-/** What holds its key: everything unfinished but a job that waits for a time of its own. */
-const HOLDS_KEY = `${LIVE} AND (j.state <> 'available' OR ${IS_DUE})`;
-
-const IS_EMPTY = `NOT EXISTS (
+/** Whether the lane that $1 and $2 name has no unfinished job. */
+export const IS_EMPTY = `NOT EXISTS (
   SELECT FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE}
 ) AS is_empty`;
 
-/**
- * Candidates by priority and age, each replaced by the head of its key, so that order inside a key
- * holds and an urgent job lends its priority to what stands before it.
- */
-const CLAIM_HEADS = `/* jobs.claim-heads */
-WITH candidates AS (
-  SELECT j.ordering_key, j.priority, j.id FROM jobs j
-  WHERE j.queue = $1 AND j.lane = $2 AND j.ordering_key IS NOT NULL AND ${LIVE}
-    AND ${IS_DUE} AND j.ordering_key <> ALL ($3::text[])
-  ORDER BY j.priority, j.id LIMIT $4
-), keys AS (
-  SELECT ordering_key, min(priority) AS priority FROM candidates GROUP BY ordering_key
-)
-SELECT l.seq, now()::text AS claimed_at, ${IS_EMPTY}, j.*, b.body FROM lanes l
-LEFT JOIN (keys k CROSS JOIN LATERAL (
-  SELECT ${JOB_COLUMNS.replace("j.priority,", "k.priority,")} FROM jobs j
-  WHERE j.queue = $1 AND j.lane = $2 AND j.ordering_key = k.ordering_key AND ${HOLDS_KEY}
-  ORDER BY j.id LIMIT 1
-) j) ON true
-${BODY}
-WHERE l.queue = $1 AND l.lane = $2`;
+/** Came to be run at once, and was not tried yet. These four as the indexes are written. */
+export const AT_ONCE_ROW = "j.state = 'available' AND j.run_at <= j.created_at";
+/** Was enqueued for a later time, whether that has come or not. */
+export const SCHEDULED_ROW =
+  "j.state = 'available' AND greatest(j.run_at, j.created_at) > j.created_at";
+/** Holds its key whatever the time is. */
+export const IN_PLACE = `(j.state IN ('running', 'retryable') OR (${AT_ONCE_ROW}))`;
+/** Waits, or waited, for a time of its own. */
+export const TIMED_ROW = `(j.state = 'retryable' OR (${SCHEDULED_ROW}))`;
 
 const CLAIM_FREE = `/* jobs.claim-free */
 SELECT l.seq, now()::text AS claimed_at, ${IS_EMPTY}, j.*, b.body FROM lanes l
@@ -198,9 +184,15 @@ LEFT JOIN LATERAL (
 ${BODY}
 WHERE l.queue = $1 AND l.lane = $2`;
 
+/** Of each priority the next, so that a million that are due already are not read. */
 const NEXT_DUE = `/* jobs.next-due */
-SELECT min((extract(epoch FROM j.run_at - now()) * 1000)::double precision) AS due_in_ms
-FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND j.run_at > $3::timestamptz`;
+SELECT min((extract(epoch FROM n.run_at - now()) * 1000)::double precision) AS due_in_ms
+FROM generate_series(0, 9) AS p(priority) CROSS JOIN LATERAL (
+  SELECT j.run_at FROM jobs j
+  WHERE j.queue = $1 AND j.lane = $2 AND ${TIMED_ROW}
+    AND (j.priority, j.run_at) > (p.priority, $3::timestamptz) AND j.priority <= p.priority
+  ORDER BY j.priority, j.run_at, j.id LIMIT 1
+) n`;
 
 function claimOf(
   rows: (JobRow & { seq: string; claimed_at: string; is_empty: boolean; id: string | null })[],
@@ -213,16 +205,6 @@ function claimOf(
     isEmpty: first.is_empty,
     jobs: rows.filter((row) => row.id !== null).map(claimedJob),
   };
-}
-
-/** Heads of the keys of a lane, best first candidates; keys in `busyKeys` are left out. */
-export async function claimHeads(
-  on: Queryable,
-  lease: Lease,
-  busyKeys: string[],
-  limit: number,
-): Promise<Claim> {
-  return claimOf(await on.query(CLAIM_HEADS, [lease.queue, lease.lane, busyKeys, limit]));
 }
 
 /** Due jobs of a lane without order, oldest first; ids in `busyIds` are left out. */

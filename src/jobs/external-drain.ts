@@ -1,51 +1,27 @@
-import {
-  type Database,
-  isLockTimeout,
-  isOfItsData,
-  isUnavailable,
-  type Logger,
-  sqlState,
-} from "../platform/index.ts";
-import {
-  type Attempts,
-  type BegunAttempt,
-  Busy,
-  newKeyOf,
-  type RecordedEnd,
-  type RecordWay,
-} from "./attempts.ts";
-import {
-  type Claim,
-  type ClaimedJob,
-  claimFree,
-  claimHeads,
-  claimInOrder,
-  nextDueInMs,
-} from "./claim.ts";
+import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { type Attempts, type BegunAttempt, Busy, newKeyOf } from "./attempts.ts";
+import { type Claim, type ClaimedJob, claimFree, claimInOrder, nextDueInMs } from "./claim.ts";
+import { ClassShare } from "./class-share.ts";
 import { LeaseLost, outcomeOfError } from "./errors.ts";
 import type { InHand } from "./in-hand.ts";
-import { fence, mustHold } from "./lease.ts";
+import type { KeyedClaim, KeyedLane } from "./keyed-lane.ts";
+import type { LaneMemories } from "./lane-memories.ts";
+import { fence } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
-import { countDeaths, killedWorkers, MAX_DEATHS } from "./outcome.ts";
+import { Orphans } from "./orphans.ts";
 import type { DrainEnd, TurnControl } from "./pool.ts";
+import { type Recording, recordFailedBegin, recordKnown } from "./record-known.ts";
 import { SameKeys } from "./rekey-jobs.ts";
-import type { Choice, ExternalHandler, Job, LaneOrder, LaneRunner, Outcome } from "./types.ts";
+import type { ExternalHandler, LaneOrder, LaneRunner, Outcome } from "./types.ts";
 
 const CLAIM_LIMIT = 200;
-/** Claims that may be repeated without the keys that turned out to wait, before the drain looks at the clock again. */
-const CLAIM_ROUNDS = 20;
 /** While something is in flight, a job that another process enqueued is seen within this time. */
 const POLL_MS = 25;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
-const RECORD_RETRY_MS = 200;
 const BUSY_RETRY_MS = 100;
-/** So often an outcome waits, alone, for a row of its consequences: about half a minute. */
-const MAX_LOCK_TIMEOUTS = 25;
 /** While the database is away, it is asked this often whether it is back. */
 const CUT_OFF_MS = 200;
-/** So often an error of nobody knows what is taken for one that passes. */
-const MAX_STRANGE_ERRORS = 10;
 
 export interface ExternalDrainOptions {
   db: Database;
@@ -55,28 +31,22 @@ export interface ExternalDrainOptions {
   /** Jobs of one lane that may be in flight at once; 1 in a strict queue. */
   concurrency: number;
   attempts: Attempts;
+  memories: LaneMemories;
   inHand: InHand;
   log: Logger;
 }
 
-/** What becomes of an orphan where its handler has nothing to say. */
-const NEVER_LEFT: { outcome: Outcome; own?: unknown } = {
-  outcome: { type: "pause", untilMs: 0, reason: "cut off before it left" },
-};
-const DIED: typeof NEVER_LEFT = {
-  outcome: {
-    type: "retry",
-    errorClass: "WorkerDied",
-    error: "a worker died with this job in hand",
-  },
-};
+/** A claim, and whether it looked at everything there is; otherwise it found something to start. */
+type WholeClaim = Claim & Pick<KeyedClaim, "isWhole" | "nextMs">;
 
-/** The claim that ended a round of starts, and when a held key may go on. */
+/** The claim of a round of starts, and when something that waits may go on. */
 interface Started {
   seq: string;
   claimedAt: string;
   isEmpty: boolean;
   untilMs: number | null;
+  /** False: not everything was looked at yet. */
+  mayHandBack: boolean;
 }
 
 /**
@@ -94,8 +64,11 @@ export class ExternalDrain {
   private readonly held: HeldLane;
   private readonly turn: TurnControl;
   private readonly inFlight = new Map<string, { key: string | null; ended: Promise<void> }>();
-  private readonly orphans = new Map<string, { job: ClaimedJob; askAtMs: number }>();
+  private readonly orphans: Orphans;
   private readonly sameKeys = new SameKeys();
+  private readonly share = new ClassShare();
+  /** Null in a queue that is not ordered per key. */
+  private readonly keyed: KeyedLane | null;
   private cutOffUntilMs = 0;
   private wakeUp: () => void = () => {};
   private news = false;
@@ -104,6 +77,9 @@ export class ExternalDrain {
     this.options = options;
     this.held = held;
     this.turn = turn;
+    this.orphans = new Orphans(options, held.lease);
+    const isKeyed = options.order === "per-key";
+    this.keyed = isKeyed ? options.memories.take(options.db, held.lease) : null;
   }
 
   async run(): Promise<DrainEnd> {
@@ -114,6 +90,7 @@ export class ExternalDrain {
       return await this.loop(runner);
     } finally {
       await Promise.all([...this.inFlight.values()].map((flight) => flight.ended));
+      if (this.keyed !== null) this.options.memories.give(lease.lane, this.keyed);
       await runner.close?.();
     }
   }
@@ -142,10 +119,9 @@ export class ExternalDrain {
       await this.waitForNews(awayMs);
       return null;
     }
-    await this.settleOrphans(runner);
+    for (const job of await this.orphans.settle(runner)) this.keyed?.touch(job);
     // With no room there is nothing to claim, and what ends meanwhile may change what goes first.
-    const isFull = this.inFlight.size >= this.options.concurrency;
-    const started = over || isFull ? null : await this.startReady(runner);
+    const started = over || this.roomOf(runner) === 0 ? null : await this.startReady(runner);
     if (this.inFlight.size > 0) {
       await this.waitForNews(POLL_MS);
       return null;
@@ -158,73 +134,70 @@ export class ExternalDrain {
     this.cutOffUntilMs = performance.now() + CUT_OFF_MS;
   }
 
-  /** Starts what may start. Answers the claim that ended it, and when a held key may go on. */
-  private async startReady(runner: LaneRunner): Promise<Started> {
-    const blocked = new Set<string>();
-    // Of the first round: a head that waited then may be due by a later one, where it is left out.
-    let claimedAt: string | null = null;
-    let untilMs: number | null = null;
-    const earlier = (ms: number | null) => {
-      if (ms !== null) untilMs = untilMs === null ? ms : Math.min(untilMs, ms);
-    };
-    for (let round = 1; ; round++) {
-      const held = runner.held?.(Date.now()) ?? { keys: [], untilMs: null };
-      earlier(held.untilMs);
-      const claim = await this.claim([...held.keys, ...blocked]);
-      claimedAt ??= claim.claimedAt;
-      const ready = claim.jobs.filter((job) => this.mayStart(job));
-      const waiting = claim.jobs.filter((job) => !this.mayStart(job));
-      while (ready.length > 0 && this.inFlight.size < this.options.concurrency) {
-        const choice: Choice = runner.choose?.(ready, Date.now()) ?? { job: mostUrgent(ready) };
-        if ("waitUntilMs" in choice) {
-          earlier(choice.waitUntilMs);
-          return { ...claim, claimedAt, untilMs };
-        }
-        const chosen = ready.splice(
-          ready.findIndex((job) => job.id === choice.job.id),
-          1,
-        );
-        for (const job of chosen) this.start(runner, job);
-      }
-      // Keys whose head waits would fill the window and hide the others: look again without them.
-      const keys = waiting.flatMap((job) => job.orderingKey ?? []);
-      const full = claim.jobs.length > 0 && this.options.order === "per-key";
-      if (!full || keys.length === 0 || this.inFlight.size > 0 || round === CLAIM_ROUNDS) {
-        return { ...claim, claimedAt, untilMs };
-      }
-      for (const key of keys) blocked.add(key);
-    }
+  /** How many more of the lane's jobs may be in flight now. */
+  private roomOf(runner: LaneRunner): number {
+    const wanted = Math.floor(runner.concurrency?.() ?? Number.POSITIVE_INFINITY);
+    const most = Math.max(1, Math.min(this.options.concurrency, wanted));
+    return Math.max(0, most - this.inFlight.size);
   }
 
-  private mayStart(job: ClaimedJob): boolean {
-    return job.state !== "running" && job.dueInMs <= 0;
+  /** Starts what may start. Answers the claim it started from, and when what waits may go on. */
+  private async startReady(runner: LaneRunner): Promise<Started> {
+    const held = runner.held?.(Date.now()) ?? { keys: [], untilMs: null };
+    const claim = await this.claim(held.keys, this.roomOf(runner));
+    const untilMs = earliest(held.untilMs, claim.nextMs);
+    const ready = claim.jobs.filter((job) => job.state !== "running" && job.dueInMs <= 0);
+    const isNone = ready.length === 0;
+    while (ready.length > 0 && this.roomOf(runner) > 0) {
+      const inOrder = this.share.inOrder(ready);
+      const choice = runner.choose?.(inOrder, Date.now()) ?? { job: inOrder[0] };
+      if ("waitUntilMs" in choice) {
+        return { ...claim, untilMs: earliest(untilMs, choice.waitUntilMs), mayHandBack: true };
+      }
+      const chosen = ready.find((job) => job.id === choice.job?.id);
+      if (chosen === undefined) throw new Error("what was chosen is not ready");
+      this.share.chose(chosen, ready);
+      ready.splice(ready.indexOf(chosen), 1);
+      this.start(runner, chosen);
+    }
+    return { ...claim, untilMs, mayHandBack: !isNone || claim.isWhole };
   }
 
   /** Claims, and notes what is marked running though nobody here runs it. */
-  private async claim(heldKeys: string[]): Promise<Claim> {
+  private async claim(heldKeys: string[], room: number): Promise<WholeClaim> {
     // What ends while the claim is under way may still be running in it.
     const own = new Set(this.inFlight.keys());
     const keysVersion = this.sameKeys.version;
-    const claim = await this.claimJobs(heldKeys);
-    // Two keys became one meanwhile: the head that was read may not be theirs.
-    if (this.sameKeys.version !== keysVersion) return this.claim(heldKeys);
-    for (const job of claim.jobs) {
-      if (job.state !== "running" || own.has(job.id) || this.orphans.has(job.id)) continue;
-      this.orphans.set(job.id, { job, askAtMs: 0 });
+    const { keyed } = this;
+    if (keyed === null) {
+      const claim = await this.claimUnkeyed();
+      const running = claim.jobs.filter((job) => job.state === "running" && !own.has(job.id));
+      for (const job of running) this.orphans.note(job);
+      return { ...claim, isWhole: true, nextMs: null };
     }
-    return claim;
+    const busy = [...this.inFlight.values()].flatMap(({ key }) =>
+      key === null ? [] : [...this.sameKeys.of(key)],
+    );
+    const blockedKeys = [...heldKeys, ...busy];
+    const claim = await keyed.claim({ blockedKeys, ownIds: [...own], room });
+    const unknown = claim.running.filter(({ id }) => !this.orphans.has(id));
+    const left = await keyed.running(unknown.map(({ id }) => id));
+    for (const job of left) this.orphans.note(job);
+    // A holder that lost the lease has just recorded what became of the others.
+    const hasNews = left.length < unknown.length;
+    for (const { id, key } of hasNews ? unknown : []) {
+      keyed.touch({ orderingKey: key, id, priority: 0 });
+    }
+    const isWhole = claim.isWhole && !hasNews;
+    // Two keys became one meanwhile: the head that was read may not be theirs.
+    const isTrue = this.sameKeys.version === keysVersion;
+    return isTrue ? { ...claim, isWhole } : this.claim(heldKeys, room);
   }
 
-  private async claimJobs(heldKeys: string[]): Promise<Claim> {
+  private async claimUnkeyed(): Promise<Claim> {
     const { db, order } = this.options;
     const { lease } = this.held;
     if (order === "free") return claimFree(db, lease, [...this.inFlight.keys()], CLAIM_LIMIT);
-    if (order === "per-key") {
-      const busy = [...this.inFlight.values()].flatMap(({ key }) =>
-        key === null ? [] : [...this.sameKeys.of(key)],
-      );
-      return claimHeads(db, lease, [...heldKeys, ...busy], CLAIM_LIMIT);
-    }
     const [claim] = await claimInOrder(db, lease.queue, [{ lease, limit: 1 }]);
     return claim as Claim;
   }
@@ -232,6 +205,10 @@ export class ExternalDrain {
   private start(runner: LaneRunner, job: ClaimedJob): void {
     const ended = this.attempt(runner, job).finally(() => {
       this.inFlight.delete(job.id);
+      // Also the key that its jobs may have moved to.
+      for (const orderingKey of this.sameKeys.of(job.orderingKey ?? "")) {
+        this.keyed?.touch({ ...job, orderingKey });
+      }
       this.notify();
     });
     this.inFlight.set(job.id, { key: job.orderingKey, ended });
@@ -274,85 +251,24 @@ export class ExternalDrain {
     }
     // Known before it is written: from now on, and until this job has left, both keys are busy.
     const newKey = newKeyOf(outcome);
-    if (newKey !== null && job.orderingKey !== null) this.sameKeys.join(job.orderingKey, newKey);
+    if (newKey !== null && job.orderingKey !== null) {
+      this.sameKeys.join(job.orderingKey, newKey);
+      this.keyed?.restart();
+    }
     ended();
     const runMs = performance.now() - startedMs;
-    await this.record({ job, ...begun, outcome, runMs }).catch((error) =>
+    await recordKnown({ job, ...begun, outcome, runMs }, this.recording()).catch((error) =>
       log.error({ err: error, jobId: job.id }, "an outcome could not be recorded"),
     );
   }
 
-  /** `begin` itself failed, before anything left: an attempt that failed. */
-  private async recordFailedBegin(job: ClaimedJob, error: unknown): Promise<void> {
-    const outcome = outcomeOfError(error);
-    const end = { job, attempt: job.attempts + 1, begun: null, own: null, outcome, runMs: 0 };
-    try {
-      await this.options.db.transaction(async (tx) => {
-        await mustHold(tx, this.held.lease);
-        await this.options.attempts.recordIn(tx, [end], { wasRunning: false });
-      });
-    } catch (failure) {
-      const context = { err: failure, jobId: job.id };
-      this.options.log.error(context, "a failed begin could not be recorded");
-      this.turn.end();
-    }
+  private recordFailedBegin(job: ClaimedJob, error: unknown): Promise<void> {
+    return recordFailedBegin({ job, error, lease: this.held.lease }, this.recording());
   }
 
-  /**
-   * A known outcome must not be lost: forgotten, the job would be taken for one whose worker died,
-   * and what has been sent would be sent again. So it is tried until the worker stops, whatever the
-   * database says, and without its consequences (`finish`) where those are what fails.
-   */
-  private async record(end: RecordedEnd): Promise<void> {
-    const way: RecordWay = { together: true, consequences: "all" };
-    let strange = 0;
-    let locked = 0;
-    for (;;) {
-      try {
-        await this.options.attempts.record(end, way);
-        return;
-      } catch (error) {
-        // What failed together has been tried alone by now.
-        if (this.turn.stopNow.aborted) throw error;
-        way.together = isUnavailable(error);
-        if (sqlState(error) === undefined && !isUnavailable(error)) strange++;
-        if (isLockTimeout(error) && ++locked > MAX_LOCK_TIMEOUTS) way.consequences = "essential";
-        if (isOfItsData(error) || strange > MAX_STRANGE_ERRORS) {
-          if (way.consequences === "none") throw error;
-          way.consequences = "none";
-          const context = { err: error, jobId: end.job.id };
-          this.options.log.error(context, "an outcome is recorded without its consequences");
-          continue;
-        }
-        if (isUnavailable(error)) this.cutOff();
-        else this.turn.end();
-        await new Promise((resolve) => setTimeout(resolve, RECORD_RETRY_MS));
-      }
-    }
-  }
-
-  private async settleOrphans(runner: LaneRunner): Promise<void> {
-    for (const orphan of [...this.orphans.values()]) {
-      if (orphan.askAtMs > Date.now()) continue;
-      const { job } = orphan;
-      const neverLeft = this.options.attempts.neverLeft(job);
-      let { outcome, own = null } =
-        (await runner.orphan?.(job, { neverLeft })) ?? (neverLeft ? NEVER_LEFT : DIED);
-      if (outcome.type === "pause" && !neverLeft) {
-        orphan.askAtMs = outcome.untilMs;
-        continue;
-      }
-      await this.options.db.transaction(async (tx) => {
-        await mustHold(tx, this.held.lease);
-        if (!neverLeft) {
-          const deaths = (await countDeaths(tx, [job], { asAttempts: false })).get(job.id) ?? 0;
-          if (deaths >= MAX_DEATHS && outcome.type === "retry") outcome = killedWorkers(job.worker);
-        }
-        const end = { job, attempt: job.attempts, begun: job.begun, own, outcome, runMs: 0 };
-        await this.options.attempts.recordIn(tx, [end], { wasRunning: true });
-      });
-      this.orphans.delete(job.id);
-    }
+  private recording(): Recording {
+    const { db, attempts, log } = this.options;
+    return { db, attempts, log, turn: this.turn, onCut: () => this.cutOff() };
   }
 
   private async endTurn(): Promise<DrainEnd> {
@@ -362,9 +278,9 @@ export class ExternalDrain {
 
   /** Null when the lane has news, or may go on so soon that its lease is kept. */
   private async tryToHandBack(started: Started | null): Promise<DrainEnd | null> {
-    if (started === null || this.news) return null;
+    if (started === null || !started.mayHandBack || this.news) return null;
     const now = Date.now();
-    const waits = [...this.orphans.values()].map((orphan) => orphan.askAtMs - now);
+    const waits = this.orphans.askTimes().map((askAtMs) => askAtMs - now);
     if (started.untilMs !== null) waits.push(started.untilMs - now);
     const nextInMs = started.isEmpty
       ? null
@@ -404,14 +320,7 @@ export class ExternalDrain {
   }
 }
 
-function mostUrgent(ready: Job[]): Job {
-  return ready.reduce((best, job) =>
-    job.priority < best.priority || (job.priority === best.priority && isOlder(job, best))
-      ? job
-      : best,
-  );
-}
-
-function isOlder(a: Job, b: Job): boolean {
-  return BigInt(a.id) < BigInt(b.id);
+function earliest(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
 }

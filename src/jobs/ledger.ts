@@ -90,11 +90,12 @@ const BATCH_LOCK_TIMEOUT_MS = 250;
 const LANE_LOCK_TIMEOUT_MS = 50;
 
 const TOUCH_LANES = `/* jobs.touch-lanes */
-INSERT INTO lanes AS l (queue, lane, workspace_id, seq, due_at)
-SELECT queue, lane, workspace_id, 1, now()
+INSERT INTO lanes AS l (queue, lane, workspace_id, seq, changed_seq, due_at)
+SELECT queue, lane, workspace_id, 1, 1, now()
 FROM unnest($1::text[], $2::text[], $3::uuid[]) AS t(queue, lane, workspace_id)
 ORDER BY array_position($4::text[], queue), lane
-ON CONFLICT (queue, lane) DO UPDATE SET seq = l.seq + 1, due_at = least(l.due_at, now())`;
+ON CONFLICT (queue, lane) DO UPDATE
+  SET seq = l.seq + 1, changed_seq = l.seq + 1, due_at = least(l.due_at, now())`;
 
 /** What a change by hand came to. */
 export interface Changed {

@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
-import { claimHeads, nextDueInMs } from "./claim.ts";
+import { nextDueInMs } from "./claim.ts";
 import { insertJobs } from "./enqueue.ts";
+import { createLaneReader } from "./key-claim.ts";
+import { KeyedLane } from "./keyed-lane.ts";
 import { takeLeases } from "./take-leases.ts";
 
 let database: TestDatabase;
@@ -21,8 +23,9 @@ test("a job that becomes due between the claim and the hand-back is not left beh
   const holder = { owner: randomUUID(), leaseMs: 5_000, claimLimit: 0 };
   const lease = (await takeLeases(db, "outbound", [lane], holder)).get(lane)?.lease;
   if (lease === undefined) throw new Error("the lane could not be leased");
-  const claim = await claimHeads(db, lease, [], 10);
-  expect(claim.jobs).toEqual([]);
+  const keyed = new KeyedLane(createLaneReader(db, lease));
+  const claim = await keyed.claim({ blockedKeys: [], ownIds: [], room: 10 });
+  expect(claim).toMatchObject({ jobs: [], isEmpty: false, isWhole: true });
   await waitFor(
     async () => (await db.query("SELECT 1 FROM jobs WHERE run_at <= now()")).length > 0,
   );

@@ -5,6 +5,7 @@ import { followClock } from "./clock-back.ts";
 import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
 import type { InHand } from "./in-hand.ts";
+import { LaneMemories } from "./lane-memories.ts";
 import type { Lease } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import type { PauseWatch } from "./paused-queues.ts";
@@ -73,6 +74,13 @@ const SWEPT_A_SLOT = 4;
 const ALARM_WITHIN_MS = 60_000;
 const MAX_ALARMS = 10_000;
 
+/** What all drains of work at the outside share. */
+interface External {
+  handler: ExternalHandler;
+  attempts: Attempts;
+  memories: LaneMemories;
+}
+
 /**
  * A worker pool: a bounded number of drains of one queue, started by wakes, by the sweep, and by
  * alarms for lanes that this process handed back with a time in the near future.
@@ -80,7 +88,7 @@ const MAX_ALARMS = 10_000;
 export class WorkerPool {
   private readonly options: PoolOptions;
   private readonly transactional: TransactionalDrains | null;
-  private readonly external: { handler: ExternalHandler; attempts: Attempts } | null;
+  private readonly external: External | null;
   private readonly draining = new Map<string, Promise<void>>();
   /** Lanes that were woken while this pool was draining them. */
   private readonly wokenAgain = new Map<string, WakePriority>();
@@ -110,7 +118,11 @@ export class WorkerPool {
       handler.mode === "transactional" ? new TransactionalDrains({ ...options, handler }) : null;
     this.external =
       handler.mode === "external"
-        ? { handler, attempts: new Attempts({ ...options, handler }) }
+        ? {
+            handler,
+            attempts: new Attempts({ ...options, handler }),
+            memories: new LaneMemories(),
+          }
         : null;
   }
 

@@ -1,4 +1,5 @@
 import type { Transaction } from "../platform/index.ts";
+import { IN_PLACE, SCHEDULED_ROW } from "./claim.ts";
 import type { QueueName } from "./types.ts";
 
 /**
@@ -8,11 +9,20 @@ import type { QueueName } from "./types.ts";
  */
 const REKEY = `/* jobs.rekey */
 WITH held AS MATERIALIZED (
-  UPDATE lanes SET seq = seq + 1 WHERE queue = $1 AND lane = $2 RETURNING lane
+  UPDATE lanes SET seq = seq + 1, changed_seq = seq + 1 WHERE queue = $1 AND lane = $2
+  RETURNING queue, lane
+), waiting AS MATERIALIZED (
+  SELECT m.workspace_id, m.id FROM held h CROSS JOIN LATERAL (
+    SELECT j.workspace_id, j.id FROM jobs j
+    WHERE j.queue = h.queue AND j.lane = h.lane AND j.ordering_key = $3 AND ${IN_PLACE}
+    UNION ALL
+    SELECT j.workspace_id, j.id FROM jobs j
+    WHERE j.queue = h.queue AND j.lane = h.lane AND j.ordering_key = $3 AND ${SCHEDULED_ROW}
+  ) m
 )
 UPDATE jobs j SET ordering_key = $4, filed = false
-FROM held h
-WHERE j.queue = $1 AND j.lane = h.lane AND j.ordering_key = $3
+FROM waiting w
+WHERE j.workspace_id = w.workspace_id AND j.id = w.id
   AND j.state IN ('available', 'running', 'retryable')`;
 
 export interface Rekey {

@@ -48,7 +48,11 @@ export interface NewJob {
   kind: string;
   /** Queues ordered per key: jobs of one key keep their order (outbound: the chat id). */
   orderingKey?: string;
-  /** 0 (first) to 9 (last); default 5. Only queues ordered per key look at it, between keys. */
+  /**
+   * 0 (first) to 9 (last); default 5. Only queues ordered per key look at it, between keys: one choice in
+   * eight goes to less urgent ones all the same. What stands before a job in its key goes with its
+   * priority; but 0, critical, passes all of its key that are not, unless one of them is in flight.
+   */
   priority?: number;
   /**
    * Somebody waits for it now: its lane goes before other lanes of its workspace. The order inside
@@ -61,7 +65,7 @@ export interface NewJob {
   body?: Buffer;
   /** Idempotent enqueue: a second job of this queue with the same key is not created. */
   uniqueKey?: string;
-  /** Not before this time; default now. */
+  /** Not before this time; default now. In its key it takes its place by this time. */
   runAt?: Date;
   /** Attempts before it is discarded; default: the queue's. */
   maxAttempts?: number;
@@ -182,13 +186,19 @@ export interface EndedAttempt<Own = unknown> {
 export interface LaneRunner<Own = unknown> {
   /**
    * Ordering keys that may not start anything now, and when the first of them (or the whole lane)
-   * may again, in ms since the epoch. Their jobs are not even read, however many wait.
+   * may again, in ms since the epoch. However many of their jobs wait, they are passed at once.
    */
   held?(nowMs: number): { keys: string[]; untilMs: number | null };
   /**
+   * How many of the lane's jobs may be in flight now; asked before each start. At least one may, and
+   * never more than the pool allows. Default: as many as that.
+   */
+  concurrency?(): number;
+  /**
    * Picks which of the ready jobs starts now. `ready` holds due jobs that the lane's order allows
-   * to start, at most one a key in a queue ordered per key; non-empty. The job that is picked is
-   * begun next, or `notBegun` is told, so a pace counts it here. Default: lowest priority number, then oldest.
+   * to start, at most one a key in a queue ordered per key, in the order in which they are to be
+   * tried (class-share.ts); not all there are, and non-empty. The job that is picked is begun next,
+   * or `notBegun` is told, so a pace counts it here. Default: the first.
    */
   choose?(ready: Job[], nowMs: number): Choice;
   /** What was picked did not begin after all: nothing of it will leave. */

@@ -62,10 +62,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 
   choose(ready: Job[], nowMs: number): Choice {
     let waitUntilMs = Number.POSITIVE_INFINITY;
-    const byUrgency = [...ready].sort(
-      (a, b) => a.priority - b.priority || Number(BigInt(a.id) - BigInt(b.id)),
-    );
-    for (const job of byUrgency) {
+    for (const job of ready) {
       const chatId = chatOf(job);
       if (job.payload.files === true && this.bringing.size >= MAX_BRINGING) {
         waitUntilMs = Math.min(waitUntilMs, nowMs + BRINGING_WAIT_MS);

@@ -219,7 +219,7 @@ describe.each(backends)("sending, on $name", (backend) => {
       { chatId: String(group.id), text: "b", priority: "low" },
     );
     await waitFor(async () => (await attemptsOf(old[0]))[0] === "failed");
-    const [reply] = await submit({ chatId: String(newId), text: "c", priority: "critical" });
+    const [reply] = await submit({ chatId: String(newId), text: "c", priority: "high" });
     await ended(reply, "sent");
     expect(received(newId)).toEqual(["a", "b", "c"]);
     const keys = await db.query(

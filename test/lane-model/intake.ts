@@ -63,7 +63,7 @@ export class Intake {
       kind: "model",
       orderingKey: `k${key}`,
       priority,
-      payload: { ...plan, value, key: `k${key}`, isScheduled: inMs !== null },
+      payload: { ...plan, value, priority, key: `k${key}`, isScheduled: inMs !== null },
       uniqueKey,
       runAt: inMs === null ? undefined : new Date(Date.now() + inMs),
       maxAttempts: failsByItself ? FEW_ATTEMPTS : MANY_ATTEMPTS,

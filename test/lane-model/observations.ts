@@ -72,7 +72,14 @@ export interface Arrival extends Entry {
   job: string;
   seq: number;
   /** Its payload, which says what its handler will do. */
-  plan: { value: number; does: string; times?: number; key?: string; isScheduled?: boolean };
+  plan: {
+    value: number;
+    does: string;
+    times?: number;
+    key?: string;
+    priority?: number;
+    isScheduled?: boolean;
+  };
 }
 
 /** A job's row changed. */

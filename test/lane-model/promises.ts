@@ -140,7 +140,8 @@ function arrivalOrder({ arrivals }: History, order: Order): Arrival[][] {
 
 /**
  * A job's effects, and its end, come after the end of every job before it. Jobs that a person
- * changed, or that wait for a time of their own in a queue ordered per key, stand outside.
+ * changed, or that wait for a time of their own in a queue ordered per key, stand outside; and there a
+ * critical one may pass those that are not.
  */
 export function orderHolds(history: History, { order, mode }: Claims): string[] {
   if (order === "free") return [];
@@ -153,6 +154,7 @@ export function orderHolds(history: History, { order, mode }: Claims): string[] 
     );
     for (const [n, later] of jobs.entries()) {
       for (const earlier of jobs.slice(0, n)) {
+        if (order === "per-key" && isCritical(later) && !isCritical(earlier)) continue;
         const end = txOrder(history.states.filter((change) => change.job === earlier.job));
         if (end === undefined) continue;
         const ofLater = [
@@ -176,6 +178,8 @@ export function orderHolds(history: History, { order, mode }: Claims): string[] 
   }
   return broken;
 }
+
+const isCritical = ({ plan }: Arrival): boolean => plan.priority === 0;
 
 /**
  * A lease is taken only when it is free, has run out, or ends further ahead than any can; and who

@@ -77,7 +77,7 @@ const plan: fc.Arbitrary<Plan> = fc.oneof(
 const job: fc.Arbitrary<JobPlan> = fc.record({
   lane: fc.nat(1),
   key: fc.nat(1),
-  priority: fc.constantFrom(5, 5, 5, 1, 9),
+  priority: fc.constantFrom(5, 5, 5, 1, 9, 0),
   plan,
   unique: fc.option(fc.nat(3), { freq: 5 }),
   inMs: fc.option(delayMs, { freq: 8 }),

@@ -1,6 +1,7 @@
 import { Attempts } from "../../src/jobs/attempts.ts";
 import { ExternalDrain } from "../../src/jobs/external-drain.ts";
 import { InHand } from "../../src/jobs/in-hand.ts";
+import { LaneMemories } from "../../src/jobs/lane-memories.ts";
 import { LeaseKeeper } from "../../src/jobs/lease-keeper.ts";
 import { QUEUE_POLICIES } from "../../src/jobs/policies.ts";
 import type { DrainEnd, TurnControl } from "../../src/jobs/pool.ts";
@@ -19,6 +20,7 @@ const inHand = new InHand();
 interface External {
   handler: ExternalHandler;
   attempts: Attempts;
+  memories: LaneMemories;
 }
 
 /**
@@ -45,7 +47,11 @@ export class ModelWorker {
     this.drains =
       handler.mode === "transactional"
         ? new TransactionalDrains({ db, keeper, queue, handler, worker, inHand })
-        : { handler, attempts: new Attempts({ db, handler, worker }) };
+        : {
+            handler,
+            attempts: new Attempts({ db, handler, worker }),
+            memories: new LaneMemories(),
+          };
   }
 
   get isIdle(): boolean {
