@@ -27,6 +27,8 @@ export const migration: Migration = {
         state        text        NOT NULL CHECK (
           state IN ('awaiting_approval', 'running', 'paused', 'cancelled', 'rejected', 'done')),
         send_at      timestamptz,
+        -- The message by which it is approved.
+        sample_id    uuid,
         -- As outbound_messages.submitted_by.
         created_by   text        NOT NULL,
         created_at   timestamptz NOT NULL DEFAULT now(),

@@ -174,3 +174,34 @@ test.each<[object, string]>([
   const { status, body } = await create(more);
   expect([status, body.errors?.[0]?.path]).toEqual([400, path]);
 });
+
+test("a rule holds a broadcast as a whole: what is approved is what everybody gets", async () => {
+  const [ada = 0, , cleo = 0] = people;
+  const made = await call("POST", "/v1/keys", { name: "Approver", scopes: ["read", "approve"] });
+  const key = (made.body as unknown as { apiKey: string }).apiKey;
+  const conditions = { kinds: ["broadcast"] };
+  const rule = await call("POST", "/v1/approval-rules", { name: "Bulk", conditions });
+  const chatIds = [String(ada), String(cleo)];
+  const [sent, dropped] = [await create({ chatIds }), await create({ chatIds })];
+  const state = async (id: string) => (await call("GET", `/v1/broadcasts/${id}`)).body.state;
+  expect(await state(sent.body.id)).toBe("awaiting_approval");
+  const asked = (await call("GET", "/v1/approvals")).body.data as unknown as {
+    messageId: string;
+  }[];
+  expect(asked).toHaveLength(2);
+  expect((await call("POST", `/v1/broadcasts/${dropped.body.id}/cancel`)).status).toBe(200);
+  const waiting = await call("GET", "/v1/approvals?state=waiting");
+  const [one] = waiting.body.data as unknown as { messageId: string }[];
+  expect(waiting.body.data).toHaveLength(1);
+  const path = `/v1/approvals/${one?.messageId}`;
+  const { version } = (await call("GET", path)).body as unknown as { version: string };
+  const edit = { version, text: "better <b>news</b>", format: "html" };
+  expect((await call("POST", `${path}/edit`, edit, { key })).status).toBe(200);
+  await waitFor(async () => (await state(sent.body.id)) === "done", { what: "the broadcast" });
+  for (const chatId of [ada, cleo]) {
+    const [last] = world.sandbox.messages({ chatId, botId: bot.id }).slice(-1);
+    expect(last).toMatchObject({ text: "better news", entities: [{ type: "bold" }] });
+  }
+  expect(await state(dropped.body.id)).toBe("cancelled");
+  await call("DELETE", `/v1/approval-rules/${rule.body.id}`);
+});

@@ -27,6 +27,7 @@ interface AskedRow {
   buttons: Button[][] | null;
   entities: MessageEntity[] | null;
   has_content: boolean;
+  is_broadcast: boolean;
   send_at: Date | null;
   author: string | null;
   chat_title: string | null;
@@ -34,7 +35,7 @@ interface AskedRow {
 
 const READ = `/* approvals.read-asked */
 SELECT m.chat_id, m.text, m.buttons, m.entities,
-  m.content IS NOT NULL AS has_content, m.send_at,
+  m.content IS NOT NULL AS has_content, m.broadcast_id IS NOT NULL AS is_broadcast, m.send_at,
   (SELECT k.name FROM api_keys k
     WHERE k.workspace_id = m.workspace_id AND 'key:' || k.id = m.submitted_by) AS author,
   (SELECT c.title FROM chats c WHERE c.workspace_id = m.workspace_id
@@ -95,6 +96,7 @@ export async function askInChat(tx: Transaction, request: Request): Promise<Send
       return user === undefined ? [] : [{ label, url: `tg://user?id=${user.id}` }];
     }),
     hasContent: row.has_content,
+    isBroadcast: row.is_broadcast,
     sendAt: row.send_at,
     expiresAt,
   });

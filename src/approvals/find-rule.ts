@@ -44,6 +44,13 @@ async function chatOf(
   return { chatIds: ids.filter((id) => id !== null), chatTypes, purpose: row.purpose };
 }
 
+/** A broadcast's chats are many: rules for some chats hold it, too. */
+const ANY_CHAT: Pick<Asked, "chatIds" | "chatTypes" | "purpose"> = {
+  chatIds: null,
+  chatTypes: ["private", "group", "supergroup", "channel"],
+  purpose: undefined,
+};
+
 /** The rule that a message has to wait by; null: by none. One look at the rules where there are none. */
 export async function findRuleFor(
   on: Queryable,
@@ -56,7 +63,7 @@ export async function findRuleFor(
   const asked: Asked = {
     connectorId,
     kind,
-    ...(await chatOf(on, message)),
+    ...(kind === "broadcast" ? ANY_CHAT : await chatOf(on, message)),
     keyId: keyIdOf(message.submittedBy),
     priority: message.priority ?? "medium",
     length: text.length,

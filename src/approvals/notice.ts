@@ -21,6 +21,8 @@ export interface Asking {
   links: Array<{ label: string; url: string }>;
   /** Something other than a text is sent. */
   hasContent: boolean;
+  /** It stands for all of a broadcast. */
+  isBroadcast: boolean;
   sendAt: Date | null;
   expiresAt: Date;
 }
@@ -29,11 +31,12 @@ const minute = (time: Date): string => `${time.toISOString().slice(0, 16).replac
 
 /** `isWhole`: all that is sent is shown, so that it can be approved by who sees this. */
 export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
-  const { chatId, chatTitle, sendAt, hasContent } = asking;
+  const { chatId, chatTitle, isBroadcast, sendAt, hasContent } = asking;
+  const chat = chatTitle === null ? chatId : `${line(chatTitle)} (${chatId})`;
   const head = [
     `Approval is needed: ${line(asking.ruleName)}`,
     `From: ${line(asking.author ?? "unknown")}`,
-    `To: ${chatTitle === null ? chatId : `${line(chatTitle)} (${chatId})`}`,
+    `To: ${isBroadcast ? `all chats of a broadcast, first ${chat}` : chat}`,
     `Goes out: ${sendAt === null ? "once approved" : minute(sendAt)}`,
     `To be decided by: ${minute(asking.expiresAt)}`,
     ...(asking.needed > 1 ? [`Approvals needed: ${asking.needed}`] : []),

@@ -2,6 +2,7 @@ import { recordAudit } from "../audit/index.ts";
 import type { WaitingJobs } from "../jobs/index.ts";
 import type { Queryable, Transaction } from "../platform/index.ts";
 import { recallSends } from "./recall-sends.ts";
+import { cancelSample } from "./sample.ts";
 
 /** What people do to a broadcast by hand. */
 export type BroadcastAction = "pause" | "resume" | "cancel";
@@ -26,13 +27,12 @@ const RULES: Record<BroadcastAction, { from: readonly StoredState[]; to: StoredS
 };
 
 const HOLD = `/* broadcasts.hold */
-SELECT connector_id, state FROM broadcasts WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE`;
+SELECT connector_id, state, sample_id FROM broadcasts WHERE workspace_id = $1 AND id = $2 FOR NO KEY UPDATE`;
 
 const CHANGE = `/* broadcasts.change */
 UPDATE broadcasts SET state = $3,
-  finished_at = CASE WHEN $3 IN ('cancelled', 'rejected') THEN now() END,
-  due_at = CASE WHEN $3 = 'rejected' THEN NULL WHEN $3 = 'running' THEN greatest(send_at, now())
-    ELSE now() END
+  finished_at = CASE WHEN $3 = 'cancelled' THEN now() END,
+  due_at = CASE WHEN $3 = 'running' THEN greatest(send_at, now()) ELSE now() END
 WHERE workspace_id = $1 AND id = $2`;
 
 interface Which {
@@ -40,8 +40,14 @@ interface Which {
   id: string;
 }
 
+interface HeldRow {
+  connector_id: string;
+  state: StoredState;
+  sample_id: string | null;
+}
+
 const hold = async (tx: Queryable, { workspaceId, id }: Which) =>
-  (await tx.query<{ connector_id: string; state: StoredState }>(HOLD, [workspaceId, id]))[0];
+  (await tx.query<HeldRow>(HOLD, [workspaceId, id]))[0];
 
 /**
  * Pauses a broadcast, lets it go on, or cancels it, with its entry in the audit log; what is so already
@@ -71,29 +77,10 @@ export async function changeBroadcast(
     details,
   });
   if (action === "resume") return true;
+  const sampleId = row.sample_id;
+  if (action === "cancel") await cancelSample(tx, { workspaceId, sampleId });
   // The bot's lane is hot: last.
-  const which = { workspaceId, connectorId, broadcastId: id };
+  const which = { workspaceId, connectorId, broadcastId: id, sampleId };
   await recallSends(tx, jobs, which, action === "pause" ? "take-back" : "cancel");
-  return true;
-}
-
-/** Lets a broadcast go that waited for approval. False when there is none that does. */
-export async function startBroadcast(tx: Queryable, which: Which): Promise<boolean> {
-  return decide(tx, which, "running");
-}
-
-/** Ends a broadcast that waited for approval. False when there is none that does. */
-export async function rejectBroadcast(tx: Queryable, which: Which): Promise<boolean> {
-  return decide(tx, which, "rejected");
-}
-
-async function decide(
-  tx: Queryable,
-  which: Which,
-  verdict: "running" | "rejected",
-): Promise<boolean> {
-  const row = await hold(tx, which);
-  if (row?.state !== "awaiting_approval") return false;
-  await tx.query(CHANGE, [which.workspaceId, which.id, verdict]);
   return true;
 }

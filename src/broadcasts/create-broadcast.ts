@@ -41,8 +41,6 @@ export interface NewBroadcast {
   sendAt?: Date;
   /** As of a message: `key:<id>` of an API key. */
   createdBy: string;
-  /** Nothing is sent before somebody calls `startBroadcast`. */
-  needsApproval?: boolean;
 }
 
 /** A segment has more chats than one broadcast may have. */
@@ -56,8 +54,7 @@ export class TooManyRecipients extends Error {
 const INSERT = `/* broadcasts.insert */
 INSERT INTO broadcasts (workspace_id, id, connector_id, message, segment, state, send_at, created_by,
   due_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
-  CASE WHEN $6 = 'running' THEN coalesce($7::timestamptz, now()) END)`;
+VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, coalesce($6::timestamptz, now()))`;
 
 const NOTE_RECIPIENTS = `/* broadcasts.note-recipients */
 UPDATE broadcasts SET recipients = $3, opted_out = $4 WHERE workspace_id = $1 AND id = $2`;
@@ -69,12 +66,11 @@ UPDATE broadcasts SET recipients = $3, opted_out = $4 WHERE workspace_id = $1 AN
  */
 export async function createBroadcast(
   tx: Transaction,
-  { workspaceId, connectorId, message, to, sendAt, createdBy, needsApproval }: NewBroadcast,
+  { workspaceId, connectorId, message, to, sendAt, createdBy }: NewBroadcast,
 ): Promise<{ id: string } & Recipients> {
   const id = randomUUID();
-  const state = needsApproval ? "awaiting_approval" : "running";
   const segment = "segment" in to ? JSON.stringify(to.segment) : null;
-  const values = [JSON.stringify(message), segment, state, sendAt ?? null, createdBy];
+  const values = [JSON.stringify(message), segment, sendAt ?? null, createdBy];
   await tx.query(INSERT, [workspaceId, id, connectorId, ...values]);
   const broadcast = { workspaceId, connectorId, broadcastId: id };
   const recipients =

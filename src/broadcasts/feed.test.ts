@@ -2,11 +2,12 @@ import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { numbers, openBroadcasts, total } from "../../test/support/broadcast-world.ts";
 import { rowsRead } from "../../test/support/rows-read.ts";
-import type { JobSink } from "../outbound/index.ts";
+import { insertMessages, type JobSink } from "../outbound/index.ts";
 import { openDatabase, silentLogger } from "../platform/index.ts";
-import { ImpossibleBroadcastChange, rejectBroadcast, startBroadcast } from "./change-broadcast.ts";
+import { ImpossibleBroadcastChange } from "./change-broadcast.ts";
 import { createBroadcastFeeder } from "./feeder.ts";
 import { listRecipients, RECIPIENT_STATES, type RecipientState } from "./recipient-list.ts";
+import { awaitApproval, sampleOf } from "./sample.ts";
 
 const {
   database,
@@ -122,19 +123,36 @@ describe("feeding", () => {
 
   test("waits for its time, for an approval, and never comes where that is refused", async () => {
     const later = await create({ sendAt: new Date(Date.now() + 3_600_000) });
-    const [asked, refused] = [
-      await create({ needsApproval: true }),
-      await create({ needsApproval: true }),
-    ];
+    const ask = async () => {
+      const { id } = await create();
+      const sample = await sampleOf(db, { workspaceId, id });
+      return db.transaction(async (tx) => {
+        if (sample === null) throw new Error("nobody is to get it");
+        const [messageId = ""] = await insertMessages(tx, [sample], "awaiting_approval");
+        await awaitApproval(tx, { workspaceId, id, chatId: sample.chatId, messageId });
+        return { id, messageId };
+      });
+    };
+    const [asked, refused] = [await ask(), await ask()];
+    const decide = (messageId: string, what: string) =>
+      db.query(`UPDATE outbound_messages SET ${what} WHERE id = $1`, [messageId]);
     await turn();
     expect((await view(later.id)).state).toBe("scheduled");
     expect((await view(asked.id)).state).toBe("awaiting_approval");
-    expect(await chatsSent()).toEqual([]);
+    // The two that are asked about.
+    expect(await chatsSent()).toEqual(["1", "1"]);
     await expect(change(asked.id, "pause")).rejects.toThrow(ImpossibleBroadcastChange);
-    expect(await startBroadcast(db, { workspaceId, id: asked.id })).toBe(true);
-    expect(await rejectBroadcast(db, { workspaceId, id: refused.id })).toBe(true);
-    expect(await startBroadcast(db, { workspaceId, id: refused.id })).toBe(false);
+    await decide(asked.messageId, "approved = true, state = 'queued', text = 'as it was edited'");
+    await decide(refused.messageId, "state = 'rejected'");
+    await db.query("UPDATE broadcasts SET due_at = now() WHERE state = 'awaiting_approval'");
     await turn();
+    await turn();
+    expect((await view(refused.id)).state).toBe("rejected");
+    const said = await db.query(
+      "SELECT DISTINCT text, approved FROM outbound_messages WHERE broadcast_id = $1",
+      [asked.id],
+    );
+    expect(said).toEqual([{ text: "as it was edited", approved: true }]);
     expect(await countsOf(asked.id)).toEqual({ queued: 3 });
     expect(await countsOf(refused.id)).toEqual({ cancelled: 3 });
     await db.query("UPDATE broadcasts SET due_at = now(), send_at = now() WHERE id = $1", [

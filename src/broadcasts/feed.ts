@@ -1,9 +1,11 @@
 import type { WaitingJobs } from "../jobs/index.ts";
-import { enqueueSends, insertMessages, type JobSink, type NewMessage } from "../outbound/index.ts";
+import { enqueueSends, insertMessages, type JobSink } from "../outbound/index.ts";
 import { fewRows, type Transaction } from "../platform/index.ts";
 import type { BroadcastText } from "./create-broadcast.ts";
 import { feedTarget, LEAST_TARGET } from "./feed-target.ts";
+import { messageFor } from "./message-for.ts";
 import { recallSends } from "./recall-sends.ts";
+import { followSample } from "./sample.ts";
 
 /** Recipients that become messages in one transaction: it holds the bot's lane while it enqueues. */
 const BATCH = 500;
@@ -17,7 +19,7 @@ const LOOK_AGAIN = "interval '800 ms'";
  * has looked yet.
  */
 const HOLD = `/* broadcasts.hold-due */
-SELECT b.connector_id, b.state, b.message, b.created_by, b.recipients, b.fed, b.opted_out,
+SELECT b.connector_id, b.state, b.sample_id, b.message, b.created_by, b.recipients, b.fed, b.opted_out,
   b.unreachable, b.target, b.outstanding, k.status = 'removed' AS is_removed,
   (extract(epoch FROM clock_timestamp() - b.looked_at) * 1000)::float8 AS looked_ms_ago
 FROM broadcasts b
@@ -28,6 +30,7 @@ FOR NO KEY UPDATE OF b SKIP LOCKED`;
 interface HeldRow {
   connector_id: string;
   state: string;
+  sample_id: string | null;
   message: BroadcastText;
   created_by: string;
   recipients: number;
@@ -114,12 +117,17 @@ export async function feedBroadcast(
   const [row] = await tx.query<HeldRow>(HOLD, key);
   if (row === undefined) return false;
   if (row.is_removed) {
-    await tx.query(row.state === "running" ? END_OF_REMOVED : LEFT_ALONE, key);
+    const isEnded = row.state === "running" || row.state === "awaiting_approval";
+    await tx.query(isEnded ? END_OF_REMOVED : LEFT_ALONE, key);
+    return false;
+  }
+  if (row.state === "awaiting_approval") {
+    await followSample(tx, { workspaceId, id, sampleId: row.sample_id });
     return false;
   }
   const connectorId = row.connector_id;
   if (row.state !== "running") {
-    const which = { workspaceId, connectorId, broadcastId: id };
+    const which = { workspaceId, connectorId, broadcastId: id, sampleId: row.sample_id };
     return !(await recallSends(tx, jobs, which, row.state === "paused" ? "take-back" : "cancel"));
   }
 
@@ -171,13 +179,3 @@ const skippedFor = (recipient: Unfed): "opted_out" | "unreachable" | null => {
   if (recipient.opted_out) return "opted_out";
   return recipient.unreachable ? "unreachable" : null;
 };
-
-function messageFor(
-  { connector_id: connectorId, message, created_by: submittedBy }: HeldRow,
-  { workspaceId, id, chatId }: FedBroadcast & { chatId: string },
-): NewMessage {
-  const { expiresAt, priority = "low", ...said } = message;
-  const where = { workspaceId, connectorId, chatId, broadcastId: id };
-  const ends = expiresAt === undefined ? {} : { expiresAt: new Date(expiresAt) };
-  return { ...said, ...ends, ...where, priority, submittedBy, isAutomatic: true };
-}

@@ -17,8 +17,6 @@ export {
   type BroadcastAction,
   changeBroadcast,
   ImpossibleBroadcastChange,
-  rejectBroadcast,
-  startBroadcast,
 } from "./change-broadcast.ts";
 export {
   type BroadcastText,
@@ -36,3 +34,4 @@ export {
 } from "./recipient-list.ts";
 export { MAX_RECIPIENTS, type Segment } from "./recipients.ts";
 export { broadcastRetentionRules } from "./retention.ts";
+export { awaitApproval, sampleOf } from "./sample.ts";

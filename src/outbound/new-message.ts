@@ -63,6 +63,8 @@ export interface NewMessage {
   /** Who submits it: `key:<id>` of an API key, or `bot`. */
   submittedBy?: string;
   broadcastId?: string;
+  /** Somebody approved what it says: it goes out so, or not at all. */
+  isApproved?: boolean;
   causeId?: JobId;
   /** Not shown in a conversation: it is said to somebody of whom nothing is stored. */
   isAside?: boolean;

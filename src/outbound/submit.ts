@@ -47,6 +47,7 @@ const COLUMNS: [string, string, (message: Formatted) => unknown][] = [
   ["may_be_paid", "boolean", (message) => message.mayBePaid ?? false],
   ["submitted_by", "text", (message) => message.submittedBy ?? null],
   ["broadcast_id", "uuid", (message) => message.broadcastId ?? null],
+  ["approved", "boolean", (message) => message.isApproved ?? false],
 ];
 
 const INSERT = `/* outbound.insert */

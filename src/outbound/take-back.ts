@@ -6,6 +6,8 @@ export interface BroadcastKey {
   workspaceId: string;
   connectorId: string;
   broadcastId: string;
+  /** Of its messages one that is not taken back: what was approved stays on record. */
+  sampleId?: string | null;
 }
 
 export interface TakenBack {
@@ -17,7 +19,7 @@ export interface TakenBack {
 const without = (attempts: string) => `
 SELECT m.id, m.job_id AS "jobId" FROM outbound_messages m
 WHERE m.broadcast_id = $2 AND (m.workspace_id = $1) IS TRUE AND m.state = 'queued'
-  AND m.job_id IS NOT NULL
+  AND m.job_id IS NOT NULL AND m.id IS DISTINCT FROM $4::uuid
   AND NOT EXISTS (
     SELECT FROM send_attempts a
     WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id AND ${attempts} OFFSET 0)
@@ -49,11 +51,16 @@ async function cancelJobs(
   tx: Transaction,
   jobs: WaitingJobs,
   { workspaceId, connectorId: lane, broadcastId }: BroadcastKey,
-  { sql, limit, ...words }: { sql: string; limit: number; errorClass: string; error: string },
+  {
+    sql,
+    limit,
+    but = null,
+    ...words
+  }: { sql: string; limit: number; but?: string | null; errorClass: string; error: string },
 ): Promise<{ ids: string[]; isAll: boolean }> {
   // From here on nobody begins one of them.
   const held = await jobs.holdIn(tx, [{ queue: "outbound", lane, workspaceId }]);
-  const params = [workspaceId, broadcastId, limit];
+  const params = [workspaceId, broadcastId, limit, but];
   const found = await tx.engine.query<{ id: string; jobId: JobId }>(sql, params);
   const known = found.map(({ jobId }) => ({ workspaceId, id: jobId }));
   const cancelled = await held.cancel(known, words);
@@ -90,7 +97,7 @@ export async function takeBackBroadcastSends(
   limit: number,
 ): Promise<{ isAll: boolean; messages: TakenBack[] }> {
   const words = { errorClass: "broadcast-paused", error: PAUSED };
-  const which = { sql: NEVER_TRIED, limit, ...words };
+  const which = { sql: NEVER_TRIED, limit, but: broadcast.sampleId, ...words };
   const { ids, isAll } = await cancelJobs(tx, jobs, broadcast, which);
   if (ids.length === 0) return { isAll, messages: [] };
   const params = [broadcast.workspaceId, ids];

@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { holdForApproval } from "../../approvals/index.ts";
 import { recordAudit } from "../../audit/index.ts";
 import {
+  awaitApproval,
   type BroadcastAction,
   changeBroadcast,
   createBroadcast,
@@ -10,6 +12,7 @@ import {
   listRecipients,
   RECIPIENT_PLACE,
   RECIPIENT_STATES,
+  sampleOf,
   TooManyRecipients,
 } from "../../broadcasts/index.ts";
 import { Problem, systemClock } from "../../platform/index.ts";
@@ -147,6 +150,14 @@ const createRoute = defineRoute({
       const { id, count, optedOut } = await createBroadcast(tx, wanted).catch((error) => {
         throw problemOf(error);
       });
+      const sample = await sampleOf(tx, { workspaceId, id });
+      const held =
+        sample &&
+        (await holdForApproval(tx, services.jobs, { message: sample, kind: "broadcast" }));
+      if (held) {
+        const { chatId } = sample;
+        await awaitApproval(tx, { workspaceId, id, chatId, messageId: held.id });
+      }
       const answer = { status: 202, body: { id, recipients: count, optedOut } };
       if (key) await storeAnswer(tx, key, answer);
       return answer;
