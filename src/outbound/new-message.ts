@@ -63,6 +63,8 @@ export interface NewMessage {
   /** Who submits it: `key:<id>` of an API key, or `bot`. */
   submittedBy?: string;
   broadcastId?: string;
+  /** Which template its text was made of. */
+  template?: { name: string; version: number };
   causeId?: JobId;
   /** Not shown in a conversation: it is said to somebody of whom nothing is stored. */
   isAside?: boolean;
