@@ -13,7 +13,11 @@ export default {
     ],
   },
   testMatch: ["**/*.test.ts"],
-  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/dist\\.new-", "<rootDir>/.heliograph/"],
+  modulePathIgnorePatterns: [
+    "<rootDir>/dist/",
+    "<rootDir>/dist\\.(?:new|tests)-",
+    "<rootDir>/.heliograph/",
+  ],
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   testTimeout: 30_000,

@@ -16,6 +16,8 @@ export const NOT_SENT = [
   "expires_at",
   "submitted_by",
   "broadcast_id",
+  "template",
+  "template_version",
   "parts_sent",
   "attempts",
   "telegram_message_ids",

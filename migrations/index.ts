@@ -15,6 +15,7 @@ import { migration as access } from "./0012_access.ts";
 import { migration as supportQueue } from "./0013_support_queue.ts";
 import { migration as broadcasts } from "./0014_broadcasts.ts";
 import { migration as approvals } from "./0015_approvals.ts";
+import { migration as templates } from "./0016_templates.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -32,4 +33,5 @@ export const migrations: Migration[] = [
   supportQueue,
   broadcasts,
   approvals,
+  templates,
 ];

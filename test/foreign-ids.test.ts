@@ -27,6 +27,7 @@ const IN_PATHS: Record<string, Named> = {
   "people/:id": (of) => of.personId,
   "people/:personId": (of) => of.personId,
   "broadcasts/:id": (of) => of.broadcastId,
+  "templates/:name": (of) => of.templateName,
 };
 
 /**
@@ -52,6 +53,7 @@ const IN_FIELDS: Record<string, Named | null> = {
   threadId: null,
   "post /v1/broadcasts chatIds": null,
   "post /v1/broadcasts/preview chatId": null,
+  "post /v1/templates/:name/preview chatId": null,
 };
 
 /** Ids of Telegram's in paths: with a connector of one's own they name a chat of one's own. */
@@ -92,6 +94,11 @@ const BODIES: Record<string, (own: Inhabited) => object> = {
   "put /v1/connectors/:id/chats/:chatId": () => ({ linked: true }),
   "put /v1/connectors/:id/chats/:chatId/tags": () => ({ tags: ["x"] }),
   "put /v1/connectors/:id/chats/:chatId/broadcasts": () => ({ allowed: false }),
+  "post /v1/templates": () => ({ name: "notice", body: "Noted" }),
+  "post /v1/templates/:name/preview": (own) => ({
+    connectorId: own.connectorId,
+    chatId: own.chatId,
+  }),
 };
 
 let world: TwoWorkspaces;

@@ -37,7 +37,7 @@ import { openWorld, type SecrecyWorld } from "./support/secrecy/world.ts";
 const KEEPS_WORDS: Record<string, Needle["kind"][]> = Object.fromEntries(
   [
     ...["job_bodies", "chats", "contacts", "messages", "message_edits", "outbound_messages"],
-    ...["topics", "polls", "people", "broadcasts", "chat_tags"],
+    ...["topics", "polls", "people", "broadcasts", "chat_tags", "template_versions"],
   ].map((table) => [`public.${table}`, ["words"]]),
 );
 

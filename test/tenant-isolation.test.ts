@@ -192,6 +192,7 @@ describe("what the tenant role may do at all", () => {
     ["approve by hand", "UPDATE outbound_messages SET approved = true"],
     ["change what an approver said", "UPDATE approval_decisions SET verdict = 'approved'"],
     ["look at approvers' buttons", "SELECT FROM approval_buttons"],
+    ["change what a template said", "UPDATE template_versions SET body = 'x'"],
     ["look at processes", "SELECT FROM processes"],
     ["look at who fails", "SELECT FROM failure_counts"],
     ["look at what is migrated", "SELECT FROM schema_migrations"],

@@ -7,11 +7,10 @@ import { formattedText } from "./formatted-text.ts";
 import { claimKey, storeAnswer } from "./idempotency.ts";
 import { timesOf } from "./message-times.ts";
 import { type Answer, authorOf, type Call, workspaceOf } from "./route.ts";
+import { type Worded, wordsOf } from "./words.ts";
 
-/** What is to be said, but for where. */
-export interface MessageBody extends ContentBody, Pick<NewMessage, "format" | "priority"> {
-  /** None where the content takes none. */
-  text?: string;
+/** What is to be said, but for where; no words where the content takes none. */
+export interface MessageBody extends ContentBody, Worded, Pick<NewMessage, "priority"> {
   sendAt?: string;
   expiresAt?: string;
   replyTo?: string;
@@ -54,13 +53,16 @@ export async function acceptMessage(
     const { replyTo, buttons, onUnknown } = body;
     const connector = await connectors.get(workspaceId, where.connectorId, tx);
     if (connector === null) throw noConnector();
-    const formatted = formattedText(body, connector.maxMessageLength);
+    const { template, hasLinkPreview, ...words } = await wordsOf(tx, workspaceId, body);
+    const formatted = formattedText(words, connector.maxMessageLength, body);
+    const text = { ...formatted, template };
     const { sendAt, expiresAt } = timesOf(body, systemClock());
     const times = { sendAt: sendAt ?? undefined, expiresAt: expiresAt ?? undefined };
     const place = { workspaceId, ...where, priority: body.priority ?? where.priority };
     const priority = await priorityBehindTarget(tx, body.content, place);
-    const delivery = deliveryOfBody(body, sendAt?.getTime() ?? systemClock());
-    const said = { ...formatted, priority, replyTo, buttons, onUnknown, ...times, ...delivery };
+    const asked = { ...body, linkPreview: body.linkPreview ?? hasLinkPreview };
+    const delivery = deliveryOfBody(asked, sendAt?.getTime() ?? systemClock());
+    const said = { ...text, priority, replyTo, buttons, onUnknown, ...times, ...delivery };
     const submittedBy = authorOf(principal);
     const message = { workspaceId, ...where, ...said, submittedBy };
     const kind = conversationId === undefined ? "message" : "reply";

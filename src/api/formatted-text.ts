@@ -7,11 +7,9 @@ import {
 } from "../outbound/index.ts";
 import { Problem } from "../platform/index.ts";
 
-/** What is said in a call. */
-interface Said extends Pick<NewMessage, "format"> {
-  /** None where the content takes none. */
+/** Words, as a call or a template has them; none where the content takes none. */
+export interface Said extends Pick<NewMessage, "format" | "entities"> {
   text?: string;
-  content?: Content;
 }
 
 /**
@@ -20,12 +18,14 @@ interface Said extends Pick<NewMessage, "format"> {
  * is formatted: its caller is told, and at once, long before Telegram would say so.
  */
 export function formattedText(
-  { text: source, format, content }: Said,
+  { text: source, format, entities: marks }: Said,
   partLength: number,
+  { content, template }: { content?: Content; template?: object } = {},
 ): Required<Pick<NewMessage, "text" | "entities" | "partLength">> {
   if (source === undefined) return { text: "", entities: [], partLength };
   try {
-    const { text, entities } = formatMessage({ text: source, format, partLength });
+    const said = { text: source, format, entities: marks, partLength };
+    const { text, entities } = formatMessage(said);
     if (text === "") throw new TextError("has visible text", 0);
     const most = content?.type === "edit" ? partLength : MAX_CAPTION;
     if (content !== undefined && text.length > most) {
@@ -35,8 +35,9 @@ export function formattedText(
   } catch (error) {
     if (!(error instanceof TextError)) throw error;
     const detail = "The text cannot be sent as it is formatted.";
+    const path = template === undefined ? "text" : "template";
     throw new Problem(400, "Invalid request", detail, {
-      errors: [{ path: "text", message: error.message }],
+      errors: [{ path, message: error.message }],
     });
   }
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { MAX_TEXT_LENGTH, MESSAGE_STATES, PRIORITIES, TEXT_FORMATS } from "../outbound/index.ts";
 import { contentShape } from "./content-body.ts";
 import { text } from "./route.ts";
+import { templateUse } from "./template-shape.ts";
 
 const MAX_AHEAD_MS = 366 * 24 * 3_600_000;
 
@@ -24,7 +25,7 @@ const time = z.iso
   .refine((at) => Date.parse(at) < Date.now() + MAX_AHEAD_MS, "is at most a year ahead")
   .refine((at) => Date.parse(at) > 0, "is a time of this century");
 
-/** What is said of a message wherever it goes. */
+/** What is said of a message wherever it goes; to be refined by `checkBody`. */
 export const messageShape = {
   text: text()
     .min(1)
@@ -32,6 +33,7 @@ export const messageShape = {
     .refine((value) => value.trim() !== "", "has visible text")
     .optional()
     .describe("The text, or a caption; needed where no content is"),
+  template: templateUse.optional().describe("in the place of text and format"),
   format: z.enum(TEXT_FORMATS).optional(),
   priority: z.enum(PRIORITIES).optional(),
   sendAt: time.optional(),
@@ -87,6 +89,10 @@ export const messageSchema = z.object({
     })
     .optional()
     .describe("Of one message with deleteAfter, once it has been sent."),
+  template: z
+    .object({ name: z.string(), version: z.number() })
+    .optional()
+    .describe("What its text was made of"),
 });
 
 export const acceptedSchema = z.object({ id: z.string(), state: z.string() });

@@ -28,6 +28,7 @@ import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { supportQueueRoutes } from "./routes/support-queue.ts";
+import { templateRoutes } from "./routes/templates.ts";
 import { workspaceRoutes } from "./routes/workspaces.ts";
 import type { Services } from "./services.ts";
 
@@ -94,6 +95,7 @@ export const routes = [
   ...chatFactRoutes,
   ...conversationRoutes,
   ...supportQueueRoutes,
+  ...templateRoutes,
   ...contactRoutes,
   ...accountRoutes,
   ...sessionRoutes,

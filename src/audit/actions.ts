@@ -18,6 +18,7 @@ const FILTER = [
 
 export const AUDIT_ACTIONS = {
   "workspace.created": { subject: "workspace", details: [] },
+  "workspace.updated": { subject: "workspace", details: ["fields"] },
   "key.created": { subject: "api_key", details: ["scopes", "expiresAt"] },
   "key.revoked": { subject: "api_key", details: [] },
   "encryption_keys.rotated": {
@@ -82,6 +83,9 @@ export const AUDIT_ACTIONS = {
   "broadcast.paused": { subject: "broadcast", details: ["connectorId"] },
   "broadcast.resumed": { subject: "broadcast", details: ["connectorId"] },
   "broadcast.cancelled": { subject: "broadcast", details: ["connectorId"] },
+  "template.saved": { subject: "template", details: ["version"] },
+  // No message is made of it any more.
+  "template.archived": { subject: "template", details: ["version"] },
   // By a member of the workspace; what the customer and the team said is in its events.
   "conversation.updated": { subject: "conversation", details: ["fields", "from", "to"] },
   "contact.updated": { subject: "contact", details: ["fields"] },

@@ -52,4 +52,4 @@ export {
   type WebhookDirectory,
   type WebhookOwner,
 } from "./webhook-directory.ts";
-export { createWorkspace, type NewWorkspace } from "./workspaces.ts";
+export { changeWorkspace, createWorkspace, type NewWorkspace } from "./workspaces.ts";

@@ -27,6 +27,8 @@ export interface MessageView {
   advice?: string;
   /** Of a notice that vanishes, once it has been sent. */
   deletion?: DeletionView;
+  /** Which its text was made of; version 0 is a built-in one. */
+  template?: { name: string; version: number };
 }
 
 export interface MessageViewRow {
@@ -46,14 +48,18 @@ export interface MessageViewRow {
   sent_at: Date | null;
   error: string | null;
   error_class: string | null;
+  template: string | null;
+  template_version: number | null;
 }
 
 /** Of `outbound_messages m`. */
 export const VIEW_COLUMNS = `m.id, m.connector_id, m.chat_id, m.state, m.priority, m.attempts,
-  m.telegram_message_ids, m.parts_sent, jsonb_array_length(m.cuts) AS parts, m.created_at, m.send_at, m.expires_at, m.sent_at, m.error, m.error_class`;
+  m.telegram_message_ids, m.parts_sent, jsonb_array_length(m.cuts) AS parts, m.created_at, m.send_at, m.expires_at, m.sent_at, m.error, m.error_class,
+  m.template, m.template_version`;
 
 export function messageView(row: MessageViewRow): MessageView {
   const { send_at, expires_at, sent_at, error, error_class } = row;
+  const { template: name, template_version: version } = row;
   const advice = adviceFor(error_class);
   return {
     id: row.id,
@@ -71,6 +77,7 @@ export function messageView(row: MessageViewRow): MessageView {
     ...(error === null ? {} : { error }),
     ...(error_class === null ? {} : { errorClass: error_class }),
     ...(advice === null ? {} : { advice }),
+    ...(name === null || version === null ? {} : { template: { name, version } }),
   };
 }
 

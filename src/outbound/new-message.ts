@@ -65,6 +65,8 @@ export interface NewMessage {
   broadcastId?: string;
   /** Somebody approved what it says: it goes out so, or not at all. */
   isApproved?: boolean;
+  /** Which template its text was made of. */
+  template?: { name: string; version: number };
   causeId?: JobId;
   /** Not shown in a conversation: it is said to somebody of whom nothing is stored. */
   isAside?: boolean;

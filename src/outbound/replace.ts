@@ -51,6 +51,8 @@ UPDATE outbound_messages m SET
   text = coalesce($4, m.text),
   entities = CASE WHEN $4 IS NULL THEN m.entities ELSE $5::jsonb END,
   cuts = CASE WHEN $4 IS NULL THEN m.cuts ELSE $6::jsonb END,
+  template = CASE WHEN $4 IS NULL THEN m.template END,
+  template_version = CASE WHEN $4 IS NULL THEN m.template_version END,
   buttons = CASE WHEN $7 THEN $8::jsonb ELSE m.buttons END,
   priority = coalesce($9::smallint, m.priority),
   send_at = CASE WHEN $10 THEN $11::timestamptz ELSE m.send_at END,

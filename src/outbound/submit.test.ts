@@ -5,7 +5,7 @@ import type { Reply } from "../conversations/index.ts";
 import { insertJobs, type NewJob } from "../jobs/index.ts";
 import type { NewMessage } from "./new-message.ts";
 import { createReplySink } from "./reply-sink.ts";
-import { enqueueSends, insertMessages, submitMessages } from "./submit.ts";
+import { enqueueSends, insertMessages, rewriteMessage, submitMessages } from "./submit.ts";
 
 let database: TestDatabase;
 const ids = { workspaceId: randomUUID(), connectorId: randomUUID() };
@@ -73,4 +73,19 @@ test("a message keeps its job's id, whether both come at once or the job later",
     [kept],
   );
   expect(rows).toHaveLength(3);
+});
+
+test("a message that somebody rewrote is no template's any more", async () => {
+  const message = { ...ids, chatId: "5", text: "hi", template: { name: "greeting", version: 2 } };
+  const [id = ""] = await database.db.transaction((tx) =>
+    insertMessages(tx, [message], "awaiting_approval"),
+  );
+  const made = () =>
+    database.db.query(
+      "SELECT text, template, template_version FROM outbound_messages WHERE id = $1",
+      [id],
+    );
+  expect(await made()).toEqual([{ text: "hi", template: "greeting", template_version: 2 }]);
+  await rewriteMessage(database.db, { ...ids, id, chatId: "5", text: "bye" });
+  expect(await made()).toEqual([{ text: "bye", template: null, template_version: null }]);
 });

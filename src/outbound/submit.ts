@@ -48,6 +48,8 @@ const COLUMNS: [string, string, (message: Formatted) => unknown][] = [
   ["submitted_by", "text", (message) => message.submittedBy ?? null],
   ["broadcast_id", "uuid", (message) => message.broadcastId ?? null],
   ["approved", "boolean", (message) => message.isApproved ?? false],
+  ["template", "text", (message) => message.template?.name ?? null],
+  ["template_version", "integer", (message) => message.template?.version ?? null],
 ];
 
 const INSERT = `/* outbound.insert */
@@ -81,8 +83,9 @@ export async function insertMessages(
   return ids;
 }
 
-/** Columns that say what is written in a message. */
-const WRITING = COLUMNS.filter(([name]) => ["text", "entities", "cuts", "buttons"].includes(name));
+/** Columns that say what is written in a message; what somebody rewrote is no template's any more. */
+const WRITTEN = ["text", "entities", "cuts", "buttons", "template", "template_version"];
+const WRITING = COLUMNS.filter(([name]) => WRITTEN.includes(name));
 
 const REWRITE = `/* outbound.rewrite */
 UPDATE outbound_messages SET ${WRITING.map(([name, type], n) => `${name} = $${n + 3}::${type}`).join(", ")}

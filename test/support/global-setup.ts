@@ -5,12 +5,15 @@ import pg from "pg";
 import { migrations } from "../../migrations/index.ts";
 import { ENGINE_ROLE } from "../../src/platform/database-roles.ts";
 import { migrate } from "../../src/platform/migrate.ts";
+import { projectRoot } from "../../src/platform/project-root.ts";
+import { compileProject } from "./compiled.ts";
 import { adminQuery, withDatabase } from "./database.ts";
 import { findRedisServer } from "./executable.ts";
 import { startPostgres } from "./postgres.ts";
 import { startRedis } from "./redis.ts";
 import {
   ADMIN_URL,
+  COMPILED,
   RUN_FOLDER,
   RUN_NAME,
   RUN_REDIS,
@@ -32,7 +35,7 @@ export default async function setUp(): Promise<void> {
   await writeFile(process.env[SKIPS_FILE], "", { flag: "a" });
 
   // jest runs no teardown after a setup that failed, and what it started would stay behind.
-  const results = await Promise.allSettled([setUpPostgres(), setUpRedis()]);
+  const results = await Promise.allSettled([setUpPostgres(), setUpRedis(), setUpScripts()]);
   for (const result of results) {
     if (result.status === "rejected") {
       await undoEverything().catch(() => {});
@@ -82,6 +85,10 @@ async function dropDatabasesOf(adminUrl: string, run: string): Promise<void> {
   } finally {
     await client.end();
   }
+}
+
+async function setUpScripts(): Promise<void> {
+  process.env[COMPILED] = await compileProject(projectRoot);
 }
 
 async function setUpRedis(): Promise<void> {

@@ -59,7 +59,7 @@ const jobs = createJobs({
 const watchdog = await startWatchdog({
   worker: jobs.worker,
   databaseUrl: settings.databaseUrl,
-  blockedMs: 3_000,
+  blockedMs: 2_000,
 });
 jobs.onWork((text) => watchdog.note(text));
 

@@ -15,6 +15,8 @@ export const RUN_REDIS = "HELIOGRAPH_TEST_RUN_REDIS";
 export const RUN_REDIS_DATABASES = "HELIOGRAPH_TEST_RUN_REDIS_DATABASES";
 /** Folder of this run, for what test files share. */
 export const RUN_FOLDER = "HELIOGRAPH_TEST_RUN_FOLDER";
+/** Folder with this project as JavaScript, for processes of its own. */
+export const COMPILED = "HELIOGRAPH_TEST_COMPILED";
 /** File to which skips are appended, a JSON line each. */
 export const SKIPS_FILE = "HELIOGRAPH_TEST_SKIPS";
 

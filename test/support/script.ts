@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { COMPILED, fromSetup } from "./run-environment.ts";
 import { waitFor } from "./wait-for.ts";
 
-const loader = fileURLToPath(new URL("./typescript.mjs", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** A process of its own that runs TypeScript of this project. */
 export interface RunningScript {
@@ -32,7 +33,7 @@ export interface ScriptOptions {
 /** Runs a .ts file: `startScript(new URL("./a-script.ts", import.meta.url))`. The caller ends it. */
 export function startScript(file: string | URL, options: ScriptOptions = {}): RunningScript {
   const target = typeof file === "string" ? path.resolve(file) : fileURLToPath(file);
-  return run([target, ...(options.args ?? [])], options);
+  return run([compiled(target), ...(options.args ?? [])], options);
 }
 
 /** Runs TypeScript given as text, as an ES module with top-level await; imports need full URLs. */
@@ -42,14 +43,20 @@ export function startInline(source: string, options: ScriptOptions = {}): Runnin
 
 /** The URL of a file of this project, for the imports of `startInline`. */
 export function projectUrl(...segments: string[]): string {
-  return pathToFileURL(path.join(path.dirname(loader), "..", "..", ...segments)).href;
+  return pathToFileURL(compiled(path.join(root, ...segments))).href;
+}
+
+/** What the setup made of a TypeScript file of this project; other files are themselves. */
+function compiled(file: string): string {
+  if (!file.endsWith(".ts")) return file;
+  return path.join(fromSetup(COMPILED), path.relative(root, file)).replace(/\.ts$/, ".js");
 }
 
 function run(args: string[], options: ScriptOptions): RunningScript {
   // jest's own NODE_OPTIONS are of no use to it
   const env = { ...process.env, NODE_OPTIONS: "", ...options.env };
-  const child = spawn(process.execPath, ["--import", pathToFileURL(loader).href, ...args], {
-    cwd: options.cwd ?? path.join(path.dirname(loader), "..", ".."),
+  const child = spawn(process.execPath, args, {
+    cwd: options.cwd ?? root,
     env,
     detached: options.detached ?? false,
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }),

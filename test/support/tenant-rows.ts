@@ -49,6 +49,8 @@ const CHECKED: Record<string, Record<string, () => string>> = {
   approval_decisions: { approver: () => "'key:a'", verdict: () => "'approved'" },
   approval_buttons: { verdict: () => "'approve'" },
   broadcasts: { state: () => "'paused'" },
+  templates: { name: () => `'t${randomInt(2 ** 47)}'` },
+  template_versions: { format: () => "'html'" },
   audit_entries: {
     actor_kind: () => "'system'",
     action: () => "'key.created'",

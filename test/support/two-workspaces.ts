@@ -23,6 +23,7 @@ export interface Inhabited {
   jobId: string;
   personId: string;
   broadcastId: string;
+  templateName: string;
 }
 
 export interface Answered {
@@ -125,6 +126,8 @@ async function inhabit(
   const { id: accountId } = await made(apiKey, "/v1/accounts", { name: `Account ${nth}` });
   const rule = { kind: "domain", domain: `w${nth}.example` };
   const { id: ruleId } = await made(apiKey, `/v1/accounts/${accountId}/rules`, rule);
+  const templateName = `notice_${nth}`;
+  await made(apiKey, "/v1/templates", { name: templateName, body: "Noted" });
   const { id: messageId } = await made(apiKey, "/v1/messages", {
     connectorId: connector.id,
     chatId: String(chatId),
@@ -185,5 +188,6 @@ async function inhabit(
     jobId: job?.id ?? "",
     personId,
     broadcastId,
+    templateName,
   };
 }

@@ -34,6 +34,7 @@ import {
   uuid,
   workspaceOf,
 } from "../route.ts";
+import { checkBody, wordsOf } from "../words.ts";
 import { cursorChecked, found, idParams, noConnector } from "./connectors.ts";
 
 const MAX_CHAT_IDS = 100_000;
@@ -70,13 +71,14 @@ const segment = z
   });
 
 const { format, priority, buttons, onUnknown, sendAt, expiresAt, ...shape } = messageShape;
-const { silent, protected: isProtected, linkPreview, deleteAfter } = shape;
+const { silent, protected: isProtected, linkPreview, deleteAfter, template } = shape;
 /**
  * What is said: a text. A reply is a chat's own, and a file by its URL would be downloaded for every
  * recipient.
  */
 const bulkShape = {
-  text: shape.text.unwrap(),
+  text: shape.text,
+  template,
   ...{ format, priority, buttons, onUnknown, expiresAt },
   ...{ silent, protected: isProtected, linkPreview, deleteAfter },
 };
@@ -121,7 +123,8 @@ const createRoute = defineRoute({
     .refine((body) => (body.chatIds === undefined) !== (body.segment === undefined), {
       path: ["chatIds"],
       message: "either chatIds or segment",
-    }),
+    })
+    .superRefine(checkBody),
   maxBodyBytes: MAX_BODY_BYTES,
   success: {
     status: 202,
@@ -140,10 +143,12 @@ const createRoute = defineRoute({
       const known = key && (await claimKey(tx, key));
       if (known) return known;
       const connector = found(await services.connectors.get(workspaceId, connectorId, tx));
-      const formatted = formattedText(body, connector.maxMessageLength);
+      const { template, hasLinkPreview, ...words } = await wordsOf(tx, workspaceId, body);
+      const formatted = formattedText(words, connector.maxMessageLength, body);
       const sendAt = timesOf(body, systemClock()).sendAt ?? undefined;
-      const delivery = deliveryOfBody(body, systemClock());
-      const said = { ...formatted, priority, buttons, onUnknown };
+      const asked = { ...body, linkPreview: body.linkPreview ?? hasLinkPreview };
+      const delivery = deliveryOfBody(asked, systemClock());
+      const said = { ...formatted, template, priority, buttons, onUnknown };
       const message = { ...said, ...delivery, expiresAt };
       const createdBy = authorOf(principal);
       const wanted = { workspaceId, connectorId, message, to, sendAt, createdBy };
@@ -172,7 +177,7 @@ const previewRoute = defineRoute({
   scope: "send",
   summary:
     "Sends what a broadcast would say to one chat, to be looked at: a message like any other, whose outcome is at GET /v1/messages/:id.",
-  body: z.strictObject({ connectorId: uuid, chatId, ...bulkShape }),
+  body: z.strictObject({ connectorId: uuid, chatId, ...bulkShape }).superRefine(checkBody),
   success: { status: 202, schema: acceptedSchema },
   handler: (call) => {
     const { connectorId, chatId } = call.body;

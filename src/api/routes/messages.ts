@@ -16,12 +16,13 @@ import {
 import { Problem, systemClock } from "../../platform/index.ts";
 import { acceptMessage } from "../accept-message.ts";
 import { chatId } from "../chat-id.ts";
-import { checkTogether, threadId } from "../content-body.ts";
+import { threadId } from "../content-body.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { formattedText } from "../formatted-text.ts";
 import { acceptedSchema, messageSchema, messageShape, replacementSchema } from "../message-body.ts";
 import { timesOf } from "../message-times.ts";
 import { defineRoute, pageOf, pageQuery, uuid, workspaceOf } from "../route.ts";
+import { checkBody } from "../words.ts";
 import { noConnector } from "./connectors.ts";
 
 const idParams = z.object({ id: z.string().max(40) });
@@ -72,7 +73,7 @@ export const messageRoutes = [
     summary: "Queues a message; its outcome is at GET /v1/messages/:id.",
     body: z
       .strictObject({ connectorId: uuid, chatId, threadId, ...messageShape })
-      .superRefine(checkTogether),
+      .superRefine(checkBody),
     success: { status: 202, schema: acceptedSchema },
     handler: (call) => {
       const { connectorId, chatId, threadId } = call.body;

@@ -11,10 +11,10 @@ import {
 } from "../../conversations/index.ts";
 import { Problem, systemClock } from "../../platform/index.ts";
 import { acceptMessage } from "../accept-message.ts";
-import { checkTogether } from "../content-body.ts";
 import { assignee, conversationSchema, noConversation } from "../conversation-schema.ts";
 import { acceptedSchema, messageShape } from "../message-body.ts";
 import { defineRoute, type Principal, pageOf, pageQuery, workspaceOf } from "../route.ts";
+import { checkBody } from "../words.ts";
 import { cursorChecked } from "./connectors.ts";
 
 const DAY_MS = 24 * 3_600_000;
@@ -124,7 +124,7 @@ export const supportQueueRoutes = [
     summary:
       "Replies in the conversation's own chat and topic, or in its business account's name; as POST /v1/messages otherwise, but that the priority is high if none is given.",
     params: idParams,
-    body: z.strictObject(messageShape).superRefine(checkTogether),
+    body: z.strictObject(messageShape).superRefine(checkBody),
     success: { status: 202, schema: acceptedSchema },
     handler: (call) =>
       acceptMessage(

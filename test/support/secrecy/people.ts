@@ -279,6 +279,16 @@ export async function send(world: SecrecyWorld, bot: Bot): Promise<void> {
   await call("PATCH", waits, { body: { sendAt: mark } });
   await call("DELETE", waits);
   await call("PATCH", waits, { body: { text: `too late ${mark}` } });
+  const template = {
+    name: "secret",
+    body: `${mark} {{who}}`,
+    variables: { who: { type: "string" } },
+  };
+  await call("POST", "/v1/templates", { body: template, shows: "words" });
+  await call("POST", "/v1/templates", { body: { ...template, body: `{{${mark}}}` } });
+  for (const who of [mark, { [mark]: mark }]) {
+    await submit({ chatId, text: undefined, template: { name: "secret", variables: { who } } });
+  }
   const place = { chatId: ada.id, botId: bot.id };
   const hasButton = () => sandbox.messages(place).find((message) => "reply_markup" in message);
   const { message_id: messageId } = await waitFor(hasButton, { what: "the message with a button" });
