@@ -60,6 +60,9 @@ export const migration: Migration = {
           CHECK (jsonb_typeof(notification_chats) = 'object'),
         max_message_length     integer     NOT NULL DEFAULT 4096
           CHECK (max_message_length BETWEEN 1 AND 4096),
+        -- Messages a second at most, whatever Telegram would take.
+        max_send_rate          integer     NOT NULL DEFAULT 30
+          CHECK (max_send_rate BETWEEN 1 AND 1000),
         -- {level, apiTimeout, retryAttempts, detailedLogs, until}; over when until is.
         debug                  jsonb       CHECK (debug IS NULL OR debug ->> 'until' IS NOT NULL),
         created_at             timestamptz NOT NULL DEFAULT now(),

@@ -109,6 +109,34 @@ export const migration: Migration = {
         FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
       );
       CREATE INDEX send_holds_until ON send_holds (until);
+
+      -- Calls that went past the bot's queue: the drain's pace counts them. '' is no chat.
+      CREATE TABLE direct_calls (
+        workspace_id uuid        NOT NULL,
+        id           bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+        connector_id uuid        NOT NULL,
+        chat_id      text        NOT NULL,
+        left_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (workspace_id, id),
+        FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+      );
+      CREATE INDEX direct_calls_of_connector ON direct_calls (connector_id, left_at);
+      CREATE INDEX direct_calls_left ON direct_calls (left_at);
+
+      -- What was learned of a bot's own limit; no row: nothing (src/outbound/learned-rate.ts).
+      CREATE TABLE send_rates (
+        workspace_id uuid             NOT NULL,
+        connector_id uuid             NOT NULL,
+        -- Calls a second it was lowered to last; null: it is at its ceiling again.
+        plateau      double precision CHECK (plateau > 0),
+        -- Time under load since then.
+        busy_ms      double precision NOT NULL CHECK (busy_ms >= 0),
+        -- The rate that came of it.
+        per_second   double precision NOT NULL CHECK (per_second > 0),
+        learned_at   timestamptz      NOT NULL DEFAULT now(),
+        PRIMARY KEY (workspace_id, connector_id),
+        FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+      );
     `);
   },
 };

@@ -21,6 +21,9 @@ const TENANT_MAY: Record<string, string> = {
   outbound_messages: "SELECT, INSERT",
   send_attempts: "SELECT",
   send_holds: "SELECT",
+  send_rates: "SELECT",
+  // The pace alone looks at them.
+  direct_calls: "",
   seen_updates: "SELECT",
   connector_watch: "SELECT",
   polled_bots: "SELECT",

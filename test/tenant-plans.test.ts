@@ -4,7 +4,7 @@ import { listEntries } from "../src/audit/index.ts";
 import { healthOfConnectors } from "../src/connectors/index.ts";
 import { listChats, listConversations, listMessages } from "../src/conversations/index.ts";
 import { queueStats } from "../src/jobs/index.ts";
-import { getMessage, listOutbound, sendFigures } from "../src/outbound/index.ts";
+import { getMessage, listOutbound, sendFigures, whyWaiting } from "../src/outbound/index.ts";
 import { type Database, openDatabase } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { rowsRead } from "./support/rows-read.ts";
@@ -121,6 +121,17 @@ test.each<[string, () => Promise<unknown>, number]>([
   ],
   ["a bot's health", () => healthOfConnectors(own(), big, [connectorId]), 30],
   ["how a bot sends", () => sendFigures(own(), [connectorId]), 60],
+  [
+    "why a message waits",
+    () =>
+      own().transaction((tx) =>
+        whyWaiting(tx.engine, {
+          workspaceId: big,
+          id: "00000000-0000-4000-8000-000000000077",
+        }),
+      ),
+    30,
+  ],
   ["queues", () => queueStats(own(), big), 3_000],
 ])("what a workspace's call reads for %s is what it shows", async (_what, look, most) => {
   // Twice and more: the plan for any parameters comes after the first few.

@@ -6,7 +6,11 @@ import {
   createConnectors,
 } from "../src/connectors/index.ts";
 import { createJobs, type Jobs, UnsafeRedis } from "../src/jobs/index.ts";
-import { createConnectorSends, createOutboundHooks } from "../src/outbound/index.ts";
+import {
+  createCallGate,
+  createConnectorSends,
+  createOutboundHooks,
+} from "../src/outbound/index.ts";
 import {
   assertDatabaseReady,
   type Config,
@@ -107,6 +111,7 @@ export function openSystem(config: Config, role: string, connections: number): S
       publicUrl,
       commands: COMMANDS,
       sends: createConnectorSends({ db, ledger: jobs.ledger }),
+      callNow: createCallGate({ db, botApiFor: (id) => botApis.forConnector(id) }),
       audit: recordAudit,
       log,
     }),

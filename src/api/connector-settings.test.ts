@@ -27,6 +27,7 @@ const ALL = {
   defaultChatId: "@compliance_team",
   notificationChats: { critical: "-1001234567890", reports: "@compliance_reports" },
   maxMessageLength: 1_000,
+  maxSendRate: 100,
 };
 
 describe("settings of a connector", () => {
@@ -38,6 +39,7 @@ describe("settings of a connector", () => {
       defaultChatId: null,
       notificationChats: {},
       maxMessageLength: 4_096,
+      maxSendRate: 30,
       debug: null,
     });
   });
@@ -81,6 +83,8 @@ describe("settings of a connector", () => {
     { notificationChats: Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`k${n}`, "5"])) },
     { maxMessageLength: 0 },
     { maxMessageLength: 4_097 },
+    { maxSendRate: 0 },
+    { maxSendRate: 1_001 },
     { debug: { apiTimeout: 0 } },
     { debug: { apiTimeout: 121 } },
     { debug: { retryAttempts: 11 } },

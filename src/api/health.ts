@@ -59,12 +59,13 @@ export function healthRoutes(services: Services): Router {
       status: status === "ok" && isUnwell ? "degraded" : status,
       checks: found,
       connectors: connectors.map(({ id, status: state }) => {
-        const { sendRate = 0, heldUntil } = sending.get(id) ?? {};
+        const { sendRate = 0, learnedRate = null, heldUntil } = sending.get(id) ?? {};
         return {
           id,
           status: state,
           ...connectorHealth(health.get(id)),
           sendRate,
+          ...(learnedRate === null ? {} : { learnedRate }),
           ...(heldUntil ? { heldUntil } : {}),
         };
       }),

@@ -23,6 +23,7 @@ import { conversationRoutes } from "./routes/conversations.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { linkCodeRoutes } from "./routes/link-codes.ts";
+import { messageWaitingRoutes } from "./routes/message-waiting.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
@@ -89,6 +90,7 @@ export const routes = [
   ...peopleRoutes,
   ...linkCodeRoutes,
   ...messageRoutes,
+  ...messageWaitingRoutes,
   ...approvalRuleRoutes,
   ...approvalRoutes,
   ...broadcastRoutes,

@@ -30,6 +30,8 @@ export interface ConnectorSettings {
   notificationChats: Record<string, string>;
   /** In UTF-16 units, as Telegram counts: a longer text goes out in parts of that length. */
   maxMessageLength: number;
+  /** Messages a second at most. Telegram's documented limit is 30; some bots may do more. */
+  maxSendRate: number;
   debug: DebugSettings | null;
 }
 
@@ -40,11 +42,12 @@ export interface SettingsRow {
   default_chat_id: string | null;
   notification_chats: Record<string, string>;
   max_message_length: number;
+  max_send_rate: number;
   debug: DebugSettings | null;
 }
 
 export const SETTINGS_COLUMNS = `access_level, save_denied, session_hours, default_chat_id,
-  notification_chats, max_message_length,
+  notification_chats, max_message_length, max_send_rate,
   CASE WHEN (debug ->> 'until')::timestamptz > now() THEN debug END AS debug`;
 
 export const settingsView = (row: SettingsRow): ConnectorSettings => ({
@@ -54,6 +57,7 @@ export const settingsView = (row: SettingsRow): ConnectorSettings => ({
   defaultChatId: row.default_chat_id,
   notificationChats: row.notification_chats,
   maxMessageLength: row.max_message_length,
+  maxSendRate: row.max_send_rate,
   debug: row.debug,
 });
 
@@ -64,6 +68,7 @@ const DEFAULTS: ConnectorSettings = {
   defaultChatId: null,
   notificationChats: {},
   maxMessageLength: 4_096,
+  maxSendRate: 30,
   debug: null,
 };
 
@@ -76,6 +81,7 @@ export const settingsFrom = (param: string) => `
     THEN ${param}::jsonb ->> 'defaultChatId' ELSE default_chat_id END,
   notification_chats = coalesce(${param}::jsonb -> 'notificationChats', notification_chats),
   max_message_length = coalesce((${param}::jsonb ->> 'maxMessageLength')::integer, max_message_length),
+  max_send_rate = coalesce((${param}::jsonb ->> 'maxSendRate')::integer, max_send_rate),
   debug = CASE WHEN ${param}::jsonb ? 'debug'
     THEN nullif(${param}::jsonb -> 'debug', 'null'::jsonb) ELSE debug END`;
 

@@ -25,7 +25,7 @@ import { type Me, proveToken, telegramProblem } from "./prove-token.ts";
 import { CLAIMABLE, CLAIMED, type Claim, claim, hashesBehind, register } from "./registrar.ts";
 import { createRotation } from "./rotate-token.ts";
 import { chatWarnings, standingWarnings } from "./standing-warnings.ts";
-import { type ConnectionTest, testConnection } from "./test-connection.ts";
+import { type CallNow, type ConnectionTest, testConnection } from "./test-connection.ts";
 import { type BotCommand, removeWebhook } from "./webhook-registration.ts";
 import { createWebhookRemoval } from "./webhook-removal.ts";
 import { withdrawWebhook } from "./withdraw-webhook.ts";
@@ -78,6 +78,8 @@ export interface ConnectorsOptions {
   /** Registered with each bot. */
   commands: BotCommand[];
   sends: WaitingSends;
+  /** How a message of the connection test is sent. Default: whatever Telegram holds. */
+  callNow?: CallNow;
   /** Told of every change, in its transaction. */
   audit: RecordAudit;
   log: Logger;
@@ -337,7 +339,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
       const own = db.asTenant(workspaceId);
       // It may send a message.
       await audit(own, { workspaceId, action: "connector.tested", subjectId: id });
-      return testConnection({ db: own, botApis, isPolling }, row);
+      return testConnection({ db: own, botApis, isPolling, callNow: options.callNow }, row);
     },
 
     remove: async (workspaceId, id) => {

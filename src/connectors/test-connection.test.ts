@@ -46,6 +46,35 @@ describe("the connection is tested", () => {
     expect(said.at(-1)?.text).toMatch(/test of this connection/);
   });
 
+  test("no message is sent while Telegram holds the bot; one that is refused holds the chat for all", async () => {
+    const bot = await world.connectBot();
+    const { db } = world.system;
+    const person = world.sandbox.createUser({ firstName: "Ada" });
+    await world.sandbox.send({ from: person.id, chatId: person.id, botId: bot.id, text: "hello" });
+    const path = `/v1/connectors/${bot.connectorId}`;
+    await world.api("PATCH", path, { defaultChatId: String(person.id) });
+    const held = () =>
+      db.query("SELECT chat_id FROM send_holds WHERE connector_id = $1", [bot.connectorId]);
+    const sent = () => world.sandbox.record.callsOf("sendMessage", bot.id).length;
+    await db.query("INSERT INTO send_holds VALUES ($1, $2, '', now() + interval '90 s')", [
+      world.workspaceId,
+      bot.connectorId,
+    ]);
+    expect(detail(await run(bot), "message")).toMatch(/asks to wait (89|90) seconds/);
+    expect(sent()).toBe(0);
+    await db.query("DELETE FROM send_holds");
+    const answer = { status: 429, parameters: { retry_after: 7 } };
+    world.sandbox.fault({ botId: bot.id, method: "sendMessage", answer });
+    expect(detail(await run(bot), "message")).toMatch(/asks to wait 7 seconds/);
+    expect(await held()).toEqual([{ chat_id: String(person.id) }]);
+    expect(detail(await run(bot), "message")).toMatch(/asks to wait 7 seconds/);
+    expect(sent()).toBe(1);
+    const noted = await db.query("SELECT chat_id FROM direct_calls WHERE connector_id = $1", [
+      bot.connectorId,
+    ]);
+    expect(noted).toEqual([{ chat_id: String(person.id) }]);
+  });
+
   test("each linked chat by itself: where it is an administrator, where privacy hides, where it left", async () => {
     const bot = await world.connectBot({ canReadAllGroupMessages: false });
     const owner = world.sandbox.createUser({ firstName: "Ada" });

@@ -34,11 +34,24 @@ export interface ConnectionTest {
   checks: Check[];
 }
 
+/** Calls a method of a bot within its pace and holds. Throws `BotApiError`. */
+export type CallNow = (
+  call: {
+    workspaceId: string;
+    connectorId: string;
+    chatId: string | null;
+    method: string;
+    params: Record<string, unknown>;
+  },
+  limits: Limits,
+) => Promise<unknown>;
+
 /** Tests a connector as it is at Telegram. Throws `ConnectorRemoved` when it is removed meanwhile. */
 export async function testConnection(
-  { db, botApis, isPolling }: { db: Queryable; botApis: BotApis; isPolling: boolean },
+  of: { db: Queryable; botApis: BotApis; isPolling: boolean; callNow?: CallNow },
   connector: ConnectorRow,
 ): Promise<ConnectionTest> {
+  const { db, botApis, isPolling } = of;
   const signal = AbortSignal.timeout(WITHIN_MS);
   const limits = { timeoutMs: CALL_MS, signal };
   const test = (checks: Check[]) => ({ ok: checks.every(({ ok }) => ok), checks });
@@ -55,7 +68,7 @@ export async function testConnection(
   const [webhook, rights, message] = await Promise.all([
     isPolling ? pollingChecks(api, limits) : webhookChecks(api, connector, limits),
     rightsChecks(api, { db, connector, botId: me.id, seesAll }, limits),
-    messageCheck(api, connector.default_chat_id, limits),
+    messageCheck(connector, of.callNow ?? callOf(api), limits),
   ]);
   return test([tokenVerdict(me, connector.bot_id), ...webhook, ...rights, message]);
 }
@@ -134,13 +147,21 @@ async function rightsChecks(
   return checks;
 }
 
-const messageCheck = (api: BotApi, chatId: string | null, limits: Limits) =>
+const callOf =
+  (api: BotApi): CallNow =>
+  ({ method, params }, limits) =>
+    api.call(method, params, limits);
+
+const messageCheck = (connector: ConnectorRow, callNow: CallNow, limits: Limits) =>
   checked(
     async () => {
+      const { workspace_id: workspaceId, id: connectorId, default_chat_id: chatId } = connector;
       if (chatId === null) return noDefaultChat;
       const startedMs = performance.now();
       const to = /^-?[0-9]+$/.test(chatId) ? Number(chatId) : chatId;
-      await api.call("sendMessage", { chat_id: to, text: MESSAGE }, limits);
+      const params = { chat_id: to, text: MESSAGE };
+      const call = { workspaceId, connectorId, chatId, method: "sendMessage", params };
+      await callNow(call, limits);
       return messageVerdict(chatId, performance.now() - startedMs);
     },
     (error) => trouble("message", error),

@@ -35,6 +35,7 @@ export {
   type LedgerRecorder,
 } from "./ledger.ts";
 export { createLedgerKeeper, type LedgerKeeper } from "./ledger-keeper.ts";
+export { type PlaceInLane, placeInLane } from "./place-in-lane.ts";
 export { listProcesses, type ProcessView } from "./process-registry.ts";
 export { type Percentiles, type QueueStats, queueStats } from "./queue-stats.ts";
 export { connectRedis, type RedisClient, UnsafeRedis } from "./redis-connection.ts";

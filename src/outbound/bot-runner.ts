@@ -13,7 +13,10 @@ import {
   type TakenFiles,
 } from "./content/index.ts";
 import { resultOfPart } from "./message-parts.ts";
-import type { Pace } from "./pace.ts";
+import { isGroupChat, type LeftCall, type Pace } from "./pace.ts";
+import { Flow } from "./pace-flow.ts";
+import type { PaceKeeper } from "./pace-store.ts";
+import { HeldBack, Turns } from "./pace-turns.ts";
 import { orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import { callOf, type MessageRow } from "./send-call.ts";
 import {
@@ -29,6 +32,7 @@ export interface BotRunnerOptions {
   db: Database;
   bot: { workspaceId: string; connectorId: string };
   pace: Pace;
+  keeper: PaceKeeper;
   botApiFor(connectorId: string): Promise<BotApi>;
   /** Told of each call that was made, and how long it took, in ms. */
   observe(result: SendResult, runMs: number): void;
@@ -49,10 +53,28 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   private readonly pace: Pace;
   /** Jobs that bring files, from when they are chosen until they are over. */
   private readonly bringing = new Set<string>();
+  private readonly turns: Turns;
+  private readonly flow = new Flow();
+  private groupsTurn = false;
+  /** More is chosen until as much is in hand as may be. */
+  private isFilling = true;
 
   constructor(options: BotRunnerOptions) {
     this.options = options;
     this.pace = options.pace;
+    this.turns = new Turns(options.pace);
+  }
+
+  /**
+   * As many calls as the rate and the time that a call takes keep in flight. Once as many are in hand
+   * as may be, no more than there are until half of them have left: nobody looks for more in vain, and
+   * then several are chosen of one claim.
+   */
+  concurrency(): number {
+    const nowMs = systemClock();
+    const halfMs = this.flow.leadMs / 2;
+    this.isFilling ||= this.pace.botChoiceAtMs(nowMs, halfMs) <= nowMs;
+    return this.flow.concurrency(this.pace.rate.perSecond, this.isFilling);
   }
 
   held(nowMs: number): { keys: string[]; untilMs: number | null } {
@@ -60,28 +82,51 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return { keys: chatIds, untilMs };
   }
 
+  /**
+   * The first that may leave, chosen a little before its time; among what is as urgent groups and
+   * private chats take turns. A group may have twenty a minute, so what waits for hundreds of them
+   * would keep everybody else waiting.
+   */
   choose(ready: Job[], nowMs: number): Choice {
+    const botMs = this.pace.botChoiceAtMs(nowMs, this.flow.leadMs);
+    if (botMs > nowMs) {
+      this.isFilling = false;
+      if (this.pace.heldUntilMs(null) <= nowMs) this.pace.rate.noteLoad(nowMs);
+      return { waitUntilMs: botMs };
+    }
     let waitUntilMs = Number.POSITIVE_INFINITY;
+    const best: { group?: Job; other?: Job } = {};
     for (const job of ready) {
-      const chatId = chatOf(job);
-      if (job.payload.files === true && this.bringing.size >= MAX_BRINGING) {
+      if (takesFiles(job) && this.bringing.size >= MAX_BRINGING) {
         waitUntilMs = Math.min(waitUntilMs, nowMs + BRINGING_WAIT_MS);
         continue;
       }
-      const nextMs = this.pace.nextAtMs(chatId, nowMs);
-      if (nextMs <= nowMs) {
-        this.pace.choose(chatId, nowMs);
-        if (job.payload.files === true) this.bringing.add(job.id);
-        return { job };
+      const chatId = chatOf(job);
+      const nextMs = chatId === null ? nowMs : this.pace.chatNextAtMs(chatId, nowMs);
+      if (nextMs > nowMs) {
+        waitUntilMs = Math.min(waitUntilMs, nextMs);
+        continue;
       }
-      waitUntilMs = Math.min(waitUntilMs, nextMs);
+      const first = best.group ?? best.other;
+      if (first !== undefined && job.priority !== first.priority) break;
+      if (chatId !== null && isGroupChat(chatId)) best.group ??= job;
+      else best.other ??= job;
+      if (best.group && best.other) break;
     }
-    return { waitUntilMs };
+    const job = (this.groupsTurn ? best.group : best.other) ?? best.group ?? best.other;
+    if (job === undefined) return { waitUntilMs };
+    if (best.group && best.other) this.groupsTurn = !this.groupsTurn;
+    this.flow.chosen(job.id, nowMs);
+    // What takes a minute until it can leave has no slot before then.
+    if (takesFiles(job)) this.bringing.add(job.id);
+    else this.pace.choose(chatOf(job), nowMs);
+    return { job };
   }
 
   notBegun(job: Job): void {
     this.bringing.delete(job.id);
-    this.pace.release(chatOf(job));
+    if (!takesFiles(job)) this.pace.release(chatOf(job));
+    this.flow.ended(job.id);
   }
 
   async run(job: Job, signal: AbortSignal, attempt: SendAttempt | null): Promise<Outcome> {
@@ -90,28 +135,37 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       this.notBegun(job);
       return { type: "complete" };
     }
-    const startedMs = performance.now();
+    const startedMs = systemClock();
     const chatId = chatOf(job);
-    let calls = 0;
-    const leave = () => {
+    const left: LeftCall[] = [];
+    const leave = async () => {
       // A second call, of the same message, was not chosen.
-      if (calls++ === 0) this.pace.leave(chatId, systemClock());
-      else this.pace.record(chatId, systemClock());
+      const wasChosen = left.length === 0 && !takesFiles(job);
+      if (wasChosen) this.flow.began(job.id, systemClock());
+      const call = await this.turns.take(chatId, wasChosen, signal);
+      left.push(call);
       // Telegram counts an album's items.
       const more = costOf(attempt.message.content) - 1;
-      for (let n = 0; n < more; n++) this.pace.record(chatId, systemClock());
+      for (let n = 0; n < more; n++) this.pace.record(chatId, call.leftMs);
     };
-    const sent = await this.send(attempt, job, { leave, signal }).finally(() =>
-      this.bringing.delete(job.id),
-    );
+    let sent: SendResult;
+    try {
+      sent = await this.send(attempt, job, { leave, signal });
+    } catch (error) {
+      if (!(error instanceof HeldBack)) throw error;
+      sent = heldResult(error.untilMs, systemClock());
+    } finally {
+      this.bringing.delete(job.id);
+      if (left.length === 0) this.notBegun(job);
+      this.flow.ended(job.id);
+    }
     const answered = job.kind === "chat-action" ? asCourtesy(sent) : sent;
     const result = resultOfPart(answered, attempt.message, systemClock());
-    if (calls === 0) this.notBegun(job);
-    const runMs = performance.now() - startedMs;
+    const runMs = systemClock() - (left[0]?.leftMs ?? startedMs);
     this.options.observe(result, runMs);
     tellOfCall(this.options.calls, job, attempt, result, runMs);
     attempt.result = result;
-    attempt.heldChats = this.heed(attempt.message.chat_id, result);
+    attempt.heldChats = this.heed(attempt.message, result, left.at(-1));
     return withinAttempts(result.outcome, job, this.options.calls);
   }
 
@@ -148,7 +202,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   private async send(
     attempt: SendAttempt,
     job: Job,
-    options: { leave: () => void; signal: AbortSignal },
+    options: { leave: () => Promise<void>; signal: AbortSignal },
   ): Promise<SendResult> {
     const { content } = attempt.message;
     const { files: taker, mayDial } = this.options;
@@ -176,7 +230,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       signal,
       failed,
     }: {
-      leave: () => void;
+      leave: () => Promise<void>;
       signal: AbortSignal;
       /** What an error means for its content; null: what it means for all. */
       failed(error: unknown): SendResult | null;
@@ -185,14 +239,6 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const { message } = attempt;
     const { botApiFor, bot, calls } = this.options;
     const filesMs = bringsFiles(message.content) ? FILES_MS : 0;
-    // A process that was stopped since may have a successor that has judged this attempt.
-    const timeoutMs = attempt.begunMs + calls.timeoutMs + filesMs - performance.now();
-    if (timeoutMs <= 0) return notSentResult("late", "it was too late to send", systemClock());
-    // Files take their time: meanwhile another call may have been told to wait.
-    const heldMs = this.pace.botHeldUntil();
-    if (filesMs > 0 && heldMs > systemClock()) {
-      return { ...notSentResult("held", "the bot is held", heldMs), outcome: heldUntil(heldMs) };
-    }
     const { expiresInMs, mayBeSent } = attempt;
     if (expiresInMs !== null && attempt.begunMs + expiresInMs <= performance.now()) {
       const expiresAt = message.expires_at ?? new Date(systemClock());
@@ -200,10 +246,11 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     }
     const call = async (params: ApiCall) => {
       const api = await botApiFor(bot.connectorId);
-      const limits = { timeoutMs, signal };
-      const answer = api.call(params.method, params.payload, limits);
-      leave();
-      return answer;
+      await leave();
+      // A process that was stopped since may have a successor that has judged this attempt.
+      const timeoutMs = attempt.begunMs + calls.timeoutMs + filesMs - performance.now();
+      if (timeoutMs <= 0) throw new HeldBack(systemClock() + LATE_PAUSE_MS);
+      return api.call(params.method, params.payload, { timeoutMs, signal });
     };
     try {
       return sentResult(await call(callOf(message, files)));
@@ -234,24 +281,50 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   }
 
   /**
-   * What an answer means for the pace of what comes next. Answers the chats that a 429 holds, ''
-   * being the bot: several chats held at once means that the bot is too fast, not one chat.
+   * What became of a message, and of the last call that left for it, means for the pace of what comes
+   * next. Answers the chats that a 429 holds, '' being the bot.
    */
-  private heed(chatId: string, result: SendResult): string[] {
+  private heed(message: MessageRow, result: SendResult, call: LeftCall | undefined): string[] {
     const nowMs = systemClock();
-    if (result.migratedTo !== null) this.pace.move(chatId, result.migratedTo);
-    const whole = result.unauthorized || result.attempt === "not-sent";
-    if (whole && result.outcome.type === "pause") this.pace.hold(null, result.outcome.untilMs);
-    if (result.retryAfterS === null) return [];
-    const untilMs = nowMs + result.retryAfterS * 1_000;
-    this.pace.hold(chatId, untilMs);
-    if (this.pace.holdsBeside(chatId, nowMs) === 0) return [chatId];
-    this.pace.hold(null, untilMs);
-    return [chatId, ""];
+    if (result.migratedTo !== null) this.pace.move(message.chat_id, result.migratedTo);
+    // Telegram cannot be reached, or refuses the token: that is so for all.
+    const isForAll = result.unauthorized || result.attempt === "not-sent";
+    if (isForAll && result.errorClass !== HELD && result.outcome.type === "pause") {
+      this.pace.hold(null, result.outcome.untilMs);
+    }
+    if (call === undefined) return [];
+    // An upload takes as long as it takes.
+    const tookMs = bringsFiles(message.content) ? null : nowMs - call.leftMs;
+    if (tookMs !== null) this.flow.took(tookMs);
+    this.options.keeper.note(nowMs);
+    if (result.retryAfterS !== null) {
+      return this.pace.refused(call, nowMs, result.retryAfterS * 1_000);
+    }
+    const isTaken = result.attempt === "sent" || result.attempt === "failed";
+    if (isTaken && !result.unauthorized) this.pace.passed(call, tookMs);
+    else this.pace.ended(call.chatId);
+    return [];
+  }
+
+  /** Keeps what was learned of the bot's rate. */
+  close(): Promise<void> {
+    return this.options.keeper.close();
   }
 }
 
-const heldUntil = (untilMs: number): Outcome => ({ type: "pause", untilMs, reason: "held" });
+const HELD = "held";
+/** It took so long to begin that its time to call was over. */
+const LATE_PAUSE_MS = 1_000;
+
+/** Telegram asked to wait since it was chosen: nothing left, and nothing is spent. */
+function heldResult(untilMs: number, nowMs: number): SendResult {
+  const why = "Telegram asked to wait before more is sent.";
+  const outcome: Outcome = { type: "pause", untilMs, reason: HELD };
+  return { ...notSentResult(HELD, why, nowMs), outcome };
+}
+
+/** Its files are downloaded first. */
+const takesFiles = (job: Job): boolean => job.payload.files === true;
 
 /** The chat whose pace a job counts for; null for calls that no chat's pace limits. */
 function chatOf(job: Job): string | null {

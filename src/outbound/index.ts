@@ -2,6 +2,7 @@
  * outbound: what is to be sent, in which order and at what pace, and what became of it. One drain
  * a bot, order per chat; the Bot API itself is behind the telegram room, the lanes behind jobs.
  */
+export { createCallGate, type DirectCall } from "./call-gate.ts";
 export { type Cancelled, cancelMessage } from "./cancel.ts";
 export { createConnectorSends } from "./connector-sends.ts";
 export {
@@ -42,7 +43,7 @@ export {
   priorityNamed,
 } from "./new-message.ts";
 export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
-export { Pace, type PaceLimits } from "./pace.ts";
+export type { PaceLimits } from "./pace.ts";
 export {
   ImpossibleReplacement,
   type Replaced,
@@ -78,3 +79,4 @@ export {
   type TextFormat,
 } from "./text/index.ts";
 export { type MessageRef, NotWaiting } from "./waiting-message.ts";
+export { type Waiting, whyWaiting } from "./why-waiting.ts";

@@ -6,7 +6,8 @@ import type { BotApi } from "../telegram/index.ts";
 import { BotRunner } from "./bot-runner.ts";
 import { callSettings } from "./call-settings.ts";
 import { FileTaker } from "./content/index.ts";
-import { DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
+import type { PaceLimits } from "./pace.ts";
+import { PaceKeeper, readPace } from "./pace-store.ts";
 import { beginSending, endSending, type SendAttempt } from "./send-attempts.ts";
 import type { SendResult } from "./send-result.ts";
 
@@ -17,6 +18,7 @@ export interface OutboundOptions {
   onUnauthorized(connectorId: string, reason: string): Promise<void>;
   metrics: Metrics;
   log: Logger;
+  /** Instead of the documented ones, and of what connectors say. */
   limits?: PaceLimits;
   /** Deadline of one call, in ms. Default 15 000. */
   callTimeoutMs?: number;
@@ -30,7 +32,7 @@ const CALL_TIMEOUT_MS = 15_000;
 
 /** Sends what waits, one drain a bot: paced, in order per chat, every attempt on record. */
 export function createOutboundHandler(options: OutboundOptions): ExternalHandler<SendAttempt> {
-  const { db, log, onUnauthorized, limits = DOCUMENTED_LIMITS } = options;
+  const { db, log, onUnauthorized, limits } = options;
   const callTimeoutMs = options.callTimeoutMs ?? CALL_TIMEOUT_MS;
   const sends = options.metrics.counter({
     name: "heliograph_sends_total",
@@ -61,39 +63,20 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
     open: async ({ lane, workspaceId }) => {
       const bot = { workspaceId, connectorId: lane };
       const [pace, debug = null] = await Promise.all([
-        rebuildPace(db, lane, limits),
+        readPace(db, lane, { nowMs: systemClock(), limits }),
         options.debugFor?.(lane),
       ]);
       const calls = callSettings(debug, { connectorId: lane, timeoutMs: callTimeoutMs, log });
       // One drain a bot: what its begins go by is what its runner goes by.
       if (debug === null) timeouts.delete(lane);
       else timeouts.set(lane, calls.timeoutMs);
-      return new BotRunner({ ...options, bot, pace, observe, calls, files });
+      const followsConnector = limits === undefined;
+      const keeping = { db, connectorId: lane, pace, followsConnector, log };
+      const keeper = new PaceKeeper(keeping, systemClock());
+      return new BotRunner({ ...options, bot, pace, keeper, observe, calls, files });
     },
     begin: (tx, jobs) => beginSending(tx, jobs, (lane) => timeouts.get(lane) ?? callTimeoutMs),
     finish: (tx, ends, { onlyEssential }) =>
       endSending(tx, ends, { log, reportUnauthorized, onlyEssential }),
   };
-}
-
-/** The pace as the last minute's attempts and the holds in force leave it, whoever made them. */
-async function rebuildPace(db: Database, connectorId: string, limits: PaceLimits): Promise<Pace> {
-  const pace = new Pace(limits);
-  const nowMs = systemClock();
-  const rows = await db.query<{ chat_id: string; age_ms: number | null; left_ms: number | null }>(
-    `/* outbound.pace */
-     (SELECT chat_id, (extract(epoch FROM clock_timestamp() - started_at) * 1000)
-        ::double precision AS age_ms, NULL::double precision AS left_ms
-      FROM send_attempts WHERE connector_id = $1 AND started_at > now() - interval '61 s'
-      ORDER BY started_at LIMIT 5000)
-     UNION ALL
-     SELECT chat_id, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
-     FROM send_holds WHERE connector_id = $1 AND until > now()`,
-    [connectorId],
-  );
-  for (const { chat_id, age_ms, left_ms } of rows) {
-    if (age_ms !== null) pace.record(chat_id || null, nowMs - age_ms);
-    if (left_ms !== null) pace.hold(chat_id || null, nowMs + left_ms);
-  }
-  return pace;
 }

@@ -88,21 +88,42 @@ describe("the pace", () => {
 
   test("waits for what was chosen until it left, or will not leave", () => {
     const limits = {
-      bot: [{ count: 2, perMs: 1_000 }],
+      bot: [{ count: 1, perMs: 1_000 }],
       chat: [{ count: 1, perMs: 3_000 }],
       group: [],
     };
     const pace = new Pace(limits);
     pace.choose("11", 0);
-    expect(pace.nextAtMs("11", 60_000)).toBe(63_000);
-    expect(pace.nextAtMs("22", 60_000)).toBe(60_000);
-    pace.choose("22", 60_000);
-    expect(pace.botNextAtMs(60_000)).toBe(61_000);
+    expect(pace.chatNextAtMs("11", 60_000)).toBe(63_000);
+    expect(pace.chatNextAtMs("22", 60_000)).toBe(60_000);
+    expect(pace.botNextAtMs(60_000)).toBeGreaterThan(61_000);
+    // A little before its slot, so that its attempt is on record by then.
+    const leadMs = 100;
+    expect(pace.botChoiceAtMs(60_000, leadMs)).toBe(pace.botNextAtMs(60_000) - leadMs);
     pace.release("11");
     expect(pace.nextAtMs("11", 60_000)).toBe(60_000);
+    pace.choose("22", 60_000);
+    // It is in hand itself: others are not before it.
+    expect(pace.turnAtMs("22", 60_000)).toBe(60_000);
     pace.leave("22", 60_500);
-    expect(pace.nextAtMs("11", 60_600)).toBe(60_600);
-    expect(pace.nextAtMs("22", 60_600)).toBe(63_500);
+    expect(pace.chatNextAtMs("22", 60_600)).toBe(63_500);
+    expect(pace.turnAtMs("11", 60_600)).toBeGreaterThan(61_400);
+  });
+
+  test("after a pause a few go in quick succession, then one after the other, evenly", () => {
+    const pace = new Pace();
+    const left: number[] = [];
+    for (let nowMs = 0; nowMs < 5_000; nowMs++) {
+      while (pace.turnAtMs(null, nowMs) <= nowMs) {
+        pace.record(null, nowMs);
+        left.push(nowMs);
+      }
+    }
+    expect(left.slice(0, 3)).toEqual([0, 18, 36]);
+    expect(left[8]).toBeLessThan(180);
+    const gaps = left.slice(60).map((atMs, n) => atMs - (left[n + 59] ?? 0));
+    expect(Math.max(...gaps)).toBeLessThan(180);
+    expect(left.length).toBeGreaterThan(0.97 * 30 * 5);
   });
 
   test("holds only move forward, and there is always a next time", () => {
@@ -131,7 +152,6 @@ describe("the pace", () => {
     pace.hold("22", 3_000);
     expect(pace.heldChats(1_000)).toEqual({ chatIds: ["11", "22"], untilMs: 3_000 });
     expect(pace.heldChats(4_000)).toEqual({ chatIds: ["11"], untilMs: 5_000 });
-    expect(pace.holdsBeside("11", 1_000)).toBe(1);
   });
 });
 
@@ -147,5 +167,5 @@ test("a group's pace and hold go with it to its new id", () => {
   pace.hold("-7", 5_000);
   pace.move("-7", "-1007");
   expect(pace.nextAtMs("-1007", 200)).toBe(5_000);
-  expect(pace.holdsBeside("-1007", 200)).toBe(0);
+  expect(pace.nextAtMs("-7", 200)).toBe(200);
 });

@@ -1,13 +1,14 @@
-/**
- * One bot's pace, decided without I/O: sliding windows over what was sent, and holds that Telegram
- * set (429, `retry_after`). Documented limits (Bot API FAQ: 30/s a bot, 1/s a chat with short
- * bursts, 20/min a group) are the starting values. Times are ms since the epoch, passed in.
- */
-export interface Window {
-  count: number;
-  perMs: number;
-}
+import { LearnedRate } from "./learned-rate.ts";
+import { BotBucket } from "./pace-bucket.ts";
+import { Refusals } from "./pace-refusals.ts";
+import { SlidingWindows, type Window } from "./pace-windows.ts";
 
+/**
+ * One bot's pace, decided without I/O: the bot's calls evenly spaced at a rate that is learned, each
+ * chat's in sliding windows, and holds that Telegram set (429, `retry_after`). Documented limits (Bot
+ * API FAQ: 30/s a bot, 1/s a chat with short bursts, 20/min a group) are the starting values. Times
+ * are ms since the epoch, passed in.
+ */
 export interface PaceLimits {
   bot: Window[];
   chat: Window[];
@@ -16,113 +17,109 @@ export interface PaceLimits {
 
 /** A little longer than documented, because requests arrive less evenly than they leave. */
 export const DOCUMENTED_LIMITS: PaceLimits = {
-  bot: [{ count: 29, perMs: 1_050 }],
-  chat: [{ count: 3, perMs: 3_300 }],
+  bot: [{ count: 30, perMs: 1_000 }],
+  chat: [
+    { count: 5, perMs: 1_050 },
+    { count: 12, perMs: 8_000 },
+    { count: 35, perMs: 30_300 },
+  ],
   group: [
-    { count: 3, perMs: 3_300 },
-    { count: 19, perMs: 60_500 },
+    { count: 5, perMs: 1_050 },
+    { count: 8, perMs: 10_000 },
+    { count: 20, perMs: 60_300 },
   ],
 };
 
+/** Bot API: no more, paid broadcasts included. */
+const MOST_PER_SECOND = 1_000;
+
+/** The bot's calls a second that these limits allow. */
+export const ceilingOf = (limits: PaceLimits): number =>
+  Math.min(MOST_PER_SECOND, ...limits.bot.map(({ count, perMs }) => (count / perMs) * 1_000));
+
 /** Chats are dropped from memory once nothing of them can matter any more. */
 const MAX_CHATS = 10_000;
-
-class SlidingWindows {
-  private sent: number[] = [];
-  /**
-   * How many were chosen that have yet to leave: an attempt is committed first, which takes a while
-   * where the database is busy. They count as sent at whatever moment is asked about, since they may
-   * leave right then.
-   */
-  private inHand = 0;
-  private readonly windows: Window[];
-  private readonly longestMs: number;
-
-  constructor(windows: Window[]) {
-    this.windows = windows;
-    this.longestMs = Math.max(0, ...windows.map((window) => window.perMs));
-  }
-
-  /** The earliest time, not before `nowMs`, at which one more may leave. */
-  nextAtMs(nowMs: number): number {
-    let nextMs = nowMs;
-    for (const { count, perMs } of this.windows) {
-      const first =
-        this.inHand >= count ? nowMs : this.sent[this.sent.length - (count - this.inHand)];
-      if (first !== undefined) nextMs = Math.max(nextMs, first + perMs);
-    }
-    return nextMs;
-  }
-
-  choose(): void {
-    this.inHand++;
-  }
-
-  release(): void {
-    this.inHand = Math.max(0, this.inHand - 1);
-  }
-
-  leave(atMs: number): void {
-    this.release();
-    this.record(atMs);
-  }
-
-  record(atMs: number): void {
-    this.sent.push(atMs);
-    // Attempts that are read back may come out of order.
-    if ((this.sent.at(-2) ?? atMs) > atMs) this.sent.sort((a, b) => a - b);
-    const oldest = this.sent.findIndex((sentMs) => sentMs > atMs - this.longestMs);
-    if (oldest > 0) this.sent.splice(0, oldest);
-  }
-
-  /** What another recorded counts here too. */
-  add(other: SlidingWindows): void {
-    this.sent = [...this.sent, ...other.sent].sort((a, b) => a - b);
-    this.inHand += other.inHand;
-  }
-
-  isIdle(nowMs: number): boolean {
-    const lastMs = this.sent.at(-1) ?? Number.NEGATIVE_INFINITY;
-    return this.inHand === 0 && lastMs <= nowMs - this.longestMs;
-  }
-}
+/** A 429 ends its hold when it says, by Telegram's clock; ours counts whole milliseconds. */
+const HOLD_MARGIN_MS = 20;
+/** Nobody has confirmed that it is the bot which is held: it is tried again after this at the latest. */
+const LIKELY_HOLD_MS = 5_000;
+/** Who has used no more of a limit than this was hardly refused because of it. */
+const LITTLE_USE = 0.25;
 
 /** Groups and channels have negative ids or names; private chats positive ids. */
 export const isGroupChat = (chatId: string): boolean => /^[-@]/.test(chatId);
 
+/** A call that left. */
+export interface LeftCall {
+  /** Null: it counts for the bot only. */
+  chatId: string | null;
+  leftMs: number;
+  /** It would have left earlier but for the bot's rate. */
+  waited: boolean;
+}
+
 export class Pace {
+  readonly rate: LearnedRate;
   private readonly limits: PaceLimits;
-  private readonly bot: SlidingWindows;
+  private readonly bot: BotBucket;
   private readonly chats = new Map<string, SlidingWindows>();
   private readonly holds = new Map<string, number>();
   private botHeldUntilMs = 0;
+  private likelyHeldUntilMs = 0;
+  private readonly refusals = new Refusals();
+  /** Calls that have no answer yet, by chat: when they left. */
+  private readonly underWay = new Map<string, number>();
+  private tidyAbove = MAX_CHATS;
 
-  constructor(limits: PaceLimits = DOCUMENTED_LIMITS) {
+  constructor(
+    limits: PaceLimits = DOCUMENTED_LIMITS,
+    rate: LearnedRate = new LearnedRate(ceilingOf(limits)),
+  ) {
     this.limits = limits;
-    this.bot = new SlidingWindows(limits.bot);
+    this.rate = rate;
+    this.bot = new BotBucket(() => rate.perSecond);
   }
 
-  /** When the bot as a whole may send again. */
+  /** Until when Telegram holds the bot, or it and this chat; a time that is over: it does not. */
+  heldUntilMs(chatId: string | null): number {
+    const chatMs = chatId === null ? 0 : (this.holds.get(chatId) ?? 0);
+    return Math.max(this.botHeldUntilMs, this.likelyHeldUntilMs, chatMs);
+  }
+
+  /** When the bot as a whole may send again, after what was chosen. */
   botNextAtMs(nowMs: number): number {
-    return Math.max(this.botHeldUntilMs, this.bot.nextAtMs(nowMs));
+    return Math.max(this.heldUntilMs(null), this.bot.nextAtMs(nowMs));
   }
 
-  /** Until when Telegram holds the bot as a whole, in ms since the epoch; 0: it never did. */
-  botHeldUntil(): number {
-    return this.botHeldUntilMs;
+  /**
+   * When one more call of the bot may be chosen, which takes about `leadMs` until it can leave: early
+   * enough for its slot. A hold is over before anything is chosen.
+   */
+  botChoiceAtMs(nowMs: number, leadMs: number): number {
+    return Math.max(nowMs, this.heldUntilMs(null), this.bot.nextAtMs(nowMs) - leadMs);
+  }
+
+  /** When this chat's own limits and hold allow one more call. */
+  chatNextAtMs(chatId: string, nowMs: number): number {
+    const windowMs = this.chats.get(chatId)?.nextAtMs(nowMs) ?? nowMs;
+    return Math.max(windowMs, this.holds.get(chatId) ?? 0);
   }
 
   /** When this chat may be sent to; `null` for calls that count for the bot only. */
   nextAtMs(chatId: string | null, nowMs: number): number {
     const botMs = this.botNextAtMs(nowMs);
-    if (chatId === null) return botMs;
-    const windowMs = this.chats.get(chatId)?.nextAtMs(nowMs) ?? nowMs;
-    return Math.max(botMs, windowMs, this.holds.get(chatId) ?? 0);
+    return chatId === null ? botMs : Math.max(botMs, this.chatNextAtMs(chatId, nowMs));
+  }
+
+  /** When the call that is first in turn may leave, holds apart. */
+  turnAtMs(chatId: string | null, nowMs: number): number {
+    const chat = chatId === null ? undefined : this.chats.get(chatId);
+    return Math.max(this.bot.nextAtMs(nowMs, 0), chat?.nextAtMs(nowMs, 0) ?? nowMs);
   }
 
   /** It is about to be sent: `leave` says when it was, `release` that it will not be. */
   choose(chatId: string | null, nowMs: number): void {
-    for (const windows of this.windowsOf(chatId, nowMs)) windows.choose();
+    for (const each of this.countersOf(chatId, nowMs)) each.choose();
   }
 
   /** What was chosen will not leave. */
@@ -131,25 +128,60 @@ export class Pace {
     if (chatId !== null) this.chats.get(chatId)?.release();
   }
 
-  /** What was chosen leaves now. */
-  leave(chatId: string | null, atMs: number): void {
-    for (const windows of this.windowsOf(chatId, atMs)) windows.leave(atMs);
-  }
-
-  /** Something was sent that nobody chose here: by another holder, or a second time. */
-  record(chatId: string | null, atMs: number): void {
-    for (const windows of this.windowsOf(chatId, atMs)) windows.record(atMs);
-  }
-
-  private windowsOf(chatId: string | null, nowMs: number): SlidingWindows[] {
-    if (chatId === null) return [this.bot];
-    let chat = this.chats.get(chatId);
-    if (chat === undefined) {
-      if (this.chats.size >= MAX_CHATS) this.forgetIdle(nowMs);
-      chat = new SlidingWindows(isGroupChat(chatId) ? this.limits.group : this.limits.chat);
-      this.chats.set(chatId, chat);
+  /** A call leaves now. `wasChosen`: it is in hand no more. */
+  leave(chatId: string | null, atMs: number, wasChosen = true): void {
+    for (const each of this.countersOf(chatId, atMs)) {
+      if (wasChosen) each.release();
+      each.leave(atMs);
     }
-    return [this.bot, chat];
+    if (chatId !== null) this.underWay.set(chatId, atMs);
+  }
+
+  /** Something was sent that did not leave here, or that counts for more than one. */
+  record(chatId: string | null, atMs: number): void {
+    for (const each of this.countersOf(chatId, atMs)) each.record(atMs);
+  }
+
+  /**
+   * Telegram took a call, whatever it made of it, and answered after `tookMs`; null: that says nothing
+   * of its way there.
+   */
+  passed({ chatId, leftMs, waited }: LeftCall, tookMs: number | null): void {
+    this.ended(chatId);
+    this.bot.answered(leftMs, tookMs);
+    this.rate.passed(leftMs, waited);
+    if (this.refusals.passed(chatId, leftMs)) this.likelyHeldUntilMs = 0;
+  }
+
+  /** Nobody knows what became of the call in this chat. */
+  ended(chatId: string | null): void {
+    if (chatId !== null) this.underWay.delete(chatId);
+  }
+
+  /**
+   * Telegram refused a call for `retryAfterMs` from now. Answers whom it holds: chats, '' being the
+   * bot.
+   */
+  refused({ chatId, leftMs }: LeftCall, nowMs: number, retryAfterMs: number): string[] {
+    this.ended(chatId);
+    this.bot.answered(leftMs, nowMs - leftMs);
+    const chat = chatId === null ? undefined : this.chats.get(chatId);
+    const botUse = this.rate.isUnderLoad(nowMs) ? 1 : this.bot.use(nowMs);
+    const isBotNearer = botUse > Math.max(LITTLE_USE, chat?.use(nowMs) ?? 0);
+    const othersUnderWay = [...this.underWay.values()].some((otherMs) => otherMs >= leftMs);
+    const untilMs = nowMs + retryAfterMs + HOLD_MARGIN_MS;
+    const call = { chatId, leftMs, untilMs };
+    const refusal = this.refusals.refused(call, { nowMs, isBotNearer, othersUnderWay });
+    const held = chatId === null ? [] : [chatId];
+    if (chatId !== null) this.hold(chatId, untilMs);
+    if (refusal.whose === "chat") return held;
+    const likelyMs = Math.min(untilMs, nowMs + LIKELY_HOLD_MS);
+    this.likelyHeldUntilMs = Math.max(this.likelyHeldUntilMs, likelyMs);
+    if (refusal.whose === "undecided") return held;
+    this.rate.refused(refusal.leftMs, nowMs);
+    if (refusal.whose === "bot") this.hold(null, refusal.untilMs);
+    // What nobody has confirmed stands on record for as long as it is believed, or not at all.
+    return refusal.whose === "bot" || likelyMs === untilMs ? [...held, ""] : held;
   }
 
   /** Holds a chat, or the bot (`null`). A deadline only moves forward. */
@@ -177,8 +209,7 @@ export class Pace {
     const chatIds: string[] = [];
     let untilMs: number | null = null;
     for (const chatId of new Set([...this.chats.keys(), ...this.holds.keys()])) {
-      const windowMs = this.chats.get(chatId)?.nextAtMs(nowMs) ?? nowMs;
-      const nextMs = Math.max(windowMs, this.holds.get(chatId) ?? 0);
+      const nextMs = this.chatNextAtMs(chatId, nowMs);
       if (nextMs <= nowMs) continue;
       chatIds.push(chatId);
       untilMs = untilMs === null ? nextMs : Math.min(untilMs, nextMs);
@@ -186,15 +217,21 @@ export class Pace {
     return { chatIds, untilMs };
   }
 
-  /** Chats other than `chatId` that Telegram holds now. */
-  holdsBeside(chatId: string, nowMs: number): number {
-    let count = 0;
-    for (const [held, untilMs] of this.holds) if (held !== chatId && untilMs > nowMs) count++;
-    return count;
+  private countersOf(chatId: string | null, nowMs: number): (BotBucket | SlidingWindows)[] {
+    if (chatId === null) return [this.bot];
+    let chat = this.chats.get(chatId);
+    if (chat === undefined) {
+      if (this.chats.size >= this.tidyAbove) this.forgetIdle(nowMs);
+      chat = new SlidingWindows(isGroupChat(chatId) ? this.limits.group : this.limits.chat);
+      this.chats.set(chatId, chat);
+    }
+    return [this.bot, chat];
   }
 
   private forgetIdle(nowMs: number): void {
     for (const [chatId, chat] of this.chats) if (chat.isIdle(nowMs)) this.chats.delete(chatId);
     for (const [chatId, untilMs] of this.holds) if (untilMs <= nowMs) this.holds.delete(chatId);
+    // Where most of them matter, looking at all again for each new one would cost more than it saves.
+    this.tidyAbove = Math.max(MAX_CHATS, 2 * this.chats.size);
   }
 }

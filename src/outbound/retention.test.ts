@@ -77,14 +77,19 @@ test("old attempts go, of whatever message; the young stay, and those that may h
   );
 });
 
-test("holds go a day after they are over", async () => {
+test("holds go a day after they are over, calls past the queue once no pace looks at them", async () => {
   await database.db.query(
     `INSERT INTO send_holds (workspace_id, connector_id, chat_id, until)
      SELECT $1, $2, n::text, now() - interval '24.5 h' + n * interval '1 h'
      FROM generate_series(-20, 30) AS n`,
     [ids.workspaceId, ids.connectorId],
   );
-  expect(await runOnce()).toMatchObject({ "send holds": 21 });
+  await database.db.query(
+    `INSERT INTO direct_calls (workspace_id, connector_id, chat_id, left_at)
+     SELECT $1, $2, '5', now() - n * interval '1 min' FROM generate_series(1, 20) AS n`,
+    [ids.workspaceId, ids.connectorId],
+  );
+  expect(await runOnce()).toMatchObject({ "send holds": 21, "direct calls": 11 });
   const [row] = await database.db.query(
     "SELECT count(*)::int AS n, min(chat_id::int) AS first FROM send_holds",
   );

@@ -3,6 +3,8 @@ import type { RetentionRule } from "../platform/index.ts";
 const DAY_MS = 24 * 3_600_000;
 /** A hold that is over means nothing to the pace; for this long it tells people why a chat waited. */
 const HOLDS_MS = DAY_MS;
+/** The pace looks at the last minute. */
+const CALLS_MS = 10 * 60_000;
 
 /**
  * The oldest first. A waiting message keeps no old attempts either: an outage makes one a second. But
@@ -43,6 +45,18 @@ WITH over AS MATERIALIZED (
 )
 SELECT count(*)::int AS rows, CASE WHEN count(*) = $1 THEN 'more' END AS place FROM dropped`;
 
+const DROP_CALLS = `/* outbound.drop-calls */
+WITH old AS MATERIALIZED (
+  SELECT d.workspace_id, d.id FROM direct_calls d
+  WHERE d.left_at < now() - $3 * interval '1 ms' AND ($2::text IS NULL OR $2 = 'more')
+  ORDER BY d.left_at LIMIT $1
+), dropped AS (
+  DELETE FROM direct_calls d USING old o
+  WHERE d.workspace_id = o.workspace_id AND d.id = o.id
+  RETURNING 1
+)
+SELECT count(*)::int AS rows, CASE WHEN count(*) = $1 THEN 'more' END AS place FROM dropped`;
+
 /** What sending lets go, for the retention service. `attemptsMs`: how long attempts are kept. */
 export function outboundRetentionRules({ attemptsMs }: { attemptsMs: number }): RetentionRule[] {
   const rule = (name: string, sql: string, keepMs: number): RetentionRule => ({
@@ -56,5 +70,6 @@ export function outboundRetentionRules({ attemptsMs }: { attemptsMs: number }): 
   return [
     rule("send attempts", DROP_ATTEMPTS, attemptsMs),
     rule("send holds", DROP_HOLDS, HOLDS_MS),
+    rule("direct calls", DROP_CALLS, CALLS_MS),
   ];
 }

@@ -69,6 +69,7 @@ test("counts the last minute's attempts by what became of them, each bot its own
   });
   expect(figures.get(quiet)).toEqual({
     sendRate: 0,
+    learnedRate: null,
     sent: 0,
     rateLimited: 0,
     failed: 0,

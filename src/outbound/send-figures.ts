@@ -4,6 +4,8 @@ import { fewRows, type Queryable } from "../platform/index.ts";
 export interface SendFigures {
   /** Messages a second that Telegram took, over the last minute. */
   sendRate: number;
+  /** Messages a second it keeps to, because Telegram refused more; null: its ceiling. */
+  learnedRate: number | null;
   /** Of the last minute. */
   sent: number;
   rateLimited: number;
@@ -22,7 +24,9 @@ const HOLDS_SHOWN = 10;
 
 const FIGURES = `/* outbound.send-figures */
 WITH bots AS (SELECT id FROM unnest($1::uuid[]) AS t(id) ${fewRows("$1")})
-SELECT c.id, minute.*, bot.until AS "heldUntil", coalesce(chats.count, 0) AS "heldChats",
+SELECT c.id, minute.*,
+  CASE WHEN rate.plateau IS NOT NULL THEN least(rate.per_second, c.max_send_rate) END AS "learnedRate",
+  bot.until AS "heldUntil", coalesce(chats.count, 0) AS "heldChats",
   coalesce(chats.holds, '[]') AS holds
 FROM bots b JOIN connectors c ON c.id = b.id
 CROSS JOIN LATERAL (
@@ -35,6 +39,7 @@ CROSS JOIN LATERAL (
 ) minute
 LEFT JOIN send_holds bot ON bot.workspace_id = c.workspace_id AND bot.connector_id = c.id
   AND bot.chat_id = '' AND bot.until > now()
+LEFT JOIN send_rates rate ON rate.workspace_id = c.workspace_id AND rate.connector_id = c.id
 CROSS JOIN LATERAL (
   SELECT max(total)::int AS count,
     json_agg(json_build_object('chatId', chat_id, 'until', until) ORDER BY until DESC) AS holds
@@ -58,14 +63,17 @@ export async function sendFigures(
 ): Promise<Map<string, SendFigures>> {
   const rows = await db.query<FiguresRow>(FIGURES, [connectorIds]);
   return new Map(
-    rows.map(({ id, heldUntil, holds, ...row }) => [
+    rows.map(({ id, heldUntil, holds, learnedRate, ...row }) => [
       id,
       {
         ...row,
-        sendRate: Math.round((row.sent / WINDOW_S) * 100) / 100,
+        sendRate: rounded(row.sent / WINDOW_S),
+        learnedRate: learnedRate === null ? null : rounded(learnedRate),
         heldUntil: heldUntil?.toISOString() ?? null,
         holds: holds.map(({ chatId, until }) => ({ chatId, until: new Date(until).toISOString() })),
       },
     ]),
   );
 }
+
+const rounded = (rate: number): number => Math.round(rate * 100) / 100;

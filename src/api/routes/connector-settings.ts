@@ -6,6 +6,8 @@ import { chatId } from "../chat-id.ts";
 
 const MAX_SESSION_HOURS = 8_760;
 const MAX_KINDS = 20;
+/** Bot API: sendMessage, allow_paid_broadcast; no bot may do more. */
+const MAX_SEND_RATE = 1_000;
 const DAY_MS = 24 * 3_600_000;
 const MAX_DEBUG_MS = 30 * DAY_MS;
 /** Fewer than a message has otherwise (the outbound queue's policy): who looks closely does not wait. */
@@ -47,6 +49,7 @@ export const settingsShape = {
   defaultChatId: z.string().nullable(),
   notificationChats: z.record(z.string(), z.string()),
   maxMessageLength: z.number(),
+  maxSendRate: z.number().describe("Messages a second at most"),
   debug: debug.nullable(),
 };
 
@@ -61,5 +64,6 @@ export const settingsGiven = {
     .refine((chats) => Object.keys(chats).length <= MAX_KINDS, `has at most ${MAX_KINDS} kinds`)
     .optional(),
   maxMessageLength: z.number().int().min(1).max(MAX_PART_LENGTH).optional(),
+  maxSendRate: z.number().int().min(1).max(MAX_SEND_RATE).optional(),
   debug: debugGiven.nullable().optional(),
 };

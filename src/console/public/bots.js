@@ -28,6 +28,7 @@ function Bot({ bot, nowMs }) {
       ${heldMs > 0 && html`<p class="countdown" role="timer">Telegram holds this bot for ${duration(Math.ceil(heldMs / 1_000) * 1_000)} more</p>`}
       <dl>
         <dt>Sends</dt><dd>${rate(sending?.sendRate ?? 0)}, ${count(sending?.sent ?? 0)} in the last minute</dd>
+        ${sending?.learnedRate && html`<dt>Learned limit</dt><dd>${rate(sending.learnedRate)}</dd>`}
         <dt>Too many requests</dt><dd>${count(sending?.rateLimited ?? 0)} in the last minute</dd>
         <dt>Failed</dt><dd>${count(sending?.failed ?? 0)} in the last minute</dd>
         <dt>Unknown whether sent</dt><dd>${count(sending?.unknown ?? 0)} in the last minute</dd>

@@ -1,0 +1,256 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import type { Job } from "../jobs/index.ts";
+import { createMetrics, silentLogger } from "../platform/index.ts";
+import { type BotApi, BotApiError } from "../telegram/index.ts";
+import { LearnedRate } from "./learned-rate.ts";
+import { createOutboundHandler } from "./outbound-handler.ts";
+import { Pace } from "./pace.ts";
+import { PaceKeeper, readPace } from "./pace-store.ts";
+import { insertMessages } from "./submit.ts";
+
+let database: TestDatabase;
+const workspaceId = randomUUID();
+beforeAll(async () => {
+  database = await createTestDatabase();
+  await database.db.query("INSERT INTO workspaces (id, name) VALUES ($1, 'a')", [workspaceId]);
+});
+afterAll(() => database.drop());
+
+let bots = 0;
+async function connector(maxSendRate = 30): Promise<string> {
+  const id = randomUUID();
+  await database.db.query(
+    `INSERT INTO connectors (workspace_id, id, name, status, bot_id, username, max_send_rate,
+       can_read_all_group_messages, token_sealed, webhook_key, secret_hash)
+     VALUES ($1, $2, 'bot', 'active', $3, 'b', $4, true, '\\x00', $2::uuid::text, decode(repeat('00', 32), 'hex'))`,
+    [workspaceId, id, ++bots, maxSendRate],
+  );
+  return id;
+}
+
+/** Attempts to as many chats, the oldest first; ages in ms. */
+async function attempts(
+  connectorId: string,
+  rows: { chatId: string; begunMs: number; endedMs: number | null; outcome: string | null }[],
+) {
+  const message = { workspaceId, connectorId, chatId: "5", text: "x" };
+  const [messageId] = await database.db.transaction((tx) =>
+    insertMessages(tx, [message], "queued"),
+  );
+  await database.db.query(
+    `INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
+       job_attempt, started_at, finished_at, deadline_at, outcome)
+     SELECT $1, gen_random_uuid(), $7, $2, t.chat_id, 1, 1, now() - t.begun * interval '1 ms',
+       now() - t.ended * interval '1 ms', now(), t.outcome
+     FROM unnest($3::text[], $4::float8[], $5::float8[], $6::text[]) AS t(chat_id, begun, ended, outcome)`,
+    [
+      workspaceId,
+      connectorId,
+      rows.map((row) => row.chatId),
+      rows.map((row) => row.begunMs),
+      rows.map((row) => row.endedMs),
+      rows.map((row) => row.outcome),
+      messageId,
+    ],
+  );
+}
+
+test("the pace goes on from the newest calls, each as late as it may have left", async () => {
+  const id = await connector();
+  const row = (
+    chatId: string,
+    begunMs: number,
+    endedMs: number | null,
+    outcome: string | null,
+  ) => ({
+    chatId,
+    begunMs,
+    endedMs,
+    outcome,
+  });
+  await attempts(id, [
+    // More than are read, and all before the second that matters.
+    ...Array.from({ length: 5_100 }, (_, n) => row(`9${n}`, 30_000 + n, 30_000, "sent")),
+    row("-7", 20_000, 2_000, "sent"),
+    ...Array.from({ length: 19 }, () => row("-7", 15_000, 14_000, "sent")),
+    ...Array.from({ length: 20 }, () => row("-8", 15_000, 14_000, "not-sent")),
+    row("6", 9_000, null, null),
+  ]);
+  const nowMs = Date.now();
+  const pace = await readPace(database.db, id, { nowMs });
+  // The first of its twenty ended fourteen seconds ago.
+  const groupMs = pace.chatNextAtMs("-7", nowMs) - nowMs;
+  expect(groupMs).toBeGreaterThan(45_000);
+  expect(groupMs).toBeLessThan(47_000);
+  expect(pace.chatNextAtMs("-8", nowMs)).toBe(nowMs);
+  // What nobody saw end may be leaving now.
+  const room = new Pace();
+  room.record("6", nowMs);
+  expect(pace.botNextAtMs(nowMs)).toBeGreaterThanOrEqual(room.botNextAtMs(nowMs));
+});
+
+test("what a drain learns is kept, and the next one goes on with it, below its ceiling", async () => {
+  const [learned, untouched, raised] = [await connector(), await connector(), await connector(300)];
+  const nowMs = Date.now();
+  const open = (connectorId: string) => readPace(database.db, connectorId, { nowMs });
+  const keeping = (connectorId: string, pace: Pace) =>
+    new PaceKeeper(
+      { db: database.db, connectorId, pace, followsConnector: true, log: silentLogger },
+      nowMs,
+    );
+  const pace = await open(learned);
+  const keeper = keeping(learned, pace);
+  pace.rate.refused(nowMs, nowMs);
+  await keeper.close();
+  expect((await open(learned)).rate.perSecond).toBeCloseTo(0.975 * 29.4);
+  // Nothing learned, nothing written.
+  await keeping(untouched, await open(untouched)).close();
+  const rows = await database.db.query("SELECT connector_id FROM send_rates");
+  expect(rows).toEqual([{ connector_id: learned }]);
+  expect((await open(raised)).rate.perSecond).toBeCloseTo(29.4);
+  await database.db.query("UPDATE connectors SET max_send_rate = 10 WHERE id = $1", [learned]);
+  expect((await open(learned)).rate.perSecond).toBeCloseTo(9.8);
+});
+
+test("a drain that lasts follows a ceiling and a hold that others set", async () => {
+  const id = await connector();
+  const nowMs = Date.now();
+  const pace = new Pace(undefined, new LearnedRate(30));
+  const options = {
+    db: database.db,
+    connectorId: id,
+    pace,
+    followsConnector: true,
+    log: silentLogger,
+  };
+  const keeper = new PaceKeeper(options, nowMs);
+  await database.db.query("UPDATE connectors SET max_send_rate = 10 WHERE id = $1", [id]);
+  await database.db.query("INSERT INTO send_holds VALUES ($1, $2, '', now() + interval '1 min')", [
+    workspaceId,
+    id,
+  ]);
+  keeper.note(nowMs + 100);
+  await keeper.close();
+  expect(pace.rate.perSecond).toBeCloseTo(29.4);
+  await database.db.query(
+    `INSERT INTO direct_calls (workspace_id, connector_id, chat_id)
+     SELECT $1, $2, '-4' FROM generate_series(1, 20)`,
+    [workspaceId, id],
+  );
+  keeper.note(nowMs + 5_000);
+  await keeper.close();
+  const ofGroup = (seen: Pace) => seen.chatNextAtMs("-4", nowMs) - nowMs;
+  expect(ofGroup(pace)).toBeGreaterThan(59_000);
+  expect(ofGroup(await readPace(database.db, id, { nowMs }))).toBeGreaterThan(59_000);
+  expect(pace.rate.perSecond).toBeCloseTo(9.8);
+  expect(pace.heldUntilMs(null)).toBeGreaterThan(nowMs + 50_000);
+});
+
+/** A bot's runner, with a Bot API of the test's. */
+async function runner(call: BotApi["call"]) {
+  const connectorId = await connector();
+  const handler = createOutboundHandler({
+    db: database.db,
+    botApiFor: async () => ({ call }),
+    onUnauthorized: async () => {},
+    metrics: createMetrics({ processMetrics: false }),
+    log: silentLogger,
+  });
+  const opened = await handler.open({ lane: connectorId, workspaceId });
+  const job = (id: number, chatId: string, priority = 5): Job => ({
+    id: String(id),
+    queue: "outbound",
+    lane: connectorId,
+    workspaceId,
+    kind: "message",
+    orderingKey: chatId,
+    priority,
+    payload: {},
+    body: null,
+    attempts: 0,
+    maxAttempts: 10,
+    createdAt: new Date(),
+    causeId: null,
+  });
+  /** Puts their attempts on record, as a drain does. */
+  const begin = (jobs: Job[]) =>
+    database.db.transaction(async (tx) => {
+      const messages = jobs.map((one) => ({
+        workspaceId,
+        connectorId,
+        chatId: one.orderingKey ?? "",
+        text: "x",
+      }));
+      const ids = await insertMessages(tx, messages, "queued");
+      for (const [n, one] of jobs.entries()) one.payload = { messageId: ids[n] ?? "" };
+      const owns = await handler.begin?.(tx, jobs);
+      return jobs.map((one) => {
+        const attempt = owns?.get(one.id);
+        if (attempt === undefined) throw new Error("it did not begin");
+        return { one, attempt };
+      });
+    });
+  return { opened, job, begin };
+}
+
+test("groups and private chats take turns among what is as urgent, the oldest of each first", async () => {
+  const { opened, job } = await runner(() => Promise.reject(new Error("nothing is sent")));
+  const ready = [
+    job(14, "7", 2),
+    job(9, "6"),
+    job(10, "-1"),
+    job(11, "-2"),
+    job(12, "-3"),
+    job(13, "5"),
+  ];
+  const chosen: string[] = [];
+  const nowMs = Date.now();
+  while (ready.length > 0) {
+    const choice = opened.choose?.(ready, nowMs);
+    if (choice === undefined || !("job" in choice)) throw new Error("nothing was chosen");
+    chosen.push(choice.job.id);
+    ready.splice(ready.indexOf(choice.job), 1);
+  }
+  expect(chosen).toEqual(["14", "9", "10", "13", "11", "12"]);
+});
+
+test("nothing leaves once a refusal has arrived, though it was chosen and begun before", async () => {
+  const called: unknown[] = [];
+  const gates: Record<string, (error: unknown) => void> = {};
+  const { opened, job, begin } = await runner((_method, params) => {
+    const chat = String(params?.chat_id);
+    called.push(chat);
+    return new Promise((_, reject) => {
+      gates[chat] = reject;
+    });
+  });
+  const refusal = (retryAfterSeconds: number) =>
+    new BotApiError({
+      method: "sendMessage",
+      kind: "rate-limited",
+      status: 429,
+      sent: "no",
+      description: "Too Many Requests",
+      retryAfterSeconds,
+    });
+  const signal = new AbortController().signal;
+  const nowMs = Date.now();
+  const jobs = [job(1, "11"), job(2, "12"), job(3, "13")];
+  for (const one of jobs) opened.choose?.([one], nowMs);
+  const [first, second, third] = await begin(jobs);
+  if (!first || !second || !third) throw new Error("three were made");
+  const running = [first, second].map(({ one, attempt }) => opened.run(one, signal, attempt));
+  while (called.length < 2) await new Promise(setImmediate);
+  gates["11"]?.(refusal(40));
+  gates["12"]?.(refusal(30));
+  await Promise.all(running);
+  expect(second.attempt.heldChats).toEqual(["12", ""]);
+  const outcome = await opened.run(third.one, signal, third.attempt);
+  expect(called).toEqual(["11", "12"]);
+  expect(outcome).toMatchObject({ type: "pause", reason: "held" });
+  if (outcome.type === "pause") expect(outcome.untilMs).toBeGreaterThan(nowMs + 39_000);
+  expect(third.attempt.result).toMatchObject({ attempt: "not-sent" });
+  await opened.close?.();
+});
