@@ -41,8 +41,6 @@ export const migration: Migration = {
         link_preview         boolean     NOT NULL DEFAULT true,
         -- Deleted again so many seconds after it was sent.
         delete_after_s       integer     CHECK (delete_after_s > 0),
-        -- May be paid for, where its workspace allows that.
-        may_be_paid          boolean     NOT NULL DEFAULT false,
         -- Who submitted it: 'key:<id>' of an API key, or 'bot'.
         submitted_by         text,
         broadcast_id         uuid,

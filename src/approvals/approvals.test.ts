@@ -134,7 +134,6 @@ describe("what was approved is what is sent", () => {
     protected: "true",
     link_preview: "false",
     delete_after_s: "1",
-    may_be_paid: "true",
     business_connection_id: "'b'",
   };
 

@@ -56,8 +56,6 @@ export interface NewMessage {
   hasLinkPreview?: boolean;
   /** Deleted again so many seconds after it was sent. */
   deleteAfterS?: number;
-  /** May go out as a paid broadcast, where its workspace allows that. */
-  mayBePaid?: boolean;
   /** What to do when nobody knows whether it was sent. Default: resend for critical and high, hold otherwise. */
   onUnknown?: "resend" | "hold";
   /** Who submits it: `key:<id>` of an API key, or `bot`. */

@@ -35,7 +35,6 @@ export interface MessageRow {
   protected: boolean;
   link_preview: boolean;
   delete_after_s: number | null;
-  may_be_paid: boolean;
   /** Somebody approved it as it is: it goes out so, or not at all. */
   approved: boolean;
 }
@@ -45,7 +44,7 @@ export const MESSAGE_COLUMNS = `m.id, m.chat_id, m.thread_id, m.kind, m.callback
   m.cuts, m.parts_sent, CASE WHEN m.error_class IS NULL THEN m.error END AS note,
   m.content, m.target_id, ${TARGET} AS target, m.buttons, m.reply_to, m.on_unknown,
   m.business_connection_id, m.automatic, m.in_conversation, m.expires_at, m.silent, m.protected,
-  m.link_preview, m.delete_after_s, m.may_be_paid, m.approved`;
+  m.link_preview, m.delete_after_s, m.approved`;
 
 /**
  * Bot API: sendMessage, answerCallbackQuery, or what its content is. Of a text in parts: the next one.

@@ -44,7 +44,6 @@ const COLUMNS: [string, string, (message: Formatted) => unknown][] = [
   ["protected", "boolean", (message) => message.isProtected ?? false],
   ["link_preview", "boolean", (message) => message.hasLinkPreview ?? true],
   ["delete_after_s", "integer", (message) => message.deleteAfterS ?? null],
-  ["may_be_paid", "boolean", (message) => message.mayBePaid ?? false],
   ["submitted_by", "text", (message) => message.submittedBy ?? null],
   ["broadcast_id", "uuid", (message) => message.broadcastId ?? null],
   ["approved", "boolean", (message) => message.isApproved ?? false],

@@ -34,7 +34,6 @@ const row = (content: Content | null, more: Partial<MessageRow> = {}): MessageRo
   protected: false,
   link_preview: true,
   delete_after_s: null,
-  may_be_paid: false,
   approved: false,
   ...more,
 });
