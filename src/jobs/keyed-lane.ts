@@ -110,6 +110,7 @@ export class KeyedLane {
         heads.read({ streams, candidates, limit: page }, isBlocked, nowMs);
       }
       const keys = heads.toLookUp(isBlocked, nowMs, limit);
+      if (reads === 1) keys.push(...heads.toLookAgain(isBlocked, nowMs));
       const found = await reader.readHeads(keys);
       heads.found(keys, found.map(headOf), nowMs);
       const jobs = found.filter(isDue);
