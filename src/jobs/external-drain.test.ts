@@ -555,12 +555,13 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     await engine.startPool(
       "outbound",
       handler({
-        orphan: async (_job, { neverLeft }) => {
-          known.push(neverLeft);
+        orphan: async (left, { neverLeft }) => {
+          if (left.lane === lane) known.push(neverLeft);
           return { outcome: { type: "pause", untilMs: Date.now(), reason: "cut off" } };
         },
-        run: async () => {
-          calls++;
+        run: async (running) => {
+          // What another test left in its lane is not this one's.
+          if (running.lane === lane) calls++;
           return DONE;
         },
       }),
