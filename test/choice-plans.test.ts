@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { nextDueInMs } from "../src/jobs/claim.ts";
 import { LaneMemories } from "../src/jobs/lane-memories.ts";
 import type { Lease } from "../src/jobs/lease.ts";
+import { placeInLane } from "../src/jobs/place-in-lane.ts";
 import { openDatabase } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
 import { rowsRead } from "./support/rows-read.ts";
@@ -105,6 +106,14 @@ describe.each([
       expect(await nextDueInMs(db, lease, now)).toBeGreaterThan(3_600_000);
     });
     expect(bounded(due, 50)).toEqual(enough(due));
+    // Where one stands that waits behind few others of its own.
+    const place = await reads(async () => {
+      const which = { queue: "outbound" as const, lane, orderingKey: "chat 70" };
+      const passed = { payload: {}, passedKeys: ["held"], most: 100 };
+      const { job } = await placeInLane(db, { ...which, ...passed });
+      expect(job).toMatchObject({ beforeInKey: 0, beforeInLane: 69 });
+    });
+    expect(bounded(place, HELD + READS)).toEqual(enough(place));
     // The next drain of the process goes on from there.
     memories.give(lane, keyed);
     keyed = memories.take(db, lease);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import { backends } from "../../test/support/requirements.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
@@ -104,6 +104,32 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     expect(seen.filter((value) => value === 3 || value === 4)).toEqual([3, 4]);
     const early = seen.filter((value, n) => inOrder.indexOf(value) > n);
     expect(early.length).toBeLessThanOrEqual(1);
+  });
+
+  test("a clock that is set back by an hour keeps no lane for an hour", async () => {
+    const lane = randomUUID();
+    const engine = fixture.engine();
+    await fixture.database.db.transaction((tx) => engine.enqueueIn(tx, [job(lane, "k", 1)]));
+    const realNow = Date.now;
+    let backMs = 0;
+    jest.spyOn(Date, "now").mockImplementation(() => realNow() - backMs);
+    try {
+      const open = async (): Promise<LaneRunner> => {
+        const slotMs = Date.now();
+        backMs = 3_600_000;
+        return {
+          choose: ([first], nowMs) =>
+            first === undefined || nowMs < slotMs ? { waitUntilMs: slotMs } : { job: first },
+          run: async () => DONE,
+        };
+      };
+      const slots = { slots: 1, laneConcurrency: 1 };
+      await engine.startPool("outbound", { mode: "external", open }, slots);
+      await waitFor(allEnded(lane), { what: "it to be sent" });
+      await engine.stop(2_000);
+    } finally {
+      jest.restoreAllMocks();
+    }
   });
 
   test("a runner says how many may be in flight: at least one, at most what the pool allows", async () => {
@@ -529,12 +555,13 @@ describe.each(backends)("a pool of outside work on $name", (backend) => {
     await engine.startPool(
       "outbound",
       handler({
-        orphan: async (_job, { neverLeft }) => {
-          known.push(neverLeft);
+        orphan: async (left, { neverLeft }) => {
+          if (left.lane === lane) known.push(neverLeft);
           return { outcome: { type: "pause", untilMs: Date.now(), reason: "cut off" } };
         },
-        run: async () => {
-          calls++;
+        run: async (running) => {
+          // What another test left in its lane is not this one's.
+          if (running.lane === lane) calls++;
           return DONE;
         },
       }),

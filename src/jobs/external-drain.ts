@@ -2,6 +2,7 @@ import { type Database, isUnavailable, type Logger } from "../platform/index.ts"
 import { type Attempts, type BegunAttempt, Busy, newKeyOf } from "./attempts.ts";
 import { type Claim, type ClaimedJob, claimFree, claimInOrder, nextDueInMs } from "./claim.ts";
 import { ClassShare } from "./class-share.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { LeaseLost, outcomeOfError } from "./errors.ts";
 import type { InHand } from "./in-hand.ts";
 import type { KeyedClaim, KeyedLane } from "./keyed-lane.ts";
@@ -69,6 +70,7 @@ export class ExternalDrain {
   private readonly share = new ClassShare();
   /** Null in a queue that is not ordered per key. */
   private readonly keyed: KeyedLane | null;
+  private readonly clock = new ClockWatch();
   private cutOffUntilMs = 0;
   private wakeUp: () => void = () => {};
   private news = false;
@@ -114,7 +116,9 @@ export class ExternalDrain {
   /** Starts what may start, then waits for news or hands the lane back; null: look again. */
   private async look(runner: LaneRunner): Promise<DrainEnd | null> {
     const awayMs = this.cutOffUntilMs - performance.now();
-    const over = this.turn.isOver();
+    // By times of a clock that was set since, the lane would be handed back for hours: the next drain's
+    // are its own.
+    const over = this.turn.isOver() || this.clock.hasJumped();
     if (awayMs > 0 && !over) {
       await this.waitForNews(awayMs);
       return null;
@@ -278,7 +282,8 @@ export class ExternalDrain {
 
   /** Null when the lane has news, or may go on so soon that its lease is kept. */
   private async tryToHandBack(started: Started | null): Promise<DrainEnd | null> {
-    if (started === null || !started.mayHandBack || this.news) return null;
+    if (started === null || !started.mayHandBack || this.news || this.clock.hasJumped())
+      return null;
     const now = Date.now();
     const waits = this.orphans.askTimes().map((askAtMs) => askAtMs - now);
     if (started.untilMs !== null) waits.push(started.untilMs - now);

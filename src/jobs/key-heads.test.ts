@@ -62,10 +62,11 @@ test("those that wait are looked at again in turns, each second, beside those th
   expect(heads.toLookUp(nobody, 0, 64)).toEqual(keys);
   heads.found(keys, waiting, 0);
   heads.touch({ key: "free", id: "99", priority: 8 });
-  expect(heads.toLookUp(nobody, 999, 64)).toEqual(["free"]);
-  const again = heads.toLookUp(nobody, 1_000, 64);
-  expect(again).toEqual(["free", ...keys.slice(0, 16)]);
-  heads.found(again.slice(1), waiting.slice(0, 16), 1_000);
-  expect(heads.toLookUp(nobody, 1_001, 64).slice(1, 3)).toEqual(["waits 16", "waits 17"]);
+  expect(heads.toLookUp(nobody, 1_000, 64)).toEqual(["free"]);
+  expect(heads.toLookAgain(nobody, 999)).toEqual([]);
+  const again = heads.toLookAgain(nobody, 1_000);
+  expect(again).toEqual(keys.slice(0, 16));
+  heads.found(again, waiting.slice(0, 16), 1_000);
+  expect(heads.toLookAgain(nobody, 1_001).slice(0, 2)).toEqual(["waits 16", "waits 17"]);
   expect(heads.nextMs(nobody, 1_001)).toBe(60_000);
 });

@@ -178,8 +178,7 @@ export class KeyHeads {
   }
 
   /**
-   * Keys whose heads are to be read: those that may be the next, the best classes first, and a few
-   * that wait.
+   * Keys whose heads are to be read: those that may be the next, the best classes first.
    */
   toLookUp(isBlocked: IsBlocked, nowMs: number, limit: number): string[] {
     const classes = [...this.startable(isBlocked, nowMs)].sort(([a], [b]) => a - b);
@@ -190,13 +189,20 @@ export class KeyHeads {
       ofClass.sort((a, b) => (a.id < b.id ? -1 : 1));
       keys.push(...ofClass.slice(0, share).map(({ key }) => key));
     }
-    let again = 0;
+    return keys;
+  }
+
+  /**
+   * A few of the keys that wait, whose heads are to be read again: once a claim. Were they looked for
+   * until there are none, the first of many would be old again before the last was read, and a claim
+   * without an end.
+   */
+  toLookAgain(isBlocked: IsBlocked, nowMs: number): string[] {
+    const keys: string[] = [];
     for (const [key, known] of this.keys) {
-      if (again === MAX_LOOK_AGAIN) break;
+      if (keys.length === MAX_LOOK_AGAIN) break;
       if (known.waitsUntilMs <= nowMs || known.lookedMs > nowMs - LOOK_AGAIN_MS) continue;
-      if (isBlocked(key)) continue;
-      keys.push(key);
-      again++;
+      if (!isBlocked(key)) keys.push(key);
     }
     return keys;
   }

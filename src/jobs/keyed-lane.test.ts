@@ -346,4 +346,26 @@ describe("while a lane is busy", () => {
     jest.advanceTimersByTime(1_000);
     expect(await claim()).toEqual(["a", "late"]);
   });
+
+  test("hundreds of heads that wait for a retry keep no claim from its end, however slow the database is", async () => {
+    const lane = new Lane();
+    jest.useFakeTimers({ now: lane.now, doNotFake: ["queueMicrotask", "nextTick"] });
+    for (let n = 0; n < 400; n++) lane.add(`chat ${n}`, 5, 0);
+    for (const row of lane.rows) Object.assign(row, { state: "retryable", runAt: lane.now + 1e6 });
+    for (let n = 0; n < 400; n++) lane.add(`chat ${n}`, 5, 0);
+    const keyed = new KeyedLane(lane);
+    const readHeads = lane.readHeads.bind(lane);
+    jest.spyOn(lane, "readHeads").mockImplementation(async (keys) => {
+      lane.now += 60;
+      jest.setSystemTime(lane.now);
+      return readHeads(keys);
+    });
+    const claim = () => keyed.claim({ blockedKeys: [], ownIds: [], room: 100 });
+    expect(await claim()).toMatchObject({ jobs: [], isWhole: true });
+    lane.now += 5_000;
+    jest.setSystemTime(lane.now);
+    const { isWhole, nextMs } = await claim();
+    expect(isWhole).toBe(true);
+    expect(nextMs).toBeGreaterThan(1_990_000);
+  });
 });

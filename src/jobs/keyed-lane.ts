@@ -1,4 +1,5 @@
 import type { Claim, ClaimedJob } from "./claim.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import type { LaneReader } from "./key-claim.ts";
 import { type IsBlocked, KeyHeads } from "./key-heads.ts";
 import type { Job, JobId } from "./types.ts";
@@ -38,6 +39,8 @@ export interface KeyedWish {
  * depends on what it finds, not on what waits.
  */
 export class KeyedLane {
+  /** Its times are this process's. */
+  readonly clock = new ClockWatch();
   private readonly reader: LaneReader;
   private readonly page: number;
   private readonly heads: KeyHeads;
@@ -110,6 +113,7 @@ export class KeyedLane {
         heads.read({ streams, candidates, limit: page }, isBlocked, nowMs);
       }
       const keys = heads.toLookUp(isBlocked, nowMs, limit);
+      if (reads === 1) keys.push(...heads.toLookAgain(isBlocked, nowMs));
       const found = await reader.readHeads(keys);
       heads.found(keys, found.map(headOf), nowMs);
       const jobs = found.filter(isDue);

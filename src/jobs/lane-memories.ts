@@ -19,8 +19,10 @@ export class LaneMemories {
   /** The lane as it was left, or as one that nobody knows. It is the caller's until it is given back. */
   take(on: Queryable, lease: Lease): KeyedLane {
     const known = this.kept.get(lease.lane);
-    if (known === undefined) return new KeyedLane(createLaneReader(on, lease));
     this.kept.delete(lease.lane);
+    if (known === undefined || known.clock.hasJumped()) {
+      return new KeyedLane(createLaneReader(on, lease));
+    }
     known.resume();
     return known;
   }

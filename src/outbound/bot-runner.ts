@@ -17,7 +17,7 @@ import { isGroupChat, type LeftCall, type Pace } from "./pace.ts";
 import { Flow } from "./pace-flow.ts";
 import type { PaceKeeper } from "./pace-store.ts";
 import { HeldBack, Turns } from "./pace-turns.ts";
-import { orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
+import { type NewHold, orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import { callOf, type MessageRow } from "./send-call.ts";
 import {
   expiredResult,
@@ -165,7 +165,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     this.options.observe(result, runMs);
     tellOfCall(this.options.calls, job, attempt, result, runMs);
     attempt.result = result;
-    attempt.heldChats = this.heed(attempt.message, result, left.at(-1));
+    attempt.holds = this.heed(attempt.message, result, left.at(-1));
     return withinAttempts(result.outcome, job, this.options.calls);
   }
 
@@ -282,9 +282,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 
   /**
    * What became of a message, and of the last call that left for it, means for the pace of what comes
-   * next. Answers the chats that a 429 holds, '' being the bot.
+   * next. Answers what a 429 holds.
    */
-  private heed(message: MessageRow, result: SendResult, call: LeftCall | undefined): string[] {
+  private heed(message: MessageRow, result: SendResult, call: LeftCall | undefined): NewHold[] {
     const nowMs = systemClock();
     if (result.migratedTo !== null) this.pace.move(message.chat_id, result.migratedTo);
     // Telegram cannot be reached, or refuses the token: that is so for all.
@@ -298,7 +298,11 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     if (tookMs !== null) this.flow.took(tookMs);
     this.options.keeper.note(nowMs);
     if (result.retryAfterS !== null) {
-      return this.pace.refused(call, nowMs, result.retryAfterS * 1_000);
+      const { retryAfterS } = result;
+      const held = this.pace.refused(call, nowMs, retryAfterS * 1_000);
+      // The bot's may come from an earlier refusal that was for longer.
+      const botS = Math.max(retryAfterS, (this.pace.heldUntilMs(null) - nowMs) / 1_000);
+      return held.map((chatId) => ({ chatId, forS: chatId === "" ? botS : retryAfterS }));
     }
     const isTaken = result.attempt === "sent" || result.attempt === "failed";
     if (isTaken && !result.unauthorized) this.pace.passed(call, tookMs);

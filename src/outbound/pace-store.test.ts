@@ -136,9 +136,13 @@ test("a drain that lasts follows a ceiling and a hold that others set", async ()
   expect(pace.rate.perSecond).toBeCloseTo(29.4);
   await database.db.query(
     `INSERT INTO direct_calls (workspace_id, connector_id, chat_id)
-     SELECT $1, $2, '-4' FROM generate_series(1, 20)`,
+     SELECT $1, $2, unnest(array_fill('-4'::text, ARRAY[20]) || '5'::text)`,
     [workspaceId, id],
   );
+  await database.db.query("INSERT INTO send_holds VALUES ($1, $2, '5', now() + interval '1 min')", [
+    workspaceId,
+    id,
+  ]);
   keeper.note(nowMs + 5_000);
   await keeper.close();
   const ofGroup = (seen: Pace) => seen.chatNextAtMs("-4", nowMs) - nowMs;
@@ -146,6 +150,8 @@ test("a drain that lasts follows a ceiling and a hold that others set", async ()
   expect(ofGroup(await readPace(database.db, id, { nowMs }))).toBeGreaterThan(59_000);
   expect(pace.rate.perSecond).toBeCloseTo(9.8);
   expect(pace.heldUntilMs(null)).toBeGreaterThan(nowMs + 50_000);
+  // What a call that went past the drain met in a chat holds that chat here, too.
+  expect(pace.chatNextAtMs("5", nowMs)).toBeGreaterThan(nowMs + 50_000);
 });
 
 /** A bot's runner, with a Bot API of the test's. */
@@ -246,7 +252,10 @@ test("nothing leaves once a refusal has arrived, though it was chosen and begun 
   gates["11"]?.(refusal(40));
   gates["12"]?.(refusal(30));
   await Promise.all(running);
-  expect(second.attempt.heldChats).toEqual(["12", ""]);
+  expect(second.attempt.holds.map(({ chatId }) => chatId)).toEqual(["12", ""]);
+  // To the later of both times, and so it stands on record, whoever looks next.
+  expect(second.attempt.holds[0]?.forS).toBe(30);
+  expect(second.attempt.holds[1]?.forS).toBeGreaterThan(35);
   const outcome = await opened.run(third.one, signal, third.attempt);
   expect(called).toEqual(["11", "12"]);
   expect(outcome).toMatchObject({ type: "pause", reason: "held" });

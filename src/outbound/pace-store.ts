@@ -76,21 +76,27 @@ ON CONFLICT (workspace_id, connector_id) DO UPDATE SET plateau = excluded.platea
  */
 const NEWS = `/* outbound.pace-news */
 SELECT c.max_send_rate AS ceiling,
-  (extract(epoch FROM h.until - clock_timestamp()) * 1000)::double precision AS left_ms,
+  (SELECT coalesce(json_agg(json_build_object('chatId', h.chat_id,
+      'leftMs', extract(epoch FROM h.until - clock_timestamp()) * 1000)), '[]')
+    FROM send_holds h
+    WHERE h.workspace_id = c.workspace_id AND h.connector_id = c.id AND h.until > now()
+      AND h.chat_id IN (SELECT '' UNION ALL (SELECT d.chat_id FROM direct_calls d
+        WHERE d.connector_id = c.id AND d.left_at > now() - interval '61 s'
+        ORDER BY d.left_at DESC LIMIT 1000))
+  ) AS holds,
   (SELECT coalesce(json_agg(d.chat_id), '[]') FROM (
     SELECT chat_id FROM direct_calls
     WHERE connector_id = c.id AND left_at > clock_timestamp() - $2 * interval '1 ms' LIMIT 1000
   ) d) AS calls
 FROM connectors c
-LEFT JOIN send_holds h ON h.workspace_id = c.workspace_id AND h.connector_id = c.id
-  AND h.chat_id = '' AND h.until > now()
 WHERE c.id = $1`;
 
 const EVERY_MS = 1_000;
 
 interface NewsRow {
   ceiling: number;
-  left_ms: number | null;
+  /** Of the bot (''), and of the chats of calls that went past the drain. */
+  holds: { chatId: string; leftMs: number }[];
   /** Their chats. */
   calls: string[];
 }
@@ -138,7 +144,7 @@ export class PaceKeeper {
       const nowMs = systemClock();
       for (const chatId of news.calls) pace.record(chatId || null, nowMs);
       if (followsConnector) pace.rate.setCeiling(news.ceiling);
-      if (news.left_ms !== null) pace.hold(null, nowMs + news.left_ms);
+      for (const { chatId, leftMs } of news.holds) pace.hold(chatId || null, nowMs + leftMs);
     });
   }
 

@@ -19,14 +19,21 @@ import type { SendResult } from "./send-result.ts";
 import { isAnythingShown, recordShown, shownOf } from "./shown.ts";
 import { IS_WHOLE } from "./waiting-message.ts";
 
+/** Telegram asked to wait with a chat, or with the bot (''). */
+export interface NewHold {
+  chatId: string;
+  /** Seconds from now. */
+  forS: number;
+}
+
 /** An attempt in a drain's hands. */
 export interface SendAttempt {
   id: string;
   message: MessageRow;
   /** Null until there is an answer, or a verdict. */
   result: SendResult | null;
-  /** Chats that a 429 holds, '' being the bot. */
-  heldChats: string[];
+  /** What a 429 holds. */
+  holds: NewHold[];
   /** When it began, by this process's monotonic clock: its call must end by the deadline. */
   begunMs: number;
   /** From then on, in ms, until its message is not to be sent any more; null: there is no such time. */
@@ -99,7 +106,7 @@ export async function beginSending(
         id: attempt_id,
         message,
         result: null,
-        heldChats: [],
+        holds: [],
         begunMs,
         expiresInMs: expires_in_ms,
         mayBeSent: may_be_sent,
@@ -128,7 +135,7 @@ export async function orphanedAttempt(
   );
   if (row === undefined) return null;
   const { attempt_id: id, left_ms: leftMs, ...message } = row;
-  const ended = { result: null, heldChats: [], begunMs: 0, expiresInMs: null, mayBeSent: true };
+  const ended = { result: null, holds: [], begunMs: 0, expiresInMs: null, mayBeSent: true };
   return { attempt: { id, message, ...ended }, leftMs };
 }
 
@@ -298,9 +305,9 @@ function partsSentBy({ own }: Ended, result: SendResult | null): number {
 const HOLD = `/* outbound.hold */
 INSERT INTO send_holds AS h (workspace_id, connector_id, chat_id, until)
 SELECT workspace_id, connector_id, chat_id,
-  clock_timestamp() + max(retry_after_s) * interval '1 s'
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[])
-  AS t(workspace_id, connector_id, chat_id, retry_after_s)
+  clock_timestamp() + max(for_s) * interval '1 s'
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::double precision[])
+  AS t(workspace_id, connector_id, chat_id, for_s)
 GROUP BY workspace_id, connector_id, chat_id
 ORDER BY workspace_id, connector_id, chat_id
 ON CONFLICT (workspace_id, connector_id, chat_id) DO UPDATE
@@ -308,18 +315,14 @@ ON CONFLICT (workspace_id, connector_id, chat_id) DO UPDATE
 
 async function writeHolds(tx: Transaction, ends: Ended[]): Promise<void> {
   const holds = ends.flatMap(({ job, own }) =>
-    (own?.heldChats ?? []).map((chatId) => ({
-      job,
-      chatId,
-      retryAfterS: own?.result?.retryAfterS ?? 0,
-    })),
+    (own?.holds ?? []).map((hold) => ({ job, ...hold })),
   );
   if (holds.length === 0) return;
   await tx.query(HOLD, [
     holds.map(({ job }) => job.workspaceId),
     holds.map(({ job }) => job.lane),
     holds.map(({ chatId }) => chatId),
-    holds.map(({ retryAfterS }) => retryAfterS),
+    holds.map(({ forS }) => forS),
   ]);
 }
 

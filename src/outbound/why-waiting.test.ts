@@ -79,6 +79,10 @@ test("behind earlier ones of its chat, and behind what is more urgent or older i
   expect(passing?.reasons[1]).toMatchObject({ reason: "bot-rate", before: 3 });
   expect((await why(ids[5]))?.reasons).toMatchObject([{ reason: "next" }]);
   expect((await why(ids[1]))?.reasons[0]).toMatchObject({ reason: "chat-held" });
+  // A critical one passes those of its own chat.
+  const [alert] = await submit(message("5", { priority: "critical" }));
+  expect((await why(alert))?.reasons).toMatchObject([{ reason: "bot-rate", before: 1 }]);
+  expect((await why(ids[2]))?.reasons[0]).toMatchObject({ before: 1, messageId: alert });
 });
 
 test("behind a hold, a time, an approval, a refused token, a queue that is stopped", async () => {

@@ -52,12 +52,17 @@ export function safeDescription(description: unknown): string {
   return scrub(unquoted.replaceAll("\0", "")).slice(0, MAX_DESCRIPTION_LENGTH);
 }
 
-/** Seconds to wait, from the answer's parameters or, failing that, from its words. */
+/** Telegram asks for a day at most; what an answer of somebody else's says must not hold a chat for years. */
+const MOST_RETRY_AFTER_S = 7 * 86_400;
+
+/** Whole seconds to wait, from the answer's parameters or, failing that, from its words. */
 function retryAfter(parameters: Record<string, unknown>, description: string): number | undefined {
   const stated = parameters.retry_after;
-  if (typeof stated === "number" && Number.isFinite(stated) && stated >= 0) return stated;
+  if (typeof stated === "number" && Number.isFinite(stated) && stated >= 0) {
+    return Math.min(MOST_RETRY_AFTER_S, Math.ceil(stated));
+  }
   const told = /retry after (\d{1,9})/i.exec(description)?.[1];
-  return told === undefined ? undefined : Number(told);
+  return told === undefined ? undefined : Math.min(MOST_RETRY_AFTER_S, Number(told));
 }
 
 function migratedTo(parameters: Record<string, unknown>): string | undefined {
