@@ -61,6 +61,21 @@ describe("a pause", () => {
     expect(page?.data.map(({ chatId }) => chatId)).toEqual(["2", "3"]);
   });
 
+  test("keeps what a change waits for, and the change", async () => {
+    const { id } = await create();
+    await turn();
+    await db.query(
+      `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, content,
+         target_id, on_unknown, state)
+       SELECT workspace_id, gen_random_uuid(), connector_id, chat_id, 'message', 'better',
+         jsonb_build_object('type', 'edit', 'messageId', id), id, 'hold', 'queued'
+       FROM outbound_messages WHERE chat_id = '2'`,
+    );
+    await change(id, "pause");
+    expect(await countsOf(id)).toEqual({ queued: 1, waiting: 2 });
+    expect(await chatsSent()).toEqual(["2", "2"]);
+  });
+
   test("that finds more than a batch leaves the rest to the feeder, which takes it back", async () => {
     const { id } = await create({ to: { chatIds: numbers(2_300) } });
     while ((await countsOf(id)).waiting) {
