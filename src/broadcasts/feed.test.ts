@@ -121,6 +121,18 @@ describe("feeding", () => {
     expect(await chatsSent()).toEqual(["3"]);
   });
 
+  test("a group that became a supergroup meanwhile is asked for as it is now", async () => {
+    const { id } = await create({ to: { chatIds: ["-5", "-6", "-7", "-8", "-1000000000008"] } });
+    for (const group of [5, 6, 7, 8]) {
+      await chat(-group, { migrated_to: -1_000_000_000_000 - group });
+      await chat(-1_000_000_000_000 - group, { migrated_from: -group, reachable: group !== 6 });
+    }
+    await optOut(-1_000_000_000_005);
+    await turn();
+    expect(await countsOf(id)).toEqual({ optedOut: 1, unreachable: 2, queued: 2 });
+    expect(await chatsSent()).toEqual(["-1000000000008", "-1000000000007"]);
+  });
+
   test("waits for its time, for an approval, and never comes where that is refused", async () => {
     const later = await create({ sendAt: new Date(Date.now() + 3_600_000) });
     const ask = async () => {
