@@ -5,7 +5,7 @@ import type { BroadcastText } from "./create-broadcast.ts";
 import { feedTarget, LEAST_TARGET } from "./feed-target.ts";
 import { messageFor } from "./message-for.ts";
 import { recallSends } from "./recall-sends.ts";
-import { followSample } from "./sample.ts";
+import { cancelSample, followSample } from "./sample.ts";
 
 /** Recipients that become messages in one transaction: it holds the bot's lane while it enqueues. */
 const BATCH = 500;
@@ -133,6 +133,7 @@ export async function feedBroadcast(
   if (row.is_removed) {
     const isEnded = row.state === "running" || row.state === "awaiting_approval";
     await tx.query(isEnded ? END_OF_REMOVED : LEFT_ALONE, key);
+    if (isEnded) await cancelSample(tx, { workspaceId, sampleId: row.sample_id });
     return false;
   }
   if (row.state === "awaiting_approval") {
