@@ -1,6 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { numbers, openBroadcasts } from "../../test/support/broadcast-world.ts";
 import { rowsRead } from "../../test/support/rows-read.ts";
+import { replaceMessage } from "../outbound/index.ts";
 import { openDatabase } from "../platform/index.ts";
 import { changeBroadcast } from "./change-broadcast.ts";
 import { listRecipients } from "./recipient-list.ts";
@@ -59,6 +60,17 @@ describe("a pause", () => {
     expect(await countsOf(id)).toEqual({ queued: 1, waiting: 2 });
     const page = await listRecipients(db, { workspaceId, id, state: "waiting", limit: 10 });
     expect(page?.data.map(({ chatId }) => chatId)).toEqual(["2", "3"]);
+  });
+
+  test("loses nobody's words: those of one of its messages are not replaced", async () => {
+    await create();
+    await turn();
+    const [one] = await db.query<{ id: string }>("SELECT id FROM outbound_messages LIMIT 1");
+    const said = { text: "for you alone", entities: [], partLength: 4_096 };
+    const replacing = db
+      .asTenant(workspaceId)
+      .transaction((tx) => replaceMessage(tx, jobs, { workspaceId, id: one?.id ?? "" }, { said }));
+    await expect(replacing).rejects.toThrow("one of a broadcast's");
   });
 
   test("keeps what a change waits for, and the change", async () => {
