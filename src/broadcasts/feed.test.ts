@@ -78,6 +78,18 @@ describe("feeding", () => {
     });
   });
 
+  test("a long text is cut once, not once for each", async () => {
+    // Of marks that join the letter before them, the slowest to cut: once for each takes half a minute.
+    const message = { text: "e\u0301".repeat(20_000), entities: [] };
+    const { id } = await create({ to: { chatIds: numbers(300) }, message });
+    await turn();
+    expect(await countsOf(id)).toEqual({ queued: 300 });
+    const cuts = await db.query(
+      "SELECT DISTINCT jsonb_array_length(cuts) AS parts FROM outbound_messages",
+    );
+    expect(cuts).toEqual([{ parts: expect.any(Number) }]);
+  }, 10_000);
+
   test("a crash before the jobs are written leaves nothing behind; the next turn begins anew", async () => {
     const { id } = await create({ to: { chatIds: numbers(10) } });
     const { id: other } = await create();
