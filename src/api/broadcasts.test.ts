@@ -203,5 +203,22 @@ test("a rule holds a broadcast as a whole: what is approved is what everybody ge
     expect(last).toMatchObject({ text: "better news", entities: [{ type: "bold" }] });
   }
   expect(await state(dropped.body.id)).toBe("cancelled");
+
+  // Who refuses while it waits for an approval gets none.
+  const { id } = (await create({ chatIds, text: "late" })).body;
+  const [late] = (await call("GET", "/v1/approvals?state=waiting")).body.data as unknown as {
+    messageId: string;
+    version: string;
+  }[];
+  const consent = `${chats()}/${Math.min(ada, cleo)}/broadcasts`;
+  expect((await call("PUT", consent, { allowed: false })).status).toBe(200);
+  const lately = `/v1/approvals/${late?.messageId}/approve`;
+  expect((await call("POST", lately, { version: late?.version }, { key })).status).toBe(200);
+  await waitFor(async () => (await state(id)) === "done", { what: "the late broadcast" });
+  const told = [ada, cleo].map((chatId) => textsOf(chatId).includes("late"));
+  expect(told).toEqual([ada > cleo, cleo > ada]);
+  const { counts } = (await call("GET", `/v1/broadcasts/${id}`)).body;
+  expect(counts).toMatchObject({ failed: 1, sent: 1 });
+  await call("PUT", consent, { allowed: true });
   await call("DELETE", `/v1/approval-rules/${rule.body.id}`);
 });

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
 import { numbers, openBroadcasts } from "../../test/support/broadcast-world.ts";
 import { rowsRead } from "../../test/support/rows-read.ts";
+import { replaceMessage } from "../outbound/index.ts";
 import { openDatabase } from "../platform/index.ts";
 import { changeBroadcast } from "./change-broadcast.ts";
 import { listRecipients } from "./recipient-list.ts";
@@ -59,6 +60,32 @@ describe("a pause", () => {
     expect(await countsOf(id)).toEqual({ queued: 1, waiting: 2 });
     const page = await listRecipients(db, { workspaceId, id, state: "waiting", limit: 10 });
     expect(page?.data.map(({ chatId }) => chatId)).toEqual(["2", "3"]);
+  });
+
+  test("loses nobody's words: those of one of its messages are not replaced", async () => {
+    await create();
+    await turn();
+    const [one] = await db.query<{ id: string }>("SELECT id FROM outbound_messages LIMIT 1");
+    const said = { text: "for you alone", entities: [], partLength: 4_096 };
+    const replacing = db
+      .asTenant(workspaceId)
+      .transaction((tx) => replaceMessage(tx, jobs, { workspaceId, id: one?.id ?? "" }, { said }));
+    await expect(replacing).rejects.toThrow("one of a broadcast's");
+  });
+
+  test("keeps what a change waits for, and the change", async () => {
+    const { id } = await create();
+    await turn();
+    await db.query(
+      `INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, content,
+         target_id, on_unknown, state)
+       SELECT workspace_id, gen_random_uuid(), connector_id, chat_id, 'message', 'better',
+         jsonb_build_object('type', 'edit', 'messageId', id), id, 'hold', 'queued'
+       FROM outbound_messages WHERE chat_id = '2'`,
+    );
+    await change(id, "pause");
+    expect(await countsOf(id)).toEqual({ queued: 1, waiting: 2 });
+    expect(await chatsSent()).toEqual(["2", "2"]);
   });
 
   test("that finds more than a batch leaves the rest to the feeder, which takes it back", async () => {

@@ -5,6 +5,7 @@ import { rowsRead } from "../../test/support/rows-read.ts";
 import { insertMessages, type JobSink } from "../outbound/index.ts";
 import { openDatabase, silentLogger } from "../platform/index.ts";
 import { ImpossibleBroadcastChange } from "./change-broadcast.ts";
+import type { BroadcastText } from "./create-broadcast.ts";
 import { createBroadcastFeeder } from "./feeder.ts";
 import { listRecipients, RECIPIENT_STATES, type RecipientState } from "./recipient-list.ts";
 import { awaitApproval, sampleOf } from "./sample.ts";
@@ -77,6 +78,18 @@ describe("feeding", () => {
     });
   });
 
+  test("a long text is cut once, not once for each", async () => {
+    // Of marks that join the letter before them, the slowest to cut: once for each takes half a minute.
+    const message = { text: "e\u0301".repeat(20_000), entities: [] };
+    const { id } = await create({ to: { chatIds: numbers(300) }, message });
+    await turn();
+    expect(await countsOf(id)).toEqual({ queued: 300 });
+    const cuts = await db.query(
+      "SELECT DISTINCT jsonb_array_length(cuts) AS parts FROM outbound_messages",
+    );
+    expect(cuts).toEqual([{ parts: expect.any(Number) }]);
+  }, 10_000);
+
   test("a crash before the jobs are written leaves nothing behind; the next turn begins anew", async () => {
     const { id } = await create({ to: { chatIds: numbers(10) } });
     const { id: other } = await create();
@@ -121,10 +134,22 @@ describe("feeding", () => {
     expect(await chatsSent()).toEqual(["3"]);
   });
 
+  test("a group that became a supergroup meanwhile is asked for as it is now", async () => {
+    const { id } = await create({ to: { chatIds: ["-5", "-6", "-7", "-8", "-1000000000008"] } });
+    for (const group of [5, 6, 7, 8]) {
+      await chat(-group, { migrated_to: -1_000_000_000_000 - group });
+      await chat(-1_000_000_000_000 - group, { migrated_from: -group, reachable: group !== 6 });
+    }
+    await optOut(-1_000_000_000_005);
+    await turn();
+    expect(await countsOf(id)).toEqual({ optedOut: 1, unreachable: 2, queued: 2 });
+    expect(await chatsSent()).toEqual(["-1000000000008", "-1000000000007"]);
+  });
+
   test("waits for its time, for an approval, and never comes where that is refused", async () => {
     const later = await create({ sendAt: new Date(Date.now() + 3_600_000) });
-    const ask = async () => {
-      const { id } = await create();
+    const ask = async (message: BroadcastText = { text: "news" }) => {
+      const { id } = await create({ message });
       const sample = await sampleOf(db, { workspaceId, id });
       return db.transaction(async (tx) => {
         if (sample === null) throw new Error("nobody is to get it");
@@ -134,20 +159,46 @@ describe("feeding", () => {
       });
     };
     const [asked, refused] = [await ask(), await ask()];
+    const template = { name: "news", version: 1 };
+    const [vanished, edited] = [await ask({ text: "brief", template }), await ask()];
+    await db.query(
+      `INSERT INTO approvals (workspace_id, message_id, rule_id, rule, needed, expires_at)
+       VALUES ($1, $2, gen_random_uuid(), '{}', 1, now())`,
+      [workspaceId, edited.messageId],
+    );
+    await db.query(
+      `INSERT INTO approval_decisions (workspace_id, message_id, approver, version, verdict, from_version)
+       VALUES ($1, $2, 'key:2', sha256('2'), 'edited', sha256('1'))`,
+      [workspaceId, edited.messageId],
+    );
     const decide = (messageId: string, what: string) =>
       db.query(`UPDATE outbound_messages SET ${what} WHERE id = $1`, [messageId]);
     await turn();
     expect((await view(later.id)).state).toBe("scheduled");
     expect((await view(asked.id)).state).toBe("awaiting_approval");
-    // The two that are asked about.
-    expect(await chatsSent()).toEqual(["1", "1"]);
+    // Those that are asked about.
+    expect(await chatsSent()).toEqual(["1", "1", "1", "1"]);
     await expect(change(asked.id, "pause")).rejects.toThrow(ImpossibleBroadcastChange);
     await decide(asked.messageId, "approved = true, state = 'queued', text = 'as it was edited'");
     await decide(refused.messageId, "state = 'rejected'");
+    for (const { messageId } of [vanished, edited]) {
+      await decide(messageId, "approved = true, state = 'queued'");
+      await decide(messageId, "state = 'sent'");
+      // A notice that vanished before anybody looked.
+      await decide(messageId, "text = ''");
+    }
     await db.query("UPDATE broadcasts SET due_at = now() WHERE state = 'awaiting_approval'");
     await turn();
     await turn();
     expect((await view(refused.id)).state).toBe("rejected");
+    const others = await db.query(
+      "SELECT DISTINCT text, template FROM outbound_messages WHERE broadcast_id = $1 AND state = 'queued'",
+      [vanished.id],
+    );
+    expect(others).toEqual([{ text: "brief", template: "news" }]);
+    // What its approver wrote nobody knows any more.
+    expect((await view(edited.id)).state).toBe("cancelled");
+    expect(await countsOf(edited.id)).toEqual({ sent: 1, cancelled: 2 });
     const said = await db.query(
       "SELECT DISTINCT text, approved FROM outbound_messages WHERE broadcast_id = $1",
       [asked.id],
@@ -165,6 +216,13 @@ describe("feeding", () => {
   test("of a bot that was disconnected it ends, and nobody to write to is done at once", async () => {
     const { id } = await create();
     const none = await create({ to: { segment: { tag: "nobody" } } });
+    const { id: asked } = await create();
+    await db.transaction(async (tx) => {
+      const sample = await sampleOf(tx, { workspaceId, id: asked });
+      if (sample === null) throw new Error("nobody is to get it");
+      const [messageId = ""] = await insertMessages(tx, [sample], "awaiting_approval");
+      await awaitApproval(tx, { workspaceId, id: asked, chatId: sample.chatId, messageId });
+    });
     const disconnected = (status: string, secret: string | null) =>
       db.query(
         `UPDATE connectors SET status = $2, token_sealed = $3::bytea, secret_hash = sha256($3::bytea)
@@ -176,6 +234,7 @@ describe("feeding", () => {
     await disconnected("active", "\\x00");
     expect((await view(id)).state).toBe("cancelled");
     expect(await countsOf(id)).toEqual({ cancelled: 3 });
+    expect(await countsOf(asked)).toEqual({ cancelled: 3 });
     expect((await view(none.id)).recipients).toBe(0);
   });
 

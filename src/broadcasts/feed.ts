@@ -5,7 +5,7 @@ import type { BroadcastText } from "./create-broadcast.ts";
 import { feedTarget, LEAST_TARGET } from "./feed-target.ts";
 import { messageFor } from "./message-for.ts";
 import { recallSends } from "./recall-sends.ts";
-import { followSample } from "./sample.ts";
+import { cancelSample, followSample } from "./sample.ts";
 
 /** Recipients that become messages in one transaction: it holds the bot's lane while it enqueues. */
 const BATCH = 500;
@@ -48,24 +48,38 @@ const OUTSTANDING = `/* broadcasts.outstanding */
 SELECT count(*)::int AS n FROM outbound_messages
 WHERE broadcast_id = $2 AND (workspace_id = $1) IS TRUE AND state IN ('queued', 'sending')`;
 
+/**
+ * A group that became a supergroup is written to, and has refused, under the id that it has now; one that
+ * was named by both ids is one chat.
+ */
 const TAKE = `/* broadcasts.take-unfed */
-SELECT r.chat_id, o.chat_id IS NOT NULL AS opted_out, c.reachable IS FALSE AS unreachable
+SELECT r.chat_id, n.chat_id AS now_at, o.chat_id IS NOT NULL AS opted_out,
+  c.reachable IS FALSE OR n.chat_id <> r.chat_id AND EXISTS (
+    SELECT FROM broadcast_recipients x
+    WHERE x.workspace_id = $1 AND x.broadcast_id = $2 AND x.chat_id = n.chat_id OFFSET 0
+  ) AS unreachable
 FROM (
   SELECT chat_id FROM broadcast_recipients
   WHERE broadcast_id = $2 AND (workspace_id = $1) IS TRUE AND message_id IS NULL AND skipped IS NULL
   ORDER BY chat_id LIMIT $4
 ) r
 LEFT JOIN LATERAL (
-  SELECT x.chat_id FROM broadcast_opt_outs x
+  SELECT x.migrated_to FROM chats x
   WHERE x.workspace_id = $1 AND x.connector_id = $3 AND x.chat_id = r.chat_id OFFSET 0
+) was ON true
+CROSS JOIN LATERAL (SELECT coalesce(was.migrated_to, r.chat_id) AS chat_id) n
+LEFT JOIN LATERAL (
+  SELECT x.chat_id FROM broadcast_opt_outs x
+  WHERE x.workspace_id = $1 AND x.connector_id = $3 AND x.chat_id = n.chat_id OFFSET 0
 ) o ON true
 LEFT JOIN LATERAL (
   SELECT x.reachable FROM chats x
-  WHERE x.workspace_id = $1 AND x.connector_id = $3 AND x.chat_id = r.chat_id OFFSET 0
+  WHERE x.workspace_id = $1 AND x.connector_id = $3 AND x.chat_id = n.chat_id OFFSET 0
 ) c ON true`;
 
 interface Unfed {
   chat_id: string;
+  now_at: string;
   opted_out: boolean;
   unreachable: boolean;
 }
@@ -119,6 +133,7 @@ export async function feedBroadcast(
   if (row.is_removed) {
     const isEnded = row.state === "running" || row.state === "awaiting_approval";
     await tx.query(isEnded ? END_OF_REMOVED : LEFT_ALONE, key);
+    if (isEnded) await cancelSample(tx, { workspaceId, sampleId: row.sample_id });
     return false;
   }
   if (row.state === "awaiting_approval") {
@@ -138,7 +153,7 @@ export async function feedBroadcast(
   const taken = room > 0 ? await tx.query<Unfed>(TAKE, [...key, connectorId, room]) : [];
   const chats = taken.map((recipient) => ({ ...recipient, skipped: skippedFor(recipient) }));
   const fed = chats.filter(({ skipped }) => skipped === null);
-  const messages = fed.map(({ chat_id }) => messageFor(row, { workspaceId, id, chatId: chat_id }));
+  const messages = fed.map(({ now_at: chatId }) => messageFor(row, { workspaceId, id, chatId }));
   const ids = messages.length > 0 ? await insertMessages(tx, messages, "queued") : [];
   if (chats.length > 0) {
     const idOf = new Map(fed.map(({ chat_id }, n) => [chat_id, ids[n] ?? null]));

@@ -59,17 +59,43 @@ export async function awaitApproval(
 }
 
 const LOOK = `/* broadcasts.look-at-sample */
-SELECT approved, state, text, entities, buttons FROM outbound_messages
-WHERE workspace_id = $1 AND id = $2`;
+SELECT m.approved, m.state, m.text, m.entities, m.buttons, m.template,
+  m.template_version AS version, EXISTS (
+    SELECT FROM approval_decisions d
+    WHERE d.workspace_id = m.workspace_id AND d.message_id = m.id AND d.verdict = 'edited'
+  ) AS is_edited
+FROM outbound_messages m WHERE m.workspace_id = $1 AND m.id = $2`;
+
+interface Sample {
+  approved: boolean;
+  state: string;
+  text: string;
+  entities: MessageEntity[] | null;
+  buttons: Button[][] | null;
+  template: string | null;
+  version: number | null;
+  is_edited: boolean;
+}
 const LATER = `/* broadcasts.await-on */
 UPDATE broadcasts SET due_at = now() + interval '1 s' WHERE workspace_id = $1 AND id = $2`;
 /** An approver may have edited it. */
 const START = `/* broadcasts.start-approved */
 UPDATE broadcasts SET state = 'running', due_at = greatest(send_at, now()), message = message || $3
 WHERE workspace_id = $1 AND id = $2`;
-const REJECT = `/* broadcasts.reject */
-UPDATE broadcasts SET state = 'rejected', finished_at = now(), due_at = NULL
+const END = `/* broadcasts.end-asked */
+UPDATE broadcasts SET state = $3, finished_at = now(), due_at = NULL
 WHERE workspace_id = $1 AND id = $2`;
+
+/**
+ * What was approved. A notice that vanished has lost its words: then it is what was submitted, unless an
+ * approver wrote something else, which nobody knows any more (null).
+ */
+function approvedOf(sample: Sample): Record<string, unknown> | null {
+  const { text, entities, buttons, template: name, version } = sample;
+  if (text === "") return sample.is_edited ? null : {};
+  const template = name === null ? null : { name, version };
+  return { text, entities: entities ?? [], buttons, template };
+}
 
 /** Looks what became of the sample of a broadcast that awaits approval and is held. `tx`: the engine's. */
 export async function followSample(
@@ -77,19 +103,13 @@ export async function followSample(
   { workspaceId, id, sampleId }: Which & { sampleId: string | null },
 ): Promise<void> {
   const key = [workspaceId, id];
-  const [sample] = await tx.query<{
-    approved: boolean;
-    state: string;
-    text: string;
-    entities: MessageEntity[] | null;
-    buttons: Button[][] | null;
-  }>(LOOK, [workspaceId, sampleId]);
+  const [sample] = await tx.query<Sample>(LOOK, [workspaceId, sampleId]);
   if (sample?.approved) {
-    const { text, entities, buttons } = sample;
-    const said = { text, entities: entities ?? [], buttons: buttons ?? undefined };
-    await tx.query(START, [...key, JSON.stringify({ ...said, isApproved: true })]);
+    const said = approvedOf(sample);
+    if (said === null) await tx.query(END, [...key, "cancelled"]);
+    else await tx.query(START, [...key, JSON.stringify({ ...said, isApproved: true })]);
   } else if (sample?.state === "awaiting_approval") await tx.query(LATER, key);
-  else await tx.query(REJECT, key);
+  else await tx.query(END, [...key, "rejected"]);
 }
 
 const CANCEL = `/* broadcasts.cancel-sample */

@@ -22,6 +22,7 @@ import { callOf, type MessageRow } from "./send-call.ts";
 import {
   expiredResult,
   notSentResult,
+  refusedResult,
   resultOfError,
   type SendResult,
   sentResult,
@@ -240,6 +241,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const { botApiFor, bot, calls } = this.options;
     const filesMs = bringsFiles(message.content) ? FILES_MS : 0;
     const { expiresInMs, mayBeSent } = attempt;
+    if (attempt.isRefused) return refusedResult();
     if (expiresInMs !== null && attempt.begunMs + expiresInMs <= performance.now()) {
       const expiresAt = message.expires_at ?? new Date(systemClock());
       return expiredResult({ expiresAt, mayBeSent });

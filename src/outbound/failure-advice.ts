@@ -35,6 +35,7 @@ const ADVICE: Record<string, string> = {
   sealed: "Put the missing key back into ENCRYPTION_KEYS and restart; what waits then goes on.",
   "connector-removed": "Connect the bot again and submit the message anew.",
   "not-sent": "Nothing: it is tried again until Telegram can be reached.",
+  "opted-out": "Nothing: it gets broadcasts again once it allows them (/start).",
   expired: "Submit it anew if it is still to be said; give it more time if it often comes to this.",
   Unknown: "Look in the chat, then say what became of it (resolve): sent, resend or failed.",
   Internal: "Look at its job in the ledger; retry it there once the cause is mended.",

@@ -73,6 +73,8 @@ const AWAITS =
   "It awaits approval as it is: an approver may edit it. To change it yourself, cancel it and submit it anew.";
 const CHANGES =
   "It is a change of another message, or an action, which has nothing to be replaced: cancel it and submit it anew.";
+const OF_BROADCAST =
+  "It is one of a broadcast's, which says the same to all: cancel it and submit one of its own.";
 const APPROVED = "It was approved as it is; to change it, cancel it and submit it anew.";
 
 /**
@@ -80,9 +82,10 @@ const APPROVED = "It was approved as it is; to change it, cancel it and submit i
  * transaction. It keeps its place among those that are due. Null when the workspace has no such
  * message. Throws `NotWaiting` when it was begun, and `ImpossibleReplacement`.
  *
- * What somebody is asked to approve, or has approved, is not replaced under their hands (`NotWaiting`);
- * of what is approved time and priority are not part. Whether the message would have to be approved as
- * it is now is for the caller to ask, who knows the rules.
+ * What is one of a broadcast's is not replaced at all. What somebody is asked to approve, or has
+ * approved, is not replaced under their hands (`NotWaiting`); of what is approved time and priority are
+ * not part. Whether the message would have to be approved as it is now is for the caller to ask, who
+ * knows the rules.
  */
 export async function replaceMessage(
   tx: Transaction,
@@ -102,6 +105,8 @@ export async function replaceMessage(
     () => findWaiting(tx, ref, { refuseMaybeSent: true }),
     async (found) => {
       if (found.state === "awaiting_approval") throw new NotWaiting(found.state, AWAITS);
+      // A pause takes it back, and what is made of it again is what the broadcast says.
+      if (found.isOfBroadcast) throw new NotWaiting(found.state, OF_BROADCAST);
       if (found.isApproved && isSaid(change)) throw new NotWaiting(found.state, APPROVED);
       mustSuit(found, change);
       mustFit(found, change);

@@ -40,12 +40,20 @@ export interface SendAttempt {
   expiresInMs: number | null;
   /** An earlier attempt may have reached Telegram. Known of messages that expire. */
   mayBeSent: boolean;
+  /** It is of a broadcast, and its chat wants none since it was made; nothing of it was sent. */
+  isRefused: boolean;
 }
 
 type Ended = EndedAttempt<SendAttempt>;
 
 /** A successor waits this much longer than the call's deadline: the answer must still be written. */
 const RECORD_MARGIN_MS = 3_000;
+
+/** As SQL, of a broadcast's message `m`: whom it is for has said meanwhile that it wants none. */
+const IS_REFUSED = `EXISTS (
+  SELECT FROM broadcast_opt_outs o
+  WHERE o.workspace_id = m.workspace_id AND o.connector_id = m.connector_id
+    AND o.chat_id = m.chat_id::bigint OFFSET 0)`;
 
 const BEGIN = `/* outbound.attempt */
 WITH asked AS MATERIALIZED (
@@ -61,7 +69,9 @@ WITH asked AS MATERIALIZED (
     CASE WHEN ${IS_WHOLE} THEN
       (extract(epoch FROM m.expires_at - clock_timestamp()) * 1000)::double precision
     END AS expires_in_ms,
-    m.expires_at IS NOT NULL AND m.attempts > 1 AND ${MAY_BE_SENT} AS may_be_sent
+    m.expires_at IS NOT NULL AND m.attempts > 1 AND ${MAY_BE_SENT} AS may_be_sent,
+    CASE WHEN m.broadcast_id IS NULL THEN false
+      ELSE ${IS_WHOLE} AND ${IS_REFUSED} AND NOT ${MAY_BE_SENT} END AS is_refused
 ), begun AS (
   INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
     job_attempt, deadline_at)
@@ -77,6 +87,7 @@ type BegunRow = MessageRow & {
   attempt_id: string;
   expires_in_ms: number | null;
   may_be_sent: boolean;
+  is_refused: boolean;
 };
 
 /**
@@ -100,7 +111,7 @@ export async function beginSending(
   ]);
   const begunMs = performance.now();
   return new Map(
-    rows.map(({ job_id, attempt_id, expires_in_ms, may_be_sent, ...message }) => [
+    rows.map(({ job_id, attempt_id, expires_in_ms, may_be_sent, is_refused, ...message }) => [
       job_id,
       {
         id: attempt_id,
@@ -110,6 +121,7 @@ export async function beginSending(
         begunMs,
         expiresInMs: expires_in_ms,
         mayBeSent: may_be_sent,
+        isRefused: is_refused,
       },
     ]),
   );
@@ -135,8 +147,8 @@ export async function orphanedAttempt(
   );
   if (row === undefined) return null;
   const { attempt_id: id, left_ms: leftMs, ...message } = row;
-  const ended = { result: null, holds: [], begunMs: 0, expiresInMs: null, mayBeSent: true };
-  return { attempt: { id, message, ...ended }, leftMs };
+  const ended = { result: null, holds: [], begunMs: 0, expiresInMs: null };
+  return { attempt: { id, message, ...ended, mayBeSent: true, isRefused: false }, leftMs };
 }
 
 /** That it was sent is never unsaid. */

@@ -107,6 +107,12 @@ export function expiredResult({
   return { ...result, attempt: "not-sent" };
 }
 
+/** A broadcast's message whose chat has refused broadcasts since it was made. */
+export const refusedResult = (): SendResult => ({
+  ...failed("opted-out", "The chat said that it wants no broadcasts before this was sent."),
+  attempt: "not-sent",
+});
+
 /** The error table of the Bot API, as decisions. */
 export function resultOfError(
   error: unknown,

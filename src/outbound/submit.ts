@@ -63,7 +63,7 @@ async function write(
   messages: readonly NewMessage[],
   { ids, jobIds, state }: { ids: string[]; jobIds: (JobId | null)[]; state: MessageState },
 ): Promise<void> {
-  const formatted = messages.map(withText);
+  const formatted = withTexts(messages);
   const values = COLUMNS.map(([, , read]) => formatted.map(read));
   await tx.query(INSERT, [ids, state, jobIds, ...values]);
 }
@@ -98,7 +98,7 @@ export async function rewriteMessage(
   on: Queryable,
   message: NewMessage & { id: string },
 ): Promise<void> {
-  const formatted = withText(message);
+  const formatted = withText(message, formatMessage(message));
   const values = WRITING.map(([, , read]) => read(formatted));
   await on.query(REWRITE, [message.workspaceId, message.id, ...values]);
 }
@@ -195,10 +195,25 @@ function orderOf(message: Sendable): { kind: string; orderingKey: string } {
   return { kind: "message", orderingKey: message.chatId };
 }
 
+/** Those of a broadcast say the same: a text is read, and cut, once for all that follow each other. */
+function withTexts(messages: readonly NewMessage[]): Formatted[] {
+  let last: { of: NewMessage; whole: FormattedMessage } | null = null;
+  return messages.map((message) => {
+    const whole = last !== null && saysSame(last.of, message) ? last.whole : formatMessage(message);
+    last = { of: message, whole };
+    return withText(message, whole);
+  });
+}
+
+const saysSame = (one: NewMessage, other: NewMessage): boolean =>
+  one.text === other.text &&
+  one.format === other.format &&
+  one.entities === other.entities &&
+  one.partLength === other.partLength;
+
 /** What pops up over a pressed button has no parts; nor have captions, nor an edit's new text. */
-function withText(message: NewMessage): Formatted {
+function withText(message: NewMessage, { cuts, ...whole }: FormattedMessage): Formatted {
   const mayHaveParts = message.callbackQueryId === undefined && message.content === undefined;
-  const { cuts, ...whole } = formatMessage(message);
   return { ...message, ...whole, cuts: mayHaveParts ? cuts : null };
 }
 

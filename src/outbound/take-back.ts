@@ -16,18 +16,23 @@ export interface TakenBack {
 }
 
 /** What waits, but for what has attempts of a kind. */
-const without = (attempts: string) => `
+const without = (attempts: string, others = "") => `
 SELECT m.id, m.job_id AS "jobId" FROM outbound_messages m
 WHERE m.broadcast_id = $2 AND (m.workspace_id = $1) IS TRUE AND m.state = 'queued'
   AND m.job_id IS NOT NULL AND m.id IS DISTINCT FROM $4::uuid
   AND NOT EXISTS (
     SELECT FROM send_attempts a
-    WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id AND ${attempts} OFFSET 0)
+    WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id AND ${attempts} OFFSET 0)${others}
 ORDER BY m.id LIMIT $3`;
 /** A part of it was sent, or nobody knows whether it was. */
 const MAY_BE_SENT = "coalesce(a.outcome, 'unknown') IN ('sent', 'unknown')";
 const NOT_SENT = `/* outbound.broadcast-not-sent */${without(MAY_BE_SENT)}`;
-const NEVER_TRIED = `/* outbound.broadcast-never-tried */${without("true")}`;
+/** What somebody changes, once it is sent, is sent: taken back, it would take their change with it. */
+const TARGETS = `
+  AND NOT EXISTS (
+    SELECT FROM outbound_messages c
+    WHERE c.workspace_id = m.workspace_id AND c.target_id = m.id OFFSET 0)`;
+const NEVER_TRIED = `/* outbound.broadcast-never-tried */${without("true", TARGETS)}`;
 
 /** With their workspace, so that each is looked up by its whole key; nothing else leads anywhere. */
 const IDS = `SELECT $1::uuid AS workspace_id, t.id FROM unnest($2::uuid[]) AS t(id) ${fewRows("$2")}`;
@@ -87,8 +92,8 @@ export async function cancelBroadcastSends(
 
 /**
  * Takes a broadcast's messages back that wait and were never tried, `limit` at most: as if they had not
- * been submitted. Those that were tried stay, with the record of their attempts. Answers whether none
- * is left, and those that are gone.
+ * been submitted. Those that were tried stay, with the record of their attempts, and those that somebody
+ * changes. Answers whether none is left, and those that are gone.
  */
 export async function takeBackBroadcastSends(
   tx: Transaction,

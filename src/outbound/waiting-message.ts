@@ -18,6 +18,7 @@ export interface WaitingMessage {
   expiresAt: Date | null;
   /** Somebody approved it: what is sent stays as it is. */
   isApproved: boolean;
+  isOfBroadcast: boolean;
   /** Null: a text. */
   content: Content | null;
 }
@@ -51,7 +52,9 @@ const WHY_NOT: Record<MessageState, string> = {
 
 const FIND = `/* outbound.find-waiting */
 SELECT m.state, m.connector_id AS "connectorId", m.job_id AS "jobId", m.send_at AS "sendAt",
-  m.expires_at AS "expiresAt", m.approved AS "isApproved", m.content, m.parts_sent > 0 AS "isPartlySent", ${MAY_BE_SENT} AS "mayBeSent"
+  m.expires_at AS "expiresAt", m.approved AS "isApproved",
+  m.broadcast_id IS NOT NULL AS "isOfBroadcast", m.content, m.parts_sent > 0 AS "isPartlySent",
+  ${MAY_BE_SENT} AS "mayBeSent"
 FROM outbound_messages m WHERE m.workspace_id = $1 AND m.id = $2 AND m.kind = 'message'`;
 
 /** As SQL, of a message `m`: none of its parts was sent. */

@@ -197,6 +197,16 @@ test.each<[string, Variables, string]>([
     "variables.a.default: has at most 1",
   ],
   [
+    "a value that nobody sees",
+    { a: { type: "enum", values: ["x", "\u200b"] } },
+    "variables.a.values: each value has something to see",
+  ],
+  [
+    "a number that there is not",
+    { a: { type: "integer", minimum: 2, maximum: 1 } },
+    "variables.a.minimum: is more than the maximum",
+  ],
+  [
     "a value twice",
     { a: { type: "enum", values: ["x", "x"] } },
     "variables.a.values: a value is there twice",

@@ -1,6 +1,6 @@
 import type { ProblemField } from "../platform/index.ts";
 import { VARIABLE_NAME } from "./tags.ts";
-import { renderValue } from "./values.ts";
+import { isVisible, renderValue } from "./values.ts";
 
 interface Declared {
   description?: string;
@@ -53,6 +53,15 @@ function faultsOf(path: string, name: string, variable: Variable): ProblemField[
   }
   if (variable.type === "enum" && new Set(variable.values).size < variable.values.length) {
     faults.push({ path: `${path}.values`, message: "a value is there twice" });
+  }
+  if (variable.type === "enum" && !variable.values.every(isVisible)) {
+    faults.push({ path: `${path}.values`, message: "each value has something to see" });
+  }
+  if (variable.type === "number" || variable.type === "integer") {
+    const { minimum = -Infinity, maximum = Infinity } = variable;
+    if (minimum > maximum) {
+      faults.push({ path: `${path}.minimum`, message: "is more than the maximum" });
+    }
   }
   if (variable.default === undefined) return faults;
   if (variable.required === true) {
