@@ -170,6 +170,14 @@ test("approvers are asked in their group, and a press there sends it; a forged o
     sandbox.record
       .callsOf("answerCallbackQuery", bot.id)
       .map(({ params }) => (params as { text?: string }).text);
+  // Nobody makes it say something else, nor puts its button under other words.
+  const chat = { connectorId: bot.connectorId, chatId: group.id };
+  const sent = await call("GET", `/v1/messages?chatId=${group.id}`);
+  const [{ id: messageId } = { id: "" }] = sent.body.data as unknown as Array<{ id: string }>;
+  const retold = { ...chat, text: "Lunch?", content: { type: "edit", messageId } };
+  expect((await call("POST", "/v1/messages", retold)).status).toBe(409);
+  const lure = { ...chat, text: "Lunch?", buttons: [[{ text: "Yes", data }]] };
+  expect((await call("POST", "/v1/messages", lure)).status).toBe(400);
   sandbox.pressButton({ ...pressing, data: `approval:${"A".repeat(22)}`, forge: true });
   await waitFor(() => answers().length === 1, { what: "the forged press to be answered" });
   expect((await call("GET", `/v1/messages/${body.id}`)).body.state).toBe("awaiting_approval");

@@ -73,6 +73,8 @@ const AWAITS =
   "It awaits approval as it is: an approver may edit it. To change it yourself, cancel it and submit it anew.";
 const CHANGES =
   "It is a change of another message, or an action, which has nothing to be replaced: cancel it and submit it anew.";
+const OWN =
+  "Nobody wrote it, it is the bot's own: under a request for approval stand buttons that are about what it says.";
 const APPROVED = "It was approved as it is; to change it, cancel it and submit it anew.";
 
 /**
@@ -102,6 +104,7 @@ export async function replaceMessage(
     () => findWaiting(tx, ref, { refuseMaybeSent: true }),
     async (found) => {
       if (found.state === "awaiting_approval") throw new NotWaiting(found.state, AWAITS);
+      if (found.isOwn && isSaid(change)) throw new NotWaiting(found.state, OWN);
       if (found.isApproved && isSaid(change)) throw new NotWaiting(found.state, APPROVED);
       mustSuit(found, change);
       mustFit(found, change);
