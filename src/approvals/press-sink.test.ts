@@ -133,6 +133,16 @@ describe("approvers are asked in their chat", () => {
     }
   });
 
+  test("a message whose group becomes a supergroup is the one that they were asked about", async () => {
+    const { id, approve } = await asked({ approvals: 2 }, { chatId: "-5" });
+    await press(ADA, approve);
+    await world.db.query("UPDATE outbound_messages SET chat_id = '-1000000000005' WHERE id = $1", [
+      id,
+    ]);
+    expect(await press(BEN, approve)).toEqual(["Approved: it is on its way."]);
+    expect(await state(id)).toBe("queued");
+  });
+
   test("in a group that became a supergroup the button is the same", async () => {
     const { id, approve } = await asked();
     await world.ingest(scope, leaving, arriving);
