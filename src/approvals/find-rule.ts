@@ -76,10 +76,14 @@ function namesIn(content: Content | undefined): string[] {
 /** The rule that a message has to wait by; null: by none. One look at the rules where there are none. */
 export async function findRuleFor(
   on: Queryable,
-  { message, kind }: { message: NewMessage; kind: MessageKind },
+  {
+    message,
+    kind,
+    among = () => true,
+  }: { message: NewMessage; kind: MessageKind; among?: (rule: Rule) => boolean },
 ): Promise<Rule | null> {
   const { workspaceId, connectorId, text, content, format = "plain", entities = [] } = message;
-  const rules = await rulesFor(on, { workspaceId, connectorId });
+  const rules = (await rulesFor(on, { workspaceId, connectorId })).filter(among);
   if (rules.length === 0) return null;
   const leads = entities.flatMap(({ url }) => url ?? []);
   const buttons = (message.buttons ?? []).flat().flatMap((one) => [one.text, one.url ?? ""]);

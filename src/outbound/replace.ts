@@ -134,7 +134,9 @@ export async function replaceMessage(
         }
       }
       const { connectorId, isApproved } = found;
-      return { fields, isApproved, message: messageOf(row, { workspaceId, connectorId }) };
+      const content = found.content ?? undefined;
+      const message = messageOf(row, { workspaceId, connectorId, content });
+      return { fields, isApproved, message };
     },
   );
 }
@@ -144,7 +146,7 @@ const isSaid = ({ said, buttons }: Replacement) => said !== undefined || buttons
 
 const messageOf = (
   row: ReplacedRow,
-  of: Pick<NewMessage, "workspaceId" | "connectorId">,
+  of: Pick<NewMessage, "workspaceId" | "connectorId" | "content">,
 ): NewMessage => ({
   ...of,
   chatId: row.chat_id,
