@@ -5,6 +5,7 @@ import { createWorld, type World } from "../../test/support/conversations-world.
 import { GROUP, leaving } from "../../test/support/telegram-updates.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import type { Scope } from "../conversations/index.ts";
+import { recordDeletions } from "../outbound/content/index.ts";
 import type { NewMessage } from "../outbound/index.ts";
 import { silentLogger } from "../platform/index.ts";
 import { createApprovalKeeper } from "./approval-keeper.ts";
@@ -195,6 +196,35 @@ describe("what was approved is what is sent", () => {
     await expect(set("text = 'other words'")).rejects.toMatchObject({ code: "42501" });
     await expect(set(`${forget}, chat_id = '6'`)).rejects.toMatchObject({ code: "42501" });
     await set(forget);
+  });
+
+  test("a notice that vanishes takes its edits' words along, but of one that is still to be sent", async () => {
+    await approvals.rule(scope);
+    const notice = await submit();
+    await say(notice, first);
+    const set = (what: string, of: string) =>
+      world.owner.query(`UPDATE outbound_messages SET ${what} WHERE id = $1`, [of]);
+    await set("state = 'sent'", notice);
+    const edit = { content: { type: "edit", messageId: notice } } as const;
+    const [waiting, cancelled] = [await submit(edit), await submit(edit)];
+    for (const id of [waiting, cancelled]) await say(id, first);
+    await set("state = 'cancelled'", cancelled);
+    await world.db.transaction((tx) =>
+      recordDeletions(tx, [
+        {
+          job: { workspaceId: scope.workspaceId, lane: scope.connectorId },
+          targetId: notice,
+          chatId: "5",
+          businessConnectionId: null,
+          telegramMessageIds: ["1"],
+          isVanishing: true,
+        },
+      ]),
+    );
+    const texts = [notice, waiting, cancelled].map(
+      async (id) => (await approvals.message(id))?.text,
+    );
+    expect(await Promise.all(texts)).toEqual(["", "Pay now", ""]);
   });
 
   test("and what was not approved is never queued", async () => {
