@@ -80,8 +80,9 @@ export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
   return { text: `${head}\n\n${cut(shown, room)}${SHORTENED}`, isWhole: false };
 }
 
-/** A name, which must not look like lines of ours. */
-const line = (name: string): string => cut(name.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "), 200);
+/** A name, which must not look like lines of ours, nor turn around what stands behind it. */
+const line = (name: string): string =>
+  cut(name.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " "), 200);
 
 /** At most so many UTF-16 units, and no half of a character. */
 const cut = (text: string, length: number): string =>

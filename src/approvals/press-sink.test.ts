@@ -119,7 +119,10 @@ describe("approvers are asked in their chat", () => {
   });
 
   test("what changes how it is read stands above Approve, too", async () => {
-    const buttons = [[{ text: "Ok", data: "refund" }]];
+    const buttons = [
+      [{ text: "Ok", data: "refund" }],
+      [{ text: "\u202eoK", url: "https://b.example" }],
+    ];
     await asked({}, { replyTo: "17", threadId: "3", deleteAfterS: 60, isSilent: true, buttons });
     const [notice] = await notices();
     for (const line of [
@@ -128,6 +131,7 @@ describe("approvers are asked in their chat", () => {
       "Deleted again: 60 s after it was sent",
       "Without a sound",
       "[Ok] answers refund",
+      "[ oK] https://b.example",
     ]) {
       expect(notice?.text.split("\n")).toContain(line);
     }
