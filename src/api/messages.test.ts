@@ -265,6 +265,8 @@ describe("where rules ask for approval", () => {
     const { chatId } = await someone();
     const waits = { chatId, sendAt: inHours(1) };
     expect((await call("POST", "/v1/approval-rules", { name: "Money", ...rule })).status).toBe(201);
+    const elsewhere = { name: "Elsewhere", conditions: { chatIds: ["-77"] } };
+    expect((await call("POST", "/v1/approval-rules", elsewhere)).status).toBe(201);
     const plain = await submit({ ...waits, text: "harmless" });
     const before = await read(plain);
     for (const body of [

@@ -73,14 +73,17 @@ function namesIn(content: Content | undefined): string[] {
   }
 }
 
-/** The rule that a message has to wait by; null: by none. One look at the rules where there are none. */
+/**
+ * The rule that a message has to wait by; null: by none. One look at the rules where there are none.
+ * `kind` null: it is not kept, and may be any.
+ */
 export async function findRuleFor(
   on: Queryable,
   {
     message,
     kind,
     among = () => true,
-  }: { message: NewMessage; kind: MessageKind; among?: (rule: Rule) => boolean },
+  }: { message: NewMessage; kind: MessageKind | null; among?: (rule: Rule) => boolean },
 ): Promise<Rule | null> {
   const { workspaceId, connectorId, text, content, format = "plain", entities = [] } = message;
   const rules = (await rulesFor(on, { workspaceId, connectorId })).filter(among);
@@ -92,8 +95,8 @@ export async function findRuleFor(
   const isUnread = content?.type === "forward";
   const asked: Asked = {
     connectorId,
-    // By which call the message came that this one changes is not kept.
-    kinds: content !== undefined && "messageId" in content ? MESSAGE_KINDS : [kind],
+    // By which call the message came that this one changes is not kept either.
+    kinds: kind === null || (content && "messageId" in content) ? MESSAGE_KINDS : [kind],
     ...(kind === "broadcast" ? ANY_CHAT : await chatOf(on, message)),
     keyId: keyIdOf(message.submittedBy),
     priority: message.priority ?? "medium",

@@ -1,7 +1,7 @@
 import type { NewMessage } from "../outbound/index.ts";
 import type { Queryable } from "../platform/index.ts";
 import { findRuleFor } from "./find-rule.ts";
-import { MESSAGE_KINDS, type Rule } from "./rule-for.ts";
+import type { Rule } from "./rule-for.ts";
 
 /**
  * Whether a message that was accepted already would have to wait, were it submitted as it is now: nobody
@@ -13,8 +13,5 @@ export async function wouldBeHeld(
   { message, isApproved }: { message: NewMessage; isApproved: boolean },
 ): Promise<boolean> {
   const among = ({ conditions }: Rule) => !isApproved || conditions.priorities !== undefined;
-  for (const kind of MESSAGE_KINDS) {
-    if ((await findRuleFor(on, { message, kind, among })) !== null) return true;
-  }
-  return false;
+  return (await findRuleFor(on, { message, kind: null, among })) !== null;
 }
