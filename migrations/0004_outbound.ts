@@ -21,7 +21,7 @@ export const migration: Migration = {
         entities             jsonb,
         -- Of a text in parts: [[from, to], …] in UTF-16 units. Decided once: see docs/decisions/0023.
         cuts                 jsonb,
-        content              jsonb,
+        content              jsonb       CHECK (content IS NULL OR cuts IS NULL),
         -- The message that this one edits, deletes, pins or unpins.
         target_id            uuid        CHECK (target_id IS NOT NULL OR kind <> 'deletion'),
         buttons              jsonb,
@@ -68,9 +68,9 @@ export const migration: Migration = {
       CREATE INDEX outbound_messages_by_state
         ON outbound_messages (workspace_id, connector_id, state, created_at, id)
         WHERE kind = 'message';
-      -- A chat's; those that wait for a group that moved are among them.
+      -- A chat's in a state; and those that wait for a group that moved, whatever was sent there.
       CREATE INDEX outbound_messages_of_chat
-        ON outbound_messages (workspace_id, chat_id, created_at, id);
+        ON outbound_messages (workspace_id, chat_id, kind, state, created_at, id);
       -- What may have to be given up (src/outbound/expiry.ts).
       CREATE INDEX outbound_messages_expiring ON outbound_messages (expires_at, id)
         WHERE expires_at IS NOT NULL AND state = 'queued';

@@ -35,6 +35,10 @@ export const NOT_SENT = [
 /** What a message says, of what is sent of it. */
 const WORDS = ["text", "entities", "buttons", "content"];
 
+/** Chats by their ids, as patterns. */
+const BASIC_GROUP = "^-[0-9]{1,12}$";
+const SUPERGROUP = "^-[0-9]{13,19}$";
+
 /** What a workspace's own calls do there; presses in Telegram and the clock are the engine's. */
 const TENANT_MAY = {
   approval_rules: "SELECT, INSERT, UPDATE, DELETE",
@@ -171,15 +175,15 @@ export const migration: Migration = {
           END IF;
           RETURN NEW;
         END IF;
-        -- What was sent may be forgotten: a notice that vanishes. It is never made to say something else.
-        IF OLD.state IN ('sent', 'failed') AND NEW.state = OLD.state AND NEW.approved AND NEW.text = ''
+        -- What is over may be forgotten: a notice that vanishes. It is never made to say something else.
+        IF OLD.state IN ('sent', 'failed', 'cancelled') AND NEW.state = OLD.state AND NEW.approved AND NEW.text = ''
           AND outbound_substance(NEW) - '{${WORDS.join(",")}}'::text[]
             = outbound_substance(OLD) - '{${WORDS.join(",")}}'::text[] THEN
           RETURN NEW;
         END IF;
         was := outbound_substance(OLD);
         -- A group that became a supergroup is the same chat.
-        IF OLD.chat_id ~ '^-[0-9]{1,12}$' AND NEW.chat_id ~ '^-[0-9]{13,19}$' THEN
+        IF OLD.chat_id ~ '${BASIC_GROUP}' AND NEW.chat_id ~ '${SUPERGROUP}' THEN
           was := was || jsonb_build_object('chat_id', NEW.chat_id);
         END IF;
         IF NOT NEW.approved OR was <> outbound_substance(NEW) THEN
@@ -201,6 +205,23 @@ export const migration: Migration = {
       CREATE TRIGGER approval_is_over AFTER UPDATE OF state ON outbound_messages FOR EACH ROW
         WHEN (OLD.state = 'awaiting_approval' AND NEW.state IN ('cancelled', 'failed'))
         EXECUTE FUNCTION approval_is_over();
+
+      -- A group that became a supergroup is the same chat: what was said of the message, and the buttons
+      -- that are about it, are about it still.
+      CREATE FUNCTION approval_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        UPDATE approval_buttons SET version = outbound_digest(NEW)
+        WHERE workspace_id = NEW.workspace_id AND message_id = NEW.id
+          AND version = outbound_digest(OLD);
+        UPDATE approval_decisions SET version = outbound_digest(NEW)
+        WHERE workspace_id = NEW.workspace_id AND message_id = NEW.id
+          AND version = outbound_digest(OLD);
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER approval_moves AFTER UPDATE OF chat_id ON outbound_messages FOR EACH ROW
+        WHEN (OLD.state = 'awaiting_approval'
+          AND OLD.chat_id ~ '${BASIC_GROUP}' AND NEW.chat_id ~ '${SUPERGROUP}')
+        EXECUTE FUNCTION approval_moves();
 
       ${Object.entries(TENANT_MAY)
         .map(([table, tenantMay]) => tenantTable(table, { tenantMay }))

@@ -113,6 +113,16 @@ test.each<[string, () => Promise<unknown>, number]>([
       ),
     60,
   ],
+  [
+    "what failed in a chat where nothing did",
+    () =>
+      listOutbound(
+        own(),
+        { workspaceId: big, chatId: "5", states: ["failed", "unknown"] },
+        { limit: 20 },
+      ),
+    20,
+  ],
   ["the audit log", () => listEntries(own(), { workspaceId: big }, { limit: 20 }), 100],
   [
     "a subject in the audit log",

@@ -130,6 +130,40 @@ test("an edit must fit the bot, and is sent; a rejection's reason is read", asyn
   ]);
 });
 
+test("approved as bulk it does not become critical, where that takes two", async () => {
+  await call("POST", "/v1/approval-rules", {
+    name: "Critical",
+    conditions: { priorities: ["critical"] },
+    approvals: 2,
+  });
+  const sendAt = new Date(Date.now() + 3_600_000).toISOString();
+  const { body } = await submit("later", { priority: "low", sendAt });
+  await approve(body.id, (await look(body.id)).version);
+  const raise = (priority: string) => call("PATCH", `/v1/messages/${body.id}`, { priority });
+  expect((await raise("critical")).status).toBe(409);
+  expect((await raise("high")).body).toMatchObject({ state: "queued" });
+});
+
+test("an editor's text must go with what is sent beside it", async () => {
+  const file = { fileId: "AgAC" };
+  const content = { type: "photo", file };
+  const { body } = await submit("a caption", { content });
+  const { version } = await look(body.id);
+  const edit = (text: string) =>
+    call("POST", `/v1/approvals/${body.id}/edit`, { version, text }, approver);
+  expect((await edit("x".repeat(1_025))).status).toBe(400);
+  const forward = { type: "forward", fromChatId: chatId, telegramMessageId: "1" };
+  const forwarded = await call("POST", "/v1/messages", {
+    connectorId: bot.connectorId,
+    chatId,
+    content: forward,
+  });
+  const seen = await look(forwarded.body.id);
+  const said = { version: seen.version, text: "words of mine" };
+  const path = `/v1/approvals/${forwarded.body.id}/edit`;
+  expect((await call("POST", path, said, approver)).status).toBe(400);
+});
+
 test("approvers are asked in their group, and a press there sends it; a forged one does not", async () => {
   const { sandbox } = world;
   const ada = sandbox.createUser({ firstName: "Ada" });
@@ -170,6 +204,14 @@ test("approvers are asked in their group, and a press there sends it; a forged o
     sandbox.record
       .callsOf("answerCallbackQuery", bot.id)
       .map(({ params }) => (params as { text?: string }).text);
+  // Nobody makes it say something else, nor puts its button under other words.
+  const chat = { connectorId: bot.connectorId, chatId: group.id };
+  const sent = await call("GET", `/v1/messages?chatId=${group.id}`);
+  const [{ id: messageId } = { id: "" }] = sent.body.data as unknown as Array<{ id: string }>;
+  const retold = { ...chat, text: "Lunch?", content: { type: "edit", messageId } };
+  expect((await call("POST", "/v1/messages", retold)).status).toBe(409);
+  const lure = { ...chat, text: "Lunch?", buttons: [[{ text: "Yes", data }]] };
+  expect((await call("POST", "/v1/messages", lure)).status).toBe(400);
   sandbox.pressButton({ ...pressing, data: `approval:${"A".repeat(22)}`, forge: true });
   await waitFor(() => answers().length === 1, { what: "the forged press to be answered" });
   expect((await call("GET", `/v1/messages/${body.id}`)).body.state).toBe("awaiting_approval");

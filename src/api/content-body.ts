@@ -176,6 +176,7 @@ function refusalOf(target: FoundTarget, change: string): string | null {
   }
   if (type === "forward" && change === "edit")
     return "Telegram lets nobody edit what is forwarded.";
+  if (target.isOwn && change === "edit") return "Nobody wrote that: it is the bot's own.";
   if (OVER.includes(state)) return "That message was not sent.";
   if (state === "awaiting_approval" || (state === "queued" && target.isScheduled)) {
     return "That message waits to be sent: replace or cancel it instead.";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isPressData } from "../conversations/index.ts";
 import { MAX_TEXT_LENGTH, MESSAGE_STATES, PRIORITIES, TEXT_FORMATS } from "../outbound/index.ts";
 import { contentShape } from "./content-body.ts";
 import { text } from "./route.ts";
@@ -13,6 +14,7 @@ const button = z
       .refine((data) => Buffer.byteLength(data) >= 1 && Buffer.byteLength(data) <= 64, {
         message: "has 1 to 64 bytes",
       })
+      .refine((data) => !isPressData(data), "is kept for requests for approval")
       .optional(),
     url: z.url().pipe(text()).optional(),
   })

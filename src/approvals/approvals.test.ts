@@ -2,8 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import { NOT_SENT } from "../../migrations/0015_approvals.ts";
 import { approvalsWorld } from "../../test/support/approvals-world.ts";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
+import { GROUP, leaving } from "../../test/support/telegram-updates.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import type { Scope } from "../conversations/index.ts";
+import { recordDeletions } from "../outbound/content/index.ts";
+import type { NewMessage } from "../outbound/index.ts";
 import { silentLogger } from "../platform/index.ts";
 import { createApprovalKeeper } from "./approval-keeper.ts";
 import type { Act } from "./decide.ts";
@@ -63,6 +66,30 @@ describe("a message that meets a rule", () => {
       "approval.approved",
       "approval.refused",
     ]);
+  });
+
+  test("says its words in a name, behind a button, or where nobody here can read them", async () => {
+    await approvals.rule(scope, { conditions: { words: ["pay"], minLength: 1 } });
+    await approvals.rule(scope, { conditions: { kinds: ["reply"] } });
+    await approvals.rule(scope, { conditions: { chatTypes: ["supergroup"] } });
+    await world.ingest(scope, leaving);
+    const there = await submit();
+    const file = (name?: string) => ({ url: "https://files.example/a/pay%2Eit.pdf", name });
+    const forward = { type: "forward", fromChatId: "5", telegramMessageId: "7" } as const;
+    const held: Record<string, Partial<NewMessage>> = {
+      forwarded: { text: "", content: { ...forward, asCopy: true } },
+      edited: { text: "Hello", content: { type: "edit", messageId: there } },
+      linked: { text: "Here", buttons: [[{ text: "Ok", url: "https://a.example/pay" }]] },
+      named: { text: "Here", content: { type: "document", file: file("Pay.pdf") } },
+      located: { text: "Here", content: { type: "photo", file: file() } },
+      moved: { text: "Here", chatId: String(GROUP) },
+    };
+    const waits = Object.entries(held).map(async ([how, more]) => [how, await submit(more)]);
+    expect(Object.fromEntries(await Promise.all(waits))).toEqual(
+      Object.fromEntries(Object.keys(held).map((how) => [how, expect.stringMatching(/./)])),
+    );
+    const document = { type: "document", file: file("other.pdf") } as const;
+    expect(await submit({ text: "Here", content: document })).toBe("");
   });
 
   test("is rejected with a reason that its sender reads", async () => {
@@ -169,6 +196,35 @@ describe("what was approved is what is sent", () => {
     await expect(set("text = 'other words'")).rejects.toMatchObject({ code: "42501" });
     await expect(set(`${forget}, chat_id = '6'`)).rejects.toMatchObject({ code: "42501" });
     await set(forget);
+  });
+
+  test("a notice that vanishes takes its edits' words along, but of one that is still to be sent", async () => {
+    await approvals.rule(scope);
+    const notice = await submit();
+    await say(notice, first);
+    const set = (what: string, of: string) =>
+      world.owner.query(`UPDATE outbound_messages SET ${what} WHERE id = $1`, [of]);
+    await set("state = 'sent'", notice);
+    const edit = { content: { type: "edit", messageId: notice } } as const;
+    const [waiting, cancelled] = [await submit(edit), await submit(edit)];
+    for (const id of [waiting, cancelled]) await say(id, first);
+    await set("state = 'cancelled'", cancelled);
+    await world.db.transaction((tx) =>
+      recordDeletions(tx, [
+        {
+          job: { workspaceId: scope.workspaceId, lane: scope.connectorId },
+          targetId: notice,
+          chatId: "5",
+          businessConnectionId: null,
+          telegramMessageIds: ["1"],
+          isVanishing: true,
+        },
+      ]),
+    );
+    const texts = [notice, waiting, cancelled].map(
+      async (id) => (await approvals.message(id))?.text,
+    );
+    expect(await Promise.all(texts)).toEqual(["", "Pay now", ""]);
   });
 
   test("and what was not approved is never queued", async () => {

@@ -7,7 +7,7 @@ import {
   type Sendable,
 } from "../outbound/index.ts";
 import { fewRows, type Queryable, sha256, type Transaction } from "../platform/index.ts";
-import { DECIDE_BUTTONS, noticeOf } from "./notice.ts";
+import { DECIDE_BUTTONS, type Delivery, noticeOf } from "./notice.ts";
 import type { Rule } from "./rule-for.ts";
 
 /** What is asked for. */
@@ -29,6 +29,7 @@ interface AskedRow {
   has_content: boolean;
   is_broadcast: boolean;
   send_at: Date | null;
+  delivery: Delivery;
   author: string | null;
   chat_title: string | null;
 }
@@ -36,6 +37,9 @@ interface AskedRow {
 const READ = `/* approvals.read-asked */
 SELECT m.chat_id, m.text, m.buttons, m.entities,
   m.content IS NOT NULL AS has_content, m.broadcast_id IS NOT NULL AS is_broadcast, m.send_at,
+  json_build_object('replyTo', m.reply_to::text, 'threadId', m.thread_id::text,
+    'isOfBusiness', m.business_connection_id IS NOT NULL, 'deleteAfterS', m.delete_after_s,
+    'isSilent', m.silent, 'isProtected', m.protected) AS delivery,
   (SELECT k.name FROM api_keys k
     WHERE k.workspace_id = m.workspace_id AND 'key:' || k.id = m.submitted_by) AS author,
   (SELECT c.title FROM chats c WHERE c.workspace_id = m.workspace_id
@@ -98,6 +102,7 @@ export async function askInChat(tx: Transaction, request: Request): Promise<Send
     hasContent: row.has_content,
     isBroadcast: row.is_broadcast,
     sendAt: row.send_at,
+    delivery: row.delivery,
     expiresAt,
   });
   const verdicts = isWhole ? (["approve", "reject"] as const) : (["reject"] as const);

@@ -1,7 +1,14 @@
 import type { ChatPurpose, ChatType } from "../conversations/index.ts";
-import type { NewMessage } from "../outbound/index.ts";
+import type { Content, NewMessage } from "../outbound/index.ts";
 import type { Queryable } from "../platform/index.ts";
-import { type Asked, type MessageKind, possibleTypes, type Rule, ruleFor } from "./rule-for.ts";
+import {
+  type Asked,
+  MESSAGE_KINDS,
+  type MessageKind,
+  possibleTypes,
+  type Rule,
+  ruleFor,
+} from "./rule-for.ts";
 import { rulesFor } from "./rules.ts";
 import { readings } from "./words.ts";
 
@@ -34,7 +41,9 @@ async function chatOf(
   const [row] = isName
     ? await on.query<ChatRow>(LOOK_BY_NAME, [workspaceId, connectorId, chatId.slice(1)])
     : await on.query<ChatRow>(LOOK_BY_ID, [workspaceId, connectorId, chatId]);
-  const chatTypes = row?.type ? [row.type] : possibleTypes(row?.chat_id ?? chatId);
+  const chatTypes: ChatType[] = row?.type ? [row.type] : possibleTypes(row?.chat_id ?? chatId);
+  // Telegram sends on what goes to the group that it was.
+  if (row?.migrated_to) chatTypes.push("supergroup");
   if (row === undefined) {
     return isName
       ? { chatIds: null, chatTypes, purpose: undefined }
@@ -51,23 +60,48 @@ const ANY_CHAT: Pick<Asked, "chatIds" | "chatTypes" | "purpose"> = {
   purpose: undefined,
 };
 
-/** The rule that a message has to wait by; null: by none. One look at the rules where there are none. */
+/** What is read of files: their names, and what stands for them where they have none. */
+function namesIn(content: Content | undefined): string[] {
+  switch (content?.type) {
+    case "photo":
+    case "document":
+      return "url" in content.file ? [content.file.name ?? content.file.url] : [];
+    case "album":
+      return content.items.flatMap(namesIn);
+    default:
+      return [];
+  }
+}
+
+/**
+ * The rule that a message has to wait by; null: by none. One look at the rules where there are none.
+ * `kind` null: it is not kept, and may be any.
+ */
 export async function findRuleFor(
   on: Queryable,
-  { message, kind }: { message: NewMessage; kind: MessageKind },
+  {
+    message,
+    kind,
+    among = () => true,
+  }: { message: NewMessage; kind: MessageKind | null; among?: (rule: Rule) => boolean },
 ): Promise<Rule | null> {
-  const { workspaceId, connectorId, text, format = "plain", entities = [] } = message;
-  const rules = await rulesFor(on, { workspaceId, connectorId });
+  const { workspaceId, connectorId, text, content, format = "plain", entities = [] } = message;
+  const rules = (await rulesFor(on, { workspaceId, connectorId })).filter(among);
   if (rules.length === 0) return null;
-  const labels = (message.buttons ?? []).flat().map((button) => button.text);
+  const leads = entities.flatMap(({ url }) => url ?? []);
+  const buttons = (message.buttons ?? []).flat().flatMap((one) => [one.text, one.url ?? ""]);
+  const texts = [...readings(text, format), ...leads, ...buttons, ...namesIn(content)];
+  // What is forwarded stands in Telegram alone.
+  const isUnread = content?.type === "forward";
   const asked: Asked = {
     connectorId,
-    kind,
+    // By which call the message came that this one changes is not kept either.
+    kinds: kind === null || (content && "messageId" in content) ? MESSAGE_KINDS : [kind],
     ...(kind === "broadcast" ? ANY_CHAT : await chatOf(on, message)),
     keyId: keyIdOf(message.submittedBy),
     priority: message.priority ?? "medium",
-    length: text.length,
-    texts: [...readings(text, format), ...entities.flatMap(({ url }) => url ?? []), ...labels],
+    length: isUnread ? null : text.length,
+    texts: isUnread ? null : texts,
   };
   return ruleFor(asked, rules);
 }

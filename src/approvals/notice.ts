@@ -24,7 +24,31 @@ export interface Asking {
   /** It stands for all of a broadcast. */
   isBroadcast: boolean;
   sendAt: Date | null;
+  /** How it is sent, beside its words. */
+  delivery: Delivery;
   expiresAt: Date;
+}
+
+/** What of a message's delivery changes what its readers see. Null, false: nothing. */
+export interface Delivery {
+  replyTo: string | null;
+  threadId: string | null;
+  isOfBusiness: boolean;
+  deleteAfterS: number | null;
+  isSilent: boolean;
+  isProtected: boolean;
+}
+
+function linesOf(delivery: Delivery): string[] {
+  const { replyTo, threadId, isOfBusiness, deleteAfterS, isSilent, isProtected } = delivery;
+  return [
+    threadId === null ? [] : [`In topic: ${threadId}`],
+    replyTo === null ? [] : [`In reply to: message ${replyTo} there`],
+    isOfBusiness ? ["In the name of: the business account"] : [],
+    deleteAfterS === null ? [] : [`Deleted again: ${deleteAfterS} s after it was sent`],
+    isSilent ? ["Without a sound"] : [],
+    isProtected ? ["Not to be forwarded or saved"] : [],
+  ].flat();
 }
 
 const minute = (time: Date): string => `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
@@ -37,13 +61,14 @@ export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
     `Approval is needed: ${line(asking.ruleName)}`,
     `From: ${line(asking.author ?? "unknown")}`,
     `To: ${isBroadcast ? `all chats of a broadcast, first ${chat}` : chat}`,
+    ...linesOf(asking.delivery),
     `Goes out: ${sendAt === null ? "once approved" : minute(sendAt)}`,
     `To be decided by: ${minute(asking.expiresAt)}`,
     ...(asking.needed > 1 ? [`Approvals needed: ${asking.needed}`] : []),
   ].join("\n");
   const buttons = (asking.buttons ?? [])
     .flat()
-    .map(({ text: label, url = "" }) => ({ label, url }));
+    .map(({ text: label, url, data = "" }) => ({ label, url: url ?? `answers ${data}` }));
   const leads = [...asking.links, ...buttons].map(({ label, url }) =>
     `[${line(label)}] ${url}`.trimEnd(),
   );
@@ -55,8 +80,9 @@ export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
   return { text: `${head}\n\n${cut(shown, room)}${SHORTENED}`, isWhole: false };
 }
 
-/** A name, which must not look like lines of ours. */
-const line = (name: string): string => cut(name.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " "), 200);
+/** A name, which must not look like lines of ours, nor turn around what stands behind it. */
+const line = (name: string): string =>
+  cut(name.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " "), 200);
 
 /** At most so many UTF-16 units, and no half of a character. */
 const cut = (text: string, length: number): string =>

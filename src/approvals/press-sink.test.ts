@@ -9,6 +9,7 @@ import {
   SUPERGROUP,
 } from "../../test/support/telegram-updates.ts";
 import type { Scope } from "../conversations/index.ts";
+import { type NewMessage, replaceMessage } from "../outbound/index.ts";
 
 let world: World;
 let approvals: ReturnType<typeof approvalsWorld>;
@@ -34,7 +35,7 @@ interface Asked {
 /** A message that waits for Ada and Ben, who are asked in their group; Eve is of the team, and not asked. */
 async function asked(
   rule: { approvals?: number } = {},
-  message: { text?: string } = {},
+  message: Partial<NewMessage> = {},
 ): Promise<Asked> {
   const personIds = [
     await approvals.person(scope, { userId: ADA, name: "Ada" }),
@@ -59,6 +60,18 @@ const press = (by: number, data: string, chat = group(), of = scope) =>
   approvals.press(of, { by, data, chat });
 
 describe("approvers are asked in their chat", () => {
+  test("nobody makes the request say something else while it waits to be sent", async () => {
+    const { id } = await asked();
+    const [notice] = await notices();
+    const ref = { workspaceId: scope.workspaceId, id: notice?.id ?? "" };
+    const said = { text: "Lunch at noon?", entities: [], partLength: 4_096 };
+    const lanes = { holdIn: () => Promise.reject(new Error("a text needs no lane")) };
+    const replaced = world.db.transaction((tx) => replaceMessage(tx, lanes, ref, { said }));
+    await expect(replaced).rejects.toThrow("the bot's own");
+    expect((await notices())[0]?.text).toMatch(/Pay now$/);
+    expect(await state(id)).toBe("awaiting_approval");
+  });
+
   test("what, by whom and where to; a press approves, and the chat is told who it was", async () => {
     const { id, approve, reject } = await asked();
     const [notice] = await notices();
@@ -103,6 +116,35 @@ describe("approvers are asked in their chat", () => {
     const [notice] = await notices();
     expect(notice?.text.length).toBeLessThanOrEqual(4_096);
     expect(notice?.text).toMatch(/𝄞\n…\n\(Shortened\./);
+  });
+
+  test("what changes how it is read stands above Approve, too", async () => {
+    const buttons = [
+      [{ text: "Ok", data: "refund" }],
+      [{ text: "\u202eoK", url: "https://b.example" }],
+    ];
+    await asked({}, { replyTo: "17", threadId: "3", deleteAfterS: 60, isSilent: true, buttons });
+    const [notice] = await notices();
+    for (const line of [
+      "In topic: 3",
+      "In reply to: message 17 there",
+      "Deleted again: 60 s after it was sent",
+      "Without a sound",
+      "[Ok] answers refund",
+      "[ oK] https://b.example",
+    ]) {
+      expect(notice?.text.split("\n")).toContain(line);
+    }
+  });
+
+  test("a message whose group becomes a supergroup is the one that they were asked about", async () => {
+    const { id, approve } = await asked({ approvals: 2 }, { chatId: "-5" });
+    await press(ADA, approve);
+    await world.db.query("UPDATE outbound_messages SET chat_id = '-1000000000005' WHERE id = $1", [
+      id,
+    ]);
+    expect(await press(BEN, approve)).toEqual(["Approved: it is on its way."]);
+    expect(await state(id)).toBe("queued");
   });
 
   test("in a group that became a supergroup the button is the same", async () => {

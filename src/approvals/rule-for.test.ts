@@ -5,7 +5,7 @@ import { holdsWord, isWord, readings } from "./words.ts";
 
 const asked = (more: Partial<Asked> = {}): Asked => ({
   connectorId: "bot",
-  kind: "message",
+  kinds: ["message"],
   chatIds: ["-5"],
   chatTypes: ["group"],
   purpose: "support",

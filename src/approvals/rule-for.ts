@@ -48,7 +48,8 @@ export const snapshotOf = ({ name, personIds, chat }: Rule, kind: MessageKind): 
 /** What a rule may look at. */
 export interface Asked {
   connectorId: string;
-  kind: MessageKind;
+  /** Those that it counts as. */
+  kinds: readonly MessageKind[];
   /** The chat's id and those it had before or has by now; null: a public name of no chat we know. */
   chatIds: string[] | null;
   /** Those that it may be of. */
@@ -57,16 +58,16 @@ export interface Asked {
   purpose: ChatPurpose | null | undefined;
   keyId: string | null;
   priority: Priority;
-  /** In UTF-16 units. */
-  length: number;
-  /** Everything that is read. */
-  texts: string[];
+  /** In UTF-16 units; null: not known. */
+  length: number | null;
+  /** Everything that is read; null: not known. */
+  texts: string[] | null;
 }
 
 /**
  * The rule that a message waits by; null: it does not wait. Of several that match the strictest: most
- * approvals, then the shortest time, then the smallest id. What is not known of a chat counts as what
- * a rule asks for: a public name must be no way around it.
+ * approvals, then the shortest time, then the smallest id. What is not known, of a chat or of what is
+ * forwarded, counts as what a rule asks for: neither a public name nor a copy must be a way around it.
  */
 export function ruleFor(asked: Asked, rules: readonly Rule[]): Rule | null {
   const matching = rules.filter((rule) => matches(asked, rule));
@@ -83,15 +84,15 @@ function matches(asked: Asked, { connectorId, conditions }: Rule): boolean {
   const { purpose, keyId } = asked;
   return (
     (connectorId === null || connectorId === asked.connectorId) &&
-    isAmong(kinds, [asked.kind]) &&
+    isAmong(kinds, asked.kinds) &&
     (asked.chatIds === null || isAmong(chatIds, asked.chatIds)) &&
     isAmong(chatTypes, asked.chatTypes) &&
     (purpose === undefined || isAmong(purposes, purpose === null ? [] : [purpose])) &&
     isAmong(senders, keyId === null ? [] : [keyId]) &&
     isAmong(priorities, [asked.priority]) &&
-    asked.length >= (minLength ?? 0) &&
+    (asked.length === null || asked.length >= (minLength ?? 0)) &&
     // Last: it costs most.
-    (words === undefined || holdsWord(asked.texts, words))
+    (asked.texts === null || words === undefined || holdsWord(asked.texts, words))
   );
 }
 

@@ -28,6 +28,9 @@ export type PressSink = (tx: Transaction, presses: readonly ApprovalPress[]) => 
 
 const DATA = /^approval:([A-Za-z0-9_-]{22})$/;
 
+/** Whether a button with this data would decide: of those only a request for approval has any. */
+export const isPressData = (data: string): boolean => DATA.test(data);
+
 /** Hands a press of such a button on; null where it was another. Whoever pressed may: a token is asked for. */
 export function ofApprovalButton(
   { scope, jobId }: Incoming,

@@ -26,7 +26,7 @@ export {
   removeAccount,
   renameAccount,
 } from "./accounts.ts";
-export type { ApprovalPress, PressSink } from "./approval-press.ts";
+export { type ApprovalPress, isPressData, type PressSink } from "./approval-press.ts";
 export { setBroadcastsAllowed } from "./broadcast-consent.ts";
 export {
   CHAT_PURPOSES,

@@ -50,11 +50,15 @@ CROSS JOIN LATERAL (
 WHERE c.workspace_id = $1 AND ($5::uuid IS NULL OR c.id = $5)
 ORDER BY m.created_at DESC, m.id DESC LIMIT $6`;
 
-/** A chat has few messages beside its workspace: they are walked, newest first. */
+/** The same for each state: one chat may have had a hundred thousand messages, of which none failed. */
 const OF_CHAT = `/* outbound.list-of-chat */
-SELECT ${VIEW_COLUMNS}, ${PLACE} FROM outbound_messages m
-WHERE m.workspace_id = $1 AND m.chat_id = $7 AND m.kind = 'message' AND m.state = ANY ($4::text[])
-  AND ($5::uuid IS NULL OR m.connector_id = $5) AND ${AFTER}
+SELECT m.* FROM unnest($4::text[]) AS s(state)
+CROSS JOIN LATERAL (
+  SELECT ${VIEW_COLUMNS}, ${PLACE} FROM outbound_messages m
+  WHERE m.workspace_id = $1 AND m.chat_id = $7 AND m.kind = 'message' AND m.state = s.state
+    AND ($5::uuid IS NULL OR m.connector_id = $5) AND ${AFTER}
+  ORDER BY m.created_at DESC, m.id DESC LIMIT $6
+) m
 ORDER BY m.created_at DESC, m.id DESC LIMIT $6`;
 
 /** A workspace's messages without what they say, newest first. `limit`: those of a page. */

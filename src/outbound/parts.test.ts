@@ -10,6 +10,7 @@ import { createOutboundHooks } from "./hooks.ts";
 import { getMessage } from "./message-view.ts";
 import type { NewMessage } from "./new-message.ts";
 import { createOutboundHandler } from "./outbound-handler.ts";
+import { resolveMessage } from "./resolve.ts";
 import { submitMessages } from "./submit.ts";
 
 const FAST = { bot: [], chat: [], group: [] };
@@ -200,6 +201,20 @@ test("unknown in the middle and hold: no part more, until somebody says so", asy
   await engine.ledger.retry({ id: job?.id ?? "" });
   await ended(id, "sent");
   expect(texts()).toEqual(["one one 1.", "next", "two two 2.", "three 3."]);
+  await engine.stop(2_000);
+});
+
+test("unknown in the middle, and somebody has seen that part: the rest is sent, once", async () => {
+  const engine = await worker();
+  strikeAt("two two 2.", "5xx-after-effect");
+  const [id = ""] = await submit({ onUnknown: "hold" });
+  await ended(id, "unknown");
+  const ref = { workspaceId: fixture.workspaceId, id };
+  const { db } = fixture.database;
+  const resolved = await db.transaction((tx) => resolveMessage(tx, engine, ref, "sent"));
+  expect(resolved?.state).toBe("queued");
+  expect(await ended(id, "sent")).toMatchObject({ parts: { sent: 3, total: 3 } });
+  expect(texts()).toEqual(PARTS);
   await engine.stop(2_000);
 });
 

@@ -75,6 +75,8 @@ const CHANGES =
   "It is a change of another message, or an action, which has nothing to be replaced: cancel it and submit it anew.";
 const OF_BROADCAST =
   "It is one of a broadcast's, which says the same to all: cancel it and submit one of its own.";
+const OWN =
+  "Nobody wrote it, it is the bot's own: under a request for approval stand buttons that are about what it says.";
 const APPROVED = "It was approved as it is; to change it, cancel it and submit it anew.";
 
 /**
@@ -107,6 +109,7 @@ export async function replaceMessage(
       if (found.state === "awaiting_approval") throw new NotWaiting(found.state, AWAITS);
       // A pause takes it back, and what is made of it again is what the broadcast says.
       if (found.isOfBroadcast) throw new NotWaiting(found.state, OF_BROADCAST);
+      if (found.isOwn && isSaid(change)) throw new NotWaiting(found.state, OWN);
       if (found.isApproved && isSaid(change)) throw new NotWaiting(found.state, APPROVED);
       mustSuit(found, change);
       mustFit(found, change);
@@ -118,7 +121,8 @@ export async function replaceMessage(
         found.state,
         written?.text ?? null,
         written?.entities ?? null,
-        written?.cuts ?? null,
+        // A caption has no parts: for each its photo would be sent again.
+        found.content === null ? (written?.cuts ?? null) : null,
         buttons !== undefined,
         buttons ? JSON.stringify(buttons) : null,
         number ?? null,
@@ -136,7 +140,9 @@ export async function replaceMessage(
         }
       }
       const { connectorId, isApproved } = found;
-      return { fields, isApproved, message: messageOf(row, { workspaceId, connectorId }) };
+      const content = found.content ?? undefined;
+      const message = messageOf(row, { workspaceId, connectorId, content });
+      return { fields, isApproved, message };
     },
   );
 }
@@ -146,7 +152,7 @@ const isSaid = ({ said, buttons }: Replacement) => said !== undefined || buttons
 
 const messageOf = (
   row: ReplacedRow,
-  of: Pick<NewMessage, "workspaceId" | "connectorId">,
+  of: Pick<NewMessage, "workspaceId" | "connectorId" | "content">,
 ): NewMessage => ({
   ...of,
   chatId: row.chat_id,

@@ -53,18 +53,24 @@ const FIND = `/* outbound.find-unknown */
 SELECT state, connector_id AS "connectorId", coalesce(expires_at <= now(), false) AS "isOver"
 FROM outbound_messages WHERE workspace_id = $1 AND id = $2 AND kind = 'message'`;
 
+/** Of a text in parts one part is unknown: where that one was sent, others are still to be. */
+const GOES_ON = `($3 = 'sent' AND m.parts_sent + 1 < jsonb_array_length(coalesce(m.cuts, '[]')))`;
+
 /** It left, if it did, when the attempt began of which nobody knows. */
 const RESOLVE = `/* outbound.resolve */
-UPDATE outbound_messages m SET state = $3, error_class = $4, error = $5,
-  sent_at = CASE WHEN $3 = 'sent' THEN coalesce(m.sent_at, (
+UPDATE outbound_messages m SET state = CASE WHEN ${GOES_ON} THEN 'queued' ELSE $3 END,
+  error_class = $4, error = $5,
+  parts_sent = m.parts_sent + CASE WHEN $3 = 'sent' AND m.cuts IS NOT NULL THEN 1 ELSE 0 END,
+  sent_at = CASE WHEN $3 = 'sent' AND NOT ${GOES_ON} THEN coalesce(m.sent_at, (
     SELECT max(a.started_at) FROM send_attempts a
     WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id AND a.outcome = 'unknown'
   ), now()) ELSE m.sent_at END
 WHERE m.workspace_id = $1 AND m.id = $2 AND m.state = 'unknown'
-RETURNING m.chat_id AS "chatId", m.priority, m.job_id AS "jobId", m.cause_id AS "causeId",
+RETURNING m.state, m.chat_id AS "chatId", m.priority, m.job_id AS "jobId", m.cause_id AS "causeId",
   m.content`;
 
 interface Resolved {
+  state: MessageState;
   chatId: string;
   priority: number;
   jobId: JobId | null;
@@ -74,7 +80,8 @@ interface Resolved {
 
 /**
  * Says what became of a message that is `unknown`; null when the workspace has no such message. What
- * is sent again is sent by its own job, and so before what came later for its chat. Throws `NotUnknown`.
+ * is sent again is sent by its own job, and so before what came later for its chat; so is the rest of a
+ * text of which that part was sent. Throws `NotUnknown`.
  */
 export async function resolveMessage(
   tx: Transaction,
@@ -97,14 +104,14 @@ export async function resolveMessage(
     const [now] = await tx.query<Found>(FIND, [workspaceId, id]);
     throw new NotUnknown(now?.state ?? "failed");
   }
-  const { chatId, priority, jobId, causeId, content } = resolved;
+  const { state: next, chatId, priority, jobId, causeId, content } = resolved;
   const job = { workspaceId, id: jobId ?? "0" };
-  if (verdict !== "resend") await held.settle(job, change.job);
+  if (next !== "queued") await held.settle(job, change.job);
   else if (!(await held.revive(job))) {
     // What was done with long ago is dropped from the ledger.
     const place = { workspaceId, connectorId, chatId, priority: priorityNamed(priority) };
     const of = { causeId: causeId ?? undefined, content: content ?? undefined };
     await enqueueSends(tx, jobs, [{ ...place, ...of, id }]);
   }
-  return { state: change.state, connectorId };
+  return { state: next, connectorId };
 }

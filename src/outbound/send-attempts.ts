@@ -360,6 +360,7 @@ async function writeMoves(tx: Transaction, ends: Ended[]): Promise<void> {
       `/* outbound.rekey */
        UPDATE outbound_messages SET chat_id = $4
        WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3
+         AND kind IN ('message', 'deletion')
          AND state IN ('awaiting_approval', 'queued', 'sending', 'unknown')`,
       [workspaceId, connectorId, from, to],
     );

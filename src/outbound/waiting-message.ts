@@ -19,6 +19,8 @@ export interface WaitingMessage {
   /** Somebody approved it: what is sent stays as it is. */
   isApproved: boolean;
   isOfBroadcast: boolean;
+  /** Nobody submitted it: it is the bot's own. */
+  isOwn: boolean;
   /** Null: a text. */
   content: Content | null;
 }
@@ -53,7 +55,8 @@ const WHY_NOT: Record<MessageState, string> = {
 const FIND = `/* outbound.find-waiting */
 SELECT m.state, m.connector_id AS "connectorId", m.job_id AS "jobId", m.send_at AS "sendAt",
   m.expires_at AS "expiresAt", m.approved AS "isApproved",
-  m.broadcast_id IS NOT NULL AS "isOfBroadcast", m.content, m.parts_sent > 0 AS "isPartlySent",
+  m.broadcast_id IS NOT NULL AS "isOfBroadcast",
+  m.automatic AND m.submitted_by IS NULL AS "isOwn", m.content, m.parts_sent > 0 AS "isPartlySent",
   ${MAY_BE_SENT} AS "mayBeSent"
 FROM outbound_messages m WHERE m.workspace_id = $1 AND m.id = $2 AND m.kind = 'message'`;
 

@@ -8,7 +8,7 @@ import {
   type Refused,
 } from "../../approvals/index.ts";
 import { recordAudit } from "../../audit/index.ts";
-import { MAX_PART_LENGTH } from "../../outbound/index.ts";
+import { type Content, contentFaults, MAX_PART_LENGTH } from "../../outbound/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { formattedText } from "../formatted-text.ts";
@@ -190,7 +190,13 @@ export const approvalRoutes = [
       if (approval === null) throw noApproval();
       const connector = await services.connectors.get(workspaceId, approval.connectorId);
       const { version: seen, buttons, ...said } = call.body;
-      const written = formattedText(said, connector?.maxMessageLength ?? MAX_PART_LENGTH);
+      const content = approval.message.content as Content | undefined;
+      const errors = contentFaults({ content, text: said.text, buttons });
+      if (errors.length > 0) {
+        throw new Problem(400, "Invalid request", "It does not go with what is sent.", { errors });
+      }
+      const partLength = connector?.maxMessageLength ?? MAX_PART_LENGTH;
+      const written = formattedText(said, partLength, { content });
       const edit = { ...written, ...(buttons === undefined ? {} : { buttons }) };
       return decideOnce(call, { verdict: "edit", version: seen, edit });
     },

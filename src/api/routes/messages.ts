@@ -156,9 +156,7 @@ export const messageRoutes = [
           const replaced = await replaceMessage(tx, services.jobs, ref, change);
           if (replaced === null) return null;
           const isOther = text !== undefined || buttons !== undefined || priority !== undefined;
-          if (isOther && !replaced.isApproved && (await wouldBeHeld(tx, replaced.message))) {
-            throw needsApproval();
-          }
+          if (isOther && (await wouldBeHeld(tx, replaced))) throw needsApproval();
           const details = { connectorId: before.connectorId, fields: replaced.fields };
           const entry = { subjectId: ref.id, details };
           await recordAudit(tx, { workspaceId, action: "message.replaced", ...entry });

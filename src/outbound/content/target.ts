@@ -56,13 +56,15 @@ export interface FoundTarget {
   /** As its job's: 0 goes first. */
   priority: number;
   type: Content["type"] | null;
+  /** Nobody submitted it: it is the bot's own, as a request for approval is. */
+  isOwn: boolean;
   /** It waits for a time of its own. */
   isScheduled: boolean;
 }
 
 const FIND = `/* outbound.find-target */
 SELECT connector_id AS "connectorId", chat_id AS "chatId", state, priority, content ->> 'type' AS type,
-  coalesce(send_at > now(), false) AS "isScheduled"
+  automatic AND submitted_by IS NULL AS "isOwn", coalesce(send_at > now(), false) AS "isScheduled"
 FROM outbound_messages WHERE workspace_id = $1 AND id = $2 AND kind = 'message'`;
 
 /** Null when the workspace has no such message. */

@@ -87,7 +87,7 @@ const VANISHED = `(
 
 /**
  * What a notice said, and what its edits made it say; that it was sent, to whom, when and by whom,
- * stays.
+ * stays. What was approved and is still to be sent is left as it is: it will not find its notice.
  */
 const FORGET = `/* outbound.forget-vanished */
 UPDATE outbound_messages m SET text = '', entities = NULL, buttons = NULL,
@@ -99,7 +99,8 @@ FROM (
   SELECT o.workspace_id, o.id FROM ${VANISHED}
   JOIN outbound_messages o ON o.workspace_id = t.workspace_id AND o.target_id = t.id
 ) f
-WHERE m.workspace_id = f.workspace_id AND m.id = f.id`;
+WHERE m.workspace_id = f.workspace_id AND m.id = f.id
+  AND (NOT m.approved OR m.state IN ('sent', 'failed', 'cancelled'))`;
 
 /** Conversations show when what was said in them was deleted; of what vanished, not its words. */
 export async function recordDeletions(
