@@ -21,7 +21,7 @@ export const migration: Migration = {
         entities             jsonb,
         -- Of a text in parts: [[from, to], …] in UTF-16 units. Decided once: see docs/decisions/0023.
         cuts                 jsonb,
-        content              jsonb,
+        content              jsonb       CHECK (content IS NULL OR cuts IS NULL),
         -- The message that this one edits, deletes, pins or unpins.
         target_id            uuid        CHECK (target_id IS NOT NULL OR kind <> 'deletion'),
         buttons              jsonb,

@@ -113,7 +113,8 @@ export async function replaceMessage(
         found.state,
         written?.text ?? null,
         written?.entities ?? null,
-        written?.cuts ?? null,
+        // A caption has no parts.
+        found.content === null ? (written?.cuts ?? null) : null,
         buttons !== undefined,
         buttons ? JSON.stringify(buttons) : null,
         number ?? null,

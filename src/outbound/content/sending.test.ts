@@ -19,6 +19,7 @@ import { getMessage } from "../message-view.ts";
 import type { NewMessage } from "../new-message.ts";
 import { createOutboundHandler } from "../outbound-handler.ts";
 import { Pace } from "../pace.ts";
+import { replaceMessage } from "../replace.ts";
 import { submitMessages } from "../submit.ts";
 import type { Content } from "./content.ts";
 import { findTarget } from "./target.ts";
@@ -159,6 +160,19 @@ test("a photo, a document, an album: uploaded from an address, and by what Teleg
     { document: { file_name: "b.txt" } },
   ]);
   expect(await inConversation(album.telegramMessageIds)).toMatchObject([{ text: "both" }, {}]);
+});
+
+test("a caption that is replaced has no parts either: its photo is sent once", async () => {
+  const { workspaceId, database } = fixture;
+  const photo = { type: "photo", file: { url: `${fileRoot}/p.png` } } as const;
+  const [id = ""] = await submit({ content: photo, sendAt: new Date(Date.now() + 3_600_000) });
+  const before = inChat().length;
+  const said = { text: "longer than ten characters", entities: [], partLength: 10 };
+  await database.db.transaction((tx) =>
+    replaceMessage(tx, engine, { workspaceId, id }, { said, sendAt: null }),
+  );
+  expect((await sent(id)).telegramMessageIds).toHaveLength(1);
+  expect(inChat().slice(before)).toMatchObject([{ caption: said.text }]);
 });
 
 test("an edit, a pin and a deletion wait behind what they are about, and conversations show them", async () => {
