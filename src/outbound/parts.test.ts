@@ -267,3 +267,24 @@ test("a part that two holders sent counts once, whoever is later to tell", async
   expect(await read(id)).toMatchObject({ state: "sent", parts: { sent: 3, total: 3 } });
   expect(texts()).toEqual(["one one 1.", ...PARTS]);
 });
+
+test("a group that moves between parts: the numbers of its old id name nothing in the new one", async () => {
+  const engine = await worker();
+  const memberIds = [userId, bot.id];
+  const group = sandbox.createChat({ type: "group", title: "G", memberIds });
+  for (const text of ["a", "b", "c"]) await sandbox.send({ from: userId, chatId: group.id, text });
+  let supergroup = 0;
+  beforeCall = (text) => {
+    if (text !== PARTS[1] || supergroup !== 0) return;
+    supergroup = sandbox.migrate(group.id);
+  };
+  const [id] = await submit({ chatId: String(group.id) });
+  const { telegramMessageIds, parts } = (await ended(id, "sent")) ?? {};
+  expect(parts).toEqual({ sent: 3, total: 3 });
+  const there = sandbox
+    .messages({ chatId: supergroup })
+    .filter(({ text = "" }) => PARTS.includes(text));
+  expect(there).toHaveLength(2);
+  expect(telegramMessageIds).toEqual(there.map((message) => String(message.message_id)));
+  await engine.stop(2_000);
+});
