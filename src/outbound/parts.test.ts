@@ -10,6 +10,7 @@ import { createOutboundHooks } from "./hooks.ts";
 import { getMessage } from "./message-view.ts";
 import type { NewMessage } from "./new-message.ts";
 import { createOutboundHandler } from "./outbound-handler.ts";
+import { resolveMessage } from "./resolve.ts";
 import { submitMessages } from "./submit.ts";
 
 const FAST = { bot: [], chat: [], group: [] };
@@ -24,7 +25,7 @@ let bot: { id: number; token: string };
 let userId: number;
 let connectorId: string;
 /** Told of each text before it is sent. */
-let beforeCall: (text: string) => void;
+let beforeCall: (text: string) => void | Promise<void>;
 
 beforeAll(async () => {
   fixture = await jobsFixture({ name: "postgres", redisUrl: undefined });
@@ -55,8 +56,8 @@ beforeEach(async () => {
 function handlerOf(token: string) {
   const api = createBotApiFactory({ apiRoot: sandbox.url })(token);
   const watched: BotApi = {
-    call: (method, params, options) => {
-      beforeCall(String(params?.text));
+    call: async (method, params, options) => {
+      await beforeCall(String(params?.text));
       return api.call(method, params, options);
     },
   };
@@ -102,6 +103,14 @@ const received = () =>
   sandbox
     .messages({ chatId: userId, botId: bot.id })
     .filter((message) => message.from?.id === bot.id);
+const jobOf = async (messageId = "", kind = "message") => {
+  const [job] = await fixture.database.db.query<{ id: string }>(
+    `SELECT j.id FROM jobs j JOIN outbound_messages m ON m.id::text = j.payload ->> 'messageId'
+     WHERE j.kind = $2 AND $1 IN (m.id, m.target_id) ORDER BY j.id DESC LIMIT 1`,
+    [messageId, kind],
+  );
+  return { id: job?.id ?? "" };
+};
 const texts = () => received().map(({ text }) => text);
 const strikeAt = (part: string, answer: "5xx-after-effect" | "reset-before-effect") => {
   beforeCall = (text) => {
@@ -193,13 +202,53 @@ test("unknown in the middle and hold: no part more, until somebody says so", asy
   });
   await ended(next, "sent");
   expect(texts()).toEqual(["one one 1.", "next"]);
-  const [job] = await fixture.database.db.query<{ id: string }>(
-    "SELECT id FROM jobs WHERE payload->>'messageId' = $1",
-    [id],
-  );
-  await engine.ledger.retry({ id: job?.id ?? "" });
+  await engine.ledger.retry(await jobOf(id));
   await ended(id, "sent");
   expect(texts()).toEqual(["one one 1.", "next", "two two 2.", "three 3."]);
+  await engine.stop(2_000);
+});
+
+test("a part that somebody found in the chat is not sent again, and the rest is", async () => {
+  const engine = await worker();
+  strikeAt("two two 2.", "5xx-after-effect");
+  const [id = ""] = await submit({ onUnknown: "hold" });
+  await ended(id, "unknown");
+  const ref = { workspaceId: fixture.workspaceId, id };
+  const resolve = () =>
+    fixture.database.db.transaction((tx) => resolveMessage(tx, engine, ref, "sent"));
+  expect(await resolve()).toMatchObject({ state: "queued" });
+  await ended(id, "sent");
+  expect(texts()).toEqual(PARTS);
+  await engine.stop(2_000);
+});
+
+test("a notice vanishes as far as it was sent, and what is sent of it later, too", async () => {
+  const engine = await worker();
+  const vanish = async (id: string | undefined) => {
+    await engine.ledger.runNow(await jobOf(id, "deletion"));
+    await waitFor(async () => (await read(id))?.deletion?.state === "deleted");
+  };
+  const notice: Partial<NewMessage> = { deleteAfterS: 3_600, onUnknown: "hold" };
+  strikeAt("two two 2.", "reset-before-effect");
+  const [id] = await submit(notice);
+  await ended(id, "unknown");
+  expect(texts()).toEqual(PARTS.slice(0, 1));
+  // What vanishes while the rest is on its way is no reason to keep the rest.
+  beforeCall = (text) => {
+    if (text !== "two two 2.") return;
+    beforeCall = () => {};
+    return vanish(id).then(() => expect(texts()).toEqual([]));
+  };
+  await engine.ledger.retry(await jobOf(id));
+  await ended(id, "sent");
+  expect(texts()).toEqual(PARTS.slice(1));
+  await vanish(id);
+  expect(texts()).toEqual([]);
+  const [row] = await fixture.database.db.query(
+    "SELECT text FROM outbound_messages WHERE id = $1",
+    [id],
+  );
+  expect(row).toEqual({ text: "" });
   await engine.stop(2_000);
 });
 

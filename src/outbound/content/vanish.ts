@@ -11,8 +11,9 @@ import { PRIORITY_NUMBERS } from "../new-message.ts";
  */
 
 /**
- * Once for each notice, whoever records its send again. A text in parts may have failed with some of
- * them sent: those vanish, too.
+ * Once for each notice, whoever records its send again, while its deletion waits; but what is known to
+ * be sent only later (another copy, further parts) is deleted later. Of a text in parts some may have
+ * been sent, whatever became of it: those vanish, too.
  */
 const WRITE_DELETIONS = `/* outbound.vanish */
 INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, content,
@@ -27,15 +28,16 @@ FROM (
   ${fewRows("$1")}
 ) t
 JOIN outbound_messages m ON m.workspace_id = t.workspace_id AND m.id = t.message_id
-WHERE m.delete_after_s IS NOT NULL AND m.state IN ('sent', 'failed')
+WHERE m.delete_after_s IS NOT NULL AND m.state NOT IN ('queued', 'sending')
   AND m.telegram_message_ids <> '{}'
+  AND NOT EXISTS (SELECT FROM outbound_messages d WHERE d.workspace_id = m.workspace_id
+    AND d.target_id = m.id AND d.kind = 'deletion' AND d.state = 'queued')
 ORDER BY m.workspace_id, m.id
-ON CONFLICT (workspace_id, target_id) WHERE kind = 'deletion' DO NOTHING
 RETURNING workspace_id, id, connector_id, send_at, cause_id`;
 
-/** `ends`: messages with a `deleteAfter` whose sends have ended. Lanes are hot: call it last. */
+/** `ends`: messages, perhaps with a `deleteAfter`, whose sends have ended. Lanes are hot: call it last. */
 export async function enqueueDeletions(
-  tx: Transaction,
+  tx: Queryable,
   ends: readonly { workspaceId: string; messageId: string }[],
 ): Promise<void> {
   if (ends.length === 0) return;
@@ -87,7 +89,7 @@ const VANISHED = `(
 
 /**
  * What a notice said, and what its edits made it say; that it was sent, to whom, when and by whom,
- * stays.
+ * stays. One that is being sent again keeps its words until that is over, when it is deleted again.
  */
 const FORGET = `/* outbound.forget-vanished */
 UPDATE outbound_messages m SET text = '', entities = NULL, buttons = NULL,
@@ -99,7 +101,8 @@ FROM (
   SELECT o.workspace_id, o.id FROM ${VANISHED}
   JOIN outbound_messages o ON o.workspace_id = t.workspace_id AND o.target_id = t.id
 ) f
-WHERE m.workspace_id = f.workspace_id AND m.id = f.id`;
+WHERE m.workspace_id = f.workspace_id AND m.id = f.id
+  AND NOT (m.state IN ('queued', 'sending') AND (m.target_id IS NULL OR m.approved))`;
 
 /** Conversations show when what was said in them was deleted; of what vanished, not its words. */
 export async function recordDeletions(
@@ -156,7 +159,8 @@ const SHOWN = {
 
 const READ_DELETION = `/* outbound.deletion-of */
 SELECT state, send_at, sent_at, error FROM outbound_messages
-WHERE workspace_id = $1 AND target_id = $2 AND kind = 'deletion'`;
+WHERE workspace_id = $1 AND target_id = $2 AND kind = 'deletion'
+ORDER BY send_at DESC, created_at DESC LIMIT 1`;
 
 /** Null while the message has not been sent. */
 export async function deletionOf(
