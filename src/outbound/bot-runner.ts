@@ -209,7 +209,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const failed = (error: unknown) => contentResult(error, content, job.attempts);
     let files: TakenFiles;
     try {
-      files = await taker.take(content, { signal: options.signal, mayDial });
+      const { workspaceId } = this.options.bot;
+      files = await taker.take(content, { workspaceId, signal: options.signal, mayDial });
     } catch (error) {
       const result = failed(error);
       if (result === null) throw error;
