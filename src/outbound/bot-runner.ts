@@ -1,6 +1,7 @@
 import type { Choice, Job, LaneRunner, Outcome } from "../jobs/index.ts";
 import { type Database, systemClock } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
+import { Bringing } from "./bringing.ts";
 import type { ApiCall } from "./call-parts.ts";
 import { type CallSettings, tellOfCall, withinAttempts } from "./call-settings.ts";
 import {
@@ -42,17 +43,11 @@ export interface BotRunnerOptions {
   mayDial?(address: string): boolean;
 }
 
-/** Of one bot, messages under way that bring files: they may take a minute, and must leave room. */
-const MAX_BRINGING = 8;
-/** A look again, if nothing ends before. */
-const BRINGING_WAIT_MS = 1_000;
-
 /** One drain of a bot: chooses what its pace allows, and makes the calls. */
 export class BotRunner implements LaneRunner<SendAttempt> {
   private readonly options: BotRunnerOptions;
   private readonly pace: Pace;
-  /** Jobs that bring files, from when they are chosen until they are over. */
-  private readonly bringing = new Set<string>();
+  private readonly bringing = new Bringing();
   private readonly turns: Turns;
   private readonly flow = new Flow();
   private groupsTurn = false;
@@ -79,7 +74,12 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 
   held(nowMs: number): { keys: string[]; untilMs: number | null } {
     const { chatIds, untilMs } = this.pace.heldChats(nowMs);
-    return { keys: chatIds, untilMs };
+    const passed = this.bringing.passedKeys(nowMs);
+    const times = [untilMs, passed.untilMs].filter((ms) => ms !== null);
+    return {
+      keys: [...chatIds, ...passed.keys],
+      untilMs: times.length > 0 ? Math.min(...times) : null,
+    };
   }
 
   /**
@@ -97,8 +97,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     let waitUntilMs = Number.POSITIVE_INFINITY;
     const best: { group?: Job; other?: Job } = {};
     for (const job of ready) {
-      if (takesFiles(job) && this.bringing.size >= MAX_BRINGING) {
-        waitUntilMs = Math.min(waitUntilMs, nowMs + BRINGING_WAIT_MS);
+      if (takesFiles(job) && this.bringing.isFull) {
+        waitUntilMs = Math.min(waitUntilMs, this.bringing.pass(job, nowMs));
         continue;
       }
       const chatId = chatOf(job);
@@ -118,13 +118,13 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     if (best.group && best.other) this.groupsTurn = !this.groupsTurn;
     this.flow.chosen(job.id, nowMs);
     // What takes a minute until it can leave has no slot before then.
-    if (takesFiles(job)) this.bringing.add(job.id);
+    if (takesFiles(job)) this.bringing.begin(job);
     else this.pace.choose(chatOf(job), nowMs);
     return { job };
   }
 
   notBegun(job: Job): void {
-    this.bringing.delete(job.id);
+    this.bringing.ended(job);
     if (!takesFiles(job)) this.pace.release(chatOf(job));
     this.flow.ended(job.id);
   }
@@ -155,7 +155,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       if (!(error instanceof HeldBack)) throw error;
       sent = heldResult(error.untilMs, systemClock());
     } finally {
-      this.bringing.delete(job.id);
+      this.bringing.ended(job);
       if (left.length === 0) this.notBegun(job);
       this.flow.ended(job.id);
     }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import {
@@ -36,6 +36,8 @@ let mayDial: ((address: string) => boolean) | undefined;
 let userId: number;
 const connectorId = randomUUID();
 const asked: string[] = [];
+/** Answers that are not given yet; null: those for slow files are given at once. */
+let hanging: ServerResponse[] | null = [];
 
 beforeAll(async () => {
   fixture = await jobsFixture({ name: "postgres", redisUrl: undefined });
@@ -56,7 +58,8 @@ beforeAll(async () => {
     const path = request.url ?? "";
     asked.push(path);
     const isFirst = asked.filter((one) => one === path).length === 1;
-    if (path === "/missing") response.writeHead(404).end();
+    if (path.startsWith("/slow") && hanging) hanging.push(response);
+    else if (path === "/missing" || path.startsWith("/slow")) response.writeHead(404).end();
     else if (path === "/flaky" && isFirst) response.writeHead(503).end();
     else if (path.endsWith(".png")) response.end(onePixelPng);
     else response.end("a report");
@@ -353,4 +356,20 @@ test("another workspace's message is none that could be changed", async () => {
     state: "sent",
   });
   expect(await findTarget(db, { workspaceId: randomUUID(), id })).toBeNull();
+});
+
+test("however many messages wait for slow files, their bot's others are sent", async () => {
+  const slow = Array.from({ length: 150 }, (_, n) => ({
+    chatId: String(900_000 + n),
+    content: { type: "document", file: { url: `${fileRoot}/slow${n}` } } as Content,
+  }));
+  await submit(...slow);
+  await waitFor(() => hanging?.length === 8);
+  await one({ text: "not slow" });
+  expect(hanging).toHaveLength(8);
+  const answers = hanging ?? [];
+  hanging = null;
+  for (const answer of answers) answer.writeHead(404).end();
+  // And each has its turn.
+  await waitFor(() => asked.includes("/slow149"));
 });
