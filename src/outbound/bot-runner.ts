@@ -63,13 +63,13 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   /**
    * As many calls as the rate and the time that a call takes keep in flight. Once as many are in hand
    * as may be, no more than there are until half of them have left: nobody looks for more in vain, and
-   * then several are chosen of one claim.
+   * then several are chosen of one claim. What takes its files first is none of them.
    */
   concurrency(): number {
     const nowMs = systemClock();
     const halfMs = this.flow.leadMs / 2;
     this.isFilling ||= this.pace.botChoiceAtMs(nowMs, halfMs) <= nowMs;
-    return this.flow.concurrency(this.pace.rate.perSecond, this.isFilling);
+    return this.flow.concurrency(this.pace.rate.perSecond, this.isFilling) + this.bringing.size;
   }
 
   held(nowMs: number): { keys: string[]; untilMs: number | null } {
@@ -116,10 +116,12 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const job = (this.groupsTurn ? best.group : best.other) ?? best.group ?? best.other;
     if (job === undefined) return { waitUntilMs };
     if (best.group && best.other) this.groupsTurn = !this.groupsTurn;
-    this.flow.chosen(job.id, nowMs);
     // What takes a minute until it can leave has no slot before then.
     if (takesFiles(job)) this.bringing.begin(job);
-    else this.pace.choose(chatOf(job), nowMs);
+    else {
+      this.flow.chosen(job.id, nowMs);
+      this.pace.choose(chatOf(job), nowMs);
+    }
     return { job };
   }
 

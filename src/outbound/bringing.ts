@@ -16,6 +16,10 @@ export class Bringing {
   /** Keys that are passed, in the order in which they came, and until when. */
   private readonly passed = new Map<string, number>();
 
+  get size(): number {
+    return this.underWay.size;
+  }
+
   get isFull(): boolean {
     return this.underWay.size >= MAX_BRINGING;
   }

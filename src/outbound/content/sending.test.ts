@@ -343,6 +343,17 @@ test("messages that bring files leave room for others of their bot", () => {
     chosen.push(choice.job.id);
   }
   expect(chosen).toEqual(["0", "1", "2", "3", "4", "5", "6", "7", "19"]);
+  // Nor do they count among the calls that a slow rate keeps in flight.
+  const slow = new Pace({ bot: [{ count: 1, perMs: 1_000 }], chat: [], group: [] });
+  const slowly = new BotRunner({ pace: slow } as BotRunnerOptions);
+  const others = slowly.concurrency();
+  let nowMs = Date.now();
+  for (const job of jobs.slice(0, 8)) {
+    // None of them has left.
+    expect(slowly.choose([job], nowMs)).toEqual({ job });
+    nowMs += 1;
+  }
+  expect(slowly.concurrency()).toBe(8 + others);
   runner.notBegun(jobs[0] as Job);
   expect(runner.choose(jobs.slice(8, 19), 1_000)).toMatchObject({ job: { id: "8" } });
 });
