@@ -204,13 +204,20 @@ test("an edit, a pin and a deletion wait behind what they are about, and convers
   ]);
   expect(sandbox.record.callsOf("pinChatMessage").at(-1)?.ok).toBe(true);
 
+  // Told by a second try only: Telegram has it already, and answers no message.
+  sandbox.fault({ botId: bot.id, method: "editMessageText", answer: "5xx-after-effect" });
+  await one({ ...change("edit", first), text: "first of all", onUnknown: "resend" });
+  expect(await inConversation(telegramMessageIds)).toEqual([
+    { text: "first of all", deleted: false, versions: 2 },
+  ]);
+  await one({ ...change("edit", first), text: "first" });
   // The same again is done already, and no fault.
   await one({ ...change("edit", first), text: "first" });
   await one(change("unpin", first));
   await one(change("delete", first));
   expect(inChat().find(({ text }) => text === "first")).toBeUndefined();
   expect(await inConversation(telegramMessageIds)).toEqual([
-    { text: "first", deleted: true, versions: 1 },
+    { text: "first", deleted: true, versions: 3 },
   ]);
   await one(change("delete", first));
   const [late] = await submit({ ...change("edit", first), text: "second" });
