@@ -247,6 +247,7 @@ test("a notice vanishes as far as it was sent, and what is sent of it later, too
   expect(texts()).toEqual(PARTS.slice(1));
   await vanish(id);
   expect(texts()).toEqual([]);
+  expect((await read(id))?.deletion?.error).toContain("another copy");
   const [row] = await fixture.database.db.query(
     "SELECT text FROM outbound_messages WHERE id = $1",
     [id],

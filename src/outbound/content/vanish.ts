@@ -158,9 +158,17 @@ const SHOWN = {
 } as const;
 
 const READ_DELETION = `/* outbound.deletion-of */
-SELECT state, send_at, sent_at, error FROM outbound_messages
-WHERE workspace_id = $1 AND target_id = $2 AND kind = 'deletion'
-ORDER BY send_at DESC, created_at DESC LIMIT 1`;
+SELECT d.state, d.send_at, d.sent_at, d.error, EXISTS (
+    SELECT FROM send_attempts a
+    WHERE a.workspace_id = d.workspace_id AND a.message_id = d.target_id AND a.outcome = 'unknown'
+  ) AS may_be_doubled
+FROM outbound_messages d
+WHERE d.workspace_id = $1 AND d.target_id = $2 AND d.kind = 'deletion'
+ORDER BY d.send_at DESC, d.created_at DESC LIMIT 1`;
+
+/** A copy whose number Telegram's lost answer held cannot be deleted. */
+const MAY_BE_DOUBLED =
+  "A try whose answer was lost may have sent another copy, which nobody can delete by itself.";
 
 /** Null while the message has not been sent. */
 export async function deletionOf(
@@ -172,11 +180,13 @@ export async function deletionOf(
     send_at: Date;
     sent_at: Date | null;
     error: string | null;
+    may_be_doubled: boolean;
   }>(READ_DELETION, [workspaceId, id]);
   if (row === undefined) return null;
+  const error = row.error ?? (row.may_be_doubled ? MAY_BE_DOUBLED : null);
   return {
     state: SHOWN[row.state],
     at: (row.sent_at ?? row.send_at).toISOString(),
-    ...(row.error === null ? {} : { error: row.error }),
+    ...(error === null ? {} : { error }),
   };
 }
