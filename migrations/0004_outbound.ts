@@ -61,9 +61,6 @@ export const migration: Migration = {
       );
       CREATE INDEX outbound_messages_changes ON outbound_messages (workspace_id, target_id)
         WHERE target_id IS NOT NULL;
-      -- A notice is deleted once.
-      CREATE UNIQUE INDEX outbound_messages_deletions ON outbound_messages (workspace_id, target_id)
-        WHERE kind = 'deletion';
       -- What people look for: a bot's messages in a state, newest first.
       CREATE INDEX outbound_messages_by_state
         ON outbound_messages (workspace_id, connector_id, state, created_at, id)

@@ -175,8 +175,8 @@ export const migration: Migration = {
           END IF;
           RETURN NEW;
         END IF;
-        -- What is over may be forgotten: a notice that vanishes. It is never made to say something else.
-        IF OLD.state IN ('sent', 'failed', 'cancelled') AND NEW.state = OLD.state AND NEW.approved AND NEW.text = ''
+        -- What is over may be forgotten: a notice that vanishes, and its edits. It is never made to say something else.
+        IF OLD.state NOT IN ('queued', 'sending') AND NEW.state = OLD.state AND NEW.approved AND NEW.text = ''
           AND outbound_substance(NEW) - '{${WORDS.join(",")}}'::text[]
             = outbound_substance(OLD) - '{${WORDS.join(",")}}'::text[] THEN
           RETURN NEW;

@@ -189,13 +189,15 @@ describe("what was approved is what is sent", () => {
     await expect(set("chat_id = '-1000000000006'", moving)).rejects.toMatchObject({
       code: "42501",
     });
-    // A notice that vanishes loses its words, and only once it was sent.
+    // A notice that vanishes loses its words, and so do its edits; only once they are over.
     const forget = "text = '', entities = NULL, buttons = NULL";
     await expect(set(forget)).rejects.toMatchObject({ code: "42501" });
     await set("state = 'sent'");
     await expect(set("text = 'other words'")).rejects.toMatchObject({ code: "42501" });
     await expect(set(`${forget}, chat_id = '6'`)).rejects.toMatchObject({ code: "42501" });
     await set(forget);
+    await set("state = 'cancelled'", moving);
+    await set(forget, moving);
   });
 
   test("a notice that vanishes takes its edits' words along, but of one that is still to be sent", async () => {

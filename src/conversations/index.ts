@@ -53,7 +53,12 @@ export { createIngestHandler, type IngestOptions } from "./ingest-handler.ts";
 export { isMigration } from "./keys.ts";
 export { listMessages, type MessageView, type PollView } from "./message-list.ts";
 export { recordOutgoing, type SentMessage } from "./outgoing.ts";
-export { forgetVanished, markDeleted, recordOutgoingEdits } from "./outgoing-changes.ts";
+export {
+  type EditedMessage,
+  forgetVanished,
+  markDeleted,
+  recordOutgoingEdits,
+} from "./outgoing-changes.ts";
 export { InvalidCursor, type Page, type PageRequest } from "./paging.ts";
 export { UPDATE_KINDS } from "./parse-update.ts";
 export {

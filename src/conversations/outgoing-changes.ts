@@ -34,6 +34,13 @@ interface VersionRow {
   media: MessageVersion["content"]["media"];
 }
 
+/** A message that Telegram has edited. */
+export interface EditedMessage
+  extends Pick<SentMessage, "workspaceId" | "connectorId" | "message"> {
+  /** It is what was asked for: Telegram answered none. The same text is no other version then. */
+  isAsAsked?: boolean;
+}
+
 /**
  * Messages that Telegram has edited for us, as they are now (Bot API: editMessageText and its like
  * answer the Message). What they said before goes into the history. Those that stand in no
@@ -41,10 +48,13 @@ interface VersionRow {
  */
 export async function recordOutgoingEdits(
   tx: Transaction,
-  edited: readonly Pick<SentMessage, "workspaceId" | "connectorId" | "message">[],
+  edited: readonly EditedMessage[],
 ): Promise<void> {
-  const versions = new Map<string, { key: MessageKey; version: MessageVersion }>();
-  for (const { workspaceId, connectorId, message: answer } of edited) {
+  const versions = new Map<
+    string,
+    { key: MessageKey; version: MessageVersion; isAsAsked: boolean }
+  >();
+  for (const { workspaceId, connectorId, message: answer, isAsAsked = false } of edited) {
     const message = parseMessage(answer);
     if (message === undefined) continue;
     const key: MessageKey = {
@@ -53,7 +63,7 @@ export async function recordOutgoingEdits(
       messageId: message.messageId,
       businessConnectionId: message.businessConnectionId,
     };
-    versions.set(messageKeyOf(key), { key, version: versionOf(message, true) });
+    versions.set(messageKeyOf(key), { key, version: versionOf(message, true), isAsAsked });
   }
   if (versions.size === 0) return;
   const all = [...versions.values()];
@@ -63,6 +73,7 @@ export async function recordOutgoingEdits(
     const previous = { versionAtS: edited_at_s ?? 0, content: { kind, text, entities, media } };
     if (one === undefined || one.version.versionAtS < previous.versionAtS) return [];
     if (versionKeyOf(one.version) === versionKeyOf(previous)) return [];
+    if (one.isAsAsked && one.version.content.text === text) return [];
     return [{ ...one, previous }];
   });
   await writeVersions(tx, {

@@ -1,6 +1,7 @@
 import type { Choice, Job, LaneRunner, Outcome } from "../jobs/index.ts";
 import { type Database, systemClock } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
+import { Bringing } from "./bringing.ts";
 import type { ApiCall } from "./call-parts.ts";
 import { type CallSettings, tellOfCall, withinAttempts } from "./call-settings.ts";
 import {
@@ -43,17 +44,11 @@ export interface BotRunnerOptions {
   mayDial?(address: string): boolean;
 }
 
-/** Of one bot, messages under way that bring files: they may take a minute, and must leave room. */
-const MAX_BRINGING = 8;
-/** A look again, if nothing ends before. */
-const BRINGING_WAIT_MS = 1_000;
-
 /** One drain of a bot: chooses what its pace allows, and makes the calls. */
 export class BotRunner implements LaneRunner<SendAttempt> {
   private readonly options: BotRunnerOptions;
   private readonly pace: Pace;
-  /** Jobs that bring files, from when they are chosen until they are over. */
-  private readonly bringing = new Set<string>();
+  private readonly bringing = new Bringing();
   private readonly turns: Turns;
   private readonly flow = new Flow();
   private groupsTurn = false;
@@ -69,18 +64,23 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   /**
    * As many calls as the rate and the time that a call takes keep in flight. Once as many are in hand
    * as may be, no more than there are until half of them have left: nobody looks for more in vain, and
-   * then several are chosen of one claim.
+   * then several are chosen of one claim. What takes its files first is none of them.
    */
   concurrency(): number {
     const nowMs = systemClock();
     const halfMs = this.flow.leadMs / 2;
     this.isFilling ||= this.pace.botChoiceAtMs(nowMs, halfMs) <= nowMs;
-    return this.flow.concurrency(this.pace.rate.perSecond, this.isFilling);
+    return this.flow.concurrency(this.pace.rate.perSecond, this.isFilling) + this.bringing.size;
   }
 
   held(nowMs: number): { keys: string[]; untilMs: number | null } {
     const { chatIds, untilMs } = this.pace.heldChats(nowMs);
-    return { keys: chatIds, untilMs };
+    const passed = this.bringing.passedKeys(nowMs);
+    const times = [untilMs, passed.untilMs].filter((ms) => ms !== null);
+    return {
+      keys: [...chatIds, ...passed.keys],
+      untilMs: times.length > 0 ? Math.min(...times) : null,
+    };
   }
 
   /**
@@ -98,8 +98,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     let waitUntilMs = Number.POSITIVE_INFINITY;
     const best: { group?: Job; other?: Job } = {};
     for (const job of ready) {
-      if (takesFiles(job) && this.bringing.size >= MAX_BRINGING) {
-        waitUntilMs = Math.min(waitUntilMs, nowMs + BRINGING_WAIT_MS);
+      if (takesFiles(job) && this.bringing.isFull) {
+        waitUntilMs = Math.min(waitUntilMs, this.bringing.pass(job, nowMs));
         continue;
       }
       const chatId = chatOf(job);
@@ -117,15 +117,17 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const job = (this.groupsTurn ? best.group : best.other) ?? best.group ?? best.other;
     if (job === undefined) return { waitUntilMs };
     if (best.group && best.other) this.groupsTurn = !this.groupsTurn;
-    this.flow.chosen(job.id, nowMs);
     // What takes a minute until it can leave has no slot before then.
-    if (takesFiles(job)) this.bringing.add(job.id);
-    else this.pace.choose(chatOf(job), nowMs);
+    if (takesFiles(job)) this.bringing.begin(job);
+    else {
+      this.flow.chosen(job.id, nowMs);
+      this.pace.choose(chatOf(job), nowMs);
+    }
     return { job };
   }
 
   notBegun(job: Job): void {
-    this.bringing.delete(job.id);
+    this.bringing.ended(job);
     if (!takesFiles(job)) this.pace.release(chatOf(job));
     this.flow.ended(job.id);
   }
@@ -156,7 +158,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       if (!(error instanceof HeldBack)) throw error;
       sent = heldResult(error.untilMs, systemClock());
     } finally {
-      this.bringing.delete(job.id);
+      this.bringing.ended(job);
       if (left.length === 0) this.notBegun(job);
       this.flow.ended(job.id);
     }
@@ -210,7 +212,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const failed = (error: unknown) => contentResult(error, content, job.attempts);
     let files: TakenFiles;
     try {
-      files = await taker.take(content, { signal: options.signal, mayDial });
+      const { workspaceId } = this.options.bot;
+      files = await taker.take(content, { workspaceId, signal: options.signal, mayDial });
     } catch (error) {
       const result = failed(error);
       if (result === null) throw error;

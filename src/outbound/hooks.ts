@@ -1,5 +1,6 @@
 import type { Job, JobHooks } from "../jobs/index.ts";
 import type { Transaction } from "../platform/index.ts";
+import { enqueueDeletions } from "./content/index.ts";
 import { MAY_BE_SENT, UNKNOWN, unknownWords } from "./may-be-sent.ts";
 
 const END = `/* outbound.end-by-hand */
@@ -27,6 +28,11 @@ export function createOutboundHooks(): JobHooks {
   const end = (done: string) => async (tx: Transaction, jobs: Job[]) => {
     const unknown = unknownWords(`it was ${done} by hand before it was sent again`);
     await tx.query(END, [...ids(jobs), `${done} by hand`, unknown]);
+    const ended = jobs.map(({ workspaceId, payload }) => ({
+      workspaceId,
+      messageId: String(payload.messageId),
+    }));
+    await enqueueDeletions(tx, ended);
   };
   return {
     discarded: end("discarded"),

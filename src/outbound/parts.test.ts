@@ -25,7 +25,8 @@ let bot: { id: number; token: string };
 let userId: number;
 let connectorId: string;
 /** Told of each text before it is sent. */
-let beforeCall: (text: string) => void;
+let timeouts: number[];
+let beforeCall: (text: string) => void | Promise<void>;
 
 beforeAll(async () => {
   fixture = await jobsFixture({ name: "postgres", redisUrl: undefined });
@@ -40,6 +41,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   beforeCall = () => {};
+  timeouts = [];
   const username = `b${randomUUID().slice(0, 8)}_bot`;
   bot = sandbox.createBot({ name: "Bot", username });
   userId = sandbox.createUser({ firstName: "Ada" }).id;
@@ -56,8 +58,9 @@ beforeEach(async () => {
 function handlerOf(token: string) {
   const api = createBotApiFactory({ apiRoot: sandbox.url })(token);
   const watched: BotApi = {
-    call: (method, params, options) => {
-      beforeCall(String(params?.text));
+    call: async (method, params, options) => {
+      await beforeCall(String(params?.text));
+      timeouts.push(options?.timeoutMs ?? 0);
       return api.call(method, params, options);
     },
   };
@@ -103,6 +106,14 @@ const received = () =>
   sandbox
     .messages({ chatId: userId, botId: bot.id })
     .filter((message) => message.from?.id === bot.id);
+const jobOf = async (messageId = "", kind = "message") => {
+  const [job] = await fixture.database.db.query<{ id: string }>(
+    `SELECT j.id FROM jobs j JOIN outbound_messages m ON m.id::text = j.payload ->> 'messageId'
+     WHERE j.kind = $2 AND $1 IN (m.id, m.target_id) ORDER BY j.id DESC LIMIT 1`,
+    [messageId, kind],
+  );
+  return { id: job?.id ?? "" };
+};
 const texts = () => received().map(({ text }) => text);
 const strikeAt = (part: string, answer: "5xx-after-effect" | "reset-before-effect") => {
   beforeCall = (text) => {
@@ -194,27 +205,54 @@ test("unknown in the middle and hold: no part more, until somebody says so", asy
   });
   await ended(next, "sent");
   expect(texts()).toEqual(["one one 1.", "next"]);
-  const [job] = await fixture.database.db.query<{ id: string }>(
-    "SELECT id FROM jobs WHERE payload->>'messageId' = $1",
-    [id],
-  );
-  await engine.ledger.retry({ id: job?.id ?? "" });
+  await engine.ledger.retry(await jobOf(id));
   await ended(id, "sent");
   expect(texts()).toEqual(["one one 1.", "next", "two two 2.", "three 3."]);
   await engine.stop(2_000);
 });
 
-test("unknown in the middle, and somebody has seen that part: the rest is sent, once", async () => {
+test("a part that somebody found in the chat is not sent again, and the rest is", async () => {
   const engine = await worker();
   strikeAt("two two 2.", "5xx-after-effect");
   const [id = ""] = await submit({ onUnknown: "hold" });
   await ended(id, "unknown");
   const ref = { workspaceId: fixture.workspaceId, id };
-  const { db } = fixture.database;
-  const resolved = await db.transaction((tx) => resolveMessage(tx, engine, ref, "sent"));
-  expect(resolved?.state).toBe("queued");
-  expect(await ended(id, "sent")).toMatchObject({ parts: { sent: 3, total: 3 } });
+  const resolve = () =>
+    fixture.database.db.transaction((tx) => resolveMessage(tx, engine, ref, "sent"));
+  expect(await resolve()).toMatchObject({ state: "queued" });
+  await ended(id, "sent");
   expect(texts()).toEqual(PARTS);
+  await engine.stop(2_000);
+});
+
+test("a notice vanishes as far as it was sent, and what is sent of it later, too", async () => {
+  const engine = await worker();
+  const vanish = async (id: string | undefined) => {
+    await engine.ledger.runNow(await jobOf(id, "deletion"));
+    await waitFor(async () => (await read(id))?.deletion?.state === "deleted");
+  };
+  const notice: Partial<NewMessage> = { deleteAfterS: 3_600, onUnknown: "hold" };
+  strikeAt("two two 2.", "reset-before-effect");
+  const [id] = await submit(notice);
+  await ended(id, "unknown");
+  expect(texts()).toEqual(PARTS.slice(0, 1));
+  // What vanishes while the rest is on its way is no reason to keep the rest.
+  beforeCall = (text) => {
+    if (text !== "two two 2.") return;
+    beforeCall = () => {};
+    return vanish(id).then(() => expect(texts()).toEqual([]));
+  };
+  await engine.ledger.retry(await jobOf(id));
+  await ended(id, "sent");
+  expect(texts()).toEqual(PARTS.slice(1));
+  await vanish(id);
+  expect(texts()).toEqual([]);
+  expect((await read(id))?.deletion?.error).toContain("another copy");
+  const [row] = await fixture.database.db.query(
+    "SELECT text FROM outbound_messages WHERE id = $1",
+    [id],
+  );
+  expect(row).toEqual({ text: "" });
   await engine.stop(2_000);
 });
 
@@ -231,6 +269,9 @@ test("formatting that Telegram refuses in one part: that part plain, and the mes
   expect(await ended(id, "sent")).toMatchObject({ error: expect.stringContaining("plain text") });
   expect(texts()).toEqual(PARTS);
   expect(received()[1]?.entities ?? []).toEqual([]);
+  // Both calls of an attempt end by its deadline: whoever takes over waits no longer.
+  const [, refused = 0, plain = 0] = timeouts;
+  expect(plain).toBeLessThan(refused);
   await engine.stop(2_000);
 });
 
@@ -281,4 +322,25 @@ test("a part that two holders sent counts once, whoever is later to tell", async
   await finish(await send(true));
   expect(await read(id)).toMatchObject({ state: "sent", parts: { sent: 3, total: 3 } });
   expect(texts()).toEqual(["one one 1.", ...PARTS]);
+});
+
+test("a group that moves between parts: the numbers of its old id name nothing in the new one", async () => {
+  const engine = await worker();
+  const memberIds = [userId, bot.id];
+  const group = sandbox.createChat({ type: "group", title: "G", memberIds });
+  for (const text of ["a", "b", "c"]) await sandbox.send({ from: userId, chatId: group.id, text });
+  let supergroup = 0;
+  beforeCall = (text) => {
+    if (text !== PARTS[1] || supergroup !== 0) return;
+    supergroup = sandbox.migrate(group.id);
+  };
+  const [id] = await submit({ chatId: String(group.id) });
+  const { telegramMessageIds, parts } = (await ended(id, "sent")) ?? {};
+  expect(parts).toEqual({ sent: 3, total: 3 });
+  const there = sandbox
+    .messages({ chatId: supergroup })
+    .filter(({ text = "" }) => PARTS.includes(text));
+  expect(there).toHaveLength(2);
+  expect(telegramMessageIds).toEqual(there.map((message) => String(message.message_id)));
+  await engine.stop(2_000);
 });

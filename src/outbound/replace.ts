@@ -121,7 +121,7 @@ export async function replaceMessage(
         found.state,
         written?.text ?? null,
         written?.entities ?? null,
-        // A caption has no parts: for each its photo would be sent again.
+        // A caption has no parts.
         found.content === null ? (written?.cuts ?? null) : null,
         buttons !== undefined,
         buttons ? JSON.stringify(buttons) : null,

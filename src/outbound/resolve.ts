@@ -53,14 +53,19 @@ const FIND = `/* outbound.find-unknown */
 SELECT state, connector_id AS "connectorId", coalesce(expires_at <= now(), false) AS "isOver"
 FROM outbound_messages WHERE workspace_id = $1 AND id = $2 AND kind = 'message'`;
 
-/** Of a text in parts one part is unknown: where that one was sent, others are still to be. */
-const GOES_ON = `($3 = 'sent' AND m.parts_sent + 1 < jsonb_array_length(coalesce(m.cuts, '[]')))`;
+/** Parts that are sent, with the one that somebody has found: the last attempt's, unless it is among them. */
+const SENT_PARTS = `m.parts_sent + coalesce((
+    SELECT CASE WHEN a.outcome = 'sent' THEN 0 ELSE 1 END FROM send_attempts a
+    WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id
+      AND (a.outcome IN ('sent', 'unknown') OR a.finished_at IS NULL)
+    ORDER BY a.started_at DESC LIMIT 1), 1)`;
+const GOES_ON = `($3 = 'sent' AND ${SENT_PARTS} < coalesce(jsonb_array_length(m.cuts), 1))`;
 
 /** It left, if it did, when the attempt began of which nobody knows. */
 const RESOLVE = `/* outbound.resolve */
 UPDATE outbound_messages m SET state = CASE WHEN ${GOES_ON} THEN 'queued' ELSE $3 END,
-  error_class = $4, error = $5,
-  parts_sent = m.parts_sent + CASE WHEN $3 = 'sent' AND m.cuts IS NOT NULL THEN 1 ELSE 0 END,
+  error_class = $4, error = CASE WHEN ${GOES_ON} THEN NULL ELSE $5 END,
+  parts_sent = CASE WHEN $3 = 'sent' THEN ${SENT_PARTS} ELSE m.parts_sent END,
   sent_at = CASE WHEN $3 = 'sent' AND NOT ${GOES_ON} THEN coalesce(m.sent_at, (
     SELECT max(a.started_at) FROM send_attempts a
     WHERE a.workspace_id = m.workspace_id AND a.message_id = m.id AND a.outcome = 'unknown'
@@ -80,8 +85,8 @@ interface Resolved {
 
 /**
  * Says what became of a message that is `unknown`; null when the workspace has no such message. What
- * is sent again is sent by its own job, and so before what came later for its chat; so is the rest of a
- * text of which that part was sent. Throws `NotUnknown`.
+ * is sent again is sent by its own job, and so before what came later for its chat. Of a text in parts it
+ * is said of one of them: where that was sent, the rest is sent now. Throws `NotUnknown`.
  */
 export async function resolveMessage(
   tx: Transaction,
@@ -104,14 +109,14 @@ export async function resolveMessage(
     const [now] = await tx.query<Found>(FIND, [workspaceId, id]);
     throw new NotUnknown(now?.state ?? "failed");
   }
-  const { state: next, chatId, priority, jobId, causeId, content } = resolved;
+  const { state: becomes, chatId, priority, jobId, causeId, content } = resolved;
   const job = { workspaceId, id: jobId ?? "0" };
-  if (next !== "queued") await held.settle(job, change.job);
+  if (becomes !== "queued") await held.settle(job, change.job);
   else if (!(await held.revive(job))) {
     // What was done with long ago is dropped from the ledger.
     const place = { workspaceId, connectorId, chatId, priority: priorityNamed(priority) };
     const of = { causeId: causeId ?? undefined, content: content ?? undefined };
     await enqueueSends(tx, jobs, [{ ...place, ...of, id }]);
   }
-  return { state: next, connectorId };
+  return { state: becomes, connectorId };
 }

@@ -348,7 +348,10 @@ async function writeUnreachable(tx: Transaction, ends: Ended[]): Promise<void> {
   await markUnreachable(tx, unreachable);
 }
 
-/** Groups that moved. */
+/**
+ * Groups that moved. Parts that were sent before keep no numbers: under the new id they name others'
+ * messages, which an edit or a deletion would hit.
+ */
 async function writeMoves(tx: Transaction, ends: Ended[]): Promise<void> {
   for (const { job, own } of ends) {
     const to = own?.result?.migratedTo ?? null;
@@ -358,7 +361,7 @@ async function writeMoves(tx: Transaction, ends: Ended[]): Promise<void> {
     await rekeyChat(tx, { workspaceId, connectorId, from, to });
     await tx.query(
       `/* outbound.rekey */
-       UPDATE outbound_messages SET chat_id = $4
+       UPDATE outbound_messages SET chat_id = $4, telegram_message_ids = '{}'
        WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3
          AND kind IN ('message', 'deletion')
          AND state IN ('awaiting_approval', 'queued', 'sending', 'unknown')`,

@@ -163,6 +163,16 @@ describe("a call with files", () => {
     const { file } = hugeFile(50_000_000);
     const early = await failureOf(api(root).call("sendDocument", { document: file }));
     expect(early).toMatchObject({ kind: "rate-limited", retryAfterSeconds: 3, sent: "no" });
+    for (const [status, kind] of [
+      [502, "server-error"],
+      [408, "bad-answer"],
+    ] as const) {
+      const impatient = await server((_, response) => {
+        response.writeHead(status, { "content-type": "text/html" }).end("<html>No</html>");
+      });
+      const call = api(impatient).call("sendDocument", { document: hugeFile(50_000_000).file });
+      expect(await failureOf(call)).toMatchObject({ kind, sent: "no" });
+    }
 
     const proxy = await server(async (request, response) => {
       await readAll(request);

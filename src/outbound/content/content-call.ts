@@ -57,7 +57,7 @@ export function contentCall(content: Content, said: Said): ApiCall {
   if (content.type !== "delete" || !message.business_connection_id) return { method, payload };
   // Bot API: deleteBusinessMessages, which asks for no chat.
   const { business_connection_id } = message;
-  const message_ids = idsOfTarget(message.target).map(Number);
+  const message_ids = idsOfDeleted(message);
   return { method: "deleteBusinessMessages", payload: { business_connection_id, message_ids } };
 }
 
@@ -88,7 +88,7 @@ function fieldsOf(content: Content, { message, files, says }: Said): Record<stri
     case "edit":
       return { ...editOf(message, says), ...accountOf(message), ...markupOf(message) };
     case "delete": {
-      const ids = idsOfTarget(message.target).map(Number);
+      const ids = idsOfDeleted(message);
       return ids.length > 1 ? { message_ids: ids } : { message_id: ids[0] };
     }
     case "pin":
@@ -112,6 +112,10 @@ function fieldsOf(content: Content, { message, files, says }: Said): Record<stri
     }
   }
 }
+
+/** A notice that vanishes does so in its time, whatever of it is still to be sent. */
+const idsOfDeleted = ({ target, kind }: MessageRow): number[] =>
+  idsOfTarget(target, { partly: kind === "deletion" }).map(Number);
 
 const firstIdOf = (message: MessageRow): number => Number(idsOfTarget(message.target)[0]);
 

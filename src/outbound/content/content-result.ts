@@ -1,12 +1,19 @@
 import type { Outcome } from "../../jobs/index.ts";
 import { DownloadError } from "../../platform/index.ts";
-import { BotApiError } from "../../telegram/index.ts";
+import { BotApiError, type BotApiErrorKind } from "../../telegram/index.ts";
 import { type SendResult, sentResult } from "../send-result.ts";
 import { CannotSend } from "./cannot-send.ts";
 import { bringsFiles, type Content, targetIdOf } from "./content.ts";
 
 /** A file that cannot be had is asked for so often, about a minute or two: its chat waits meanwhile. */
 const FILE_TRIES = 8;
+
+const OF_UPLOAD: readonly BotApiErrorKind[] = [
+  "connection-lost",
+  "timeout",
+  "server-error",
+  "bad-answer",
+];
 
 const NOTHING = {
   message: null,
@@ -37,9 +44,9 @@ export function contentResult(
   if (!(error instanceof BotApiError) || content === null) return null;
   if (targetIdOf(content) !== null) return targetResult(error, content);
   if (bringsFiles(content) && error.sent === "no") {
-    // Its upload broke off or was too slow: not an outage that holds the whole bot.
-    const isOfUpload = error.kind === "connection-lost" || error.kind === "timeout";
-    if (isOfUpload) {
+    // Its upload broke off, was too slow, or a proxy did not wait for its end: not an outage that holds
+    // the whole bot, and for which the file is downloaded each second again.
+    if (OF_UPLOAD.includes(error.kind)) {
       const words = "The file could not be uploaded to Telegram in time, or the upload broke off.";
       return again("file-upload", words, triesBefore);
     }

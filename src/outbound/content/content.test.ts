@@ -267,6 +267,15 @@ describe("what an error means for a content", () => {
   test("an upload that breaks off is that message's own, and holds no bot", () => {
     const broken = answer({ kind: "connection-lost", status: 0 });
     expect(contentResult(broken, photo, 0)?.outcome).toMatchObject({ type: "retry" });
+    // A proxy that does not wait for its end: the same again the next time, but not for ever.
+    const impatient = [
+      answer({ kind: "server-error", status: 502 }),
+      answer({ kind: "bad-answer", status: 408 }),
+    ];
+    for (const error of impatient) {
+      expect(contentResult(error, photo, 0)?.outcome.type).toBe("retry");
+      expect(contentResult(error, photo, 7)?.outcome.type).toBe("discard");
+    }
     // Telegram is away: as for every message.
     expect(contentResult(answer({ kind: "not-sent", status: 0 }), photo, 0)).toBeNull();
     const unknown = answer({ kind: "connection-lost", status: 0, sent: "unknown" });

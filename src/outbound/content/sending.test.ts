@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import {
@@ -19,6 +19,7 @@ import { getMessage } from "../message-view.ts";
 import type { NewMessage } from "../new-message.ts";
 import { createOutboundHandler } from "../outbound-handler.ts";
 import { Pace } from "../pace.ts";
+import { replaceMessage } from "../replace.ts";
 import { submitMessages } from "../submit.ts";
 import type { Content } from "./content.ts";
 import { findTarget } from "./target.ts";
@@ -35,6 +36,8 @@ let mayDial: ((address: string) => boolean) | undefined;
 let userId: number;
 const connectorId = randomUUID();
 const asked: string[] = [];
+/** Answers that are not given yet; null: those for slow files are given at once. */
+let hanging: ServerResponse[] | null = [];
 
 beforeAll(async () => {
   fixture = await jobsFixture({ name: "postgres", redisUrl: undefined });
@@ -55,7 +58,8 @@ beforeAll(async () => {
     const path = request.url ?? "";
     asked.push(path);
     const isFirst = asked.filter((one) => one === path).length === 1;
-    if (path === "/missing") response.writeHead(404).end();
+    if (path.startsWith("/slow") && hanging) hanging.push(response);
+    else if (path === "/missing" || path.startsWith("/slow")) response.writeHead(404).end();
     else if (path === "/flaky" && isFirst) response.writeHead(503).end();
     else if (path.endsWith(".png")) response.end(onePixelPng);
     else response.end("a report");
@@ -161,6 +165,19 @@ test("a photo, a document, an album: uploaded from an address, and by what Teleg
   expect(await inConversation(album.telegramMessageIds)).toMatchObject([{ text: "both" }, {}]);
 });
 
+test("a caption that is replaced has no parts either: its photo is sent once", async () => {
+  const { workspaceId, database } = fixture;
+  const photo = { type: "photo", file: { url: `${fileRoot}/p.png` } } as const;
+  const [id = ""] = await submit({ content: photo, sendAt: new Date(Date.now() + 3_600_000) });
+  const before = inChat().length;
+  const said = { text: "longer than ten characters", entities: [], partLength: 10 };
+  await database.db.transaction((tx) =>
+    replaceMessage(tx, engine, { workspaceId, id }, { said, sendAt: null }),
+  );
+  expect((await sent(id)).telegramMessageIds).toHaveLength(1);
+  expect(inChat().slice(before)).toMatchObject([{ caption: said.text }]);
+});
+
 test("an edit, a pin and a deletion wait behind what they are about, and conversations show them", async () => {
   const { db } = fixture.database;
   const { workspaceId } = fixture;
@@ -187,13 +204,20 @@ test("an edit, a pin and a deletion wait behind what they are about, and convers
   ]);
   expect(sandbox.record.callsOf("pinChatMessage").at(-1)?.ok).toBe(true);
 
+  // Told by a second try only: Telegram has it already, and answers no message.
+  sandbox.fault({ botId: bot.id, method: "editMessageText", answer: "5xx-after-effect" });
+  await one({ ...change("edit", first), text: "first of all", onUnknown: "resend" });
+  expect(await inConversation(telegramMessageIds)).toEqual([
+    { text: "first of all", deleted: false, versions: 2 },
+  ]);
+  await one({ ...change("edit", first), text: "first" });
   // The same again is done already, and no fault.
   await one({ ...change("edit", first), text: "first" });
   await one(change("unpin", first));
   await one(change("delete", first));
   expect(inChat().find(({ text }) => text === "first")).toBeUndefined();
   expect(await inConversation(telegramMessageIds)).toEqual([
-    { text: "first", deleted: true, versions: 1 },
+    { text: "first", deleted: true, versions: 3 },
   ]);
   await one(change("delete", first));
   const [late] = await submit({ ...change("edit", first), text: "second" });
@@ -326,6 +350,17 @@ test("messages that bring files leave room for others of their bot", () => {
     chosen.push(choice.job.id);
   }
   expect(chosen).toEqual(["0", "1", "2", "3", "4", "5", "6", "7", "19"]);
+  // Nor do they count among the calls that a slow rate keeps in flight.
+  const slow = new Pace({ bot: [{ count: 1, perMs: 1_000 }], chat: [], group: [] });
+  const slowly = new BotRunner({ pace: slow } as BotRunnerOptions);
+  const others = slowly.concurrency();
+  let nowMs = Date.now();
+  for (const job of jobs.slice(0, 8)) {
+    // None of them has left.
+    expect(slowly.choose([job], nowMs)).toEqual({ job });
+    nowMs += 1;
+  }
+  expect(slowly.concurrency()).toBe(8 + others);
   runner.notBegun(jobs[0] as Job);
   expect(runner.choose(jobs.slice(8, 19), 1_000)).toMatchObject({ job: { id: "8" } });
 });
@@ -339,4 +374,20 @@ test("another workspace's message is none that could be changed", async () => {
     state: "sent",
   });
   expect(await findTarget(db, { workspaceId: randomUUID(), id })).toBeNull();
+});
+
+test("however many messages wait for slow files, their bot's others are sent", async () => {
+  const slow = Array.from({ length: 150 }, (_, n) => ({
+    chatId: String(900_000 + n),
+    content: { type: "document", file: { url: `${fileRoot}/slow${n}` } } as Content,
+  }));
+  await submit(...slow);
+  await waitFor(() => hanging?.length === 8);
+  await one({ text: "not slow" });
+  expect(hanging).toHaveLength(8);
+  const answers = hanging ?? [];
+  hanging = null;
+  for (const answer of answers) answer.writeHead(404).end();
+  // And each has its turn.
+  await waitFor(() => asked.includes("/slow149"));
 });

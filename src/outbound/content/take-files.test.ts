@@ -17,7 +17,11 @@ beforeAll(async () => {
 afterAll(() => void server.close());
 
 const document = (path = "/a"): Content => ({ type: "document", file: { url: `${root}${path}` } });
-const options = (signal = new AbortController().signal) => ({ signal, mayDial: () => true });
+const options = (signal = new AbortController().signal, workspaceId = "w") => ({
+  workspaceId,
+  signal,
+  mayDial: () => true,
+});
 
 test("what was taken can be read again from its beginning, also after half of it", async () => {
   const taken = await new FileTaker().take(document(), options());
@@ -56,4 +60,26 @@ test("no more than so many at once: others wait, go when they are told to, or in
   // What Telegram has takes no place.
   const known: Content = { type: "photo", file: { fileId: "AgAC" } };
   expect((await taker.take(known, options())).list).toEqual([null]);
+});
+
+test("a workspace that fills the places leaves some, and who has the fewest goes first", async () => {
+  const taker = new FileTaker({ atOnce: 3, ofOneWorkspace: 2 });
+  const of = (workspaceId: string) => taker.take(document(), options(undefined, workspaceId));
+  const [one, two] = [await of("busy"), await of("busy")];
+  const order: string[] = [];
+  const waiting = ["busy", "busy"].map(async (name) => {
+    const taken = await of(name);
+    order.push(name);
+    return taken;
+  });
+  const quiet = await of("quiet");
+  const third = of("other").then((taken) => {
+    order.push("other");
+    return taken;
+  });
+  await one.close();
+  for (const taken of [third, ...waiting]) void taken.then(({ close }) => close());
+  await Promise.all([third, ...waiting]);
+  expect(order).toEqual(["other", "busy", "busy"]);
+  await Promise.all([two.close(), quiet.close()]);
 });

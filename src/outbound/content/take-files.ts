@@ -10,6 +10,8 @@ export const FILES_MS = 120_000;
 const DOWNLOAD_MS = 80_000;
 /** Messages of one process whose files are here at once: they take room on its disk. */
 const AT_ONCE = 24;
+/** Of these, at most so many of one workspace: its slow servers must not keep others' files waiting. */
+const OF_ONE_WORKSPACE = 16;
 
 /** What of a message's files is here until its call is over. */
 export interface TakenFiles {
@@ -19,6 +21,7 @@ export interface TakenFiles {
 }
 
 export interface TakeFilesOptions {
+  workspaceId: string;
   signal: AbortSignal;
   /** Which addresses may be dialled. Default: those of the public Internet. */
   mayDial?: (address: string) => boolean;
@@ -26,15 +29,29 @@ export interface TakeFilesOptions {
 
 const NONE: TakenFiles = { list: [], close: async () => {} };
 
-/** Takes the files of messages, of not too many at once. */
+/** Who waits for a place. */
+interface Waiting {
+  workspaceId: string;
+  granted(): void;
+}
+
+/** Takes the files of messages, of not too many at once; of those that wait, who has the fewest is next. */
 export class FileTaker {
   private free: number;
-  private readonly waiting: (() => void)[] = [];
+  /** Places that each workspace has; none that has none. */
+  private readonly taken = new Map<string, number>();
+  private readonly waiting: Waiting[] = [];
   private readonly downloadMs: number;
+  private readonly ofOneWorkspace: number;
 
-  constructor({ atOnce = AT_ONCE, downloadMs = DOWNLOAD_MS } = {}) {
+  constructor({
+    atOnce = AT_ONCE,
+    downloadMs = DOWNLOAD_MS,
+    ofOneWorkspace = OF_ONE_WORKSPACE,
+  } = {}) {
     this.free = atOnce;
     this.downloadMs = downloadMs;
+    this.ofOneWorkspace = ofOneWorkspace;
   }
 
   /** One after the other, in their order. Throws `DownloadError`; nothing is left behind then. */
@@ -42,10 +59,11 @@ export class FileTaker {
     const media = mediaOf(content);
     if (!media.some(({ file }) => "url" in file)) return { ...NONE, list: media.map(() => null) };
     const deadlineMs = performance.now() + this.downloadMs;
-    await this.place(options.signal);
+    const { workspaceId } = options;
+    await this.place(workspaceId, options.signal);
     const spooled: SpooledFile[] = [];
     const close = async () => {
-      this.give();
+      this.give(workspaceId);
       await Promise.all(spooled.map((one) => one.close()));
     };
     try {
@@ -72,14 +90,14 @@ export class FileTaker {
   }
 
   /** Waits for a place, as long as a download may take. */
-  private async place(signal: AbortSignal): Promise<void> {
-    if (this.free > 0) {
-      this.free--;
+  private async place(workspaceId: string, signal: AbortSignal): Promise<void> {
+    if (this.mayTake(workspaceId)) {
+      this.grant(workspaceId);
       return;
     }
     await new Promise<void>((resolve, reject) => {
       const leave = (error: DownloadError) => {
-        const at = this.waiting.indexOf(granted);
+        const at = this.waiting.indexOf(entry);
         if (at < 0) return;
         this.waiting.splice(at, 1);
         end();
@@ -96,15 +114,36 @@ export class FileTaker {
         end();
         resolve();
       };
-      this.waiting.push(granted);
+      const entry = { workspaceId, granted };
+      this.waiting.push(entry);
       if (signal.aborted) abort();
       else signal.addEventListener("abort", abort, { once: true });
     });
   }
 
-  private give(): void {
-    const next = this.waiting.shift();
-    if (next === undefined) this.free++;
-    else next();
+  private mayTake(workspaceId: string): boolean {
+    return this.free > 0 && this.countOf(workspaceId) < this.ofOneWorkspace;
+  }
+
+  private grant(workspaceId: string): void {
+    this.free--;
+    this.taken.set(workspaceId, this.countOf(workspaceId) + 1);
+  }
+
+  private give(workspaceId: string): void {
+    this.free++;
+    const left = this.countOf(workspaceId) - 1;
+    if (left > 0) this.taken.set(workspaceId, left);
+    else this.taken.delete(workspaceId);
+    const able = this.waiting.filter((one) => this.mayTake(one.workspaceId));
+    const [next] = able.sort((a, b) => this.countOf(a.workspaceId) - this.countOf(b.workspaceId));
+    if (next === undefined) return;
+    this.waiting.splice(this.waiting.indexOf(next), 1);
+    this.grant(next.workspaceId);
+    next.granted();
+  }
+
+  private countOf(workspaceId: string): number {
+    return this.taken.get(workspaceId) ?? 0;
   }
 }

@@ -30,12 +30,13 @@ const NOT_YET: readonly MessageState[] = ["awaiting_approval", "queued", "sendin
  * Telegram's ids of what is to be changed: at least one. Order in a chat sees to it that a target's own
  * send has been tried before.
  *
+ * @param partly whether those that are there already are enough, while others are still to be sent
  * @throws CannotSend with what became of the target instead
  */
-export function idsOfTarget(target: Target | null): string[] {
+export function idsOfTarget(target: Target | null, { partly = false } = {}): string[] {
   if (target === null) throw new CannotSend("target-gone", "The message it is about is gone.");
   const { state, ids } = target;
-  if (NOT_YET.includes(state)) {
+  if (NOT_YET.includes(state) && !(partly && ids.length > 0)) {
     const words = "The message it is about has not been sent yet: replace or cancel that one.";
     throw new CannotSend("target-waits", words);
   }

@@ -11,8 +11,9 @@ import { PRIORITY_NUMBERS } from "../new-message.ts";
  */
 
 /**
- * Once for each notice, whoever records its send again. A text in parts may have failed with some of
- * them sent: those vanish, too.
+ * Once for each notice, whoever records its send again, while its deletion waits; but what is known to
+ * be sent only later (another copy, further parts) is deleted later. Of a text in parts some may have
+ * been sent, whatever became of it: those vanish, too.
  */
 const WRITE_DELETIONS = `/* outbound.vanish */
 INSERT INTO outbound_messages (workspace_id, id, connector_id, chat_id, kind, text, content,
@@ -27,15 +28,16 @@ FROM (
   ${fewRows("$1")}
 ) t
 JOIN outbound_messages m ON m.workspace_id = t.workspace_id AND m.id = t.message_id
-WHERE m.delete_after_s IS NOT NULL AND m.state IN ('sent', 'failed')
+WHERE m.delete_after_s IS NOT NULL AND m.state NOT IN ('queued', 'sending')
   AND m.telegram_message_ids <> '{}'
+  AND NOT EXISTS (SELECT FROM outbound_messages d WHERE d.workspace_id = m.workspace_id
+    AND d.target_id = m.id AND d.kind = 'deletion' AND d.state = 'queued')
 ORDER BY m.workspace_id, m.id
-ON CONFLICT (workspace_id, target_id) WHERE kind = 'deletion' DO NOTHING
 RETURNING workspace_id, id, connector_id, send_at, cause_id`;
 
-/** `ends`: messages with a `deleteAfter` whose sends have ended. Lanes are hot: call it last. */
+/** `ends`: messages, perhaps with a `deleteAfter`, whose sends have ended. Lanes are hot: call it last. */
 export async function enqueueDeletions(
-  tx: Transaction,
+  tx: Queryable,
   ends: readonly { workspaceId: string; messageId: string }[],
 ): Promise<void> {
   if (ends.length === 0) return;
@@ -87,7 +89,7 @@ const VANISHED = `(
 
 /**
  * What a notice said, and what its edits made it say; that it was sent, to whom, when and by whom,
- * stays. What was approved and is still to be sent is left as it is: it will not find its notice.
+ * stays. One that is being sent again keeps its words until that is over, when it is deleted again.
  */
 const FORGET = `/* outbound.forget-vanished */
 UPDATE outbound_messages m SET text = '', entities = NULL, buttons = NULL,
@@ -100,7 +102,7 @@ FROM (
   JOIN outbound_messages o ON o.workspace_id = t.workspace_id AND o.target_id = t.id
 ) f
 WHERE m.workspace_id = f.workspace_id AND m.id = f.id
-  AND (NOT m.approved OR m.state IN ('sent', 'failed', 'cancelled'))`;
+  AND NOT (m.state IN ('queued', 'sending') AND (m.target_id IS NULL OR m.approved))`;
 
 /** Conversations show when what was said in them was deleted; of what vanished, not its words. */
 export async function recordDeletions(
@@ -156,8 +158,17 @@ const SHOWN = {
 } as const;
 
 const READ_DELETION = `/* outbound.deletion-of */
-SELECT state, send_at, sent_at, error FROM outbound_messages
-WHERE workspace_id = $1 AND target_id = $2 AND kind = 'deletion'`;
+SELECT d.state, d.send_at, d.sent_at, d.error, EXISTS (
+    SELECT FROM send_attempts a
+    WHERE a.workspace_id = d.workspace_id AND a.message_id = d.target_id AND a.outcome = 'unknown'
+  ) AS may_be_doubled
+FROM outbound_messages d
+WHERE d.workspace_id = $1 AND d.target_id = $2 AND d.kind = 'deletion'
+ORDER BY d.send_at DESC, d.created_at DESC LIMIT 1`;
+
+/** A copy whose number Telegram's lost answer held cannot be deleted. */
+const MAY_BE_DOUBLED =
+  "A try whose answer was lost may have sent another copy, which nobody can delete by itself.";
 
 /** Null while the message has not been sent. */
 export async function deletionOf(
@@ -169,11 +180,13 @@ export async function deletionOf(
     send_at: Date;
     sent_at: Date | null;
     error: string | null;
+    may_be_doubled: boolean;
   }>(READ_DELETION, [workspaceId, id]);
   if (row === undefined) return null;
+  const error = row.error ?? (row.may_be_doubled ? MAY_BE_DOUBLED : null);
   return {
     state: SHOWN[row.state],
     at: (row.sent_at ?? row.send_at).toISOString(),
-    ...(row.error === null ? {} : { error: row.error }),
+    ...(error === null ? {} : { error }),
   };
 }
