@@ -21,6 +21,7 @@ export default {
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   testTimeout: 30_000,
-  // Two cores are what the gate has; each test file brings servers and processes of its own.
-  maxWorkers: 2,
+  // One more than the gate has cores: a quarter of the time a test file waits for servers and processes
+  // of its own.
+  maxWorkers: 3,
 };
