@@ -70,8 +70,11 @@ export async function criticalAlert(): Promise<Figure> {
       value: round(worst),
       unit: "ms, the slowest of 30",
       p50: round(percentile(delays, 0.5)),
-      baseline: naive && { name: `${NAIVE}, priorities`, value: round(percentile(naiveDelays, 1)) },
-      baselineP50: round(percentile(naiveDelays, 0.5)),
+      baseline: naive && {
+        name: `${NAIVE}, priorities: alerts of ${ALERTS} that were sent at all, ten seconds after the last`,
+        value: naiveArrived.size,
+      },
+      baselineMs: naiveDelays.filter(Number.isFinite).map(round),
       target: "< 1 s",
       reached: worst < 1_000,
     };

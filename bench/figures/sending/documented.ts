@@ -9,6 +9,8 @@ const CHATS = 2_000;
 const PER_CHAT = 5;
 const DOCUMENTED_PER_SECOND = 30;
 const LIMIT_MS = 600_000;
+/** About as long as ten thousand take at thirty a second. */
+const BASELINE_S = 340;
 
 /** 10,000 messages to 2,000 private chats under the documented limits, beside the baseline's as many. */
 export async function documentedLimits(): Promise<Figure> {
@@ -29,15 +31,19 @@ export async function documentedLimits(): Promise<Figure> {
       chatIds: naiveChats,
       perChat: PER_CHAT,
       perSecond: DOCUMENTED_PER_SECOND,
-      seconds: LIMIT_MS / 1_000,
+      seconds: BASELINE_S,
     });
     const record = new SendRecord(sandbox.record);
-    const isSent = async () => record.sendsOf(bot.account.id).sentAtMs.length >= total;
-    await until(isSent, { withinMs: LIMIT_MS, everyMs: 500 });
+    const allSent = async () => record.sendsOf(bot.account.id).sentAtMs.length >= total;
+    await until(allSent, { withinMs: LIMIT_MS, everyMs: 500 });
     await naive?.output;
     const own = record.sendsOf(bot.account.id);
     const theirs = record.sendsOf(naiveAccount.id);
     const used = perSecond(own) / DOCUMENTED_PER_SECOND;
+    // It may send nothing more soon after it began: what counts is what it sent in our time.
+    const endedMs = own.sentAtMs.at(-1) ?? 0;
+    const naiveSent = theirs.sentAtMs.filter((atMs) => atMs <= endedMs).length;
+    const seconds = (endedMs - (own.sentAtMs[0] ?? 0)) / 1_000;
     return {
       figure: "10,000 messages to 2,000 private chats, documented limits",
       value: round(used * 100),
@@ -46,9 +52,9 @@ export async function documentedLimits(): Promise<Figure> {
       answered429: own.limited,
       baseline: naive && {
         name: NAIVE,
-        value: round((perSecond(theirs) / DOCUMENTED_PER_SECOND) * 100),
+        value: round((naiveSent / seconds / DOCUMENTED_PER_SECOND) * 100),
       },
-      baselineSent: theirs.sentAtMs.length,
+      baselineSent: naiveSent,
       baseline429: theirs.limited,
       target: ">= 97 %, no 429",
       reached: used >= 0.97 && own.limited === 0 && own.sentAtMs.length === total,
