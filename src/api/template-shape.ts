@@ -52,6 +52,13 @@ const variable = z.discriminatedUnion("type", [
   z.strictObject({ type: z.literal("boolean"), ...declared, default: z.boolean().optional() }),
 ]);
 
+const VARIABLE_NAMES = {
+  error: ({ code }: { code?: string }) =>
+    code === "invalid_key"
+      ? "the name of a variable has small letters, digits and _, as in due_date"
+      : undefined,
+};
+
 /** A template as it is saved. */
 export const newTemplate = z.strictObject({
   name,
@@ -61,7 +68,7 @@ export const newTemplate = z.strictObject({
     .min(1)
     .max(MAX_BODY)
     .describe("{{name}} is a value, {{#name}}…{{/name}} is there when the variable is"),
-  variables: z.record(name, variable).default({}),
+  variables: z.record(name, variable, VARIABLE_NAMES).default({}),
   linkPreview: z.boolean().optional(),
   timeZone: timeZone.optional().describe("of times; default: the workspace's"),
 });
@@ -70,7 +77,7 @@ export const newTemplate = z.strictObject({
 export const filling = {
   version: templateVersion.optional().describe("default: the newest; 0: the built-in one"),
   variables: z
-    .record(name, z.unknown())
+    .record(name, z.unknown(), VARIABLE_NAMES)
     .default({})
     .refine((values) => Object.keys(values).length <= MAX_VARIABLES, "are too many"),
   timeZone: timeZone.optional(),

@@ -172,6 +172,8 @@ test("values that are missing or wrong are told by their path, and nothing is se
     "template.variables.severity",
     "template.variables.title",
   ]);
+  const misnamed = await send({ name: "alert", variables: { dueDate: "2026-12-01" } });
+  expect(misnamed.body.errors[0]?.message).toContain("as in due_date");
   const both = await send({ name: "alert", variables: {} }, { text: "and a text" });
   expect([both.status, both.body.errors[0]?.path]).toEqual([400, "text"]);
   const neither = await call("POST", "/v1/messages", { connectorId: bot.connectorId, chatId: "5" });
