@@ -1,6 +1,6 @@
 import { recordAudit } from "../audit/index.ts";
 import { enqueueSends, type JobSink } from "../outbound/index.ts";
-import { createTurns, type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { createTurns, type Database, type Logger, warnUnlessAway } from "../platform/index.ts";
 import { followUp } from "./ask.ts";
 import { NOT_DECIDED } from "./notice.ts";
 
@@ -58,8 +58,6 @@ export function createApprovalKeeper({
   log,
   everyMs = 5_000,
 }: ApprovalKeeperOptions): ApprovalKeeper {
-  let stopping = false;
-
   const endBatch = () =>
     db.transaction(async (tx) => {
       const rows = await tx.query<EndedRow>(END);
@@ -81,7 +79,7 @@ export function createApprovalKeeper({
     });
   const runOnce = async (): Promise<number> => {
     let ended = 0;
-    for (let batch = 0; batch < MAX_BATCHES && !stopping; batch++) {
+    for (let batch = 0; batch < MAX_BATCHES && !turns.isStopping; batch++) {
       const count = await endBatch();
       ended += count;
       if (count < BATCH) break;
@@ -93,17 +91,11 @@ export function createApprovalKeeper({
     name: "approvals",
     everyMs,
     work: runOnce,
-    failed: (error) => {
-      const level = isUnavailable(error) ? "debug" : "warn";
-      log[level]({ err: error }, "approvals that are due are not ended now");
-    },
+    failed: warnUnlessAway(log, "approvals that are due are not ended now"),
   });
   return {
     runOnce,
     start: turns.start,
-    stop: () => {
-      stopping = true;
-      return turns.stop();
-    },
+    stop: turns.stop,
   };
 }

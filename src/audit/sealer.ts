@@ -6,6 +6,7 @@ import {
   type Keyring,
   type Logger,
   type Transaction,
+  warnUnlessAway,
 } from "../platform/index.ts";
 import { EMPTY_CHAIN, type Head, headAt, type SealedEntry, seal } from "./chain.ts";
 import { ENTRY_COLUMNS, type EntryRow, entryOf } from "./entry-row.ts";
@@ -86,8 +87,6 @@ export interface AuditSealer {
 export function startAuditSealer(options: AuditSealerOptions): AuditSealer {
   const { db, keyring, log, tickMs = EVERY_MS } = options;
   const toldMs = new Map<string, number>();
-  let stopping = false;
-
   /** Rounds over all chains, a batch each, so that one with much waiting keeps none from its seals. */
   async function turn(): Promise<number> {
     const endsAtMs = performance.now() + TURN_MS;
@@ -97,7 +96,7 @@ export function startAuditSealer(options: AuditSealerOptions): AuditSealer {
     do {
       inRound = 0;
       for await (const workspaceId of waitingChains()) {
-        if (stopping || performance.now() >= endsAtMs) return sealed + inRound;
+        if (turns.isStopping || performance.now() >= endsAtMs) return sealed + inRound;
         if (!broken.has(workspaceId)) inRound += await sealNext(workspaceId, broken);
       }
       sealed += inRound;
@@ -135,19 +134,13 @@ export function startAuditSealer(options: AuditSealerOptions): AuditSealer {
     name: "audit seals",
     everyMs: tickMs,
     work: turn,
-    failed: (error) => {
-      const level = isUnavailable(error) ? "debug" : "warn";
-      log[level]({ err: error }, "audit entries are not sealed now");
-    },
+    failed: warnUnlessAway(log, "audit entries are not sealed now"),
   });
   if (tickMs > 0) turns.start();
 
   return {
     runOnce: turn,
-    stop: () => {
-      stopping = true;
-      return turns.stop();
-    },
+    stop: turns.stop,
   };
 }
 

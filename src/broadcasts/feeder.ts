@@ -1,6 +1,12 @@
 import type { WaitingJobs } from "../jobs/index.ts";
 import type { JobSink } from "../outbound/index.ts";
-import { createTurns, type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import {
+  createTurns,
+  type Database,
+  isUnavailable,
+  type Logger,
+  warnUnlessAway,
+} from "../platform/index.ts";
 import { type FedBroadcast, feedBroadcast } from "./feed.ts";
 
 /** In one turn; those that are left have waited longest at the next. */
@@ -38,17 +44,15 @@ export interface BroadcastFeederOptions {
 
 export function createBroadcastFeeder(options: BroadcastFeederOptions): BroadcastFeeder {
   const { db, jobs, log, everyMs = 1_000 } = options;
-  let stopping = false;
-
   async function feed(broadcast: FedBroadcast): Promise<void> {
-    for (let step = 0; step < MAX_STEPS && !stopping; step++) {
+    for (let step = 0; step < MAX_STEPS && !turns.isStopping; step++) {
       if (!(await db.transaction((tx) => feedBroadcast(tx, jobs, broadcast)))) return;
     }
   }
 
   const runOnce = async (): Promise<void> => {
     for (const broadcast of await db.query<FedBroadcast>(DUE)) {
-      if (stopping) return;
+      if (turns.isStopping) return;
       try {
         await feed(broadcast);
       } catch (error) {
@@ -64,17 +68,11 @@ export function createBroadcastFeeder(options: BroadcastFeederOptions): Broadcas
     name: "broadcasts",
     everyMs,
     work: runOnce,
-    failed: (error) => {
-      const level = isUnavailable(error) ? "debug" : "warn";
-      log[level]({ err: error }, "broadcasts are not fed now");
-    },
+    failed: warnUnlessAway(log, "broadcasts are not fed now"),
   });
   return {
     runOnce,
     start: turns.start,
-    stop: () => {
-      stopping = true;
-      return turns.stop();
-    },
+    stop: turns.stop,
   };
 }

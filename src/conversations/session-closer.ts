@@ -137,12 +137,10 @@ async function lookAt(tx: Transaction, sql: string, limit: number): Promise<Batc
 
 export function createSessionCloser(options: SessionCloserOptions): SessionCloser {
   const { db, log, everyMs = 20_000, batch = 500 } = options;
-  let stopping = false;
-
   async function runOnce(): Promise<number> {
     let total = 0;
     for (const sql of [OTHER_HOURS, DUE]) {
-      for (let n = 0; n < MAX_BATCHES && !stopping; n++) {
+      for (let n = 0; n < MAX_BATCHES && !turns.isStopping; n++) {
         const { looked, ended } = await db.transaction((tx) => lookAt(tx, sql, batch));
         total += ended;
         // Not "fewer than a batch": those that are being written to were passed over.
@@ -169,9 +167,6 @@ export function createSessionCloser(options: SessionCloserOptions): SessionClose
   return {
     runOnce,
     start: turns.start,
-    stop: () => {
-      stopping = true;
-      return turns.stop();
-    },
+    stop: turns.stop,
   };
 }

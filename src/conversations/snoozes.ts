@@ -1,4 +1,4 @@
-import { createTurns, type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { createTurns, type Database, type Logger, warnUnlessAway } from "../platform/index.ts";
 
 /** Conversations opened in one transaction. */
 const BATCH = 500;
@@ -43,11 +43,9 @@ export function createSnoozeKeeper({
   log,
   everyMs = 2_000,
 }: SnoozeKeeperOptions): SnoozeKeeper {
-  let stopping = false;
-
   const runOnce = async (): Promise<number> => {
     let opened = 0;
-    for (let batch = 0; batch < MAX_BATCHES && !stopping; batch++) {
+    for (let batch = 0; batch < MAX_BATCHES && !turns.isStopping; batch++) {
       const rows = await db.query(END);
       opened += rows.length;
       if (rows.length < BATCH) break;
@@ -59,17 +57,11 @@ export function createSnoozeKeeper({
     name: "snoozes",
     everyMs,
     work: runOnce,
-    failed: (error) => {
-      const level = isUnavailable(error) ? "debug" : "warn";
-      log[level]({ err: error }, "snoozed conversations are not opened now");
-    },
+    failed: warnUnlessAway(log, "snoozed conversations are not opened now"),
   });
   return {
     runOnce,
     start: turns.start,
-    stop: () => {
-      stopping = true;
-      return turns.stop();
-    },
+    stop: turns.stop,
   };
 }

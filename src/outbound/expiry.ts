@@ -5,8 +5,8 @@ import {
   fewRows,
   groupBy,
   isLockTimeout,
-  isUnavailable,
   type Logger,
+  warnUnlessAway,
 } from "../platform/index.ts";
 import { EXPIRED, EXPIRED_UNKNOWN, expiredWords } from "./expired.ts";
 import { MAY_BE_SENT, UNKNOWN, unknownWords } from "./may-be-sent.ts";
@@ -84,8 +84,6 @@ export function createExpiryKeeper({
   log,
   everyMs = 2_000,
 }: ExpiryKeeperOptions): ExpiryKeeper {
-  let stopping = false;
-
   /** Messages of one bot. */
   async function expire(due: Due[]): Promise<number> {
     const [first] = due;
@@ -114,10 +112,10 @@ export function createExpiryKeeper({
   async function runOnce(): Promise<number> {
     let expired = 0;
     let after = NOWHERE;
-    for (let batch = 0; batch < MAX_BATCHES && !stopping; batch++) {
+    for (let batch = 0; batch < MAX_BATCHES && !turns.isStopping; batch++) {
       const due = await db.query<Due>(FIND, [after.place, after.id]);
       for (const ofBot of groupBy(due, ({ connectorId }) => connectorId).values()) {
-        if (stopping) return expired;
+        if (turns.isStopping) return expired;
         expired += await expire(ofBot).catch((error) => {
           if (isLockTimeout(error)) return 0;
           throw error;
@@ -134,17 +132,11 @@ export function createExpiryKeeper({
     name: "message expiry",
     everyMs,
     work: runOnce,
-    failed: (error) => {
-      const level = isUnavailable(error) ? "debug" : "warn";
-      log[level]({ err: error }, "messages whose time is over are not ended now");
-    },
+    failed: warnUnlessAway(log, "messages whose time is over are not ended now"),
   });
   return {
     runOnce,
     start: turns.start,
-    stop: () => {
-      stopping = true;
-      return turns.stop();
-    },
+    stop: turns.stop,
   };
 }

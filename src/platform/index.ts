@@ -54,5 +54,5 @@ export {
 } from "./sealed-records.ts";
 export * from "./secrets.ts";
 export * from "./software-version.ts";
-export { createTurns, takeTurn } from "./turn.ts";
+export { createTurns, takeTurn, warnUnlessAway } from "./turn.ts";
 export { startWatchdog, type Watchdog } from "./watchdog.ts";

@@ -1,4 +1,5 @@
-import type { Queryable } from "./database.ts";
+import { isUnavailable, type Queryable } from "./database.ts";
+import type { Logger } from "./log.ts";
 
 /**
  * The clock as it is when the row is seen: whoever waited for the row would take `now()`, its own
@@ -33,7 +34,13 @@ export interface Turns {
   start(): void;
   /** No more turns; resolves once the one under way has ended. */
   stop(): Promise<void>;
+  /** From then on: the work under way ends where it can. */
+  readonly isStopping: boolean;
 }
+
+/** For `failed`: `words` is a warning, but for a database that is away, of which others tell. */
+export const warnUnlessAway = (log: Logger, words: string) => (error: unknown) =>
+  log[isUnavailable(error) ? "debug" : "warn"]({ err: error }, words);
 
 /** Of an interval: timers are not exact, and whoever asks a little early must not wait for another. */
 const SHARE = 0.9;
@@ -45,6 +52,7 @@ const SHARE = 0.9;
 export function createTurns({ db, name, everyMs, work, failed }: TurnsOptions): Turns {
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
+  let isStopping = false;
 
   async function turn(): Promise<void> {
     try {
@@ -63,8 +71,12 @@ export function createTurns({ db, name, everyMs, work, failed }: TurnsOptions): 
       timer.unref();
     },
     stop: async () => {
+      isStopping = true;
       clearInterval(timer);
       await running;
+    },
+    get isStopping() {
+      return isStopping;
     },
   };
 }
