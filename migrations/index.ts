@@ -16,6 +16,9 @@ import { migration as supportQueue } from "./0013_support_queue.ts";
 import { migration as broadcasts } from "./0014_broadcasts.ts";
 import { migration as approvals } from "./0015_approvals.ts";
 import { migration as templates } from "./0016_templates.ts";
+import { migration as register } from "./0017_register.ts";
+import { migration as evidence } from "./0018_evidence.ts";
+import { migration as dialogs } from "./0019_dialogs.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -34,4 +37,7 @@ export const migrations: Migration[] = [
   broadcasts,
   approvals,
   templates,
+  register,
+  evidence,
+  dialogs,
 ];

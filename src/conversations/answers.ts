@@ -1,4 +1,5 @@
 import { consentOf } from "./broadcast-consent.ts";
+import { requestOfMessage } from "./chat-request.ts";
 import { isForBot, parseCommand } from "./command.ts";
 import type { Context } from "./context.ts";
 import type { ConversationKey, Effect } from "./effects.ts";
@@ -23,6 +24,9 @@ export function answerMessage(
   if (message.from === null || message.from.isBot) return [];
   if (chat.type === "channel" || message.businessConnectionId !== "") return [];
   if (!isSaidByPeople(content.kind)) return [];
+
+  const request = requestOfMessage(incoming, message, conversation, context);
+  if (request !== null) return [request];
 
   const isPrivate = chat.type === "private";
   const say = (text: string, rest: Partial<MessageReply> = {}): Effect =>

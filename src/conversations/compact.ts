@@ -1,4 +1,5 @@
 import type { ApprovalPress } from "./approval-press.ts";
+import type { ChatRequest } from "./chat-request.ts";
 import type {
   ConversationKey,
   Effect,
@@ -67,6 +68,8 @@ export interface Changes {
   replies: Reply[];
   /** Of approvers' buttons, in their order. */
   presses: ApprovalPress[];
+  /** In their order. */
+  requests: ChatRequest[];
 }
 
 /** Sums up effects, which come in the order in which they take place. Pure. */
@@ -106,6 +109,7 @@ export function compact(effects: readonly Effect[]): Changes {
   const history: Changes["history"] = [];
   const replies: Reply[] = [];
   const presses: ApprovalPress[] = [];
+  const requests: ChatRequest[] = [];
 
   const chatChange = (scope: Scope, chatId: string): ChatChange => {
     const key = chatKeyOf(scope, chatId);
@@ -217,6 +221,9 @@ export function compact(effects: readonly Effect[]): Changes {
       case "approval-pressed":
         presses.push(effect.press);
         break;
+      case "chat-requested":
+        requests.push(effect.request);
+        break;
     }
   }
   return {
@@ -237,6 +244,7 @@ export function compact(effects: readonly Effect[]): Changes {
     businessConnections: [...businessConnections.values()],
     replies,
     presses,
+    requests,
   };
 }
 

@@ -1,5 +1,6 @@
 import { type AccessContext, advanceAccess, emptyAccess } from "./access-context.ts";
 import type { ChatPurpose } from "./chat-links.ts";
+import { mayBeAsked } from "./chat-request.ts";
 import type { Effect, Scope } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
 import type { SessionState } from "./session-rule.ts";
@@ -25,6 +26,8 @@ export interface Context {
   members: Map<string, { status: MemberStatus; sinceS: number }>;
   /** Keys of the conversations whose person has been told that messages arrive. */
   acknowledged: Set<string>;
+  /** Keys of the conversations in which somebody may be answering a question in words. */
+  asked: Set<string>;
   messages: Map<string, MessageState>;
   /** Bots' usernames by connector id, for commands addressed to one bot. */
   botUsernames: Map<string, string>;
@@ -66,6 +69,7 @@ export function emptyContext(): Context {
     contacts: new Map(),
     members: new Map(),
     acknowledged: new Set(),
+    asked: new Set(),
     messages: new Map(),
     botUsernames: new Map(),
     access: emptyAccess(),
@@ -158,6 +162,11 @@ function advanceBy(context: Context, effect: Effect): void {
     case "session-moved":
       context.sessions.set(conversationKeyOf(effect.conversation), effect.step.state);
       return;
+    case "chat-requested": {
+      const key = mayBeAsked(effect.request);
+      if (key !== null) context.asked.add(key);
+      return;
+    }
     case "chat-link-changed": {
       const key = chatKeyOf(effect.scope, effect.chatId);
       const chat = stateOf(context, key);

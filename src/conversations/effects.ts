@@ -1,5 +1,6 @@
 import type { Refusal } from "../people/index.ts";
 import type { ApprovalPress } from "./approval-press.ts";
+import type { ChatRequest } from "./chat-request.ts";
 import type { Reply } from "./reply.ts";
 import type { SessionStep } from "./session-rule.ts";
 import type { Side } from "./side.ts";
@@ -165,6 +166,8 @@ export type Effect =
   | { type: "refusal-noted"; scope: Scope; peerId: string; refusal: Refusal }
   /** What it means is decided elsewhere, in the same transaction. */
   | { type: "approval-pressed"; press: ApprovalPress }
+  /** As are what it does and what is answered. */
+  | { type: "chat-requested"; request: ChatRequest }
   /** The update's bytes are not kept. */
   | { type: "update-forgotten"; scope: Scope; jobId: string }
   | { type: "reply"; reply: Reply };

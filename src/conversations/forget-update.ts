@@ -38,6 +38,8 @@ export function forgetsUpdate(incoming: Incoming, context: Context): boolean {
         (update.chat !== null && !isHeard(scope, update.chat, context)) ||
         verdictOn(access, scope, update.user.id) === "dropped"
       );
+    case "inline-query":
+      return verdictOn(access, scope, update.user.id) === "dropped";
     case "poll-answer":
       return verdictOn(access, scope, update.voterId) === "dropped";
     case "membership":

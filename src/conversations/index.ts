@@ -39,6 +39,13 @@ export {
   setChatLink,
 } from "./chat-links.ts";
 export { type ChatView, listChats } from "./chat-list.ts";
+export {
+  type Asked,
+  type ChatRequest,
+  REQUEST_COMMANDS,
+  REQUEST_DATA,
+  type RequestSink,
+} from "./chat-request.ts";
 export { setChatTags } from "./chat-tags.ts";
 export { parseCommand } from "./command.ts";
 export { type ContactView, changeContact, findContact, listContacts } from "./contact-list.ts";

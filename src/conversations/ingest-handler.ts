@@ -3,6 +3,7 @@ import { holdsStartToken } from "../people/index.ts";
 import { type Logger, sqlState } from "../platform/index.ts";
 import type { PressSink } from "./approval-press.ts";
 import { writeConsents } from "./broadcast-consent.ts";
+import type { RequestSink } from "./chat-request.ts";
 import { compact } from "./compact.ts";
 import { advance, type Context } from "./context.ts";
 import type { Effect } from "./effects.ts";
@@ -26,6 +27,8 @@ export interface IngestOptions {
   replies: ReplySink;
   /** Decides what approvers press. Default: nobody does, and such buttons do nothing. */
   presses?: PressSink;
+  /** Acts on what people ask of the register. Default: nobody does, and it is not answered. */
+  requests?: RequestSink;
   log: Logger;
 }
 
@@ -36,14 +39,16 @@ export interface IngestOptions {
  *
  * Rows are taken in one order by everybody: chats, people with their links, codes, contacts,
  * conversations, sessions, messages, members, topics, polls, business connections, refusals, consents,
- * through `presses` messages to be sent and their approvals, then lanes: through `presses` and
- * `replies` those of the bots, which are hot, and last the engine's own, with the fence.
+ * through `presses` messages to be sent and their approvals, through `requests` dialogs, the register and
+ * evidence, then lanes: through `requests` those of evidence, through `presses` and `replies` those of
+ * the bots, which are hot, and last the engine's own, with the fence.
  *
  * A job carries the update's bytes as its body and `connectorId` in its payload.
  */
 export function createIngestHandler({
   replies,
   presses,
+  requests,
   log,
 }: IngestOptions): TransactionalHandler {
   return {
@@ -76,7 +81,8 @@ export function createIngestHandler({
         throw isOrphaned(error) ? new Discard("The connector of this update was removed.") : error;
       }
       const answers = changes.presses.length > 0 ? await presses?.(tx, changes.presses) : [];
-      const said = [...changes.replies, ...(answers ?? [])];
+      const told = changes.requests.length > 0 ? await requests?.(tx, changes.requests) : [];
+      const said = [...changes.replies, ...(answers ?? []), ...(told ?? [])];
       if (said.length > 0) await replies(tx, said);
       log.debug(
         { updates: batch.length, messages: changes.messages.length, edits: changes.edits.length },

@@ -9,6 +9,7 @@ import {
 import { answerCallback, answerMessage } from "./answers.ts";
 import { ofApprovalButton } from "./approval-press.ts";
 import { consentOf } from "./broadcast-consent.ts";
+import { requestOfPress, requestOfQuery } from "./chat-request.ts";
 import { type Context, currentChatId, needsLink } from "./context.ts";
 import type {
   ConversationKey,
@@ -63,6 +64,8 @@ export function interpret(incoming: Incoming, context: Context): Effect[] {
       return ofMembership(incoming, update, context);
     case "callback":
       return ofCallback(incoming, update, context);
+    case "inline-query":
+      return ofInlineQuery(incoming, update, context);
     case "join-request":
       return ofJoinRequest(incoming, update, context);
     case "reaction":
@@ -314,8 +317,19 @@ function ofCallback(incoming: Incoming, update: CallbackUpdate, context: Context
   if (verdictOn(context.access, scope, update.user.id) !== "allowed") {
     return refusePress(incoming, update, homeId);
   }
+  const request = requestOfPress(incoming, update, context);
   return [
     ...contactsSeen(incoming, [update.user], context),
-    ...answerCallback(incoming, update, homeId),
+    ...(request === null ? answerCallback(incoming, update, homeId) : [request]),
   ];
+}
+
+/** Whoever may not talk finds nothing; the query expires by itself. */
+function ofInlineQuery(
+  incoming: Incoming,
+  update: Extract<Update, { kind: "inline-query" }>,
+  context: Context,
+): Effect[] {
+  if (verdictOn(context.access, incoming.scope, update.user.id) !== "allowed") return [];
+  return [...contactsSeen(incoming, [update.user], context), requestOfQuery(incoming, update)];
 }

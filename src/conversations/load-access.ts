@@ -119,6 +119,9 @@ function ask(asked: Questions, { scope, update }: Incoming, context: Context): v
     case "reaction":
       if (isRestricted) account(update.user?.id);
       return;
+    case "inline-query":
+      if (isRestricted) account(update.user.id);
+      return;
     case "poll-answer":
       if (isRestricted) account(update.voterId);
       return;

@@ -87,7 +87,8 @@ SELECT
   ) AS messages,
   (SELECT json_agg(json_build_array(k.n, c.acknowledged_at IS NOT NULL,
       floor(extract(epoch FROM c.session_last_at) * 1000),
-      floor(extract(epoch FROM c.session_ended_at) * 1000)))
+      floor(extract(epoch FROM c.session_ended_at) * 1000),
+      coalesce(c.asked_until > now(), false)))
     FROM (
       SELECT * FROM unnest($11::uuid[], $12::uuid[], $13::bigint[], $14::bigint[])
         WITH ORDINALITY AS k(workspace_id, connector_id, chat_id, thread_id, n) ${fewRows("$11")}
@@ -148,6 +149,7 @@ type ConversationTuple = [
   isAcknowledged: boolean,
   sessionLastAtMs: number | null,
   sessionEndedAtMs: number | null,
+  isAsked: boolean,
 ];
 type BotTuple = [
   connectorId: string,
@@ -257,11 +259,12 @@ function addConversations(
   mentioned: ConversationKey[],
   tuples: ConversationTuple[],
 ): void {
-  for (const [n, isAcknowledged, lastAtMs, endedAtMs] of tuples) {
+  for (const [n, isAcknowledged, lastAtMs, endedAtMs, isAsked] of tuples) {
     const conversation = mentioned[n - 1];
     if (conversation === undefined) continue;
     const key = conversationKeyOf(conversation);
     if (isAcknowledged) context.acknowledged.add(key);
+    if (isAsked) context.asked.add(key);
     if (lastAtMs !== null) context.sessions.set(key, { lastAtMs, endedAtMs });
   }
 }

@@ -103,6 +103,9 @@ function add(mentions: Mentions, { scope, update }: Incoming): void {
       if (update.chat) addChat(update.chat.id, needsLink(update.chat.type));
       addPerson(update.user.id);
       return;
+    case "inline-query":
+      addPerson(update.user.id);
+      return;
     case "join-request":
       addChat(update.chat.id, needsLink(update.chat.type));
       addMember(update.chat.id, update.user.id);

@@ -1,6 +1,15 @@
 import { findStartToken, withoutStartTokens } from "../people/index.ts";
 import { parseCommand } from "./command.ts";
-import { asCount, asFields, asFilledText, asId, asList, asText, asTimeS } from "./fields.ts";
+import {
+  asCount,
+  asFields,
+  asFilledText,
+  asId,
+  asList,
+  asText,
+  asTimeS,
+  type Fields,
+} from "./fields.ts";
 import { parseContent } from "./parse-content.ts";
 import {
   asKey,
@@ -77,6 +86,7 @@ const EVENT_KINDS: ReadonlyArray<[name: string, parse: (json: unknown) => Update
   ["business_connection", parseBusinessConnection],
   ["deleted_business_messages", parseDeletion],
   ["callback_query", parseCallback],
+  ["inline_query", parseInlineQuery],
   ["my_chat_member", (json) => parseMembership(json, true)],
   ["chat_member", (json) => parseMembership(json, false)],
   ["message_reaction", parseReaction],
@@ -129,6 +139,7 @@ export function parseMessage(json: unknown): TelegramMessage | undefined {
     isFromOffline: message.is_from_offline === true,
     mediaGroupId: asFilledText(message.media_group_id) ?? null,
     replyToMessageId: asId(asFields(message.reply_to_message)?.message_id) ?? null,
+    place: parsePlace(message),
     content,
     service: content.kind === "service" ? parseService(message) : null,
     poll: parsePoll(message.poll),
@@ -176,7 +187,26 @@ function parseCallback(json: unknown): Update | null {
     data: asText(query.data) ?? null,
     chat: parseChat(message?.chat) ?? null,
     threadId: inTopic ? (asId(message.message_thread_id) ?? null) : null,
+    messageId: asId(message?.message_id) ?? null,
   };
+}
+
+/** Bot API: InlineQuery. */
+function parseInlineQuery(json: unknown): Update | null {
+  const query = asFields(json);
+  const queryId = asFilledText(query?.id);
+  const user = parseUser(query?.from);
+  if (queryId === undefined || user === undefined) return null;
+  const [text, offset] = [asText(query?.query) ?? "", asText(query?.offset) ?? ""];
+  return { kind: "inline-query", queryId, user, query: text, offset };
+}
+
+/** Bot API: Location, which a Venue has too. */
+function parsePlace(message: Fields): TelegramMessage["place"] {
+  const place = asFields(message.location) ?? asFields(asFields(message.venue)?.location);
+  const { latitude, longitude } = place ?? {};
+  const isPlace = Number.isFinite(latitude) && Number.isFinite(longitude);
+  return isPlace ? { latitude: Number(latitude), longitude: Number(longitude) } : null;
 }
 
 /** Bot API: ChatMemberUpdated. */

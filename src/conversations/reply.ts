@@ -11,6 +11,10 @@ export interface ReplyButton {
 export type Reply =
   | {
       kind: "message";
+      /** Of the row it becomes (outbound_messages); default: one of its own. */
+      id?: string;
+      /** Takes the place of what this earlier one says, with its buttons, instead of standing beside it. */
+      edits?: string;
       workspaceId: string;
       connectorId: string;
       chatId: string;

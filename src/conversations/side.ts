@@ -1,4 +1,5 @@
 import type { ChatPurpose } from "./chat-links.ts";
+import { REQUEST_COMMANDS } from "./chat-request.ts";
 import { isForBot, parseCommand } from "./command.ts";
 import { isSaidByPeople } from "./parse-content.ts";
 import type { TelegramMessage } from "./telegram-types.ts";
@@ -10,7 +11,7 @@ export type Side = "customer" | "team";
 const TELEGRAM_ITSELF = "777000";
 
 /** Commands that need nobody: the bot answers them itself, and nothing is left to do. */
-const ANSWERED_COMMANDS: ReadonlySet<string> = new Set(["start", "help"]);
+const ANSWERED_COMMANDS: ReadonlySet<string> = new Set(["start", "help", ...REQUEST_COMMANDS]);
 
 /** What else decides whose word a message is. */
 export interface SideContext {

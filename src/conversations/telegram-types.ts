@@ -124,6 +124,8 @@ export interface TelegramMessage {
   isFromOffline: boolean;
   mediaGroupId: string | null;
   replyToMessageId: string | null;
+  /** Where it says a place is. */
+  place: { latitude: number; longitude: number } | null;
   content: MessageContent;
   service: Service | null;
   poll: Poll | null;
@@ -146,7 +148,11 @@ export type Update =
       /** Absent when the button hangs on an inline message or one the bot cannot see. */
       chat: TelegramChat | null;
       threadId: string | null;
+      /** Of the message the button hangs on. */
+      messageId: string | null;
     }
+  /** What somebody types behind the bot's name, in whatever chat. */
+  | { kind: "inline-query"; queryId: string; user: TelegramUser; query: string; offset: string }
   | {
       kind: "membership";
       /** True: it is the bot's own (`my_chat_member`). */

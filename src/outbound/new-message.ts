@@ -25,6 +25,8 @@ export interface Button {
 
 /** A message to be sent. Ids of Telegram are decimal strings; `chatId` may be a public `@name`. */
 export interface NewMessage {
+  /** Default: a new one. */
+  id?: string;
   workspaceId: string;
   connectorId: string;
   chatId: string;

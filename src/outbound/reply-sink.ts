@@ -21,6 +21,8 @@ function messageOfReply(reply: Reply): NewMessage {
   }
   return {
     ...common,
+    ...(reply.id === undefined ? {} : { id: reply.id }),
+    ...(reply.edits === undefined ? {} : { content: { type: "edit", messageId: reply.edits } }),
     ...(reply.isCourtesy ? { priority: "medium" as const } : {}),
     isAside: reply.isAside,
     threadId: reply.threadId,

@@ -77,7 +77,7 @@ export async function insertMessages(
   messages: readonly NewMessage[],
   state: "queued" | "awaiting_approval",
 ): Promise<string[]> {
-  const ids = messages.map(() => randomUUID());
+  const ids = messages.map(({ id }) => id ?? randomUUID());
   await write(tx, messages, { ids, jobIds: messages.map(() => null), state });
   return ids;
 }
@@ -177,7 +177,7 @@ export async function submitMessages(
   messages: readonly NewMessage[],
 ): Promise<{ id: string; state: "queued" }[]> {
   if (messages.length === 0) return [];
-  const ids = messages.map(() => randomUUID());
+  const ids = messages.map(({ id }) => id ?? randomUUID());
   const sends = messages.map((message, n) => ({ ...message, id: ids[n] ?? "" }));
   const jobIds = await enqueueJobs(tx, jobs, sends);
   await write(tx, messages, { ids, jobIds, state: "queued" });

@@ -16,6 +16,7 @@ export * from "./database.ts";
 export { assertDatabaseReady, DatabaseNotReady } from "./database-ready.ts";
 export { ENGINE_ROLE, TENANT_ROLE } from "./database-roles.ts";
 export { DownloadError, type DownloadFault } from "./download-error.ts";
+export { syncFolder } from "./durable-file.ts";
 export * from "./embedded-postgres.ts";
 export * from "./embedded-secrets.ts";
 export * from "./encryption-keys.ts";

@@ -18,6 +18,7 @@ const VALUES: Record<string, () => string> = {
   "timestamp with time zone": () => "now()",
   jsonb: () => "'{}'",
   bytea: () => "sha256('x')",
+  date: () => "now()",
   "text[]": () => "'{}'",
   int8multirange: () => "'{[1,2)}'",
 };
@@ -51,6 +52,15 @@ const CHECKED: Record<string, Record<string, () => string>> = {
   broadcasts: { state: () => "'paused'" },
   templates: { name: () => `'t${randomInt(2 ** 47)}'` },
   template_versions: { format: () => "'html'" },
+  findings: { severity: () => "'high'" },
+  evidence: { status: () => "'draft'" },
+  evidence_revisions: { number: () => String(randomInt(1, 2 ** 31 - 1)) },
+  stored_files: { state: () => "'writing'" },
+  evidence_files: { state: () => "'queued'" },
+  dialogs: {
+    kind: () => "'evidence_collection'",
+    token: () => `'${randomUUID().slice(0, 16)}'`,
+  },
   audit_entries: {
     actor_kind: () => "'system'",
     action: () => "'key.created'",

@@ -1,0 +1,236 @@
+import type { Migration } from "../src/platform/migration.ts";
+import { tenantTable } from "./tenant-table.ts";
+
+/** What a workspace's own calls do; files come and go by the engine's work alone. */
+const TENANT_MAY: Record<string, string> = {
+  evidence: "SELECT, INSERT, UPDATE",
+  evidence_revisions: "SELECT, INSERT, UPDATE",
+  evidence_files: "SELECT",
+  stored_files: "",
+  legal_holds: "SELECT, INSERT, UPDATE (released_at, released_by)",
+  evidence_settings: "SELECT, INSERT, UPDATE",
+};
+
+/** What proves that controls work: what was asked for, handed in, looked at; and its files. */
+export const migration: Migration = {
+  name: "0018_evidence",
+  async up(knex) {
+    await knex.raw(`
+      CREATE TABLE evidence (
+        workspace_id  uuid        NOT NULL,
+        id            uuid        NOT NULL DEFAULT gen_random_uuid(),
+        -- What people call it by: EV-<number>.
+        number        bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+        -- In the word of who began it: document, photo, screenshot.
+        type          text        NOT NULL DEFAULT 'document' CHECK (length(type) BETWEEN 1 AND 100),
+        description   text        NOT NULL DEFAULT '' CHECK (length(description) <= 4000),
+        status        text        NOT NULL CHECK (status IN
+          ('requested', 'draft', 'in_review', 'approved', 'rejected', 'expired')),
+        control_id    uuid,
+        -- Whom it is asked of, and until when.
+        requested_of  uuid,
+        due_on        date,
+        -- Until when it counts once it is approved.
+        expires_on    date,
+        -- Who began it, as audit entries name who did something: telegram:<id>, key:<id>, person:<id>.
+        created_by    text        NOT NULL,
+        -- The revision that stands; 0: nothing was handed in yet.
+        revision      integer     NOT NULL DEFAULT 0,
+        -- Somebody may need it as it is: neither it nor a file of it is deleted.
+        held          boolean     NOT NULL DEFAULT false,
+        -- One more with every change.
+        version       integer     NOT NULL DEFAULT 1,
+        created_at    timestamptz NOT NULL DEFAULT now(),
+        updated_at    timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (workspace_id, id),
+        CONSTRAINT evidence_control FOREIGN KEY (workspace_id, control_id)
+          REFERENCES controls (workspace_id, id),
+        CONSTRAINT evidence_requested_of FOREIGN KEY (workspace_id, requested_of)
+          REFERENCES people (workspace_id, id),
+        CONSTRAINT evidence_workspace FOREIGN KEY (workspace_id)
+          REFERENCES workspaces (id) ON DELETE CASCADE
+      );
+      -- Partial, so that what looks one up by its key never takes it for as good.
+      CREATE INDEX evidence_newest ON evidence (workspace_id, number) WHERE number > 0;
+      CREATE INDEX evidence_in_status ON evidence (status, workspace_id, number);
+      CREATE INDEX evidence_of_control ON evidence (control_id, workspace_id, number)
+        WHERE control_id IS NOT NULL;
+      CREATE INDEX evidence_expiring ON evidence (expires_on) WHERE status = 'approved';
+
+      -- What was handed in at one time, by whom, and what was decided about it. Content does not
+      -- change afterwards; another file is another revision.
+      CREATE TABLE evidence_revisions (
+        workspace_id uuid        NOT NULL,
+        evidence_id  uuid        NOT NULL,
+        number       integer     NOT NULL CHECK (number > 0),
+        submitted_by text        NOT NULL,
+        submitted_at timestamptz NOT NULL DEFAULT now(),
+        decision     text        CHECK (decision IN ('approved', 'rejected')),
+        decided_by   text,
+        decided_at   timestamptz,
+        reason       text        CHECK (length(reason) <= 2000),
+        PRIMARY KEY (workspace_id, evidence_id, number),
+        CONSTRAINT evidence_revisions_evidence FOREIGN KEY (workspace_id, evidence_id)
+          REFERENCES evidence (workspace_id, id) ON DELETE CASCADE,
+        CHECK ((decision IS NULL) = (decided_by IS NULL) AND (decision IS NULL) = (decided_at IS NULL)),
+        -- Nobody approves what they handed in.
+        CHECK (decision IS DISTINCT FROM 'approved' OR decided_by <> submitted_by)
+      );
+
+      -- Objects of the store: each content once a workspace. The row is there before the object and
+      -- after it, so that none is ever without a row.
+      CREATE TABLE stored_files (
+        workspace_id uuid        NOT NULL,
+        id           uuid        NOT NULL DEFAULT gen_random_uuid(),
+        state        text        NOT NULL CHECK (state IN ('writing', 'stored', 'deleting')),
+        -- What opens it.
+        key_sealed   bytea       NOT NULL,
+        -- Of its content; null while it is being written.
+        sha256       bytea       CHECK (length(sha256) = 32),
+        size_bytes   bigint      CHECK (size_bytes >= 0),
+        content_type text,
+        created_at   timestamptz NOT NULL DEFAULT now(),
+        -- Last sign of life of who writes it.
+        touched_at   timestamptz NOT NULL DEFAULT now(),
+        stored_at    timestamptz,
+        verified_at  timestamptz,
+        -- What the last verification found wrong.
+        damage       text        CHECK (damage IN ('missing', 'altered')),
+        PRIMARY KEY (workspace_id, id),
+        CONSTRAINT stored_files_workspace FOREIGN KEY (workspace_id) REFERENCES workspaces (id),
+        CHECK (state <> 'stored' OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL AND stored_at IS NOT NULL))
+      );
+      CREATE UNIQUE INDEX stored_files_content ON stored_files (workspace_id, sha256)
+        WHERE state = 'stored';
+      CREATE INDEX stored_files_unfinished ON stored_files (touched_at) WHERE state <> 'stored';
+
+      CREATE TABLE evidence_files (
+        workspace_id   uuid        NOT NULL,
+        id             uuid        NOT NULL DEFAULT gen_random_uuid(),
+        evidence_id    uuid        NOT NULL,
+        revision       integer     NOT NULL,
+        position       integer     NOT NULL DEFAULT 0,
+        state          text        NOT NULL CHECK (state IN
+          ('queued', 'downloading', 'stored', 'failed', 'quarantined')),
+        -- As the sender's device named it, made harmless to show and to save.
+        name           text        NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
+        -- document, photo, video, voice, location, link.
+        kind           text        NOT NULL,
+        -- What was said of it before it was here.
+        claimed_type   text,
+        claimed_bytes  bigint,
+        -- What it is, by its content.
+        content_type   text,
+        size_bytes     bigint,
+        sha256         bytea       CHECK (length(sha256) = 32),
+        -- In words for who reads about it; never a URL.
+        error          text,
+        stored_file_id uuid,
+        -- Where it came from. Null: by the API.
+        connector_id   uuid,
+        chat_id        bigint,
+        message_id     bigint,
+        thread_id      bigint,
+        media_group_id text,
+        telegram_file_id   text,
+        telegram_unique_id text,
+        -- Telegram's time of the message.
+        sent_at        timestamptz,
+        created_at     timestamptz NOT NULL DEFAULT now(),
+        stored_at      timestamptz,
+        PRIMARY KEY (workspace_id, id),
+        CONSTRAINT evidence_files_revision FOREIGN KEY (workspace_id, evidence_id, revision)
+          REFERENCES evidence_revisions (workspace_id, evidence_id, number) ON DELETE CASCADE,
+        CONSTRAINT evidence_files_stored FOREIGN KEY (workspace_id, stored_file_id)
+          REFERENCES stored_files (workspace_id, id),
+        CHECK (state NOT IN ('stored', 'quarantined') OR
+          (stored_file_id IS NOT NULL AND sha256 IS NOT NULL AND size_bytes IS NOT NULL))
+      );
+      CREATE INDEX evidence_files_of ON evidence_files (evidence_id, workspace_id, revision, position);
+      -- The same message is taken in once.
+      CREATE UNIQUE INDEX evidence_files_message ON evidence_files
+        (workspace_id, connector_id, chat_id, message_id, kind) WHERE message_id IS NOT NULL;
+      CREATE INDEX evidence_files_content ON evidence_files (stored_file_id, workspace_id)
+        WHERE stored_file_id IS NOT NULL;
+      -- A file that Telegram sends a second time need not be fetched again.
+      CREATE INDEX evidence_files_unique_id ON evidence_files (telegram_unique_id, workspace_id)
+        WHERE stored_file_id IS NOT NULL;
+      CREATE INDEX evidence_files_album ON evidence_files (workspace_id, connector_id, chat_id, media_group_id)
+        WHERE media_group_id IS NOT NULL;
+
+      CREATE TABLE legal_holds (
+        workspace_id uuid        NOT NULL,
+        id           uuid        NOT NULL DEFAULT gen_random_uuid(),
+        evidence_id  uuid        NOT NULL,
+        reason       text        NOT NULL CHECK (length(reason) BETWEEN 1 AND 500),
+        placed_by    text        NOT NULL,
+        placed_at    timestamptz NOT NULL DEFAULT now(),
+        released_by  text,
+        released_at  timestamptz,
+        PRIMARY KEY (workspace_id, id),
+        CONSTRAINT legal_holds_evidence FOREIGN KEY (workspace_id, evidence_id)
+          REFERENCES evidence (workspace_id, id),
+        CHECK ((released_by IS NULL) = (released_at IS NULL))
+      );
+      CREATE INDEX legal_holds_of ON legal_holds (evidence_id, workspace_id, placed_at);
+
+      -- What a workspace takes in, and how long it keeps it.
+      CREATE TABLE evidence_settings (
+        workspace_id   uuid    PRIMARY KEY,
+        max_bytes      bigint  NOT NULL DEFAULT 2147483648 CHECK (max_bytes BETWEEN 1 AND 4294967296),
+        -- Kinds of messages besides documents and photos: video, voice, audio, animation, location, link.
+        kinds          text[]  NOT NULL DEFAULT '{}',
+        -- By content, e.g. application/pdf or image/*. Empty: any.
+        content_types  text[]  NOT NULL DEFAULT '{}',
+        -- After this many days without a change, and unless it is held. Null: kept.
+        keep_days      integer CHECK (keep_days BETWEEN 1 AND 36500),
+        CONSTRAINT evidence_settings_workspace FOREIGN KEY (workspace_id)
+          REFERENCES workspaces (id) ON DELETE CASCADE
+      );
+
+      -- Here and not in the statements that delete: none of them can forget it.
+      CREATE FUNCTION held_evidence_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'evidence under legal hold is not deleted' USING ERRCODE = 'HG001';
+      END $$;
+      CREATE TRIGGER held_evidence_stays BEFORE DELETE ON evidence FOR EACH ROW
+        WHEN (OLD.held) EXECUTE FUNCTION held_evidence_stays();
+      CREATE FUNCTION held_file_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF EXISTS (SELECT FROM evidence_files f JOIN evidence e
+            ON e.workspace_id = f.workspace_id AND e.id = f.evidence_id
+          WHERE f.workspace_id = OLD.workspace_id AND f.stored_file_id = OLD.id AND e.held) THEN
+          RAISE EXCEPTION 'evidence under legal hold is not deleted' USING ERRCODE = 'HG001';
+        END IF;
+        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+      END $$;
+      CREATE TRIGGER held_file_stays BEFORE DELETE ON stored_files FOR EACH ROW
+        EXECUTE FUNCTION held_file_stays();
+      CREATE TRIGGER held_file_is_not_given_up BEFORE UPDATE OF state ON stored_files FOR EACH ROW
+        WHEN (NEW.state = 'deleting' AND OLD.state <> 'deleting') EXECUTE FUNCTION held_file_stays();
+      CREATE FUNCTION held_evidence_file_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        IF EXISTS (SELECT FROM evidence e
+          WHERE e.workspace_id = OLD.workspace_id AND e.id = OLD.evidence_id AND e.held) THEN
+          RAISE EXCEPTION 'evidence under legal hold is not deleted' USING ERRCODE = 'HG001';
+        END IF;
+        RETURN OLD;
+      END $$;
+      CREATE TRIGGER held_evidence_file_stays BEFORE DELETE ON evidence_files FOR EACH ROW
+        EXECUTE FUNCTION held_evidence_file_stays();
+
+      CREATE FUNCTION person_is_asked_no_more() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        UPDATE evidence SET requested_of = NULL
+          WHERE workspace_id = OLD.workspace_id AND requested_of = OLD.id;
+        RETURN OLD;
+      END $$;
+      CREATE TRIGGER person_is_asked_no_more BEFORE DELETE ON people
+        FOR EACH ROW EXECUTE FUNCTION person_is_asked_no_more();
+
+      ${Object.entries(TENANT_MAY)
+        .map(([table, tenantMay]) => tenantTable(table, { tenantMay }))
+        .join("\n")}
+    `);
+  },
+};

@@ -1,0 +1,20 @@
+/**
+ * compliance: what people do with the workspace's register in chats: commands, evidence they hand in,
+ * workflows by buttons, searches while they type. Conversations recognises what is asked and hands it on
+ * (`createRequestSink`); what is there to be asked about is in register and evidence.
+ */
+export {
+  type Asker,
+  createRequestSink,
+  type RequestHandler,
+  type RequestHandlers,
+} from "./request-sink.ts";
+export {
+  type Deed,
+  may,
+  REGISTER_ACCESS,
+  type RegisterAccess,
+  ROLES,
+  type Role,
+  type Viewer,
+} from "./rights.ts";

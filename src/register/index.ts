@@ -1,0 +1,15 @@
+/**
+ * register: frameworks, requirements, controls, risks, audits, findings, tasks and policies of a
+ * workspace, by one description of what each holds. Stands on people, audit and platform.
+ */
+export {
+  CONTROL_STATUSES,
+  type Field,
+  KIND_NAMES,
+  KINDS,
+  type Kind,
+  type KindName,
+  kindNamed,
+  SEVERITIES,
+  TREATMENTS,
+} from "./kinds.ts";

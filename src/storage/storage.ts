@@ -1,0 +1,49 @@
+/**
+ * Where files lie, by key. An object is there as a whole or not at all, and is never changed: to write
+ * under a key that is taken replaces the whole object.
+ */
+export interface Storage {
+  /** Stores a stream; answers its size. Nothing of it is to be found before all of it is safe. */
+  put(
+    key: string,
+    content: AsyncIterable<Uint8Array>,
+    options?: { signal?: AbortSignal },
+  ): Promise<{ sizeBytes: number }>;
+  /**
+   * Bytes `from` up to and without `to`.
+   * @throws StoredFileMissing
+   */
+  read(key: string, from: number, to: number): Promise<AsyncIterable<Uint8Array>>;
+  /** Null when there is none. */
+  sizeBytes(key: string): Promise<number | null>;
+  /** That there is none is no error. */
+  remove(key: string): Promise<void>;
+  /** Everything whose key begins so, in the order of the keys. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+  /** Lets go of what interrupted puts have left for longer than this; answers how many. */
+  tidy(olderThanMs: number): Promise<number>;
+}
+
+export interface StoredObject {
+  key: string;
+  sizeBytes: number;
+  changedAt: Date;
+}
+
+/** There is no object under this key. */
+export class StoredFileMissing extends Error {
+  override name = "StoredFileMissing";
+
+  constructor(key: string) {
+    super(`no file is stored as ${key}`);
+  }
+}
+
+const SEGMENT = /^[A-Za-z0-9_-]{1,100}$/;
+const MAX_KEY = 500;
+
+/** Keys are ours, made of ids: anything else is a fault, and never reaches a path. */
+export function assertKey(key: string): void {
+  const isKey = key.length <= MAX_KEY && key.split("/").every((part) => SEGMENT.test(part));
+  if (!isKey) throw new Error("not a key of a stored file");
+}
