@@ -63,6 +63,8 @@ export const migration: Migration = {
         -- Messages a second at most, whatever Telegram would take.
         max_send_rate          integer     NOT NULL DEFAULT 30
           CHECK (max_send_rate BETWEEN 1 AND 1000),
+        -- {perSecond, perDay}: what broadcasts may cost; null: nothing.
+        paid_broadcasts        jsonb,
         -- {level, apiTimeout, retryAttempts, detailedLogs, until}; over when until is.
         debug                  jsonb       CHECK (debug IS NULL OR debug ->> 'until' IS NOT NULL),
         created_at             timestamptz NOT NULL DEFAULT now(),

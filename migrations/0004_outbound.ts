@@ -84,6 +84,8 @@ export const migration: Migration = {
         started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
         deadline_at  timestamptz NOT NULL,
         finished_at  timestamptz,
+        -- With allow_paid_broadcast: it counts for no free rate.
+        paid         boolean     NOT NULL DEFAULT false,
         outcome      text        CHECK (outcome IN ('sent', 'failed', 'unknown', 'not-sent', 'rate-limited')),
         error_class  text,
         retry_after_s integer,
@@ -93,6 +95,17 @@ export const migration: Migration = {
       CREATE INDEX send_attempts_of_connector ON send_attempts (connector_id, started_at);
       CREATE INDEX send_attempts_started ON send_attempts (started_at);
       CREATE INDEX send_attempts_of_message ON send_attempts (workspace_id, message_id);
+
+      -- Messages that a day's payment was taken out for (src/outbound/paid-allowance.ts).
+      CREATE TABLE paid_sends (
+        workspace_id uuid    NOT NULL,
+        connector_id uuid    NOT NULL,
+        -- Of UTC.
+        day          date    NOT NULL,
+        messages     integer NOT NULL CHECK (messages >= 0),
+        PRIMARY KEY (workspace_id, connector_id, day),
+        FOREIGN KEY (workspace_id, connector_id) REFERENCES connectors (workspace_id, id) ON DELETE CASCADE
+      );
 
       -- '' is the bot itself. Deadlines only move forward.
       CREATE TABLE send_holds (

@@ -22,6 +22,7 @@ const TENANT_MAY: Record<string, string> = {
   send_attempts: "SELECT",
   send_holds: "SELECT",
   send_rates: "SELECT",
+  paid_sends: "SELECT",
   // The pace alone looks at them.
   direct_calls: "",
   seen_updates: "SELECT",

@@ -28,6 +28,7 @@ const ALL = {
   notificationChats: { critical: "-1001234567890", reports: "@compliance_reports" },
   maxMessageLength: 1_000,
   maxSendRate: 100,
+  paidBroadcasts: { perSecond: 200, perDay: 5_000 },
 };
 
 describe("settings of a connector", () => {
@@ -40,6 +41,7 @@ describe("settings of a connector", () => {
       notificationChats: {},
       maxMessageLength: 4_096,
       maxSendRate: 30,
+      paidBroadcasts: null,
       debug: null,
     });
   });
@@ -85,6 +87,9 @@ describe("settings of a connector", () => {
     { maxMessageLength: 4_097 },
     { maxSendRate: 0 },
     { maxSendRate: 1_001 },
+    { paidBroadcasts: { perSecond: 200 } },
+    { paidBroadcasts: { perSecond: 971, perDay: 1 } },
+    { paidBroadcasts: { perSecond: 1, perDay: 0 } },
     { debug: { apiTimeout: 0 } },
     { debug: { apiTimeout: 121 } },
     { debug: { retryAttempts: 11 } },

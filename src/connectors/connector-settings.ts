@@ -32,7 +32,19 @@ export interface ConnectorSettings {
   maxMessageLength: number;
   /** Messages a second at most. Telegram's documented limit is 30; some bots may do more. */
   maxSendRate: number;
+  paidBroadcasts: PaidBroadcasts | null;
   debug: DebugSettings | null;
+}
+
+/**
+ * What a bot's broadcasts may cost beside the free rate (Bot API: allow_paid_broadcast; 0.1 Telegram
+ * Stars a message).
+ */
+export interface PaidBroadcasts {
+  /** Messages a second beside the free ones. */
+  perSecond: number;
+  /** Messages a day, of UTC, at most. */
+  perDay: number;
 }
 
 export interface SettingsRow {
@@ -43,11 +55,12 @@ export interface SettingsRow {
   notification_chats: Record<string, string>;
   max_message_length: number;
   max_send_rate: number;
+  paid_broadcasts: PaidBroadcasts | null;
   debug: DebugSettings | null;
 }
 
 export const SETTINGS_COLUMNS = `access_level, save_denied, session_hours, default_chat_id,
-  notification_chats, max_message_length, max_send_rate,
+  notification_chats, max_message_length, max_send_rate, paid_broadcasts,
   CASE WHEN (debug ->> 'until')::timestamptz > now() THEN debug END AS debug`;
 
 export const settingsView = (row: SettingsRow): ConnectorSettings => ({
@@ -58,6 +71,7 @@ export const settingsView = (row: SettingsRow): ConnectorSettings => ({
   notificationChats: row.notification_chats,
   maxMessageLength: row.max_message_length,
   maxSendRate: row.max_send_rate,
+  paidBroadcasts: row.paid_broadcasts,
   debug: row.debug,
 });
 
@@ -69,6 +83,7 @@ const DEFAULTS: ConnectorSettings = {
   notificationChats: {},
   maxMessageLength: 4_096,
   maxSendRate: 30,
+  paidBroadcasts: null,
   debug: null,
 };
 
@@ -82,6 +97,8 @@ export const settingsFrom = (param: string) => `
   notification_chats = coalesce(${param}::jsonb -> 'notificationChats', notification_chats),
   max_message_length = coalesce((${param}::jsonb ->> 'maxMessageLength')::integer, max_message_length),
   max_send_rate = coalesce((${param}::jsonb ->> 'maxSendRate')::integer, max_send_rate),
+  paid_broadcasts = CASE WHEN ${param}::jsonb ? 'paidBroadcasts'
+    THEN nullif(${param}::jsonb -> 'paidBroadcasts', 'null'::jsonb) ELSE paid_broadcasts END,
   debug = CASE WHEN ${param}::jsonb ? 'debug'
     THEN nullif(${param}::jsonb -> 'debug', 'null'::jsonb) ELSE debug END`;
 

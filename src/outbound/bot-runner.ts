@@ -1,4 +1,4 @@
-import type { Choice, Job, LaneRunner, Outcome } from "../jobs/index.ts";
+import type { Choice, Job, JobId, LaneRunner, Outcome } from "../jobs/index.ts";
 import { type Database, systemClock } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
 import { Bringing } from "./bringing.ts";
@@ -18,6 +18,8 @@ import { isGroupChat, type LeftCall, type Pace } from "./pace.ts";
 import { Flow } from "./pace-flow.ts";
 import type { PaceKeeper } from "./pace-store.ts";
 import { HeldBack, Turns } from "./pace-turns.ts";
+import type { PaidAllowance } from "./paid-allowance.ts";
+import { PaidPace } from "./paid-pace.ts";
 import { type NewHold, orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import { callOf, type MessageRow } from "./send-call.ts";
 import {
@@ -35,6 +37,9 @@ export interface BotRunnerOptions {
   bot: { workspaceId: string; connectorId: string };
   pace: Pace;
   keeper: PaceKeeper;
+  allowance: PaidAllowance;
+  /** Of all bots of the process: chosen to be paid for, until they are over. */
+  paidJobs: Set<JobId>;
   botApiFor(connectorId: string): Promise<BotApi>;
   /** Told of each call that was made, and how long it took, in ms. */
   observe(result: SendResult, runMs: number): void;
@@ -50,6 +55,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   private readonly pace: Pace;
   private readonly bringing = new Bringing();
   private readonly turns: Turns;
+  private readonly paid: PaidPace;
+  private readonly paidTurns: Turns;
   private readonly flow = new Flow();
   private groupsTurn = false;
   /** More is chosen until as much is in hand as may be. */
@@ -59,6 +66,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     this.options = options;
     this.pace = options.pace;
     this.turns = new Turns(options.pace);
+    this.paid = new PaidPace(options.pace, options.allowance);
+    this.paidTurns = new Turns(this.paid);
   }
 
   /**
@@ -70,7 +79,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const nowMs = systemClock();
     const halfMs = this.flow.leadMs / 2;
     this.isFilling ||= this.pace.botChoiceAtMs(nowMs, halfMs) <= nowMs;
-    return this.flow.concurrency(this.pace.rate.perSecond, this.isFilling) + this.bringing.size;
+    this.isFilling ||= this.paid.choiceAtMs(nowMs, halfMs) <= nowMs;
+    const perSecond = this.pace.rate.perSecond + this.paid.perSecond;
+    return this.flow.concurrency(perSecond, this.isFilling) + this.bringing.size;
   }
 
   held(nowMs: number): { keys: string[]; untilMs: number | null } {
@@ -91,9 +102,11 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   choose(ready: Job[], nowMs: number): Choice {
     const botMs = this.pace.botChoiceAtMs(nowMs, this.flow.leadMs);
     if (botMs > nowMs) {
-      this.isFilling = false;
       if (this.pace.heldUntilMs(null) <= nowMs) this.pace.rate.noteLoad(nowMs);
-      return { waitUntilMs: botMs };
+      const paid = this.choosePaid(ready, nowMs);
+      if ("job" in paid) return paid;
+      this.isFilling = false;
+      return { waitUntilMs: Math.min(botMs, paid.waitUntilMs) };
     }
     let waitUntilMs = Number.POSITIVE_INFINITY;
     const best: { group?: Job; other?: Job } = {};
@@ -126,9 +139,29 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return { job };
   }
 
+  /**
+   * The first of a broadcast that may leave for money, while the free rate is used up. What brings files
+   * is none of them: it has no slot before it has them.
+   */
+  private choosePaid(ready: Job[], nowMs: number): Choice {
+    const payable = ready.filter((job) => priceOf(job) > 0 && !takesFiles(job));
+    if (payable.length === 0) return { waitUntilMs: Number.POSITIVE_INFINITY };
+    this.options.allowance.note(nowMs);
+    const job = payable.find((one) => this.pace.chatNextAtMs(one.orderingKey ?? "", nowMs) <= nowMs);
+    if (job === undefined) return { waitUntilMs: Number.POSITIVE_INFINITY };
+    const paidMs = this.paid.choiceAtMs(nowMs, this.flow.leadMs, priceOf(job));
+    if (paidMs > nowMs) return { waitUntilMs: Math.min(paidMs, nowMs + LOOK_AGAIN_MS) };
+    this.options.paidJobs.add(job.id);
+    this.flow.chosen(job.id, nowMs);
+    this.paid.choose(chatOf(job), nowMs, priceOf(job));
+    return { job };
+  }
+
   notBegun(job: Job): void {
     this.bringing.ended(job);
-    if (!takesFiles(job)) this.pace.release(chatOf(job));
+    if (this.options.paidJobs.delete(job.id)) {
+      this.paid.release(chatOf(job), systemClock(), priceOf(job));
+    } else if (!takesFiles(job)) this.pace.release(chatOf(job));
     this.flow.ended(job.id);
   }
 
@@ -140,26 +173,30 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     }
     const startedMs = systemClock();
     const chatId = chatOf(job);
+    const isPaid = this.options.paidJobs.has(job.id);
     const left: LeftCall[] = [];
     const leave = async () => {
       // A second call, of the same message, was not chosen.
       const wasChosen = left.length === 0 && !takesFiles(job);
       if (wasChosen) this.flow.began(job.id, systemClock());
-      const call = await this.turns.take(chatId, wasChosen, signal);
+      const turns = isPaid ? this.paidTurns : this.turns;
+      const call = await turns.take(chatId, wasChosen, signal);
       left.push(call);
       // Telegram counts an album's items.
       const more = costOf(attempt.message.content) - 1;
-      for (let n = 0; n < more; n++) this.pace.record(chatId, call.leftMs);
+      const counted = isPaid ? this.paid : this.pace;
+      for (let n = 0; n < more; n++) counted.record(chatId, call.leftMs);
     };
     let sent: SendResult;
     try {
-      sent = await this.send(attempt, job, { leave, signal });
+      sent = await this.send(attempt, job, { leave, signal, isPaid });
     } catch (error) {
       if (!(error instanceof HeldBack)) throw error;
       sent = heldResult(error.untilMs, systemClock());
     } finally {
       this.bringing.ended(job);
       if (left.length === 0) this.notBegun(job);
+      this.options.paidJobs.delete(job.id);
       this.flow.ended(job.id);
     }
     const answered = job.kind === "chat-action" ? asCourtesy(sent) : sent;
@@ -168,7 +205,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     this.options.observe(result, runMs);
     tellOfCall(this.options.calls, job, attempt, result, runMs);
     attempt.result = result;
-    attempt.holds = this.heed(attempt.message, result, left.at(-1));
+    attempt.holds = isPaid
+      ? this.heedPaid(job, attempt.message, result, left.at(-1))
+      : this.heed(attempt.message, result, left.at(-1));
     return withinAttempts(result.outcome, job, this.options.calls);
   }
 
@@ -205,7 +244,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   private async send(
     attempt: SendAttempt,
     job: Job,
-    options: { leave: () => Promise<void>; signal: AbortSignal },
+    options: { leave: () => Promise<void>; signal: AbortSignal; isPaid: boolean },
   ): Promise<SendResult> {
     const { content } = attempt.message;
     const { files: taker, mayDial } = this.options;
@@ -232,10 +271,12 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     {
       leave,
       signal,
+      isPaid,
       failed,
     }: {
       leave: () => Promise<void>;
       signal: AbortSignal;
+      isPaid: boolean;
       /** What an error means for its content; null: what it means for all. */
       failed(error: unknown): SendResult | null;
     },
@@ -255,7 +296,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       // A process that was stopped since may have a successor that has judged this attempt.
       const timeoutMs = attempt.begunMs + calls.timeoutMs + filesMs - performance.now();
       if (timeoutMs <= 0) throw new HeldBack(systemClock() + LATE_PAUSE_MS);
-      return api.call(params.method, params.payload, { timeoutMs, signal });
+      const payment = isPaid ? { allow_paid_broadcast: true } : {};
+      return api.call(params.method, { ...params.payload, ...payment }, { timeoutMs, signal });
     };
     try {
       return sentResult(await call(callOf(message, files)));
@@ -315,13 +357,38 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     return [];
   }
 
-  /** Keeps what was learned of the bot's rate. */
-  close(): Promise<void> {
-    return this.options.keeper.close();
+  /**
+   * The same of a call that was to be paid for: a refusal says nothing of the free rate. Paid is what was
+   * sent, or may have been.
+   */
+  private heedPaid(
+    job: Job,
+    message: MessageRow,
+    result: SendResult,
+    call: LeftCall | undefined,
+  ): NewHold[] {
+    const nowMs = systemClock();
+    if (call === undefined) return [];
+    if (result.migratedTo !== null) this.pace.move(message.chat_id, result.migratedTo);
+    const isOwed = result.attempt === "sent" || result.attempt === "unknown";
+    if (!isOwed) this.paid.unpaid(priceOf(job));
+    this.flow.took(nowMs - call.leftMs);
+    this.paid.passed(call.leftMs, nowMs - call.leftMs);
+    this.options.keeper.note(nowMs);
+    if (result.retryAfterS === null) return [];
+    this.paid.refused(call.chatId, nowMs, result.retryAfterS * 1_000);
+    return call.chatId === null ? [] : [{ chatId: call.chatId, forS: result.retryAfterS }];
+  }
+
+  /** Keeps what was learned of the bot's rate, and puts back what was not paid for. */
+  async close(): Promise<void> {
+    await Promise.all([this.options.keeper.close(), this.options.allowance.close()]);
   }
 }
 
 const HELD = "held";
+/** What may be paid for is asked now and then; meanwhile nothing else says when to look again. */
+const LOOK_AGAIN_MS = 250;
 /** It took so long to begin that its time to call was over. */
 const LATE_PAUSE_MS = 1_000;
 
@@ -334,6 +401,9 @@ function heldResult(untilMs: number, nowMs: number): SendResult {
 
 /** Its files are downloaded first. */
 const takesFiles = (job: Job): boolean => job.payload.files === true;
+
+/** How many messages are paid for where it is paid for; 0: it cannot be. */
+const priceOf = ({ payload }: Job): number => Number(payload.mayBePaid ?? 0);
 
 /** The chat whose pace a job counts for; null for calls that no chat's pace limits. */
 function chatOf(job: Job): string | null {

@@ -44,6 +44,7 @@ export {
 } from "./new-message.ts";
 export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
 export type { PaceLimits } from "./pace.ts";
+export { listPaidSends, type PaidDay } from "./paid-sends.ts";
 export {
   ImpossibleReplacement,
   type Replaced,

@@ -1,5 +1,5 @@
 import type { DebugSettings } from "../connectors/index.ts";
-import type { ExternalHandler } from "../jobs/index.ts";
+import type { ExternalHandler, JobId } from "../jobs/index.ts";
 import type { Database, Logger, Metrics } from "../platform/index.ts";
 import { systemClock } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
@@ -8,6 +8,7 @@ import { callSettings } from "./call-settings.ts";
 import { FileTaker } from "./content/index.ts";
 import type { PaceLimits } from "./pace.ts";
 import { PaceKeeper, readPace } from "./pace-store.ts";
+import { PaidAllowance } from "./paid-allowance.ts";
 import { beginSending, endSending, type SendAttempt } from "./send-attempts.ts";
 import type { SendResult } from "./send-result.ts";
 
@@ -58,6 +59,8 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
   /** Of bots whose calls have another deadline than everybody's, in ms. */
   const timeouts = new Map<string, number>();
   const files = new FileTaker();
+  /** Chosen, and not over: those that are paid for. */
+  const paidJobs = new Set<JobId>();
   return {
     mode: "external",
     open: async ({ lane, workspaceId }) => {
@@ -73,9 +76,15 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
       const followsConnector = limits === undefined;
       const keeping = { db, connectorId: lane, pace, followsConnector, log };
       const keeper = new PaceKeeper(keeping, systemClock());
-      return new BotRunner({ ...options, bot, pace, keeper, observe, calls, files });
+      const allowance = new PaidAllowance({ db, connectorId: lane, log });
+      const known = { bot, pace, keeper, allowance, paidJobs, observe, calls, files };
+      return new BotRunner({ ...options, ...known });
     },
-    begin: (tx, jobs) => beginSending(tx, jobs, (lane) => timeouts.get(lane) ?? callTimeoutMs),
+    begin: (tx, jobs) =>
+      beginSending(tx, jobs, {
+        callTimeoutMs: (lane) => timeouts.get(lane) ?? callTimeoutMs,
+        isPaid: ({ id }) => paidJobs.has(id),
+      }),
     finish: (tx, ends, { onlyEssential }) =>
       endSending(tx, ends, { log, reportUnauthorized, onlyEssential }),
   };

@@ -9,18 +9,19 @@ import { ceilingOf, DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
  */
 const CALLS = `/* outbound.pace */
 (SELECT chat_id, (extract(epoch FROM clock_timestamp() - coalesce(finished_at, clock_timestamp()))
-    * 1000)::double precision AS age_ms, NULL::double precision AS left_ms
+    * 1000)::double precision AS age_ms, NULL::double precision AS left_ms, paid
   FROM send_attempts
   WHERE connector_id = $1 AND started_at > now() - interval '80 s'
     AND outcome IS DISTINCT FROM 'not-sent'
     AND coalesce(finished_at, now()) > now() - interval '61 s'
   ORDER BY started_at DESC LIMIT 5000)
 UNION ALL
-(SELECT chat_id, (extract(epoch FROM clock_timestamp() - left_at) * 1000)::double precision, NULL
+(SELECT chat_id, (extract(epoch FROM clock_timestamp() - left_at) * 1000)::double precision, NULL,
+    false
   FROM direct_calls WHERE connector_id = $1 AND left_at > now() - interval '61 s'
   ORDER BY left_at DESC LIMIT 1000)
 UNION ALL
-SELECT chat_id, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
+SELECT chat_id, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision, false
 FROM send_holds WHERE connector_id = $1 AND until > now()`;
 
 const RATE = `/* outbound.learned-rate */
@@ -28,6 +29,15 @@ SELECT c.max_send_rate AS ceiling, r.plateau, r.busy_ms AS "busyMs"
 FROM connectors c
 LEFT JOIN send_rates r ON r.workspace_id = c.workspace_id AND r.connector_id = c.id
 WHERE c.id = $1`;
+
+interface CallRow {
+  chat_id: string;
+  /** Null: of a hold. */
+  age_ms: number | null;
+  left_ms: number | null;
+  /** It did not count for the bot's free rate. */
+  paid: boolean;
+}
 
 interface RateRow {
   ceiling: number;
@@ -45,9 +55,7 @@ export async function readPace(
   { nowMs, limits }: { nowMs: number; limits?: PaceLimits },
 ): Promise<Pace> {
   const [rows, [row]] = await Promise.all([
-    on.query<{ chat_id: string; age_ms: number | null; left_ms: number | null }>(CALLS, [
-      connectorId,
-    ]),
+    on.query<CallRow>(CALLS, [connectorId]),
     on.query<RateRow>(RATE, [connectorId]),
   ]);
   const paced = limits ?? DOCUMENTED_LIMITS;
@@ -55,9 +63,13 @@ export async function readPace(
   const ceiling = limits === undefined ? row?.ceiling : undefined;
   const pace = new Pace(paced, new LearnedRate(ceiling ?? ceilingOf(paced), state));
   const calls = rows
-    .flatMap(({ chat_id, age_ms }) => (age_ms === null ? [] : [{ chat_id, age_ms }]))
+    .flatMap(({ age_ms, ...call }) => (age_ms === null ? [] : [{ ...call, age_ms }]))
     .sort((a, b) => b.age_ms - a.age_ms);
-  for (const { chat_id, age_ms } of calls) pace.record(chat_id || null, nowMs - age_ms);
+  for (const { chat_id, age_ms, paid } of calls) {
+    const atMs = nowMs - age_ms;
+    if (!paid) pace.record(chat_id || null, atMs);
+    else if (chat_id !== "") pace.chatWindows(chat_id, nowMs).record(atMs);
+  }
   for (const { chat_id, left_ms } of rows) {
     if (left_ms !== null) pace.hold(chat_id || null, nowMs + left_ms);
   }

@@ -12,6 +12,11 @@ export class HeldBack extends Error {
   }
 }
 
+/** When calls may leave, and that they did. */
+export type Paced = Pick<Pace, "chatNextAtMs" | "heldUntilMs" | "turnAtMs"> & {
+  leave(chatId: string | null, atMs: number, wasChosen: boolean): void;
+};
+
 /** What would wait longer goes back to where it came from. */
 const MOST_MS = 2_000;
 
@@ -21,11 +26,11 @@ const MOST_MS = 2_000;
  * what Telegram holds: a 429 may have arrived since the call was chosen.
  */
 export class Turns {
-  private readonly pace: Pace;
+  private readonly pace: Paced;
   private readonly clock: Clock;
   private last: Promise<unknown> = Promise.resolve();
 
-  constructor(pace: Pace, clock: Clock = systemClock) {
+  constructor(pace: Paced, clock: Clock = systemClock) {
     this.pace = pace;
     this.clock = clock;
   }

@@ -217,15 +217,19 @@ export class Pace {
     return { chatIds, untilMs };
   }
 
-  private countersOf(chatId: string | null, nowMs: number): (BotBucket | SlidingWindows)[] {
-    if (chatId === null) return [this.bot];
+  /** What counts for a chat, of calls that do not count for the bot's own rate. */
+  chatWindows(chatId: string, nowMs: number): SlidingWindows {
     let chat = this.chats.get(chatId);
     if (chat === undefined) {
       if (this.chats.size >= this.tidyAbove) this.forgetIdle(nowMs);
       chat = new SlidingWindows(isGroupChat(chatId) ? this.limits.group : this.limits.chat);
       this.chats.set(chatId, chat);
     }
-    return [this.bot, chat];
+    return chat;
+  }
+
+  private countersOf(chatId: string | null, nowMs: number): (BotBucket | SlidingWindows)[] {
+    return chatId === null ? [this.bot] : [this.bot, this.chatWindows(chatId, nowMs)];
   }
 
   private forgetIdle(nowMs: number): void {

@@ -58,14 +58,14 @@ const IS_REFUSED = `EXISTS (
 const BEGIN = `/* outbound.attempt */
 WITH asked AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::smallint[], $5::uuid[], $6::uuid[],
-    $7::int[]) AS a(workspace_id, message_id, job_id, job_attempt, attempt_id, connector_id,
-      deadline_ms) ${fewRows("$1")}
+    $7::int[], $8::boolean[]) AS a(workspace_id, message_id, job_id, job_attempt, attempt_id,
+      connector_id, deadline_ms, paid) ${fewRows("$1")}
 ), sending AS (
   UPDATE outbound_messages m SET state = 'sending', attempts = m.attempts + 1, job_id = a.job_id
   FROM asked a
   WHERE m.workspace_id = a.workspace_id AND m.id = a.message_id AND m.state IN ('queued', 'sending')
   RETURNING ${MESSAGE_COLUMNS}, a.workspace_id, a.job_id, a.job_attempt, a.attempt_id, a.connector_id,
-    a.deadline_ms + CASE WHEN ${BRINGS_FILES} THEN ${FILES_MS} ELSE 0 END AS deadline_ms,
+    a.paid, a.deadline_ms + CASE WHEN ${BRINGS_FILES} THEN ${FILES_MS} ELSE 0 END AS deadline_ms,
     CASE WHEN ${IS_WHOLE} THEN
       (extract(epoch FROM m.expires_at - clock_timestamp()) * 1000)::double precision
     END AS expires_in_ms,
@@ -74,9 +74,9 @@ WITH asked AS MATERIALIZED (
       ELSE ${IS_WHOLE} AND ${IS_REFUSED} AND NOT ${MAY_BE_SENT} END AS is_refused
 ), begun AS (
   INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
-    job_attempt, deadline_at)
+    job_attempt, paid, deadline_at)
   SELECT workspace_id, attempt_id, id, connector_id,
-    CASE WHEN kind = 'message' THEN chat_id ELSE '' END, job_id, job_attempt,
+    CASE WHEN kind = 'message' THEN chat_id ELSE '' END, job_id, job_attempt, paid,
     clock_timestamp() + deadline_ms * interval '1 ms'
   FROM sending
 )
@@ -98,7 +98,7 @@ type BegunRow = MessageRow & {
 export async function beginSending(
   tx: Transaction,
   jobs: Job[],
-  callTimeoutMs: (lane: string) => number,
+  { callTimeoutMs, isPaid }: { callTimeoutMs(lane: string): number; isPaid(job: Job): boolean },
 ): Promise<Map<JobId, SendAttempt>> {
   const rows = await tx.query<BegunRow>(BEGIN, [
     jobs.map((job) => job.workspaceId),
@@ -108,6 +108,7 @@ export async function beginSending(
     jobs.map(() => randomUUID()),
     jobs.map((job) => job.lane),
     jobs.map((job) => callTimeoutMs(job.lane) + RECORD_MARGIN_MS),
+    jobs.map(isPaid),
   ]);
   const begunMs = performance.now();
   return new Map(

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Enqueued, JobId, NewJob } from "../jobs/index.ts";
 import { fewRows, type Queryable, type Transaction } from "../platform/index.ts";
-import { bringsFiles, targetIdOf } from "./content/index.ts";
+import { bringsFiles, costOf, takesPayment, targetIdOf } from "./content/index.ts";
 import { columnsOf, type FormattedMessage, formatMessage } from "./formatted-message.ts";
 import {
   type MessageState,
@@ -114,6 +114,7 @@ export type Sendable = Pick<
   | "priority"
   | "sendAt"
   | "causeId"
+  | "broadcastId"
 > & { id: string };
 
 async function enqueueJobs(
@@ -130,7 +131,11 @@ async function enqueueJobs(
       ...orderOf(message),
       priority: priorityOf(message),
       urgent: priorityOf(message) <= PRIORITY_NUMBERS.high,
-      payload: { messageId: message.id, ...(bringsFiles(message.content) ? { files: true } : {}) },
+      payload: {
+        messageId: message.id,
+        ...(bringsFiles(message.content) ? { files: true } : {}),
+        ...(mayBePaid(message) ? { mayBePaid: costOf(message.content) } : {}),
+      },
       runAt: message.sendAt,
       causeId: message.causeId,
     })),
@@ -183,6 +188,10 @@ export async function submitMessages(
   await write(tx, messages, { ids, jobIds, state: "queued" });
   return ids.map((id) => ({ id, state: "queued" }));
 }
+
+/** Of a broadcast, where the workspace pays for what exceeds the free rate, and the call takes it. */
+const mayBePaid = ({ broadcastId, content }: Sendable): boolean =>
+  broadcastId !== undefined && takesPayment(content);
 
 /** An answer to a button, and a chat action, wait for nobody: each has a key of its own. */
 function orderOf(message: Sendable): { kind: string; orderingKey: string } {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { listPaidSends } from "../../outbound/index.ts";
 import { defineRoute, workspaceOf } from "../route.ts";
 import { botToken, connectorSchema, found, idParams } from "./connectors.ts";
 
@@ -23,6 +24,33 @@ export const connectorCareRoutes = [
       status: 200,
       body: found(await services.connectors.test(workspaceOf(principal), params.id)),
     }),
+  }),
+  defineRoute({
+    method: "get",
+    path: "/v1/connectors/:id/paid-sends",
+    auth: "workspace",
+    scope: "read",
+    summary: "What the bot's broadcasts cost, day by day (`paidBroadcasts` of its settings).",
+    params: idParams,
+    success: {
+      status: 200,
+      schema: z.object({
+        data: z.array(
+          z.object({
+            day: z.string().describe("of UTC"),
+            messages: z.number(),
+            stars: z.number().describe("Telegram Stars at most"),
+          }),
+        ),
+        nextCursor: z.null(),
+      }),
+    },
+    handler: async ({ db, services, principal, params }) => {
+      const workspaceId = workspaceOf(principal);
+      found(await services.connectors.get(workspaceId, params.id));
+      const data = await listPaidSends(db, { workspaceId, connectorId: params.id });
+      return { status: 200, body: { data, nextCursor: null } };
+    },
   }),
   defineRoute({
     method: "post",

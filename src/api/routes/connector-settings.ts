@@ -13,6 +13,21 @@ const MAX_DEBUG_MS = 30 * DAY_MS;
 /** Fewer than a message has otherwise (the outbound queue's policy): who looks closely does not wait. */
 const MAX_ATTEMPTS = 10;
 
+const paidBroadcasts = z.strictObject({
+  perSecond: z
+    .number()
+    .int()
+    .min(1)
+    .max(970)
+    .describe("Messages of broadcasts a second, beside those that are free"),
+  perDay: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .describe("Messages a day at most, of UTC; Telegram takes 0.1 Stars for each"),
+});
+
 const kind = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, "a kind is a word like critical");
 
 const debug = z.object({
@@ -50,6 +65,7 @@ export const settingsShape = {
   notificationChats: z.record(z.string(), z.string()),
   maxMessageLength: z.number(),
   maxSendRate: z.number().describe("Messages a second at most"),
+  paidBroadcasts: paidBroadcasts.nullable().describe("null: nothing is paid for"),
   debug: debug.nullable(),
 };
 
@@ -65,5 +81,6 @@ export const settingsGiven = {
     .optional(),
   maxMessageLength: z.number().int().min(1).max(MAX_PART_LENGTH).optional(),
   maxSendRate: z.number().int().min(1).max(MAX_SEND_RATE).optional(),
+  paidBroadcasts: paidBroadcasts.nullable().optional(),
   debug: debugGiven.nullable().optional(),
 };

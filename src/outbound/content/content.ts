@@ -79,6 +79,10 @@ export const bringsFiles = (content: Content | null | undefined): boolean =>
 /** SQL: `bringsFiles` of `outbound_messages m`. */
 export const BRINGS_FILES = "coalesce(jsonb_path_exists(m.content, '$.**.url'), false)";
 
+/** Bot API: the methods that know `allow_paid_broadcast`. */
+export const takesPayment = (content: Content | null | undefined): boolean =>
+  content == null || mediaOf(content).length > 0 || (content.type === "forward" && !!content.asCopy);
+
 /** How many messages Telegram counts it as. */
 export const costOf = (content: Content | null | undefined): number =>
   content?.type === "album" ? content.items.length : 1;

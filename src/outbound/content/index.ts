@@ -17,6 +17,7 @@ export {
   MAX_CAPTION,
   MAX_DELETE_AFTER_S,
   type MediaContent,
+  takesPayment,
   targetIdOf,
 } from "./content.ts";
 export { contentCall, contentMethod } from "./content-call.ts";
