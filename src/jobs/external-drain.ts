@@ -18,6 +18,12 @@ import type { ExternalHandler, LaneOrder, LaneRunner, Outcome } from "./types.ts
 const CLAIM_LIMIT = 200;
 /** While something is in flight, a job that another process enqueued is seen within this time. */
 const POLL_MS = 25;
+/**
+ * While others are in flight, what ended makes room for a claim once it is a third of them, or after this
+ * time: a claim, and a commit, for each one that ends would be most of the work of a busy lane.
+ */
+const GATHER_MS = 15;
+const GATHER_SHARE = 1 / 3;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
 const BUSY_RETRY_MS = 100;
@@ -72,6 +78,7 @@ export class ExternalDrain {
   private readonly keyed: KeyedLane | null;
   private readonly clock = new ClockWatch();
   private cutOffUntilMs = 0;
+  private claimedMs = Number.NEGATIVE_INFINITY;
   private wakeUp: () => void = () => {};
   private news = false;
 
@@ -125,9 +132,11 @@ export class ExternalDrain {
     }
     for (const job of await this.orphans.settle(runner)) this.keyed?.touch(job);
     // With no room there is nothing to claim, and what ends meanwhile may change what goes first.
-    const started = over || this.roomOf(runner) === 0 ? null : await this.startReady(runner);
+    const room = over ? 0 : this.roomOf(runner);
+    const gatherMs = this.gatherMs(room);
+    const started = room === 0 || gatherMs > 0 ? null : await this.startReady(runner);
     if (this.inFlight.size > 0) {
-      await this.waitForNews(POLL_MS);
+      await this.waitForNews(gatherMs > 0 ? gatherMs : POLL_MS);
       return null;
     }
     return over ? await this.endTurn() : await this.tryToHandBack(started);
@@ -145,8 +154,15 @@ export class ExternalDrain {
     return Math.max(0, most - this.inFlight.size);
   }
 
+  /** How long what ends is gathered before the next claim. */
+  private gatherMs(room: number): number {
+    if (room >= this.inFlight.size * GATHER_SHARE) return 0;
+    return this.claimedMs + GATHER_MS - performance.now();
+  }
+
   /** Starts what may start. Answers the claim it started from, and when what waits may go on. */
   private async startReady(runner: LaneRunner): Promise<Started> {
+    this.claimedMs = performance.now();
     const held = runner.held?.(Date.now()) ?? { keys: [], untilMs: null };
     const claim = await this.claim(held.keys, this.roomOf(runner));
     const untilMs = earliest(held.untilMs, claim.nextMs);

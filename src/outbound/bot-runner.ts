@@ -1,18 +1,9 @@
 import type { Choice, Job, JobId, LaneRunner, Outcome } from "../jobs/index.ts";
 import { type Database, systemClock } from "../platform/index.ts";
-import { type BotApi, BotApiError } from "../telegram/index.ts";
 import { Bringing } from "./bringing.ts";
-import type { ApiCall } from "./call-parts.ts";
-import { type CallSettings, tellOfCall, withinAttempts } from "./call-settings.ts";
-import {
-  asCourtesy,
-  bringsFiles,
-  contentResult,
-  costOf,
-  FILES_MS,
-  type FileTaker,
-  type TakenFiles,
-} from "./content/index.ts";
+import { tellOfCall, withinAttempts } from "./call-settings.ts";
+import { asCourtesy, bringsFiles, costOf } from "./content/index.ts";
+import { type CallMeans, makeCalls } from "./make-calls.ts";
 import { resultOfPart } from "./message-parts.ts";
 import { isGroupChat, type LeftCall, type Pace } from "./pace.ts";
 import { Flow } from "./pace-flow.ts";
@@ -21,32 +12,18 @@ import { HeldBack, Turns } from "./pace-turns.ts";
 import type { PaidAllowance } from "./paid-allowance.ts";
 import { PaidPace } from "./paid-pace.ts";
 import { type NewHold, orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
-import { callOf, type MessageRow } from "./send-call.ts";
-import {
-  expiredResult,
-  notSentResult,
-  refusedResult,
-  resultOfError,
-  type SendResult,
-  sentResult,
-  unknownResult,
-} from "./send-result.ts";
+import type { MessageRow } from "./send-call.ts";
+import { notSentResult, type SendResult, unknownResult } from "./send-result.ts";
 
-export interface BotRunnerOptions {
+export interface BotRunnerOptions extends CallMeans {
   db: Database;
-  bot: { workspaceId: string; connectorId: string };
   pace: Pace;
   keeper: PaceKeeper;
   allowance: PaidAllowance;
   /** Of all bots of the process: chosen to be paid for, until they are over. */
   paidJobs: Set<JobId>;
-  botApiFor(connectorId: string): Promise<BotApi>;
   /** Told of each call that was made, and how long it took, in ms. */
   observe(result: SendResult, runMs: number): void;
-  calls: CallSettings;
-  files: FileTaker;
-  /** Which addresses files may be downloaded from. Default: those of the public Internet. */
-  mayDial?(address: string): boolean;
 }
 
 /** One drain of a bot: chooses what its pace allows, and makes the calls. */
@@ -147,7 +124,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const payable = ready.filter((job) => priceOf(job) > 0 && !takesFiles(job));
     if (payable.length === 0) return { waitUntilMs: Number.POSITIVE_INFINITY };
     this.options.allowance.note(nowMs);
-    const job = payable.find((one) => this.pace.chatNextAtMs(one.orderingKey ?? "", nowMs) <= nowMs);
+    const job = payable.find(
+      (one) => this.pace.chatNextAtMs(one.orderingKey ?? "", nowMs) <= nowMs,
+    );
     if (job === undefined) return { waitUntilMs: Number.POSITIVE_INFINITY };
     const paidMs = this.paid.choiceAtMs(nowMs, this.flow.leadMs, priceOf(job));
     if (paidMs > nowMs) return { waitUntilMs: Math.min(paidMs, nowMs + LOOK_AGAIN_MS) };
@@ -189,7 +168,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     };
     let sent: SendResult;
     try {
-      sent = await this.send(attempt, job, { leave, signal, isPaid });
+      sent = await makeCalls(this.options, attempt, job, { leave, signal, isPaid });
     } catch (error) {
       if (!(error instanceof HeldBack)) throw error;
       sent = heldResult(error.untilMs, systemClock());
@@ -238,93 +217,6 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const unknown = unknownResult(attempt.message.on_unknown, why);
     const result = job.kind === "chat-action" ? asCourtesy(unknown) : unknown;
     return { outcome: result.outcome, own: { ...attempt, result } };
-  }
-
-  /** With what its content needs taken first, and let go at the end. */
-  private async send(
-    attempt: SendAttempt,
-    job: Job,
-    options: { leave: () => Promise<void>; signal: AbortSignal; isPaid: boolean },
-  ): Promise<SendResult> {
-    const { content } = attempt.message;
-    const { files: taker, mayDial } = this.options;
-    const failed = (error: unknown) => contentResult(error, content, job.attempts);
-    let files: TakenFiles;
-    try {
-      const { workspaceId } = this.options.bot;
-      files = await taker.take(content, { workspaceId, signal: options.signal, mayDial });
-    } catch (error) {
-      const result = failed(error);
-      if (result === null) throw error;
-      return result;
-    }
-    try {
-      return await this.sendWith(files.list, attempt, { ...options, failed });
-    } finally {
-      await files.close();
-    }
-  }
-
-  private async sendWith(
-    files: TakenFiles["list"],
-    attempt: SendAttempt,
-    {
-      leave,
-      signal,
-      isPaid,
-      failed,
-    }: {
-      leave: () => Promise<void>;
-      signal: AbortSignal;
-      isPaid: boolean;
-      /** What an error means for its content; null: what it means for all. */
-      failed(error: unknown): SendResult | null;
-    },
-  ): Promise<SendResult> {
-    const { message } = attempt;
-    const { botApiFor, bot, calls } = this.options;
-    const filesMs = bringsFiles(message.content) ? FILES_MS : 0;
-    const { expiresInMs, mayBeSent } = attempt;
-    if (attempt.isRefused) return refusedResult();
-    if (expiresInMs !== null && attempt.begunMs + expiresInMs <= performance.now()) {
-      const expiresAt = message.expires_at ?? new Date(systemClock());
-      return expiredResult({ expiresAt, mayBeSent });
-    }
-    const call = async (params: ApiCall) => {
-      const api = await botApiFor(bot.connectorId);
-      await leave();
-      // A process that was stopped since may have a successor that has judged this attempt.
-      const timeoutMs = attempt.begunMs + calls.timeoutMs + filesMs - performance.now();
-      if (timeoutMs <= 0) throw new HeldBack(systemClock() + LATE_PAUSE_MS);
-      const payment = isPaid ? { allow_paid_broadcast: true } : {};
-      return api.call(params.method, { ...params.payload, ...payment }, { timeoutMs, signal });
-    };
-    try {
-      return sentResult(await call(callOf(message, files)));
-    } catch (error) {
-      const result = failed(error);
-      if (result !== null) return result;
-      // Our formatting, not their message: the same text goes out plain, and the message says so. But
-      // for what was approved as it is.
-      const isFormatting = error instanceof BotApiError && error.kind === "bad-entities";
-      if (isFormatting && message.entities !== null && !message.approved) {
-        return this.sendPlain(message, files, call);
-      }
-      return resultOfError(error, message.on_unknown, systemClock());
-    }
-  }
-
-  private async sendPlain(
-    message: MessageRow,
-    files: TakenFiles["list"],
-    call: (params: ApiCall) => Promise<unknown>,
-  ): Promise<SendResult> {
-    try {
-      const answer = await call(callOf({ ...message, entities: null }, files));
-      return sentResult(answer, "Sent as plain text: Telegram could not read its formatting.");
-    } catch (error) {
-      return resultOfError(error, message.on_unknown, systemClock());
-    }
   }
 
   /**
@@ -389,8 +281,6 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 const HELD = "held";
 /** What may be paid for is asked now and then; meanwhile nothing else says when to look again. */
 const LOOK_AGAIN_MS = 250;
-/** It took so long to begin that its time to call was over. */
-const LATE_PAUSE_MS = 1_000;
 
 /** Telegram asked to wait since it was chosen: nothing left, and nothing is spent. */
 function heldResult(untilMs: number, nowMs: number): SendResult {

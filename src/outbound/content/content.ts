@@ -81,7 +81,9 @@ export const BRINGS_FILES = "coalesce(jsonb_path_exists(m.content, '$.**.url'), 
 
 /** Bot API: the methods that know `allow_paid_broadcast`. */
 export const takesPayment = (content: Content | null | undefined): boolean =>
-  content == null || mediaOf(content).length > 0 || (content.type === "forward" && !!content.asCopy);
+  content == null ||
+  mediaOf(content).length > 0 ||
+  (content.type === "forward" && !!content.asCopy);
 
 /** How many messages Telegram counts it as. */
 export const costOf = (content: Content | null | undefined): number =>

@@ -19,6 +19,7 @@ import { getMessage } from "../message-view.ts";
 import type { NewMessage } from "../new-message.ts";
 import { createOutboundHandler } from "../outbound-handler.ts";
 import { Pace } from "../pace.ts";
+import { PaidAllowance } from "../paid-allowance.ts";
 import { replaceMessage } from "../replace.ts";
 import { submitMessages } from "../submit.ts";
 import type { Content } from "./content.ts";
@@ -335,7 +336,12 @@ test("what was said before a group moved is not looked for among what was said a
 
 test("messages that bring files leave room for others of their bot", () => {
   const pace = new Pace({ bot: [], chat: [], group: [] });
-  const runner = new BotRunner({ pace } as BotRunnerOptions);
+  const { db } = fixture.database;
+  const known = {
+    allowance: new PaidAllowance({ db, connectorId, log: silentLogger }),
+    paidJobs: new Set(),
+  };
+  const runner = new BotRunner({ ...known, pace } as BotRunnerOptions);
   const jobs = Array.from({ length: 20 }, (_, n) => ({
     id: String(n),
     kind: "message",
@@ -352,7 +358,7 @@ test("messages that bring files leave room for others of their bot", () => {
   expect(chosen).toEqual(["0", "1", "2", "3", "4", "5", "6", "7", "19"]);
   // Nor do they count among the calls that a slow rate keeps in flight.
   const slow = new Pace({ bot: [{ count: 1, perMs: 1_000 }], chat: [], group: [] });
-  const slowly = new BotRunner({ pace: slow } as BotRunnerOptions);
+  const slowly = new BotRunner({ ...known, pace: slow } as BotRunnerOptions);
   const others = slowly.concurrency();
   let nowMs = Date.now();
   for (const job of jobs.slice(0, 8)) {
