@@ -138,8 +138,8 @@ async function main([command, ...rest]: string[]): Promise<void> {
   }
   if (command === "chaos") {
     const { chaos, readOptions } = await import("../chaos/index.ts");
-    process.exitCode = (await chaos(readOptions(rest))) ? 0 : 1;
-    return;
+    // A pipe of a process that was killed in the run may be left, and would keep this one alive.
+    process.exit((await chaos(readOptions(rest))) ? 0 : 1);
   }
   if (command === undefined || command === "help" || command === "--help") return print(USAGE);
   const config = loadConfig();
