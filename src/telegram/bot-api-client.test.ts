@@ -228,7 +228,7 @@ describe("a call that fails", () => {
       response.writeHead(200, { "content-type": "application/json" });
       response.write('{"ok":true,"result":{"mess');
     });
-    for (const error of await failuresLeaveNoTimers(() => failure(root, { timeoutMs: 100 }))) {
+    for (const error of await failuresLeaveNoTimers(() => failure(root, { timeoutMs: 500 }))) {
       expect(error).toMatchObject({ kind: "timeout", sent: "yes" });
     }
   });
@@ -325,4 +325,22 @@ describe("a call that fails", () => {
     await expect(call).rejects.toMatchObject({ kind: "aborted", sent: "no" });
     expect(requests).toBe(0);
   });
+});
+
+test("a connection that nobody uses is closed here, before its server does so under a call", async () => {
+  let whenClosed = () => {};
+  const closed = new Promise<void>((resolve) => {
+    whenClosed = resolve;
+  });
+  const http = createServer((_request, response) => {
+    setTimeout(() => response.end(JSON.stringify({ ok: true, result: true })), 150);
+  });
+  http.keepAliveTimeout = 60_000;
+  http.on("connection", (socket) => socket.once("close", () => whenClosed()));
+  const port = await listening(http);
+  cleanUps.push(() => http.close());
+  const bot = api(`http://127.0.0.1:${port}`, { idleMs: 50 });
+  // However long an answer takes, it is waited for.
+  expect(await bot.call("getMe")).toBe(true);
+  await closed;
 });

@@ -17,11 +17,17 @@ export interface BotApiClientOptions {
   maxAnswerBytes?: number;
   /** Most connections to the Bot API server at once, all bots together. Default 256. */
   maxSockets?: number;
+  /**
+   * A connection that nobody used for so long is closed. Default 4 000: a server closes it too at some
+   * time (Node's own after five seconds), and a call that leaves at that moment is lost, nobody knows where.
+   */
+  idleMs?: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const DEFAULT_MAX_ANSWER_BYTES = 8_000_000;
 const DEFAULT_MAX_SOCKETS = 256;
+const DEFAULT_IDLE_MS = 4_000;
 
 /** `callApi` of the bare client: methods newer than Telegraf's types pass through. */
 interface UntypedClient {
@@ -40,7 +46,9 @@ interface UntypedClient {
 export function createBotApiFactory(options: BotApiClientOptions): BotApiFactory {
   const secure = new URL(options.apiRoot).protocol === "https:";
   const maxSockets = options.maxSockets ?? DEFAULT_MAX_SOCKETS;
-  const keepAlive = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets };
+  // The agent lets go of a free socket at its timeout; of a call it is the watch that knows the deadline.
+  const timeout = options.idleMs ?? DEFAULT_IDLE_MS;
+  const keepAlive = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets, timeout };
   const agent = secure ? new https.Agent(keepAlive) : new http.Agent(keepAlive);
   const settings = {
     apiRoot: options.apiRoot,
