@@ -81,10 +81,9 @@ test("names what is not as it was stored, and finds it well again once it is bac
   ]);
 
   expect(await verify(["--workspace", other])).toMatchObject({ isWell: true });
-  expect(await verify(["--older-than", "1"])).toEqual({
-    isWell: true,
-    lines: ["0 files are as they were stored, 0 are not"],
-  });
+  expect((await verify(["--older-than", "1"])).lines.at(-1)).toBe(
+    "0 files are as they were stored, 3 are not",
+  );
   for (const [key, content] of Object.entries(were)) await put(key, content);
   expect((await verify()).lines.at(-1)).toBe("4 files are as they were stored, 1 are not");
 

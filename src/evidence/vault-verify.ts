@@ -29,7 +29,7 @@ export interface VerifyOptions {
   storage: Storage;
   /** Default: all of them. */
   workspaceId?: string;
-  /** Only what was not verified for so many days. */
+  /** Only what was not verified for so many days, and what was damaged then. */
   olderThanDays?: number;
   /** Told of each file that was read. */
   onVerified?: (fault: FileFault | null) => void;
@@ -43,7 +43,7 @@ const PAGE = `/* vault.verify_page */
 SELECT workspace_id, id, key_sealed, size_bytes, sha256 FROM stored_files
 WHERE (workspace_id, id) > ($1::uuid, $2::uuid) AND state = 'stored'
   AND ($3::uuid IS NULL OR workspace_id = $3)
-  AND (verified_at IS NULL OR $4::int IS NULL OR verified_at < now() - make_interval(days => $4))
+  AND (verified_at IS NULL OR damage IS NOT NULL OR $4::int IS NULL OR verified_at < now() - make_interval(days => $4))
 ORDER BY workspace_id, id LIMIT $5`;
 
 const SOUND = `/* vault.sound */
