@@ -87,7 +87,8 @@ export function openS3Storage(config: S3StorageConfig): Storage {
         if (!(Body instanceof Readable)) throw new Error("the storage answered without a body");
         return Body;
       } catch (error) {
-        throw statusOf(error) === 404 ? new StoredFileMissing(key) : error;
+        // A bucket that is not there is another matter.
+        throw isNoSuchKey(error) ? new StoredFileMissing(key) : error;
       }
     },
     sizeBytes: async (key) => {
@@ -169,6 +170,9 @@ async function abortUploads(
     UploadIdMarker = page.NextUploadIdMarker;
   }
 }
+
+const isNoSuchKey = (error: unknown) =>
+  error instanceof S3ServiceException && error.name === "NoSuchKey";
 
 const statusOf = (error: unknown): number | undefined =>
   error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;

@@ -116,6 +116,17 @@ describe.each(["folder", "S3"])("%s", (name) => {
   );
 });
 
+test("a file on another disk is copied into the folder", async () => {
+  // Where there is one; elsewhere it is the same disk.
+  const shared = await mkdtemp("/dev/shm/heliograph-").catch(() => mkdtemp(folder));
+  const file = path.join(shared, "part");
+  await writeFile(file, "from elsewhere");
+  await storageOf("folder").putPart("w1/elsewhere", file);
+  const read = await storageOf("folder").read("w1/elsewhere", 0, 14);
+  expect(String(await all(read))).toBe("from elsewhere");
+  await rm(shared, { recursive: true });
+});
+
 test("in a folder, what an interrupted put left is let go of once it is old", async () => {
   const storage = storageOf("folder");
   const incoming = path.join(folder, "files", ".incoming");
