@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
-import { vaultWorld } from "../test/support/vault-world.ts";
 import type { Storage } from "../src/storage/index.ts";
+import { vaultWorld } from "../test/support/vault-world.ts";
 import { evidenceCommand } from "./evidence-command.ts";
 
 const world = vaultWorld();
@@ -15,7 +15,11 @@ async function verify(args: string[] = [], storage: Storage = world.files()) {
     close: () => {},
   };
   const system = { db: world.db(), keyring: world.keyring, files };
-  const isWell = await evidenceCommand(system, ["verify", ...args], (line) => void lines.push(line));
+  const isWell = await evidenceCommand(
+    system,
+    ["verify", ...args],
+    (line) => void lines.push(line),
+  );
   return { isWell, lines };
 }
 

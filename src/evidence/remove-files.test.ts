@@ -81,9 +81,9 @@ test("a hold that is being placed is waited for, and then refuses", async () => 
   const workspaceId = await world.newWorkspace();
   const [a, b] = [await filed(workspaceId), await filed(workspaceId)];
   await world.db().query("UPDATE evidence SET updated_at = now() - interval '9 days'");
-  await world.db().query("INSERT INTO evidence_settings (workspace_id, keep_days) VALUES ($1, 1)", [
-    workspaceId,
-  ]);
+  await world
+    .db()
+    .query("INSERT INTO evidence_settings (workspace_id, keep_days) VALUES ($1, 1)", [workspaceId]);
   const { asked, forced } = await world.db().transaction(async (tx) => {
     await hold(tx, a);
     await hold(tx, b);
@@ -101,7 +101,9 @@ test("a hold that is being placed is waited for, and then refuses", async () => 
       return row?.n === 2;
     });
     // The one that comes by itself goes past it.
-    const dropped = world.db().transaction((other) => evidenceRetention.dropBatch(other, 100, null));
+    const dropped = world
+      .db()
+      .transaction((other) => evidenceRetention.dropBatch(other, 100, null));
     expect(await dropped).toMatchObject({ rows: 0 });
     return tried;
   });
@@ -118,9 +120,11 @@ test("content is kept as long as its workspace says, longer while it is held", a
   const [old, held, fresh, older] = files;
   if (!old || !held || !fresh || !older) throw new Error("four files");
   await hold(world.db(), held);
-  await world.db().query("INSERT INTO evidence_settings (workspace_id, keep_days) VALUES ($1, 30)", [
-    workspaceId,
-  ]);
+  await world
+    .db()
+    .query("INSERT INTO evidence_settings (workspace_id, keep_days) VALUES ($1, 30)", [
+      workspaceId,
+    ]);
   const changed = "UPDATE evidence SET updated_at = now() - $2 * interval '1 day' WHERE id = $1";
   for (const file of [old, held, elsewhere, older]) {
     await world.db().query(changed, [file.evidenceId, 31]);

@@ -90,8 +90,7 @@ export const evidenceRetention: RetentionRule = {
     const last = walked.at(-1);
     return {
       rows: over.length === 0 ? 0 : await removeOver(tx, over),
-      place:
-        walked.length < limit || last === undefined ? null : `${last.workspace_id}/${last.id}`,
+      place: walked.length < limit || last === undefined ? null : `${last.workspace_id}/${last.id}`,
     };
   },
 };

@@ -118,10 +118,7 @@ async function* objectsOf(storage: Storage): AsyncGenerator<StoredObject, void, 
   for await (const object of storage.list("")) if (KEY.test(object.key)) yield object;
 }
 
-async function* rowsOf(
-  db: Database,
-  batchRows: number,
-): AsyncGenerator<FileRow, void, undefined> {
+async function* rowsOf(db: Database, batchRows: number): AsyncGenerator<FileRow, void, undefined> {
   let last = { workspace_id: FIRST_ID, id: FIRST_ID };
   for (;;) {
     const rows: FileRow[] = await db.query<FileRow>(ROWS_BEHIND, [

@@ -20,7 +20,6 @@ export interface FileFault extends StoredFileKey {
   fault: "missing" | "altered" | "unreadable";
   /** Numbers of evidence that refers to it, as people know them; some of many. */
   evidence: string[];
-| "altered" | "unreadable";
 }
 
 export interface VerifyOptions {

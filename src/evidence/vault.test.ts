@@ -3,10 +3,10 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { vaultWorld } from "../../test/support/vault-world.ts";
 import { createKeyring, type Database, rewrapSealed } from "../platform/index.ts";
 import type { Storage } from "../storage/index.ts";
+import { UnknownStoredFile } from "./vault.ts";
 import { compareVault } from "./vault-comparison.ts";
 import { dropOldParts } from "./vault-parts.ts";
 import { STORED_FILES_SEALED_COLUMNS } from "./vault-rows.ts";
-import { UnknownStoredFile } from "./vault.ts";
 
 const world = vaultWorld();
 

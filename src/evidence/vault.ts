@@ -219,7 +219,8 @@ export function createVault({ db, keyring, storage, partsFolder }: VaultOptions)
     open: async ({ workspaceId, storedFileId, from = 0, to }) => {
       const key = { workspaceId, storedFileId };
       const row = await findStored(db, key);
-      if (row === null) throw new UnknownStoredFile(`no file is stored with the id ${storedFileId}`);
+      if (row === null)
+        throw new UnknownStoredFile(`no file is stored with the id ${storedFileId}`);
       const { sizeBytes } = row;
       const end = to ?? sizeBytes;
       if (!(from >= 0 && from <= end && end <= sizeBytes)) {

@@ -75,7 +75,7 @@ test("goes on after any number of crashes, wherever they come, and is right", as
       await part.discard();
       await expect(access(path.join(folder, name))).rejects.toThrow("ENOENT");
     }),
-    { numRuns: 25 },
+    { numRuns: 12 },
   );
 });
 

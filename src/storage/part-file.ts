@@ -5,12 +5,7 @@ import path from "node:path";
 import { FolderInUse, type FolderLock, lockFolder, syncFolder } from "../platform/index.ts";
 import { findPieces, readPiece } from "./part-pieces.ts";
 import { PieceSealer } from "./piece-sealer.ts";
-import {
-  type FileSeal,
-  newPieceKey,
-  type PieceKey,
-  pieceBegins,
-} from "./sealed-piece.ts";
+import { type FileSeal, newPieceKey, type PieceKey, pieceBegins } from "./sealed-piece.ts";
 
 /**
  * A sealed file that is being written on this machine. What it holds survives the process: opened

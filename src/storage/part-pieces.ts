@@ -34,6 +34,7 @@ export async function findPieces(
   const by = await orNull(async () => pieceKey(await readAt(handle, 0, FILE_HEADER_BYTES), seal));
   if (by === null) return null;
   let found: FoundPieces | null = null;
+  let sizeBytes = 0;
   for (let number = 0; ; number++) {
     const sealed = await readAt(handle, pieceBegins(number), SEALED_PIECE_BYTES);
     const isWhole = sealed.length === SEALED_PIECE_BYTES;
@@ -41,7 +42,8 @@ export async function findPieces(
     const held = full ?? (await orNull(async () => openPiece(by, number, true, sealed)));
     if (held === null) return found;
     onContent(held);
-    found = { by, number, held, sizeBytes: (found?.sizeBytes ?? 0) + held.length };
+    sizeBytes += held.length;
+    found = { by, number, held, sizeBytes };
     // The last of a file that was finished.
     if (full === null) return found;
   }

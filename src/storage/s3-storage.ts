@@ -14,8 +14,8 @@ import { Upload } from "@aws-sdk/lib-storage";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { S3StorageConfig } from "../platform/index.ts";
 import {
-  partsOfKey,
   type PutOptions,
+  partsOfKey,
   type Storage,
   StoredFileMissing,
   type StoredObject,

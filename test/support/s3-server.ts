@@ -85,7 +85,8 @@ export async function startS3Server(): Promise<S3Server> {
     uploads,
     ageUploads: async (byMs) => {
       const then = new Date(Date.now() - byMs);
-      for (const id of await uploads()) await utimes(path.join(uploadsFolder, id, "key"), then, then);
+      for (const id of await uploads())
+        await utimes(path.join(uploadsFolder, id, "key"), then, then);
     },
     refuseParts: (isRefused) => {
       isRefusing = isRefused;
