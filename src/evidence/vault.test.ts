@@ -7,6 +7,7 @@ import { UnknownStoredFile } from "./vault.ts";
 import { compareVault } from "./vault-comparison.ts";
 import { dropOldParts } from "./vault-parts.ts";
 import { STORED_FILES_SEALED_COLUMNS } from "./vault-rows.ts";
+import { sweepVault } from "./vault-sweep.ts";
 
 const world = vaultWorld();
 
@@ -246,7 +247,24 @@ describe("a process that dies", () => {
     expect([await world.rows(), await world.parts()]).toEqual([[], []]);
   });
 
-  test("while it deletes is finished by the next sweep; one that slept so long writes nothing", async () => {
+  test("while it deletes: the next sweep removes what it did not", async () => {
+    const workspaceId = await world.newWorkspace();
+    for (let n = 0; n < 2; n++) await world.keep(workspaceId, randomBytes(10));
+    await world.age();
+    const remove = async (key: string) => {
+      if (key === (await world.objects())[0]) throw died;
+      await world.files().remove(key);
+    };
+    const swept = await sweepVault({ db: world.db(), storage: { ...world.files(), remove } });
+    expect(swept).toEqual({ givenUp: 2, removed: 1, failed: 1 });
+    expect(await world.rows()).toEqual([`${(await world.objects())[0]} deleting`]);
+    // It was removed, and the row does not know.
+    await world.files().remove((await world.objects())[0] ?? "");
+    expect(await world.sweep()).toEqual({ givenUp: 0, removed: 1, failed: 0 });
+    expect(await world.rows()).toEqual([]);
+  });
+
+  test("only seemingly, and wakes up when it was given up: it writes nothing", async () => {
     const workspaceId = await world.newWorkspace();
     const vault = world.vaultWith();
     const { storedFileId, part } = await vault.begin({ workspaceId, fileId: randomUUID() });
