@@ -230,6 +230,14 @@ describe("a process that dies", () => {
     isCut = false;
     expect(await keep()).toMatchObject({ storedFileId, isKnown: false });
     expect((await world.content(vault, workspaceId, storedFileId)).equals(content)).toBe(true);
+
+    isCut = true;
+    const other = await vault.begin({ workspaceId, fileId: randomUUID() });
+    await other.part.append(Buffer.from("other"));
+    const lost = vault.keep(other.storedFileId, other.part, { contentType: null });
+    await expect(lost).rejects.toThrow("Connection terminated");
+    await vault.abandon(other.storedFileId, other.part);
+    expect(String(await world.content(vault, workspaceId, other.storedFileId))).toBe("other");
   });
 
   test("in the middle of a download goes on where it was; abandoned, nothing stays", async () => {
@@ -310,6 +318,9 @@ describe("the store beside its rows", () => {
     await world.refer(workspaceId, kept);
     await world.sweep();
     expect(await world.rows()).toEqual([`${workspaceId}/${kept.storedFileId} stored`]);
+    // It is not looked at again.
+    const loose = "SELECT id FROM stored_files WHERE loose_since IS NOT NULL";
+    expect(await world.db().query(loose)).toEqual([]);
     const going = await world.keep(workspaceId, randomBytes(11));
     const giveUp = "UPDATE stored_files SET state = 'deleting' WHERE id = $1";
     await world.db().query(giveUp, [going.storedFileId]);
