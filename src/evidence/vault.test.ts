@@ -279,6 +279,8 @@ describe("a process that dies", () => {
     await part.append(content);
     await world.age();
     expect(await world.sweep()).toMatchObject({ givenUp: 1, removed: 1 });
+    // Its part has no row any more, and is still open.
+    expect(await dropOldParts(world.db(), world.partsFolder(), -1_000)).toBe(0);
     expect(await vault.touch(storedFileId)).toBe(false);
     const kept = vault.keep(storedFileId, part, { contentType: null });
     await expect(kept).rejects.toThrow("given up");
