@@ -83,6 +83,8 @@ export const migration: Migration = {
         workspace_id uuid        NOT NULL,
         id           uuid        NOT NULL DEFAULT gen_random_uuid(),
         state        text        NOT NULL CHECK (state IN ('writing', 'stored', 'deleting')),
+        -- The file of evidence that it is written for: by it a download that goes on finds it.
+        written_for  uuid,
         -- What opens it.
         key_sealed   bytea       NOT NULL,
         -- Of its content; null while it is being written.
@@ -96,13 +98,22 @@ export const migration: Migration = {
         verified_at  timestamptz,
         -- What the last verification found wrong.
         damage       text        CHECK (damage IN ('missing', 'altered')),
+        -- Since when nobody may refer to it: new, or after a reference has gone. Null: somebody does.
+        loose_since  timestamptz DEFAULT now(),
         PRIMARY KEY (workspace_id, id),
         CONSTRAINT stored_files_workspace FOREIGN KEY (workspace_id) REFERENCES workspaces (id),
         CHECK (state <> 'stored' OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL AND stored_at IS NOT NULL))
       );
       CREATE UNIQUE INDEX stored_files_content ON stored_files (workspace_id, sha256)
-        WHERE state = 'stored';
+        WHERE state = 'stored' AND damage IS NULL;
       CREATE INDEX stored_files_unfinished ON stored_files (touched_at) WHERE state <> 'stored';
+      CREATE INDEX stored_files_loose ON stored_files (loose_since)
+        WHERE state = 'stored' AND loose_since IS NOT NULL;
+      -- Keys are wrapped anew in the order of ids.
+      CREATE INDEX stored_files_by_id ON stored_files (id);
+      CREATE INDEX stored_files_damaged ON stored_files (workspace_id, sha256) WHERE damage IS NOT NULL;
+      CREATE INDEX stored_files_written_for ON stored_files (written_for, workspace_id)
+        WHERE state = 'writing';
 
       CREATE TABLE evidence_files (
         workspace_id   uuid        NOT NULL,
@@ -138,13 +149,15 @@ export const migration: Migration = {
         sent_at        timestamptz,
         created_at     timestamptz NOT NULL DEFAULT now(),
         stored_at      timestamptz,
+        -- Its content was kept long enough, or was to be deleted: what it was stays on record.
+        removed_at     timestamptz,
         PRIMARY KEY (workspace_id, id),
         CONSTRAINT evidence_files_revision FOREIGN KEY (workspace_id, evidence_id, revision)
           REFERENCES evidence_revisions (workspace_id, evidence_id, number) ON DELETE CASCADE,
         CONSTRAINT evidence_files_stored FOREIGN KEY (workspace_id, stored_file_id)
           REFERENCES stored_files (workspace_id, id),
-        CHECK (state NOT IN ('stored', 'quarantined') OR
-          (stored_file_id IS NOT NULL AND sha256 IS NOT NULL AND size_bytes IS NOT NULL))
+        CHECK (state NOT IN ('stored', 'quarantined') OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL
+          AND (stored_file_id IS NULL) = (removed_at IS NOT NULL)))
       );
       CREATE INDEX evidence_files_of ON evidence_files (evidence_id, workspace_id, revision, position);
       -- The same message is taken in once.
@@ -195,29 +208,69 @@ export const migration: Migration = {
       END $$;
       CREATE TRIGGER held_evidence_stays BEFORE DELETE ON evidence FOR EACH ROW
         WHEN (OLD.held) EXECUTE FUNCTION held_evidence_stays();
-      CREATE FUNCTION held_file_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+      CREATE FUNCTION referred_file_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+      DECLARE is_held boolean;
       BEGIN
-        IF EXISTS (SELECT FROM evidence_files f JOIN evidence e
+        SELECT e.held INTO is_held FROM evidence_files f JOIN evidence e
             ON e.workspace_id = f.workspace_id AND e.id = f.evidence_id
-          WHERE f.workspace_id = OLD.workspace_id AND f.stored_file_id = OLD.id AND e.held) THEN
+          WHERE f.workspace_id = OLD.workspace_id AND f.stored_file_id = OLD.id
+          ORDER BY e.held DESC LIMIT 1;
+        IF is_held THEN
+          RAISE EXCEPTION 'evidence under legal hold is not deleted' USING ERRCODE = 'HG001';
+        ELSIF NOT is_held THEN
+          RAISE EXCEPTION 'a file that evidence refers to is not deleted' USING ERRCODE = 'HG002';
+        END IF;
+        RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+      END $$;
+      CREATE TRIGGER referred_file_stays BEFORE DELETE ON stored_files FOR EACH ROW
+        EXECUTE FUNCTION referred_file_stays();
+      CREATE TRIGGER referred_file_is_not_given_up BEFORE UPDATE OF state ON stored_files
+        FOR EACH ROW WHEN (NEW.state = 'deleting' AND OLD.state <> 'deleting')
+        EXECUTE FUNCTION referred_file_stays();
+      -- The evidence's row is locked for it: a hold that is being placed is waited for.
+      CREATE FUNCTION held_evidence_file_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+      DECLARE is_held boolean;
+      BEGIN
+        SELECT held INTO is_held FROM evidence
+          WHERE workspace_id = OLD.workspace_id AND id = OLD.evidence_id FOR SHARE;
+        IF is_held THEN
           RAISE EXCEPTION 'evidence under legal hold is not deleted' USING ERRCODE = 'HG001';
         END IF;
         RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
       END $$;
-      CREATE TRIGGER held_file_stays BEFORE DELETE ON stored_files FOR EACH ROW
-        EXECUTE FUNCTION held_file_stays();
-      CREATE TRIGGER held_file_is_not_given_up BEFORE UPDATE OF state ON stored_files FOR EACH ROW
-        WHEN (NEW.state = 'deleting' AND OLD.state <> 'deleting') EXECUTE FUNCTION held_file_stays();
-      CREATE FUNCTION held_evidence_file_stays() RETURNS trigger LANGUAGE plpgsql AS $$
-      BEGIN
-        IF EXISTS (SELECT FROM evidence e
-          WHERE e.workspace_id = OLD.workspace_id AND e.id = OLD.evidence_id AND e.held) THEN
-          RAISE EXCEPTION 'evidence under legal hold is not deleted' USING ERRCODE = 'HG001';
-        END IF;
-        RETURN OLD;
-      END $$;
       CREATE TRIGGER held_evidence_file_stays BEFORE DELETE ON evidence_files FOR EACH ROW
         EXECUTE FUNCTION held_evidence_file_stays();
+      CREATE TRIGGER held_evidence_file_keeps BEFORE UPDATE OF stored_file_id ON evidence_files
+        FOR EACH ROW WHEN (OLD.stored_file_id IS NOT NULL AND NEW.stored_file_id IS NULL)
+        EXECUTE FUNCTION held_evidence_file_stays();
+
+      -- Only what is there is referred to. The lock meets that of who gives a file up: either they see
+      -- the reference, or it sees that the file is going. After the row, so that policies come first.
+      CREATE FUNCTION referred_file_is_stored() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        PERFORM FROM stored_files WHERE workspace_id = NEW.workspace_id
+          AND id = NEW.stored_file_id AND state = 'stored' FOR SHARE;
+        IF NOT FOUND THEN
+          RAISE EXCEPTION 'the stored file is going, or is not there yet' USING ERRCODE = 'HG003';
+        END IF;
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER referred_file_is_stored AFTER INSERT OR UPDATE OF stored_file_id
+        ON evidence_files FOR EACH ROW WHEN (NEW.stored_file_id IS NOT NULL)
+        EXECUTE FUNCTION referred_file_is_stored();
+
+      -- What nobody refers to any more is looked at, and goes.
+      CREATE FUNCTION file_is_loose() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        UPDATE stored_files SET loose_since = now() WHERE workspace_id = OLD.workspace_id
+          AND id = OLD.stored_file_id AND state = 'stored';
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER file_is_loose_by_deletion AFTER DELETE ON evidence_files
+        FOR EACH ROW WHEN (OLD.stored_file_id IS NOT NULL) EXECUTE FUNCTION file_is_loose();
+      CREATE TRIGGER file_is_loose_by_change AFTER UPDATE OF stored_file_id ON evidence_files
+        FOR EACH ROW WHEN (OLD.stored_file_id IS DISTINCT FROM NEW.stored_file_id)
+        EXECUTE FUNCTION file_is_loose();
 
       CREATE FUNCTION person_is_asked_no_more() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN

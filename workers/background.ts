@@ -2,6 +2,7 @@ import { idempotencyRetention } from "../src/api/index.ts";
 import { createApprovalKeeper } from "../src/approvals/index.ts";
 import { broadcastRetentionRules, createBroadcastFeeder } from "../src/broadcasts/index.ts";
 import { createSessionCloser, createSnoozeKeeper } from "../src/conversations/index.ts";
+import { evidenceRetention } from "../src/evidence/index.ts";
 import {
   createLedgerKeeper,
   DEFAULT_JOB_RETENTION,
@@ -28,6 +29,7 @@ export function startBackground(system: System): { stop(): Promise<void> } {
       idempotencyRetention,
       failureCountRetention,
       dropRefusals,
+      evidenceRetention,
     ],
   });
   const ledgerKeeper = createLedgerKeeper({ db, log });

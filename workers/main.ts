@@ -12,6 +12,7 @@ import { apiKeysCommand } from "./api-keys-command.ts";
 import { auditCommand } from "./audit-command.ts";
 import { startBackground } from "./background.ts";
 import { connectorCommand } from "./connector-command.ts";
+import { evidenceCommand } from "./evidence-command.ts";
 import { startIngest } from "./ingest.ts";
 import { jobsCommand, queuesCommand } from "./jobs-command.ts";
 import { migrateAll } from "./migrate.ts";
@@ -34,6 +35,8 @@ const USAGE = `heliograph <command>
   connector import FILE --workspace ID --name NAME [--dry-run]
                            connects a bot as a YAML file says (examples/connection.yaml)
   connector list|test ID|rotate ID|remove ID the bots; asks Telegram; a new token; disconnects
+  evidence verify [--workspace ID] [--older-than DAYS]
+                           reads every stored file again; names those that are not as they were
   keys rotate              wraps all that is sealed by the newest of ENCRYPTION_KEYS
   key create --workspace ID --scopes read,send,manage,approve,audit --expires 90d|TIME|never [--name N]
                            a new API key of a workspace; prints it, once
@@ -166,6 +169,10 @@ async function main([command, ...rest]: string[]): Promise<void> {
     }
     case "connector":
       return once(config, (system) => connectorCommand(system, rest, print));
+    case "evidence":
+      return once(config, async (system) => {
+        if (!(await evidenceCommand(system, rest, printLine))) process.exitCode = 1;
+      });
     case "keys":
       return once(config, (system) => keysCommand(system, rest, print));
     case "key":

@@ -1,11 +1,12 @@
 import { AUDIT_SEALED_COLUMNS, INSTALLATION, recordAudit } from "../src/audit/index.ts";
 import { SEALED_COLUMNS } from "../src/connectors/index.ts";
+import { STORED_FILES_SEALED_COLUMNS } from "../src/evidence/index.ts";
 import { findUnreadable, rewrapSealed, type UnreadableRecord } from "../src/platform/index.ts";
 import type { Print } from "./jobs-command.ts";
 import type { System } from "./system.ts";
 
 /** Everything that any room keeps sealed. */
-const COLUMNS = [...SEALED_COLUMNS, ...AUDIT_SEALED_COLUMNS];
+const COLUMNS = [...SEALED_COLUMNS, ...AUDIT_SEALED_COLUMNS, ...STORED_FILES_SEALED_COLUMNS];
 
 /** `heliograph keys rotate`: wraps every sealed record by the newest key. */
 export async function keysCommand(

@@ -113,6 +113,7 @@ async function withSecrets(
     databaseUrl,
     encryptionKeys: config.encryptionKeys ?? secrets.encryptionKeys,
     adminToken: config.adminToken ?? secrets.adminToken,
+    storage: config.storage ?? { kind: "local", folder: path.join(folder, "files") },
   };
 }
 

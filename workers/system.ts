@@ -26,6 +26,7 @@ import {
   openDatabase,
 } from "../src/platform/index.ts";
 import { createBotApiFactory } from "../src/telegram/index.ts";
+import { createFileStorage, type FileStorage } from "./file-storage.ts";
 import { ledgerAudit } from "./ledger-audit.ts";
 
 /** What every process of an installation has: wired once, here. */
@@ -38,6 +39,8 @@ export interface System {
   jobs: Jobs;
   botApis: BotApis;
   connectors: Connectors;
+  /** Where files of evidence lie; opened when it is needed. */
+  files: FileStorage;
   /** Closes what is open, in order. Pools are stopped first, then connections. */
   close(): Promise<void>;
 }
@@ -85,6 +88,7 @@ export function openSystem(config: Config, role: string, connections: number): S
     hooks: { outbound: createOutboundHooks() },
     recorder: ledgerAudit,
   });
+  const files = createFileStorage({ config, db, keyring, log });
   metrics.gauge({
     name: "heliograph_lanes_held",
     help: "Lanes this process holds a lease on.",
@@ -103,6 +107,7 @@ export function openSystem(config: Config, role: string, connections: number): S
     keyring,
     jobs,
     botApis,
+    files,
     connectors: createConnectors({
       db,
       keyring,
@@ -117,6 +122,7 @@ export function openSystem(config: Config, role: string, connections: number): S
     }),
     close: async () => {
       await jobs.stop();
+      files.close();
       await db.close();
     },
   };

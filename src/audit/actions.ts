@@ -47,6 +47,8 @@ export const AUDIT_ACTIONS = {
   "person.link_created": { subject: "person", details: ["connectorId", "expiresAt"] },
   // A Telegram account confirmed a link: it is that person from now on.
   "person.bound": { subject: "person", details: ["connectorId"] },
+  // What it was stays on record; of so many files the content goes.
+  "evidence.content_removed": { subject: "evidence", details: ["count", "why"] },
   // With a person: by a command in the group itself.
   "chat.linked": { subject: "chat", details: ["connectorId", "purpose", "personId"] },
   "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose", "personId"] },

@@ -45,6 +45,9 @@ describe("loadConfig", () => {
       ADMIN_TOKEN: "let-me-in",
       LOG_LEVEL: "WARN",
       UPDATES_MODE: "polling",
+      STORAGE_URL: "s3://files?region=eu-west-1",
+      AWS_ACCESS_KEY_ID: "AKIAEXAMPLE",
+      AWS_SECRET_ACCESS_KEY: "hunter2",
       RETENTION_FINISHED_DAYS: "2",
       RETENTION_DISCARDED_DAYS: "90",
       RETENTION_ATTEMPTS_DAYS: "3",
@@ -74,6 +77,13 @@ describe("loadConfig", () => {
       adminToken: "let-me-in",
       logLevel: "warn",
       updatesMode: "polling",
+      storage: {
+        kind: "s3",
+        bucket: "files",
+        prefix: "",
+        region: "eu-west-1",
+        credentials: { accessKeyId: "AKIAEXAMPLE", secretAccessKey: "hunter2" },
+      },
       retention: {
         finishedMs: 172_800_000,
         discardedMs: 7_776_000_000,
@@ -141,6 +151,9 @@ describe("loadConfig", () => {
     ["ADMIN_TOKEN", "hunter2 and\nmore", /visible ASCII/],
     ["LOG_LEVEL", "loud", /one of fatal, error/],
     ["UPDATES_MODE", "push", /must be webhook or polling/],
+    ["STORAGE_URL", "/var/files", /must begin with file/],
+    ["STORAGE_URL", "s3://key:hunter2@files", /must hold no credentials/],
+    ["AWS_SECRET_ACCESS_KEY", "hunter2 and more", /visible ASCII/],
   ];
   test.each(wrong)("%s=%s is refused in one line with an example", (variable, value, says) => {
     const { message, variable: named } = errorOf({ [variable]: value });
@@ -163,6 +176,16 @@ describe("loadConfig", () => {
     for (const entry of trustedProxies) {
       expect(() => express().set("trust proxy", [entry])).not.toThrow();
     }
+  });
+
+  test("half of a key of S3 is asked for the other half, and neither is where there is no S3", () => {
+    const half = { AWS_SECRET_ACCESS_KEY: "hunter2" };
+    const { message } = errorOf({ ...half, STORAGE_URL: "s3://files" });
+    expect(message).toMatch(/^AWS_ACCESS_KEY_ID is not set, e\.g\. AWS_ACCESS_KEY_ID=/);
+    expect(loadConfig({ ...half, STORAGE_URL: "file:///files" }).storage).toEqual({
+      kind: "local",
+      folder: "/files",
+    });
   });
 
   test("a long value is shown cut, so that a line stays a line", () => {

@@ -1,8 +1,9 @@
 import { z } from "zod";
-import { ConfigError, EXAMPLES } from "./config-error.ts";
+import { ConfigError, EXAMPLES, missingSetting } from "./config-error.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 import { parseEncryptionKeys, type VersionedKey } from "./encryption-keys.ts";
 import { parseRedisUrl, type RedisConfig } from "./redis-url.ts";
+import { parseStorageUrl, type S3Credentials, type StorageConfig } from "./storage-url.ts";
 import { parseTrustedProxies } from "./trusted-proxies.ts";
 
 /**
@@ -32,6 +33,8 @@ export interface Config {
   /** The token that `connector add` and `connector rotate` are given; of no use to a process. */
   botToken?: string;
   logLevel: LogLevel;
+  /** Where files of evidence lie. Undefined: embedded mode has a folder beside its data. */
+  storage?: StorageConfig;
   /** How updates come in: Telegram sends them, or pollers ask for them. */
   updatesMode: UpdatesMode;
   /** How long what is over is kept, in ms; undefined: each room's own default. */
@@ -79,10 +82,14 @@ const environment = z.object({
   TRUSTED_PROXIES: setting(parseTrustedProxies),
   TELEGRAM_API_ROOT: setting(parseApiRoot),
   ENCRYPTION_KEYS: setting(parseEncryptionKeys),
-  ADMIN_TOKEN: setting(parseAdminToken),
+  ADMIN_TOKEN: setting(parseVisible),
   BOT_TOKEN: setting((text) => text),
   LOG_LEVEL: setting(parseLogLevel),
   UPDATES_MODE: setting(parseUpdatesMode),
+  STORAGE_URL: setting(parseStorageUrl),
+  AWS_ACCESS_KEY_ID: setting(parseVisible),
+  AWS_SECRET_ACCESS_KEY: setting(parseVisible),
+  AWS_SESSION_TOKEN: setting(parseVisible),
   RETENTION_FINISHED_DAYS: setting((text) => parseWhole(text, 1, 3_650) * DAY_MS),
   RETENTION_DISCARDED_DAYS: setting((text) => parseWhole(text, 1, 3_650) * DAY_MS),
   RETENTION_ATTEMPTS_DAYS: setting((text) => parseWhole(text, 1, 3_650) * DAY_MS),
@@ -120,6 +127,11 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     botToken: values.BOT_TOKEN,
     logLevel: values.LOG_LEVEL ?? "info",
     updatesMode: values.UPDATES_MODE ?? "webhook",
+    storage: withCredentials(values.STORAGE_URL, {
+      accessKeyId: values.AWS_ACCESS_KEY_ID,
+      secretAccessKey: values.AWS_SECRET_ACCESS_KEY,
+      sessionToken: values.AWS_SESSION_TOKEN,
+    }),
     retention: {
       finishedMs: values.RETENTION_FINISHED_DAYS,
       discardedMs: values.RETENTION_DISCARDED_DAYS,
@@ -128,6 +140,19 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
       updateKeysMs: values.RETENTION_UPDATE_KEYS_HOURS,
     },
   };
+}
+
+/** With those of S3, where it is S3: both halves of a key, or none. */
+function withCredentials(
+  storage: StorageConfig | undefined,
+  { accessKeyId, secretAccessKey, sessionToken }: Partial<S3Credentials>,
+): StorageConfig | undefined {
+  if (storage?.kind !== "s3") return storage;
+  if (accessKeyId === undefined && secretAccessKey === undefined) return storage;
+  if (accessKeyId === undefined) throw missingSetting("AWS_ACCESS_KEY_ID");
+  if (secretAccessKey === undefined) throw missingSetting("AWS_SECRET_ACCESS_KEY");
+  const token = sessionToken === undefined ? {} : { sessionToken };
+  return { ...storage, credentials: { accessKeyId, secretAccessKey, ...token } };
 }
 
 function parsePort(text: string): number {
@@ -198,7 +223,8 @@ function withoutSlash(url: URL): string {
   return url.toString().replace(/\/+$/, "");
 }
 
-function parseAdminToken(text: string): string {
+/** For what travels in headers. */
+function parseVisible(text: string): string {
   if (!/^[\x21-\x7e]+$/.test(text)) {
     throw new Error("holds characters that a header cannot carry: use visible ASCII");
   }

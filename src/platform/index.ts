@@ -55,5 +55,6 @@ export {
 } from "./sealed-records.ts";
 export * from "./secrets.ts";
 export * from "./software-version.ts";
+export * from "./storage-url.ts";
 export { createTurns, takeTurn, warnUnlessAway } from "./turn.ts";
 export { startWatchdog, type Watchdog } from "./watchdog.ts";

@@ -24,6 +24,8 @@ export interface TurnsOptions {
   /** Of the work, in the whole installation. */
   name: string;
   everyMs: number;
+  /** How often a process looks whether it is its turn: less than a day for what is done once a day. Default: `everyMs`. */
+  lookEveryMs?: number;
   work(): Promise<unknown>;
   /** Told what `work`, or asking for the turn, threw. The next turn comes all the same. */
   failed(error: unknown): void;
@@ -49,7 +51,8 @@ const SHARE = 0.9;
  * Runs in every process; each time one of them does the work, whichever comes first. In a process the
  * next turn waits for the one under way. Keeps no process alive.
  */
-export function createTurns({ db, name, everyMs, work, failed }: TurnsOptions): Turns {
+export function createTurns(options: TurnsOptions): Turns {
+  const { db, name, everyMs, lookEveryMs = everyMs, work, failed } = options;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let isStopping = false;
@@ -67,7 +70,7 @@ export function createTurns({ db, name, everyMs, work, failed }: TurnsOptions): 
         running ??= turn().finally(() => {
           running = undefined;
         });
-      }, everyMs);
+      }, lookEveryMs);
       timer.unref();
     },
     stop: async () => {

@@ -1,83 +1,111 @@
 import { randomUUID } from "node:crypto";
-import { createReadStream, type Dirent } from "node:fs";
+import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { syncFolder } from "../platform/index.ts";
-import { assertKey, type Storage, StoredFileMissing, type StoredObject } from "./storage.ts";
+import {
+  isSegment,
+  partsOfKey,
+  type Storage,
+  StoredFileMissing,
+  type StoredObject,
+} from "./storage.ts";
 
-/** Where what is being written lies. No key begins so. */
+/** Where what is being written lies. No group begins so. */
 const INCOMING = ".incoming";
 const READ_BYTES = 256 * 1024;
+/** Of a name: files of a group lie in folders by how their names begin, so that none has a million. */
+const SHELF_CHARS = 2;
 
 /**
- * Files in a folder of this machine, or one that all processes see. What is written lies apart until all
- * of it is on disk; its name is then put in place at once.
+ * Files in a folder of this machine, or one that all processes see: `<group>/<shelf>/<name>`. What is
+ * written lies apart until all of it is on disk; its name is then put in place at once.
  */
 export async function openLocalStorage(folder: string): Promise<Storage> {
   const incoming = path.join(folder, INCOMING);
   await mkdir(incoming, { recursive: true, mode: 0o700 });
   const fileOf = (key: string) => {
-    assertKey(key);
-    return path.join(folder, ...key.split("/"));
+    const { group, name } = partsOfKey(key);
+    return path.join(folder, group, shelfOf(name), name);
   };
-  return {
-    put: async (key, content, { signal } = {}) => {
-      const file = fileOf(key);
-      const half = path.join(incoming, randomUUID());
-      let sizeBytes = 0;
+
+  /** `half` is on disk; from here on it is the object. */
+  async function place(half: string, file: string): Promise<void> {
+    await makeFolder(folder, path.dirname(file));
+    await rename(half, file);
+    await syncFolder(path.dirname(file));
+  }
+
+  async function put(
+    key: string,
+    content: AsyncIterable<Uint8Array>,
+    { signal }: { signal?: AbortSignal } = {},
+  ) {
+    const file = fileOf(key);
+    const half = path.join(incoming, randomUUID());
+    let sizeBytes = 0;
+    try {
+      const handle = await open(half, "wx", 0o600);
       try {
-        const handle = await open(half, "wx", 0o600);
-        try {
-          for await (const part of content) {
-            signal?.throwIfAborted();
-            await handle.writeFile(part);
-            sizeBytes += part.length;
-          }
-          await handle.sync();
-        } finally {
-          await handle.close();
+        for await (const part of content) {
+          signal?.throwIfAborted();
+          await handle.writeFile(part);
+          sizeBytes += part.length;
         }
-        await makeFolder(folder, path.dirname(file));
-        await rename(half, file);
-      } catch (error) {
-        await rm(half, { force: true });
-        throw error;
+        await handle.sync();
+      } finally {
+        await handle.close();
       }
-      await syncFolder(path.dirname(file));
-      return { sizeBytes };
+      await place(half, file);
+    } catch (error) {
+      await rm(half, { force: true });
+      throw error;
+    }
+    return { sizeBytes };
+  }
+
+  return {
+    put,
+    putPart: async (key, part, options) => {
+      const file = fileOf(key);
+      options?.signal?.throwIfAborted();
+      const sizeBytes = await syncFile(part);
+      try {
+        await place(part, file);
+        return { sizeBytes };
+      } catch (error) {
+        if (codeOf(error) !== "EXDEV") throw error;
+      }
+      // On another disk.
+      return put(key, createReadStream(part, { highWaterMark: READ_BYTES }), options);
     },
     read: async (key, from, to) => {
       if (to <= from) return empty();
       const handle = await open(fileOf(key), "r").catch((error) => {
-        throw isMissing(error) ? new StoredFileMissing(key) : error;
+        throw codeOf(error) === "ENOENT" ? new StoredFileMissing(key) : error;
       });
-      const range = { start: from, end: to - 1, highWaterMark: READ_BYTES };
-      // The stream closes it.
-      return createReadStream("", { fd: handle, ...range });
+      // The stream closes the file when it ends or is given up.
+      return handle.createReadStream({ start: from, end: to - 1, highWaterMark: READ_BYTES });
     },
-    sizeBytes: async (key) => {
-      try {
-        return (await stat(fileOf(key))).size;
-      } catch (error) {
-        if (isMissing(error)) return null;
-        throw error;
-      }
-    },
+    sizeBytes: async (key) => (await found(fileOf(key)))?.size ?? null,
     remove: (key) => rm(fileOf(key), { force: true }),
-    list: (prefix) => walk(folder, "", prefix),
-    tidy: async (olderThanMs) => {
-      const before = Date.now() - olderThanMs;
-      let gone = 0;
-      for (const name of await readdir(incoming)) {
-        const file = path.join(incoming, name);
-        const found = await stat(file).catch(() => null);
-        if (found === null || found.mtimeMs >= before) continue;
-        await rm(file, { force: true });
-        gone++;
-      }
-      return gone;
-    },
+    list: (prefix) => walk(folder, prefix),
+    tidy: (olderThanMs) => dropOld(incoming, Date.now() - olderThanMs),
+    close: () => {},
   };
+}
+
+const shelfOf = (name: string) => name.slice(0, SHELF_CHARS);
+
+/** A file's size once all of it is on disk. */
+async function syncFile(file: string): Promise<number> {
+  const handle = await open(file, "r+");
+  try {
+    await handle.sync();
+    return (await handle.stat()).size;
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Makes a folder whose name, and those above it, survive a power cut. */
@@ -89,25 +117,52 @@ async function makeFolder(root: string, folder: string): Promise<void> {
   }
 }
 
+async function dropOld(folder: string, beforeMs: number): Promise<number> {
+  let gone = 0;
+  for (const name of await readdir(folder)) {
+    const file = path.join(folder, name);
+    if (((await found(file))?.mtimeMs ?? beforeMs) >= beforeMs) continue;
+    await rm(file, { force: true });
+    gone++;
+  }
+  return gone;
+}
+
 async function* empty(): AsyncGenerator<Uint8Array> {}
 
-async function* walk(root: string, folder: string, prefix: string): AsyncGenerator<StoredObject> {
-  const entries = await readdir(path.join(root, folder), { withFileTypes: true });
-  // As the whole keys stand: a folder's name is followed by what divides the parts of a key.
-  const nameOf = (entry: Dirent) => `${entry.name}${entry.isDirectory() ? "/" : ""}`;
-  entries.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
-  for (const entry of entries) {
-    const key = folder === "" ? entry.name : `${folder}/${entry.name}`;
-    if (key === INCOMING) continue;
-    if (entry.isDirectory()) {
-      const below = `${key}/`;
-      if (below.startsWith(prefix) || prefix.startsWith(below)) yield* walk(root, key, prefix);
-      continue;
+async function* walk(folder: string, prefix: string): AsyncGenerator<StoredObject> {
+  for (const group of await namesIn(folder, "/")) {
+    const begins = `${group}/`;
+    if (!begins.startsWith(prefix) && !prefix.startsWith(begins)) continue;
+    for (const shelf of await namesIn(path.join(folder, group))) {
+      for (const name of await namesIn(path.join(folder, group, shelf))) {
+        const key = `${begins}${name}`;
+        if (!key.startsWith(prefix)) continue;
+        const file = await found(path.join(folder, group, shelf, name));
+        if (file !== null) yield { key, sizeBytes: file.size, changedAt: file.mtime };
+      }
     }
-    if (!key.startsWith(prefix)) continue;
-    const found = await stat(path.join(root, key)).catch(() => null);
-    if (found !== null) yield { key, sizeBytes: found.size, changedAt: found.mtime };
   }
 }
 
-const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === "ENOENT";
+/** Names of ours in a folder, in the order of keys in which `behind` comes behind them. */
+async function namesIn(folder: string, behind = ""): Promise<string[]> {
+  try {
+    const names = (await readdir(folder)).filter(isSegment);
+    return names.sort((a, b) => (a + behind < b + behind ? -1 : 1));
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+async function found(file: string) {
+  try {
+    return await stat(file);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;

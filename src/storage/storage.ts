@@ -4,11 +4,12 @@
  */
 export interface Storage {
   /** Stores a stream; answers its size. Nothing of it is to be found before all of it is safe. */
-  put(
-    key: string,
-    content: AsyncIterable<Uint8Array>,
-    options?: { signal?: AbortSignal },
-  ): Promise<{ sizeBytes: number }>;
+  put(key: string, content: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<Put>;
+  /**
+   * Stores a file of this machine as it is; answers its size. The file may be gone afterwards.
+   * @throws when there is no such file
+   */
+  putPart(key: string, file: string, options?: PutOptions): Promise<Put>;
   /**
    * Bytes `from` up to and without `to`.
    * @throws StoredFileMissing
@@ -22,6 +23,16 @@ export interface Storage {
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Lets go of what interrupted puts have left for longer than this; answers how many. */
   tidy(olderThanMs: number): Promise<number>;
+  /** Connections that are kept open end. */
+  close(): void;
+}
+
+export interface PutOptions {
+  signal?: AbortSignal;
+}
+
+export interface Put {
+  sizeBytes: number;
 }
 
 export interface StoredObject {
@@ -40,10 +51,24 @@ export class StoredFileMissing extends Error {
 }
 
 const SEGMENT = /^[A-Za-z0-9_-]{1,100}$/;
-const MAX_KEY = 500;
 
-/** Keys are ours, made of ids: anything else is a fault, and never reaches a path. */
-export function assertKey(key: string): void {
-  const isKey = key.length <= MAX_KEY && key.split("/").every((part) => SEGMENT.test(part));
-  if (!isKey) throw new Error("not a key of a stored file");
+/** A key's two parts: whose it is, and which. */
+export interface KeyParts {
+  group: string;
+  name: string;
 }
+
+/**
+ * Keys are ours, `<group>/<name>`, made of ids: anything else is a fault, and never reaches a path.
+ *
+ * @throws for what is no key
+ */
+export function partsOfKey(key: string): KeyParts {
+  const [group = "", name = "", more] = key.split("/");
+  if (more !== undefined || !isSegment(group) || !isSegment(name)) {
+    throw new Error("not a key of a stored file");
+  }
+  return { group, name };
+}
+
+export const isSegment = (text: string): boolean => SEGMENT.test(text);

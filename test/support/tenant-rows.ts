@@ -55,7 +55,12 @@ const CHECKED: Record<string, Record<string, () => string>> = {
   findings: { severity: () => "'high'" },
   evidence: { status: () => "'draft'" },
   evidence_revisions: { number: () => String(randomInt(1, 2 ** 31 - 1)) },
-  stored_files: { state: () => "'writing'" },
+  stored_files: {
+    state: () => "'stored'",
+    sha256: () => "sha256('x')",
+    size_bytes: () => "1",
+    stored_at: () => "now()",
+  },
   evidence_files: { state: () => "'queued'" },
   dialogs: {
     kind: () => "'evidence_collection'",
