@@ -143,7 +143,6 @@ const some = fc.oneof(
   fc.tuple(numbers, status).map(([of, to]) => setStatus(of, to)),
   fc.tuple(number, numbers).map(([n, to]) => link(n, to)),
   fc.tuple(number, numbers).map(([n, from]) => unlink(n, from)),
-  fc.tuple(number, status, numbers).map((values) => linkedControl(...values)),
   fc
     .tuple(number, fc.constantFrom("open", "closed"), fc.option(scale), scale)
     .map((values) => risk(...values)),
@@ -303,6 +302,11 @@ test.each<[string, Change, Change]>([
   await held.end();
   await waiting;
   expect(await readKept()).toMatchObject({ score: 100, frameworks: [{ met: 1 }] });
+});
+
+test("a control and its links may be made by one statement", async () => {
+  await done(framework(1), requirement(1, 1), linkedControl(1, "active", [1]));
+  expect(await readKept()).toMatchObject({ score: 100 });
 });
 
 test("nobody waits for another's transaction, and what is left over is added with the next", async () => {
