@@ -203,7 +203,7 @@ export const migration: Migration = {
       CREATE TRIGGER link_takes_worth BEFORE INSERT OR UPDATE OF workspace_id, control_id
         ON control_requirements FOR EACH ROW EXECUTE FUNCTION link_takes_worth();
 
-      -- One statement may make a control and its links: the control is seen only when it is over.
+      -- One statement may make a link and then its control, which is seen only when it is over.
       ${trigger(
         "control_requirements",
         "links_find_control",
