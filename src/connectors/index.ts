@@ -28,6 +28,8 @@ export {
   DEBUG_LEVELS,
   type DebugSettings,
   debugInForce,
+  REGISTER_ACCESS,
+  type RegisterAccess,
 } from "./connector-settings.ts";
 export {
   type ConnectorWatch,
