@@ -94,6 +94,9 @@ export const AUDIT_ACTIONS = {
   "account.removed": { subject: "account", details: [] },
   "account.rule_added": { subject: "account", details: ["kind", "ruleId", "connectorId"] },
   "account.rule_removed": { subject: "account", details: ["kind", "ruleId", "connectorId"] },
+  // A file of the register, in and out; `kind` is one of many, or all.
+  "register.imported": { subject: "register", details: ["kind", "created", "changed"] },
+  "register.exported": { subject: "register", details: ["kind", "count"] },
   "jobs.retried": { subject: "job", details: ["count", ...FILTER] },
   "jobs.discarded": { subject: "job", details: ["count", ...FILTER] },
   "jobs.cancelled": { subject: "job", details: ["count", ...FILTER] },
