@@ -27,11 +27,13 @@ import { messageWaitingRoutes } from "./routes/message-waiting.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
+import { registerExchangeRoutes } from "./routes/register-exchange.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { supportQueueRoutes } from "./routes/support-queue.ts";
 import { templateRoutes } from "./routes/templates.ts";
 import { workspaceRoutes } from "./routes/workspaces.ts";
 import type { Services } from "./services.ts";
+import { boundSlowRequests } from "./slow-bodies.ts";
 
 export interface WebServerOptions {
   services: Services;
@@ -100,6 +102,7 @@ export const routes = [
   ...templateRoutes,
   ...contactRoutes,
   ...accountRoutes,
+  ...registerExchangeRoutes,
   ...sessionRoutes,
   ...jobRoutes,
   ...queueRoutes,
@@ -146,6 +149,7 @@ export function createWebServer({
     },
     boundPipelining(MAX_PIPELINED, receiver.before(app, trusts)),
   );
+  boundSlowRequests(server);
   server.timeout = stalledMs;
   server.maxRequestsPerSocket = 0;
   server.maxConnections = maxConnections;
