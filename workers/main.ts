@@ -19,6 +19,7 @@ import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
 import { openPoller } from "./poller.ts";
 import { type Opened, repointInBackground, runProcess, watch } from "./process.ts";
+import { registerCommand } from "./register-command.ts";
 import { keysCommand } from "./sealed-records.ts";
 import { start } from "./start.ts";
 import { checkDatabase, checkWakes, openSystem, type System } from "./system.ts";
@@ -46,6 +47,10 @@ const USAGE = `heliograph <command>
                            recomputes the audit log's chains; names the first entry that is wrong
   audit export --workspace ID|--installation [--from TIME] [--to TIME]
                            a chain as JSON lines, for scripts/verify-audit.mjs
+  register import FILE --workspace ID --kind controls|…|all [--dry-run] [--only-new]
+                           brings a CSV or JSON file into the register (docs/import-export.md)
+  register export --workspace ID --kind controls|…|all [--format csv|json]
+                           the register as such a file, on standard output
   jobs list [FILTER]       the newest jobs that match
   jobs show ID             one job, with its failed attempts
   jobs retry ID|FILTER     gives dead letters their attempts back
@@ -180,6 +185,10 @@ async function main([command, ...rest]: string[]): Promise<void> {
     case "audit":
       return once(config, async (system) => {
         if (!(await auditCommand(system, rest, printLine))) process.exitCode = 1;
+      });
+    case "register":
+      return once(config, async (system) => {
+        if (!(await registerCommand(system, rest, printLine))) process.exitCode = 1;
       });
     case "jobs":
       return once(config, (system) => jobsCommand(system, rest, print));

@@ -16,8 +16,10 @@ import {
 } from "../platform/index.ts";
 import { createAuthentication } from "./authentication.ts";
 import { withStoredAnswer } from "./idempotency.ts";
-import type { Principal, Route } from "./route.ts";
+import { bodiesInHand, NO_BODY, type RawBody, readRawBody } from "./raw-body.ts";
+import { type Principal, type Route, workspaceOf } from "./route.ts";
 import type { Services } from "./services.ts";
+import { sendStream } from "./streamed-answer.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
 const MAX_KEY_LENGTH = 200;
@@ -40,24 +42,35 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         request.headers.authorization,
         network,
       );
-      if (route.body !== undefined) await readJson(parseJson, request, response);
-      const db = databaseOf(principal, services.db);
-      const call = {
-        db,
-        services,
-        principal,
-        params: check(route.params, request.params, "path"),
-        query: check(route.query, request.query, "query"),
-        body: check(route.body, request.body, "body"),
-        idempotency: idempotencyOf(request, route),
-      };
-      const run = () => actAs(actorOf(principal), requestId, () => route.handler(call));
-      const key =
-        route.idempotent === "stored" && call.idempotency && principal.kind === "workspace"
-          ? { workspaceId: principal.workspaceId, ...call.idempotency }
-          : null;
-      const answer = await withStoredAnswer({ db, log: services.log }, key, run);
-      response.status(answer.status).json(answer.body);
+      const leave = route.rawBody && bodiesInHand.enter(workspaceOf(principal));
+      try {
+        if (route.body !== undefined) await readJson(parseJson, request, response);
+        const params = check(route.params, request.params, "path");
+        const query = check(route.query, request.query, "query");
+        const raw = route.rawBody ? await readRawBody(request, response, route.rawBody) : NO_BODY;
+        const db = databaseOf(principal, services.db);
+        const call = {
+          db,
+          services,
+          principal,
+          params,
+          query,
+          body: check(route.body, request.body, "body"),
+          raw,
+          idempotency: idempotencyOf(request, route, raw),
+        };
+        const run = () => actAs(actorOf(principal), requestId, () => route.handler(call));
+        const key =
+          route.idempotent === "stored" && call.idempotency && principal.kind === "workspace"
+            ? { workspaceId: principal.workspaceId, ...call.idempotency }
+            : null;
+        const answer = await withStoredAnswer({ db, log: services.log }, key, run);
+        const { stream } = answer;
+        if (stream === undefined) response.status(answer.status).json(answer.body);
+        else await sendStream(response, { ...answer, stream }, services.log);
+      } finally {
+        leave?.();
+      }
     });
   }
   return router;
@@ -104,13 +117,18 @@ function check(schema: z.ZodType | undefined, value: unknown, place: string): un
   });
 }
 
-function idempotencyOf(request: Request, route: Route) {
+function idempotencyOf(request: Request, route: Route, raw: RawBody) {
   const key = request.headers["idempotency-key"];
   if (route.method !== "post" || typeof key !== "string") return null;
   if (key === "" || key.length > MAX_KEY_LENGTH) {
     throw new Problem(400, "Invalid request", "Idempotency-Key has 1 to 200 characters.");
   }
-  const bodyHash = sha256(JSON.stringify(request.body ?? null));
+  const bodyHash = sha256(
+    route.rawBody === undefined
+      ? JSON.stringify(request.body ?? null)
+      : // What is asked besides is part of what the key stands for.
+        Buffer.concat([Buffer.from(JSON.stringify(request.query)), raw.content]),
+  );
   // With the ids of this call: the same key may stand for each of many. Not the path as it was sent,
   // which may be spelt in several ways.
   const path = route.path.replace(/:(\w+)/g, (_, name) => String(request.params[name]));

@@ -25,13 +25,14 @@ export function describeRoutes(routes: Route[]): Record<string, unknown> {
       security: [{ bearer: route.auth === "admin" ? ["admin"] : [route.scope] }],
       description: needs(route),
       parameters: [...parameters(route.params, "path"), ...parameters(route.query, "query")],
-      ...(route.body === undefined
-        ? {}
-        : { requestBody: { required: true, content: json(schemaOf(route.body, "input")) } }),
+      ...requestBody(route),
       responses: {
         [route.success.status]: {
           description: "Done",
-          content: json(schemaOf(route.success.schema, "output")),
+          content: contentOf(
+            route.success.contentTypes ?? ["application/json"],
+            schemaOf(route.success.schema, "output"),
+          ),
         },
         default: {
           description: "What went wrong",
@@ -57,7 +58,18 @@ export function needs(route: Route): string {
   return route.auth === "either" ? `${key}, or ADMIN_TOKEN.` : `${key}.`;
 }
 
-const json = (schema: unknown) => ({ "application/json": { schema } });
+function requestBody(route: Route): Record<string, unknown> {
+  if (route.rawBody !== undefined) {
+    const content = contentOf(route.rawBody.contentTypes, { type: "string" });
+    return { requestBody: { required: true, content } };
+  }
+  if (route.body === undefined) return {};
+  const content = contentOf(["application/json"], schemaOf(route.body, "input"));
+  return { requestBody: { required: true, content } };
+}
+
+const contentOf = (types: readonly string[], schema: unknown) =>
+  Object.fromEntries(types.map((type) => [type, { schema }]));
 
 function schemaOf(schema: z.ZodType, io: "input" | "output"): Record<string, unknown> {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { KeyScope } from "../connectors/index.ts";
 import type { Transactor } from "../platform/index.ts";
+import type { RawBody } from "./raw-body.ts";
 import type { Services } from "./services.ts";
 
 /** A workspace by one of its keys. */
@@ -23,6 +24,21 @@ export type Access = { auth: "workspace" | "either"; scope: KeyScope } | { auth:
 export interface Answer {
   status: number;
   body: unknown;
+  /**
+   * Sent instead of `body`, piece by piece, as fast as it is read (streamed-answer.ts); `headers`, with
+   * names in lower case, say what it is.
+   */
+  stream?: AsyncIterable<Uint8Array>;
+  headers?: Record<string, string>;
+}
+
+/** Of a body that is a file. */
+export interface RawBodyLimits {
+  /** Types it may be, for the description; the handler looks at the one that came. */
+  contentTypes: readonly string[];
+  maxBytes: number;
+  /** From the first byte to the last. */
+  deadlineMs: number;
 }
 
 /** What a handler gets: everything checked already. */
@@ -37,6 +53,8 @@ export interface Call<Params, Query, Body> {
   params: Params;
   query: Query;
   body: Body;
+  /** Of a route with `rawBody`; empty otherwise. */
+  raw: RawBody;
   /** The client's Idempotency-Key, for handlers that keep it in their own transaction. */
   idempotency: { key: string; call: string; bodyHash: Buffer } | null;
 }
@@ -55,8 +73,10 @@ interface RouteParts<Params, Query, Body> {
   body?: z.ZodType<Body>;
   /** Of the body, as it comes. Default: 1 MB. */
   maxBodyBytes?: number;
-  /** The answer's status when all is well, and its shape. */
-  success: { status: number; schema: z.ZodType };
+  /** The body is a file, in the place of JSON. Of routes that workspaces call. */
+  rawBody?: RawBodyLimits;
+  /** The answer's status when all is well, and its shape; its types, where it is not JSON alone. */
+  success: { status: number; schema: z.ZodType; contentTypes?: readonly string[] };
   /** `stored`: the answer is kept for an Idempotency-Key once the handler is done. */
   idempotent?: "stored";
   handler(call: Call<Params, Query, Body>): Promise<Answer>;

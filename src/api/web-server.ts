@@ -29,11 +29,13 @@ import { messageRoutes } from "./routes/messages.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
 import { registerEntryRoutes } from "./routes/register-entries.ts";
+import { registerExchangeRoutes } from "./routes/register-exchange.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { supportQueueRoutes } from "./routes/support-queue.ts";
 import { templateRoutes } from "./routes/templates.ts";
 import { workspaceRoutes } from "./routes/workspaces.ts";
 import type { Services } from "./services.ts";
+import { boundSlowRequests } from "./slow-bodies.ts";
 
 export interface WebServerOptions {
   services: Services;
@@ -102,6 +104,7 @@ export const routes = [
   ...templateRoutes,
   ...contactRoutes,
   ...accountRoutes,
+  ...registerExchangeRoutes,
   ...sessionRoutes,
   ...jobRoutes,
   ...queueRoutes,
@@ -150,6 +153,7 @@ export function createWebServer({
     },
     boundPipelining(MAX_PIPELINED, receiver.before(app, trusts)),
   );
+  boundSlowRequests(server);
   server.timeout = stalledMs;
   server.maxRequestsPerSocket = 0;
   server.maxConnections = maxConnections;

@@ -101,6 +101,9 @@ export const AUDIT_ACTIONS = {
   "entry.updated": { subject: "entry", details: ["kind", "fields"] },
   "entry.removed": { subject: "entry", details: ["kind"] },
   "risk.accepted": { subject: "entry", details: ["acceptanceId"] },
+  // A file of the register, in and out; `kind` is one of many, or all.
+  "register.imported": { subject: "register", details: ["kind", "created", "changed"] },
+  "register.exported": { subject: "register", details: ["kind", "count"] },
   "jobs.retried": { subject: "job", details: ["count", ...FILTER] },
   "jobs.discarded": { subject: "job", details: ["count", ...FILTER] },
   "jobs.cancelled": { subject: "job", details: ["count", ...FILTER] },

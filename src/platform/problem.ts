@@ -8,6 +8,8 @@ export interface ProblemOptions {
   errors?: ProblemField[];
   /** Response headers that belong to it, e.g. `Retry-After`. */
   headers?: Record<string, string>;
+  /** Further members of the answer (RFC 9457: extension members). */
+  members?: Record<string, unknown>;
   cause?: unknown;
 }
 
@@ -22,6 +24,7 @@ export class Problem extends Error {
   readonly detail: string;
   readonly errors?: ProblemField[];
   readonly headers?: Record<string, string>;
+  readonly members?: Record<string, unknown>;
 
   /** `title` is the same for every problem of its kind; `detail` says what happened this time. */
   constructor(status: number, title: string, detail: string, options: ProblemOptions = {}) {
@@ -31,11 +34,13 @@ export class Problem extends Error {
     this.detail = detail;
     if (options.errors !== undefined) this.errors = options.errors;
     if (options.headers !== undefined) this.headers = options.headers;
+    if (options.members !== undefined) this.members = options.members;
   }
 
   /** The body to send, with content type `application/problem+json`. */
   toJSON(): Record<string, unknown> {
     return {
+      ...this.members,
       type: "about:blank",
       title: this.title,
       status: this.status,

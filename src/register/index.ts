@@ -3,6 +3,7 @@
  * workspace, by one description of what each holds; acceptances of risks; and how well the workspace
  * complies, in counts that are kept while all of that changes. Stands on people, audit and platform.
  */
+export * from "./exchange/index.ts";
 export {
   type Acceptance,
   type AcceptancePlace,
