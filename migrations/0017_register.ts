@@ -73,6 +73,8 @@ export const migration: Migration = {
         CONSTRAINT requirements_code UNIQUE (workspace_id, framework_id, code),
         CONSTRAINT requirements_framework ${entry("framework_id", "frameworks")}
       );
+      CREATE INDEX requirements_of_framework ON requirements (framework_id, workspace_id, id);
+      CREATE INDEX requirements_with_code ON requirements (code, workspace_id, id);
 
       CREATE TABLE controls (${ENTRY},
         status   text NOT NULL DEFAULT 'to_do'
@@ -85,6 +87,7 @@ export const migration: Migration = {
       );
       CREATE INDEX controls_in_status ON controls (status, workspace_id, id);
       CREATE INDEX controls_of_owner ON controls (owner_id, workspace_id, id) WHERE owner_id IS NOT NULL;
+      CREATE INDEX controls_due ON controls (workspace_id, due_on, id) WHERE due_on IS NOT NULL;
 
       CREATE TABLE control_requirements (
         workspace_id   uuid NOT NULL,
@@ -114,12 +117,15 @@ export const migration: Migration = {
         CONSTRAINT risks_code UNIQUE (workspace_id, code),
         CONSTRAINT risks_owner ${person("owner_id")},
         ${ofWorkspace},
-        CHECK ((inherent_likelihood IS NULL) = (inherent_impact IS NULL)),
-        CHECK ((residual_likelihood IS NULL) = (residual_impact IS NULL))
+        CONSTRAINT risks_inherent CHECK ((inherent_likelihood IS NULL) = (inherent_impact IS NULL)),
+        CONSTRAINT risks_residual CHECK ((residual_likelihood IS NULL) = (residual_impact IS NULL))
       );
       -- The highest first, those that nobody assessed last.
       CREATE INDEX risks_highest ON risks (workspace_id, (coalesce(score, 0)) DESC, id)
         WHERE status = 'open';
+      CREATE INDEX risks_in_status ON risks (status, workspace_id, id);
+      CREATE INDEX risks_of_owner ON risks (owner_id, workspace_id, id) WHERE owner_id IS NOT NULL;
+      CREATE INDEX risks_due ON risks (workspace_id, due_on, id) WHERE due_on IS NOT NULL;
 
       CREATE TABLE risk_controls (
         workspace_id uuid NOT NULL,
@@ -145,7 +151,8 @@ export const migration: Migration = {
         PRIMARY KEY (workspace_id, id),
         CONSTRAINT risk_acceptances_risk ${entry("risk_id", "risks")}
       );
-      CREATE INDEX risk_acceptances_of ON risk_acceptances (risk_id, workspace_id, accepted_at);
+      CREATE INDEX risk_acceptances_of ON risk_acceptances
+        (risk_id, workspace_id, accepted_at, id);
       CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON risk_acceptances
         FOR EACH STATEMENT EXECUTE FUNCTION audit_is_append_only();
 
@@ -162,8 +169,12 @@ export const migration: Migration = {
         CONSTRAINT audits_framework ${entry("framework_id", "frameworks")},
         CONSTRAINT audits_lead ${person("lead_id")},
         ${ofWorkspace},
-        CHECK (ends_on >= starts_on)
+        CONSTRAINT audits_ends CHECK (ends_on >= starts_on)
       );
+      CREATE INDEX audits_in_status ON audits (status, workspace_id, id);
+      CREATE INDEX audits_of_framework ON audits (framework_id, workspace_id, id)
+        WHERE framework_id IS NOT NULL;
+      CREATE INDEX audits_of_lead ON audits (lead_id, workspace_id, id) WHERE lead_id IS NOT NULL;
 
       CREATE TABLE findings (${ENTRY},
         audit_id   uuid,
@@ -179,8 +190,14 @@ export const migration: Migration = {
         ${ofWorkspace}
       );
       CREATE INDEX findings_open ON findings (workspace_id, severity) WHERE status = 'open';
-      CREATE INDEX findings_of_control ON findings (control_id, workspace_id) WHERE control_id IS NOT NULL;
-      CREATE INDEX findings_of_audit ON findings (audit_id, workspace_id) WHERE audit_id IS NOT NULL;
+      CREATE INDEX findings_in_status ON findings (status, workspace_id, id);
+      CREATE INDEX findings_of_control ON findings (control_id, workspace_id, id)
+        WHERE control_id IS NOT NULL;
+      CREATE INDEX findings_of_audit ON findings (audit_id, workspace_id, id)
+        WHERE audit_id IS NOT NULL;
+      CREATE INDEX findings_of_owner ON findings (owner_id, workspace_id, id)
+        WHERE owner_id IS NOT NULL;
+      CREATE INDEX findings_due ON findings (workspace_id, due_on, id) WHERE due_on IS NOT NULL;
 
       CREATE TABLE tasks (${ENTRY},
         status      text NOT NULL DEFAULT 'open'
@@ -198,6 +215,15 @@ export const migration: Migration = {
         ${ofWorkspace}
       );
       CREATE INDEX tasks_open ON tasks (workspace_id, due_on) WHERE status IN ('open', 'in_progress');
+      CREATE INDEX tasks_in_status ON tasks (status, workspace_id, id);
+      CREATE INDEX tasks_of_assignee ON tasks (assignee_id, workspace_id, id)
+        WHERE assignee_id IS NOT NULL;
+      CREATE INDEX tasks_of_control ON tasks (control_id, workspace_id, id)
+        WHERE control_id IS NOT NULL;
+      CREATE INDEX tasks_of_risk ON tasks (risk_id, workspace_id, id) WHERE risk_id IS NOT NULL;
+      CREATE INDEX tasks_of_finding ON tasks (finding_id, workspace_id, id)
+        WHERE finding_id IS NOT NULL;
+      CREATE INDEX tasks_due ON tasks (workspace_id, due_on, id) WHERE due_on IS NOT NULL;
 
       CREATE TABLE policies (${ENTRY},
         status    text NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'active', 'retired')),
@@ -208,6 +234,9 @@ export const migration: Migration = {
         CONSTRAINT policies_owner ${person("owner_id")},
         ${ofWorkspace}
       );
+      CREATE INDEX policies_in_status ON policies (status, workspace_id, id);
+      CREATE INDEX policies_of_owner ON policies (owner_id, workspace_id, id)
+        WHERE owner_id IS NOT NULL;
 
       -- What somebody owned is nobody's once they are gone. (SET NULL of one column of a key of two
       -- needs Postgres 15.)
@@ -215,7 +244,8 @@ export const migration: Migration = {
       BEGIN
         ${Object.entries(OWNED)
           .map(
-            ([table, column]) => `UPDATE ${table} SET ${column} = NULL
+            ([table, column]) => `UPDATE ${table}
+          SET ${column} = NULL, version = version + 1, updated_at = now()
           WHERE workspace_id = OLD.workspace_id AND ${column} = OLD.id;`,
           )
           .join("\n        ")}

@@ -94,6 +94,11 @@ export const AUDIT_ACTIONS = {
   "account.removed": { subject: "account", details: [] },
   "account.rule_added": { subject: "account", details: ["kind", "ruleId", "connectorId"] },
   "account.rule_removed": { subject: "account", details: ["kind", "ruleId", "connectorId"] },
+  // Of the register: a framework, a control, a risk.
+  "entry.created": { subject: "entry", details: ["kind"] },
+  "entry.updated": { subject: "entry", details: ["kind", "fields"] },
+  "entry.removed": { subject: "entry", details: ["kind"] },
+  "risk.accepted": { subject: "entry", details: ["acceptanceId"] },
   "jobs.retried": { subject: "job", details: ["count", ...FILTER] },
   "jobs.discarded": { subject: "job", details: ["count", ...FILTER] },
   "jobs.cancelled": { subject: "job", details: ["count", ...FILTER] },

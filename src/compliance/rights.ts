@@ -1,15 +1,12 @@
+import { REGISTER_ACCESS, type RegisterAccess } from "../connectors/index.ts";
+import { ROLES, type Role } from "../people/index.ts";
+
 /**
  * What somebody in a chat may see and do with the register. Whether they are heard at all is the
  * connector's access level; what a bot that hears everyone shows to everyone is its `registerAccess`.
  */
 
-/** A person's, beside their name. */
-export const ROLES = ["employee", "officer", "auditor"] as const;
-export type Role = (typeof ROLES)[number];
-
-/** To whom a bot speaks of the register: all it hears, or people of the workspace only. */
-export const REGISTER_ACCESS = ["heard", "members"] as const;
-export type RegisterAccess = (typeof REGISTER_ACCESS)[number];
+export { REGISTER_ACCESS, type RegisterAccess, ROLES, type Role };
 
 /** Who asks, as far as the workspace knows them. */
 export interface Viewer {

@@ -17,9 +17,14 @@ export interface DebugSettings {
   until: string;
 }
 
+/** To whom a bot speaks of the workspace's register: all it hears, or people of the workspace only. */
+export const REGISTER_ACCESS = ["heard", "members"] as const;
+export type RegisterAccess = (typeof REGISTER_ACCESS)[number];
+
 /** What a team decides about its bot. */
 export interface ConnectorSettings {
   accessLevel: AccessLevel;
+  registerAccess: RegisterAccess;
   /** What people write who may not is kept. */
   saveDenied: boolean;
   /** −1: there are no sessions; 0: they never end. */
@@ -37,6 +42,7 @@ export interface ConnectorSettings {
 
 export interface SettingsRow {
   access_level: AccessLevel;
+  register_access: RegisterAccess;
   save_denied: boolean;
   session_hours: number;
   default_chat_id: string | null;
@@ -46,12 +52,13 @@ export interface SettingsRow {
   debug: DebugSettings | null;
 }
 
-export const SETTINGS_COLUMNS = `access_level, save_denied, session_hours, default_chat_id,
+export const SETTINGS_COLUMNS = `access_level, register_access, save_denied, session_hours, default_chat_id,
   notification_chats, max_message_length, max_send_rate,
   CASE WHEN (debug ->> 'until')::timestamptz > now() THEN debug END AS debug`;
 
 export const settingsView = (row: SettingsRow): ConnectorSettings => ({
   accessLevel: row.access_level,
+  registerAccess: row.register_access,
   saveDenied: row.save_denied,
   sessionHours: row.session_hours,
   defaultChatId: row.default_chat_id,
@@ -63,6 +70,7 @@ export const settingsView = (row: SettingsRow): ConnectorSettings => ({
 
 const DEFAULTS: ConnectorSettings = {
   accessLevel: "everyone",
+  registerAccess: "heard",
   saveDenied: false,
   sessionHours: 0,
   defaultChatId: null,
@@ -75,6 +83,7 @@ const DEFAULTS: ConnectorSettings = {
 /** Assignments of an UPDATE: what the settings of `param` name, the rest stays. */
 export const settingsFrom = (param: string) => `
   access_level = coalesce(${param}::jsonb ->> 'accessLevel', access_level),
+  register_access = coalesce(${param}::jsonb ->> 'registerAccess', register_access),
   save_denied = coalesce((${param}::jsonb ->> 'saveDenied')::boolean, save_denied),
   session_hours = coalesce((${param}::jsonb ->> 'sessionHours')::integer, session_hours),
   default_chat_id = CASE WHEN ${param}::jsonb ? 'defaultChatId'

@@ -27,6 +27,8 @@ export {
   type ConnectorSettings,
   DEBUG_LEVELS,
   type DebugSettings,
+  REGISTER_ACCESS,
+  type RegisterAccess,
   debugInForce,
 } from "./connector-settings.ts";
 export {

@@ -31,6 +31,7 @@ export {
   MAX_LINK_HOURS,
   type NewPersonLink,
 } from "./person-links.ts";
+export { ROLES, type Role } from "./person-role.ts";
 export { dropRefusals, type PeerRefusal, type Refusal, writeRefusals } from "./refusals.ts";
 export { findStartToken, holdsStartToken, withoutStartTokens } from "./start-token.ts";
 export { findTalkers, type Talker, type Talkers } from "./talkers.ts";

@@ -1,5 +1,6 @@
 import { recordAudit } from "../audit/index.ts";
 import type { Queryable } from "../platform/index.ts";
+import type { Role } from "./person-role.ts";
 
 /** A person of a workspace. */
 export interface PersonView {
@@ -7,6 +8,7 @@ export interface PersonView {
   name: string;
   /** Counts where a connector's access level is `agents`. */
   agentEnabled: boolean;
+  role: Role;
   /** Null until an account has confirmed a link. */
   telegramUserId: string | null;
   boundAt: string | null;
@@ -17,6 +19,7 @@ interface PersonRow {
   id: string;
   name: string;
   agent_enabled: boolean;
+  role: Role;
   telegram_user_id: string | null;
   bound_at: Date | null;
   created_at: Date;
@@ -30,18 +33,23 @@ interface PersonKey {
 
 /** Of `people p`. */
 export const PERSON_COLUMNS =
-  "p.id, p.name, p.agent_enabled, p.telegram_user_id, p.bound_at, p.created_at";
+  "p.id, p.name, p.agent_enabled, p.role, p.telegram_user_id, p.bound_at, p.created_at";
 
 const INSERT = `/* people.insert */
-INSERT INTO people AS p (workspace_id, name, agent_enabled) VALUES ($1, $2, $3)
+INSERT INTO people AS p (workspace_id, name, agent_enabled, role) VALUES ($1, $2, $3, $4)
 RETURNING ${PERSON_COLUMNS}`;
 
 /** In the caller's transaction, with its entry in the audit log. */
 export async function createPerson(
   tx: Queryable,
-  { workspaceId, name, agentEnabled }: { workspaceId: string; name: string; agentEnabled: boolean },
+  {
+    workspaceId,
+    name,
+    agentEnabled,
+    role = "employee",
+  }: { workspaceId: string; name: string; agentEnabled: boolean; role?: Role },
 ): Promise<PersonView> {
-  const [row] = await tx.query<PersonRow>(INSERT, [workspaceId, name, agentEnabled]);
+  const [row] = await tx.query<PersonRow>(INSERT, [workspaceId, name, agentEnabled, role]);
   if (row === undefined) throw new Error("an insert without a condition gave no row");
   await recordAudit(tx, { workspaceId, action: "person.created", subjectId: row.id });
   return personView(row);
@@ -78,6 +86,7 @@ const CHANGE = `/* people.change */
 UPDATE people AS p SET
   name = coalesce($3, p.name),
   agent_enabled = coalesce($4, p.agent_enabled),
+  role = coalesce($6, p.role),
   telegram_user_id = CASE WHEN $5 THEN NULL ELSE p.telegram_user_id END,
   bound_at = CASE WHEN $5 THEN NULL ELSE p.bound_at END,
   updated_at = now()
@@ -88,6 +97,7 @@ RETURNING ${PERSON_COLUMNS}`;
 export interface PersonChange {
   name?: string;
   agentEnabled?: boolean;
+  role?: Role;
   telegramUserId?: null;
 }
 
@@ -103,6 +113,7 @@ export async function changePerson(
     change.name ?? null,
     change.agentEnabled ?? null,
     change.telegramUserId === null,
+    change.role ?? null,
   ]);
   if (row === undefined) return null;
   const fields = Object.entries(change).flatMap(([name, value]) =>
@@ -136,6 +147,7 @@ export function personView(row: PersonRow): PersonView {
     id: row.id,
     name: row.name,
     agentEnabled: row.agent_enabled,
+    role: row.role,
     telegramUserId: row.telegram_user_id,
     boundAt: row.bound_at?.toISOString() ?? null,
     createdAt: row.created_at.toISOString(),

@@ -1,7 +1,26 @@
 /**
  * register: frameworks, requirements, controls, risks, audits, findings, tasks and policies of a
- * workspace, by one description of what each holds. Stands on people, audit and platform.
+ * workspace, by one description of what each holds; acceptances of risks; and how well the workspace
+ * complies, in counts that are kept while all of that changes. Stands on people, audit and platform.
  */
+export {
+  type Acceptance,
+  type AcceptancePlace,
+  acceptRisk,
+  listAcceptances,
+} from "./acceptances.ts";
+export {
+  changeEntry,
+  createEntry,
+  type EntryKey,
+  type EntryValue,
+  type EntryValues,
+  type EntryView,
+  findEntry,
+  type NewEntry,
+  removeEntry,
+} from "./entries.ts";
+export { EntryRefused, type RefusalReason } from "./entry-refusals.ts";
 export {
   CONTROL_STATUSES,
   type Field,
@@ -13,3 +32,19 @@ export {
   SEVERITIES,
   TREATMENTS,
 } from "./kinds.ts";
+export {
+  DUE_BEFORE,
+  type EntryFilter,
+  type EntryPlace,
+  entryFilters,
+  listEntries,
+} from "./list-entries.ts";
+export { RISK_LEVELS, type RiskLevel, riskLevel } from "./score.ts";
+export {
+  type FrameworkScore,
+  type RegisterSummary,
+  readFrameworkScore,
+  readSummary,
+  type TopRisk,
+  topRisks,
+} from "./summary.ts";

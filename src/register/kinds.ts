@@ -11,8 +11,9 @@ export type Field = {
   /** An entry cannot be made without it. */
   isRequired?: true;
 } & (
-  | { type: "text"; maxLength: number }
-  | { type: "choice"; values: readonly string[] }
+  /** `default`: what an entry has that is made without it, as its column says. None: null. */
+  | { type: "text"; maxLength: number; default: string }
+  | { type: "choice"; values: readonly string[]; default?: string }
   /** From 1 to 5. */
   | { type: "scale" }
   | { type: "date" }
@@ -79,7 +80,13 @@ export const KINDS: readonly Kind[] = [
     plural: "controls",
     table: "controls",
     fields: [
-      { name: "status", column: "status", type: "choice", values: CONTROL_STATUSES },
+      {
+        name: "status",
+        column: "status",
+        type: "choice",
+        values: CONTROL_STATUSES,
+        default: "to_do",
+      },
       { name: "owner", column: "owner_id", type: "person" },
       { name: "dueOn", column: "due_on", type: "date" },
       {
@@ -97,8 +104,14 @@ export const KINDS: readonly Kind[] = [
     plural: "risks",
     table: "risks",
     fields: [
-      { name: "category", column: "category", type: "text", maxLength: 100 },
-      { name: "status", column: "status", type: "choice", values: ["open", "closed"] },
+      { name: "category", column: "category", type: "text", maxLength: 100, default: "" },
+      {
+        name: "status",
+        column: "status",
+        type: "choice",
+        values: ["open", "closed"],
+        default: "open",
+      },
       { name: "inherentLikelihood", column: "inherent_likelihood", type: "scale" },
       { name: "inherentImpact", column: "inherent_impact", type: "scale" },
       { name: "residualLikelihood", column: "residual_likelihood", type: "scale" },
@@ -121,12 +134,13 @@ export const KINDS: readonly Kind[] = [
     plural: "audits",
     table: "audits",
     fields: [
-      { name: "type", column: "type", type: "text", maxLength: 100 },
+      { name: "type", column: "type", type: "text", maxLength: 100, default: "internal" },
       {
         name: "status",
         column: "status",
         type: "choice",
         values: ["planned", "in_progress", "completed", "cancelled"],
+        default: "planned",
       },
       { name: "framework", column: "framework_id", type: "entry", of: "framework" },
       { name: "lead", column: "lead_id", type: "person" },
@@ -151,6 +165,7 @@ export const KINDS: readonly Kind[] = [
         column: "status",
         type: "choice",
         values: ["open", "resolved", "accepted"],
+        default: "open",
       },
       { name: "audit", column: "audit_id", type: "entry", of: "audit" },
       { name: "control", column: "control_id", type: "entry", of: "control" },
@@ -168,6 +183,7 @@ export const KINDS: readonly Kind[] = [
         column: "status",
         type: "choice",
         values: ["open", "in_progress", "done", "cancelled"],
+        default: "open",
       },
       { name: "assignee", column: "assignee_id", type: "person" },
       { name: "dueOn", column: "due_on", type: "date" },
@@ -181,7 +197,13 @@ export const KINDS: readonly Kind[] = [
     plural: "policies",
     table: "policies",
     fields: [
-      { name: "status", column: "status", type: "choice", values: ["draft", "active", "retired"] },
+      {
+        name: "status",
+        column: "status",
+        type: "choice",
+        values: ["draft", "active", "retired"],
+        default: "draft",
+      },
       { name: "owner", column: "owner_id", type: "person" },
       { name: "reviewOn", column: "review_on", type: "date" },
     ],

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { DEBUG_LEVELS } from "../../connectors/index.ts";
+import { DEBUG_LEVELS, REGISTER_ACCESS } from "../../connectors/index.ts";
 import { MAX_PART_LENGTH } from "../../outbound/index.ts";
 import { ACCESS_LEVELS } from "../../people/index.ts";
 import { chatId } from "../chat-id.ts";
@@ -44,6 +44,7 @@ const debugGiven = z
 /** As they are answered. */
 export const settingsShape = {
   accessLevel: z.enum(ACCESS_LEVELS),
+  registerAccess: z.enum(REGISTER_ACCESS),
   saveDenied: z.boolean(),
   sessionHours: z.number(),
   defaultChatId: z.string().nullable(),
@@ -56,6 +57,7 @@ export const settingsShape = {
 /** As they are given: each may be left out, and null takes away what may be missing. */
 export const settingsGiven = {
   accessLevel: z.enum(ACCESS_LEVELS).optional(),
+  registerAccess: z.enum(REGISTER_ACCESS).optional(),
   saveDenied: z.boolean().optional(),
   sessionHours: z.number().int().min(-1).max(MAX_SESSION_HOURS).optional(),
   defaultChatId: chatId.nullable().optional(),

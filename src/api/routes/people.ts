@@ -10,6 +10,7 @@ import {
   MAX_LINK_HOURS,
   namePerson,
   type PersonView,
+  ROLES,
   removePerson,
   unnamePerson,
 } from "../../people/index.ts";
@@ -23,6 +24,7 @@ const personSchema = z.object({
   id: z.string(),
   name: z.string(),
   agentEnabled: z.boolean(),
+  role: z.enum(ROLES).describe("what they may do with the register in chats"),
   telegramUserId: z.string().nullable().describe("null until an account has confirmed a link"),
   boundAt: z.string().nullable(),
   createdAt: z.string(),
@@ -55,7 +57,11 @@ export const peopleRoutes = [
     auth: "workspace",
     scope: "manage",
     summary: "Adds a person of the workspace; their Telegram account is bound by a link.",
-    body: z.strictObject({ name, agentEnabled: z.boolean().default(false) }),
+    body: z.strictObject({
+      name,
+      agentEnabled: z.boolean().default(false),
+      role: z.enum(ROLES).default("employee"),
+    }),
     success: { status: 201, schema: personSchema },
     handler: async ({ db, principal, body, idempotency }) => {
       const workspaceId = workspaceOf(principal);
@@ -115,6 +121,7 @@ export const peopleRoutes = [
     body: z.strictObject({
       name: name.optional(),
       agentEnabled: z.boolean().optional(),
+      role: z.enum(ROLES).optional(),
       telegramUserId: z.null().optional(),
     }),
     success: { status: 200, schema: personSchema },
