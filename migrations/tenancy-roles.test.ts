@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { recordAudit } from "../src/audit/index.ts";
-import { assertDatabaseReady, migrate, openDatabase } from "../src/platform/index.ts";
+import { assertDatabaseReady, migrate, openDatabase, type Transactor } from "../src/platform/index.ts";
+import { createEntry, type EntryValues, readSummary, removeEntry } from "../src/register/index.ts";
 import { adminQuery, withDatabase } from "../test/support/database.ts";
 import { type OwnPostgres, startPostgres } from "../test/support/postgres.ts";
 import { migrations } from "./index.ts";
@@ -25,6 +26,20 @@ async function databaseOf(login: string, name = `d_${randomUUID()}`): Promise<st
   return url.toString();
 }
 
+/** Links that go with an entry go by the tables' owner's hand, and are counted all the same. */
+async function assertCounts(own: Transactor, workspaceId: string): Promise<void> {
+  const add = (kind: "framework" | "requirement" | "control", values: EntryValues) =>
+    own.transaction((tx) =>
+      createEntry(tx, { workspaceId, kind, values: { ...values, code: "X", title: "X" } }),
+    );
+  const { id: framework } = await add("framework", {});
+  const { id: requirement } = await add("requirement", { framework });
+  const { id } = await add("control", { status: "active", requirements: [requirement] });
+  expect((await readSummary(own, workspaceId)).score).toBe(100);
+  await own.transaction((tx) => removeEntry(tx, { workspaceId, kind: "control", id }));
+  expect((await readSummary(own, workspaceId)).score).toBe(0);
+}
+
 /** The engine works there, and so does a workspace; neither is more than it should be. */
 async function assertWorks(url: string): Promise<void> {
   const db = openDatabase({ url, max: 2 });
@@ -36,6 +51,7 @@ async function assertWorks(url: string): Promise<void> {
     await recordAudit(own, { workspaceId, action: "key.created", subjectId: "k" });
     expect(await own.query("SELECT id FROM workspaces")).toEqual([{ id: workspaceId }]);
     expect(await db.asTenant(randomUUID()).query("SELECT FROM audit_entries")).toEqual([]);
+    await assertCounts(own, workspaceId);
   } finally {
     await db.close();
   }

@@ -23,6 +23,10 @@ const a = randomUUID();
 const b = randomUUID();
 const rowsOf = new Map<string, { a: JsonRow; b: JsonRow }>();
 const tables: { name: string; workspace: string }[] = [];
+/** What a row of another table sets off takes the rows of this one: its own is made last. */
+const FOLDED = "register_count_changes";
+const byFolding = (a: { name: string }, b: { name: string }) =>
+  Number(a.name === FOLDED) - Number(b.name === FOLDED);
 /** Refuse every change, whoever's the row is. */
 const APPEND_ONLY = ["audit_entries", "audit_seals", "risk_acceptances"];
 
@@ -31,7 +35,7 @@ beforeAll(async () => {
   const { owner } = database;
   const ofA = new TenantRows(owner, a);
   const ofB = new TenantRows(owner, b);
-  tables.push(...(await tenantTables(owner)));
+  tables.push(...(await tenantTables(owner)).sort(byFolding));
   for (const { name } of tables) rowsOf.set(name, { a: await ofA.of(name), b: await ofB.of(name) });
   db = openDatabase({ url: database.url, max: 1 });
 }, 60_000);
@@ -194,6 +198,7 @@ describe("what the tenant role may do at all", () => {
     ["change what an approver said", "UPDATE approval_decisions SET verdict = 'approved'"],
     ["look at approvers' buttons", "SELECT FROM approval_buttons"],
     ["change what a template said", "UPDATE template_versions SET body = 'x'"],
+    ["change how a risk was accepted", "UPDATE risk_acceptances SET reason = 'x'"],
     ["look at processes", "SELECT FROM processes"],
     ["look at who fails", "SELECT FROM failure_counts"],
     ["look at what is migrated", "SELECT FROM schema_migrations"],

@@ -22,6 +22,7 @@ const read = async () =>
 
 const ALL = {
   accessLevel: "agents",
+  registerAccess: "members",
   saveDenied: true,
   sessionHours: 12,
   defaultChatId: "@compliance_team",
@@ -34,6 +35,7 @@ describe("settings of a connector", () => {
   test("without any, they are what a bot is without them", async () => {
     expect(await read()).toMatchObject({
       accessLevel: "everyone",
+      registerAccess: "heard",
       saveDenied: false,
       sessionHours: 0,
       defaultChatId: null,
@@ -84,6 +86,7 @@ describe("settings of a connector", () => {
     { maxMessageLength: 0 },
     { maxMessageLength: 4_097 },
     { maxSendRate: 0 },
+    { registerAccess: "all" },
     { maxSendRate: 1_001 },
     { debug: { apiTimeout: 0 } },
     { debug: { apiTimeout: 121 } },

@@ -66,6 +66,19 @@ export async function storeAnswer(
   );
 }
 
+/** Runs `make` once for an idempotency key, in the transaction of what it makes. */
+export async function madeOnce(
+  tx: Queryable,
+  key: IdempotencyKey | null,
+  make: () => Promise<unknown>,
+): Promise<Answer> {
+  const known = key && (await claimKey(tx, key));
+  if (known) return known;
+  const answer = { status: 201, body: await make() };
+  if (key) await storeAnswer(tx, key, answer);
+  return answer;
+}
+
 /**
  * Runs a call whose work is not one transaction: a failure gives the key back, and is thrown as it
  * was. Once the work is done the key is used up, even if its answer could not be stored: a repeated

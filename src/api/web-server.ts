@@ -16,6 +16,7 @@ import { approvalRoutes } from "./routes/approvals.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { broadcastRoutes } from "./routes/broadcasts.ts";
 import { chatFactRoutes } from "./routes/chat-facts.ts";
+import { complianceRoutes } from "./routes/compliance.ts";
 import { connectorCareRoutes } from "./routes/connector-care.ts";
 import { connectorRoutes } from "./routes/connectors.ts";
 import { contactRoutes } from "./routes/contacts.ts";
@@ -27,6 +28,7 @@ import { messageWaitingRoutes } from "./routes/message-waiting.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
+import { registerEntryRoutes } from "./routes/register-entries.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { supportQueueRoutes } from "./routes/support-queue.ts";
 import { templateRoutes } from "./routes/templates.ts";
@@ -104,6 +106,8 @@ export const routes = [
   ...jobRoutes,
   ...queueRoutes,
   ...auditRoutes,
+  ...registerEntryRoutes,
+  ...complianceRoutes,
 ];
 
 export function createWebServer({

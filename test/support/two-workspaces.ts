@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { sha256 } from "../../src/platform/index.ts";
+import { KINDS } from "../../src/register/index.ts";
 import { deliver, startTestSystem, type TestSystem, textUpdate } from "./system.ts";
 import { tenantTables } from "./tenancy-catalogue.ts";
 import { waitFor } from "./wait-for.ts";
@@ -24,6 +25,8 @@ export interface Inhabited {
   personId: string;
   broadcastId: string;
   templateName: string;
+  /** One of each kind that the register holds. */
+  entries: Record<string, string>;
 }
 
 export interface Answered {
@@ -140,6 +143,12 @@ async function inhabit(
     text: "later",
     sendAt: LATER,
   });
+  const entries: Record<string, string> = {};
+  for (const { name, plural } of KINDS) {
+    const needed = { requirement: { framework: entries.framework }, finding: { severity: "low" } };
+    const body = { code: name, title: name, ...needed[name as keyof typeof needed] };
+    entries[name] = (await made(apiKey, `/v1/${plural}`, body)).id;
+  }
   const [job] = await system.db.query<{ id: string }>(
     "SELECT id FROM jobs WHERE workspace_id = $1 AND payload ->> 'messageId' = $2",
     [workspaceId, messageId],
@@ -189,5 +198,6 @@ async function inhabit(
     personId,
     broadcastId,
     templateName,
+    entries,
   };
 }

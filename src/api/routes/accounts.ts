@@ -11,11 +11,10 @@ import {
   removeAccountRule,
   renameAccount,
 } from "../../conversations/index.ts";
-import { Problem, sqlState, type Transaction } from "../../platform/index.ts";
+import { Problem, sqlState } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
-import { claimKey, type IdempotencyKey, storeAnswer } from "../idempotency.ts";
+import { madeOnce } from "../idempotency.ts";
 import {
-  type Answer,
   chatIdText,
   defineRoute,
   pageOf,
@@ -65,19 +64,6 @@ export async function orWhenMissing<Result>(
   } catch (error) {
     throw sqlState(error) === "23503" ? missing() : error;
   }
-}
-
-/** Runs `make` once for an idempotency key, in its transaction. */
-async function madeOnce(
-  tx: Transaction,
-  key: IdempotencyKey | null,
-  make: () => Promise<unknown>,
-): Promise<Answer> {
-  const known = key && (await claimKey(tx, key));
-  if (known) return known;
-  const answer = { status: 201, body: await make() };
-  if (key) await storeAnswer(tx, key, answer);
-  return answer;
 }
 
 export const accountRoutes = [

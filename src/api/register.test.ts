@@ -1,0 +1,441 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { startTestSystem, type TestSystem } from "../../test/support/system.ts";
+import { createWorkspace, type NewWorkspace } from "../connectors/index.ts";
+import { type Field, KINDS, type Kind, type KindName } from "../register/index.ts";
+
+let world: TestSystem;
+let stranger: NewWorkspace;
+beforeAll(async () => {
+  world = await startTestSystem({ pools: false });
+  stranger = await createWorkspace(world.system.db, "Stranger");
+});
+afterAll(() => world.close());
+
+interface Body extends Record<string, unknown> {
+  id: string;
+  version: number;
+  detail: string;
+  errors: { path: string; message: string }[];
+  data: Body[];
+  nextCursor: string | null;
+}
+interface Answer {
+  status: number;
+  body: Body;
+}
+
+async function call(
+  method: string,
+  path: string,
+  body?: unknown,
+  { key = world.apiKey, headers = {} }: { key?: string; headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  const response = await fetch(world.url + path, {
+    method,
+    headers: {
+      authorization: `Bearer ${key}`,
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { status: response.status, body: (await response.json()) as Body };
+}
+
+const pathOf = (name: KindName) => `/v1/${KINDS.find((kind) => kind.name === name)?.plural}`;
+let made = 0;
+
+/** An entry with nothing but what its kind must have. */
+async function make(
+  name: KindName,
+  more: object = {},
+  options?: { key: string },
+): Promise<{ id: string; code: string; version: number }> {
+  const code = `${name}-${++made}`;
+  const body = { code, title: `A ${name}`, ...(await needed(name, options)), ...more };
+  const answer = await call("POST", pathOf(name), body, options);
+  if (answer.status !== 201) throw new Error(JSON.stringify(answer.body));
+  return { id: answer.body.id, code, version: answer.body.version };
+}
+
+async function needed(name: KindName, options?: { key: string }): Promise<object> {
+  if (name === "finding") return { severity: "low" };
+  if (name === "requirement") return { framework: (await make("framework", {}, options)).id };
+  return {};
+}
+
+const makePerson = async (key?: string) =>
+  (await call("POST", "/v1/people", { name: "Ada" }, { key })).body.id;
+
+/** A value for the field, and what it is when it is emptied; undefined: it cannot be. */
+async function sampleOf(field: Field): Promise<{ value: unknown; empty?: unknown }> {
+  switch (field.type) {
+    case "text":
+      return { value: "quality" };
+    case "choice":
+      return { value: field.values.at(-1), ...(field.default ? {} : { empty: null }) };
+    case "scale":
+      return { value: 4, empty: null };
+    case "date":
+      return { value: "2026-12-31", empty: null };
+    case "person":
+      return { value: await makePerson(), empty: null };
+    case "entry":
+      return { value: (await make(field.of)).id, ...(field.isRequired ? {} : { empty: null }) };
+    case "entries":
+      return { value: [(await make(field.of)).id], empty: [] };
+  }
+}
+
+const audited = async (id: string) =>
+  (
+    await world.system.db.query<{ action: string; details: object }>(
+      "SELECT action, details FROM audit_entries WHERE subject_id = $1 ORDER BY id",
+      [id],
+    )
+  ).map(({ action, details }) => ({ action, ...details }));
+
+describe("each kind", () => {
+  test.each(KINDS.map((kind) => [kind.name, kind] as const))(
+    "%s: is added, read, changed, emptied and removed, each with its entry",
+    async (name, kind: Kind) => {
+      const values: Record<string, unknown> = { description: "What it is for" };
+      const emptied: Record<string, unknown> = {};
+      for (const field of kind.fields) {
+        const { value, empty } = await sampleOf(field);
+        values[field.name] = value;
+        if (empty !== undefined && !field.isRequired) emptied[field.name] = empty;
+      }
+      const path = pathOf(name);
+      const body = { code: ` ${name}.1 `, title: "T", ...values };
+      const added = await call("POST", path, body);
+      expect(added).toMatchObject({
+        status: 201,
+        body: { ...values, code: `${name}.1`, title: "T", version: 1 },
+      });
+      const one = `${path}/${added.body.id}`;
+      expect(await call("GET", one)).toEqual({ ...added, status: 200 });
+      expect((await call("GET", `${path}?code=${name}.1`)).body.data).toEqual([added.body]);
+      const changed = await call("PATCH", one, { title: "U", ...emptied, version: 1 });
+      expect(changed).toMatchObject({
+        status: 200,
+        body: { ...values, ...emptied, title: "U", version: 2 },
+      });
+      expect(await call("GET", one)).toEqual(changed);
+      expect(await call("DELETE", one)).toEqual({ status: 200, body: { removed: true } });
+      for (const method of ["GET", "DELETE"]) expect((await call(method, one)).status).toBe(404);
+      expect((await call("PATCH", one, { title: "V" })).status).toBe(404);
+      expect(await audited(added.body.id)).toEqual([
+        { action: "entry.created", kind: name },
+        { action: "entry.updated", kind: name, fields: ["title", ...Object.keys(emptied)] },
+        { action: "entry.removed", kind: name },
+      ]);
+    },
+  );
+
+  test("has the defaults that its columns have", async () => {
+    for (const { table, fields } of KINDS) {
+      for (const field of fields) {
+        if (!("default" in field)) continue;
+        const [column] = await world.owner.query<{ preset: string }>(
+          `SELECT column_default AS preset FROM information_schema.columns
+           WHERE table_name = $1 AND column_name = $2`,
+          [table, field.column],
+        );
+        expect([table, field.name, column?.preset]).toEqual([
+          table,
+          field.name,
+          `'${field.default}'::text`,
+        ]);
+      }
+    }
+  });
+});
+
+describe("a code", () => {
+  test("is its own in the workspace, a requirement's in its framework", async () => {
+    const { code } = await make("control");
+    const taken = await call("POST", "/v1/controls", { code, title: "Again" });
+    expect(taken).toMatchObject({ status: 409, body: { errors: [{ path: "code" }] } });
+    const theirs = await call("POST", "/v1/controls", { code, title: "T" }, { key: stranger.apiKey });
+    expect(theirs.status).toBe(201);
+    const [one, other] = [await make("framework"), await make("framework")];
+    const first = await make("requirement", { code: "A.1", framework: one.id });
+    await make("requirement", { code: "A.1", framework: other.id });
+    const twice = { code: "A.1", title: "T", framework: one.id };
+    expect((await call("POST", "/v1/requirements", twice)).status).toBe(409);
+    const move = { framework: other.id };
+    expect((await call("PATCH", `/v1/requirements/${first.id}`, move)).status).toBe(409);
+  });
+});
+
+describe("what is refused", () => {
+  test.each<[string, KindName, object, number, string?]>([
+    ["no title", "control", { code: "x" }, 400, "title"],
+    ["a title of two lines", "control", { code: "x", title: "a\nb" }, 400, "title"],
+    ["a code that cannot be seen", "control", { code: "a\u202Eb", title: "T" }, 400, "code"],
+    ["a code of 61", "control", { code: "x".repeat(61), title: "T" }, 400, "code"],
+    ["NUL", "control", { code: "x", title: "T", description: "a\0" }, 400, "description"],
+    ["half a character", "control", { code: "x", title: "\ud800" }, 400, "title"],
+    ["a status that is none", "control", { code: "x", title: "T", status: "done" }, 400, "status"],
+    ["no status at all", "control", { code: "x", title: "T", status: null }, 400, "status"],
+    ["a day that is none", "control", { code: "x", title: "T", dueOn: "2026-02-30" }, 400, "dueOn"],
+    ["an owner by name", "control", { code: "x", title: "T", owner: "Ada" }, 400, "owner"],
+    [
+      "too many links",
+      "control",
+      { code: "x", title: "T", requirements: Array.from({ length: 201 }, () => randomUUID()) },
+      400,
+      "requirements",
+    ],
+    ["a likelihood of six", "risk", { code: "x", title: "T", inherentLikelihood: 6 }, 400],
+    ["a finding without a severity", "finding", { code: "x", title: "T" }, 400, "severity"],
+    ["a field that is not its own", "policy", { code: "x", title: "T", dueOn: "2026-01-01" }, 400],
+    ["a version to begin with", "policy", { code: "x", title: "T", version: 3 }, 400],
+    ["what is worked out", "risk", { code: "x", title: "T", score: 1 }, 400],
+    [
+      "a likelihood without an impact",
+      "risk",
+      { code: "x", title: "T", residualLikelihood: 2 },
+      422,
+      "residualImpact",
+    ],
+    [
+      "an end before the start",
+      "audit",
+      { code: "x", title: "T", startsOn: "2026-02-01", endsOn: "2026-01-01" },
+      422,
+      "endsOn",
+    ],
+    ["an owner who is nobody", "control", { code: "x", title: "T", owner: randomUUID() }, 422, "owner"],
+  ])("%s", async (_what, name, body, status, path) => {
+    const answer = await call("POST", pathOf(name), body);
+    expect(answer.status).toBe(status);
+    if (path !== undefined) expect(answer.body.errors).toMatchObject([{ path }]);
+  });
+
+  test("what is another workspace's is as what is nobody's, by its path", async () => {
+    const theirs = { key: stranger.apiKey };
+    const own = await make("requirement");
+    const foreign = await make("requirement", {}, theirs);
+    const control = await make("control");
+    for (const id of [foreign.id, randomUUID()]) {
+      const answer = await call("PATCH", `/v1/controls/${control.id}`, {
+        title: "Changed",
+        requirements: [own.id, id],
+      });
+      expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: "requirements.1" }] } });
+    }
+    for (const id of [await makePerson(stranger.apiKey), randomUUID()]) {
+      const answer = await call("PATCH", `/v1/controls/${control.id}`, { owner: id });
+      expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: "owner" }] } });
+    }
+    const now = await call("GET", `/v1/controls/${control.id}`);
+    expect(now.body).toMatchObject({ title: "A control", version: 1, requirements: [] });
+  });
+});
+
+describe("a version", () => {
+  test("that is past is told so, and of two who change the same one wins", async () => {
+    const { id } = await make("task");
+    const path = `/v1/tasks/${id}`;
+    const answers = await Promise.all(
+      ["open", "done"].map((status) => call("PATCH", path, { status, version: 1 })),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409]);
+    const { body } = await call("GET", path);
+    expect(body).toMatchObject({ version: 2 });
+    expect(answers.find(({ status }) => status === 200)?.body).toEqual(body);
+    expect(await call("PATCH", path, { version: 1 })).toMatchObject({ status: 409 });
+    expect(await call("PATCH", path, {})).toEqual({ status: 200, body });
+    // Without a version both are done, one after the other: none takes the other's field back.
+    await Promise.all([call("PATCH", path, { title: "N" }), call("PATCH", path, { code: "N-1" })]);
+    expect((await call("GET", path)).body).toMatchObject({ title: "N", code: "N-1", version: 4 });
+  });
+
+  test("links that two set at once are those of one of them", async () => {
+    const requirements = [await make("requirement"), await make("requirement")];
+    const { id } = await make("control", { status: "active" });
+    const set = (of: { id: string }[]) =>
+      call("PATCH", `/v1/controls/${id}`, { requirements: of.map((one) => one.id) });
+    await Promise.all([set(requirements), set(requirements.slice(0, 1)), set([])]);
+    const { body } = await call("GET", `/v1/controls/${id}`);
+    const ids = requirements.map((one) => one.id);
+    expect([[...ids].sort(), ids.slice(0, 1), []]).toContainEqual(body.requirements);
+  });
+});
+
+describe("what others stand on", () => {
+  test("is not removed before them, and says what they are", async () => {
+    const framework = await make("framework");
+    const requirement = await make("requirement", { framework: framework.id });
+    const control = await make("control", { requirements: [requirement.id] });
+    const task = await make("task", { control: control.id });
+    const risk = await make("risk");
+    await call("POST", `/v1/risks/${risk.id}/acceptances`, { reason: "Small" });
+    for (const [path, what] of [
+      [`/v1/frameworks/${framework.id}`, "requirements"],
+      [`/v1/controls/${control.id}`, "tasks"],
+      [`/v1/risks/${risk.id}`, "acceptances"],
+    ] as const) {
+      const answer = await call("DELETE", path);
+      expect(answer.status).toBe(409);
+      expect(answer.body.detail).toContain(what);
+    }
+    // A link is not another entry: it goes with either end.
+    for (const path of [
+      `/v1/tasks/${task.id}`,
+      `/v1/controls/${control.id}`,
+      `/v1/requirements/${requirement.id}`,
+      `/v1/frameworks/${framework.id}`,
+    ]) {
+      expect((await call("DELETE", path)).status).toBe(200);
+    }
+  });
+
+  test("a person who owned something is gone, and it is nobody's", async () => {
+    const owner = await makePerson();
+    const control = await make("control", { owner });
+    const audit = await make("audit", { lead: owner });
+    expect((await call("GET", `/v1/controls?owner=${owner}`)).body.data).toHaveLength(1);
+    expect((await call("DELETE", `/v1/people/${owner}`)).status).toBe(200);
+    const { body } = await call("GET", `/v1/controls/${control.id}`);
+    expect(body).toMatchObject({ owner: null, version: 2 });
+    expect((await call("GET", `/v1/audits/${audit.id}`)).body.lead).toBeNull();
+  });
+});
+
+describe("lists", () => {
+  /** Every page, of two entries each. */
+  async function pages(path: string): Promise<string[]> {
+    const ids: string[] = [];
+    let cursor: string | null = "";
+    while (cursor !== null) {
+      const { status, body }: Answer = await call(
+        "GET",
+        `${path}&limit=2${cursor && `&cursor=${encodeURIComponent(cursor)}`}`,
+      );
+      expect(status).toBe(200);
+      ids.push(...body.data.map(({ id }) => id));
+      cursor = body.nextCursor;
+    }
+    return ids;
+  }
+
+  test("go by id, or by what is due first, narrowed by all that is asked", async () => {
+    const assignee = await makePerson();
+    const days = ["2026-03-02", "2026-03-01", "2026-03-01", "2026-03-03", "2026-03-04"];
+    const tasks = [];
+    for (const dueOn of days) tasks.push({ dueOn, ...(await make("task", { dueOn, assignee })) });
+    const byId = tasks.map(({ id }) => id).sort();
+    expect(await pages(`/v1/tasks?assignee=${assignee}`)).toEqual(byId);
+    const due = tasks.filter(({ dueOn }) => dueOn < "2026-03-04");
+    const byDue = due.sort((a, b) => (a.dueOn + a.id < b.dueOn + b.id ? -1 : 1));
+    const asked = `/v1/tasks?assignee=${assignee}&status=open&dueBefore=2026-03-04`;
+    expect(await pages(asked)).toEqual(byDue.map(({ id }) => id));
+    expect(await pages(`/v1/tasks?assignee=${assignee}&status=done`)).toEqual([]);
+  });
+
+  test.each([
+    "?cursor=nonsense",
+    "?status=none",
+    "?owner=Ada",
+    "?severity=high",
+    "?code=a%00b",
+    `?dueBefore=2026-01-01&cursor=${Buffer.from(randomUUID()).toString("base64url")}`,
+  ])("%s: 400", async (query) => {
+    expect((await call("GET", `/v1/controls${query}`)).status).toBe(400);
+  });
+});
+
+test("an Idempotency-Key adds one entry, however often and at once it is sent", async () => {
+  const headers = { "idempotency-key": randomUUID() };
+  const add = (code: string) => call("POST", "/v1/policies", { code, title: "P" }, { headers });
+  const answers = await Promise.all([add("P-once"), add("P-once"), add("P-once")]);
+  expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+  expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+  expect((await add("P-other")).status).toBe(422);
+});
+
+describe("an acceptance", () => {
+  const rated = { residualLikelihood: 5, residualImpact: 4 };
+
+  test("keeps the score as it then was; the risk's treatment is accept", async () => {
+    const { id } = await make("risk", { inherentLikelihood: 5, inherentImpact: 5, ...rated });
+    const path = `/v1/risks/${id}/acceptances`;
+    const first = await call("POST", path, { reason: " Rare ", validUntil: "2099-12-31" });
+    expect(first).toMatchObject({
+      status: 201,
+      body: { riskId: id, reason: "Rare", score: 20, validUntil: "2099-12-31" },
+    });
+    expect(first.body.acceptedBy).toMatch(/^key:[0-9a-f-]{36}$/);
+    const risk = await call("GET", `/v1/risks/${id}`);
+    expect(risk.body).toMatchObject({ treatment: "accept", level: "critical", version: 2 });
+    await call("PATCH", `/v1/risks/${id}`, { residualImpact: 1 });
+    const second = await call("POST", path, { reason: "Smaller" });
+    expect(second.body).toMatchObject({ score: 5, validUntil: null });
+    const page = await call("GET", `${path}?limit=1`);
+    expect(page.body.data).toEqual([first.body]);
+    const rest = await call("GET", `${path}?limit=1&cursor=${page.body.nextCursor}`);
+    expect(rest.body).toEqual({ data: [second.body], nextCursor: null });
+    expect(await audited(id)).toContainEqual({
+      action: "risk.accepted",
+      acceptanceId: first.body.id,
+    });
+  });
+
+  test.each([
+    ["no reason", { reason: " " }],
+    ["a day that is past", { reason: "R", validUntil: "2020-01-01" }],
+  ])("%s: 400", async (_what, body) => {
+    const { id } = await make("risk");
+    expect((await call("POST", `/v1/risks/${id}/acceptances`, body)).status).toBe(400);
+  });
+});
+
+test("scores say how the workspace stands, and nothing of another", async () => {
+  const { apiKey: key } = await createWorkspace(world.system.db, "Scored");
+  const options = { key };
+  const empty = await call("GET", "/v1/compliance", undefined, options);
+  expect(empty.body).toMatchObject({ score: null, frameworks: [], risks: { total: 0 } });
+  const framework = await make("framework", { code: "F1" }, options);
+  const bare = await make("framework", { code: "F2" }, options);
+  const [one, two] = [
+    await make("requirement", { framework: framework.id }, options),
+    await make("requirement", { framework: framework.id }, options),
+  ];
+  const control = { status: "active", requirements: [one.id] };
+  await make("control", control, options);
+  await make("control", { status: "degraded", requirements: [one.id] }, options);
+  await make("risk", { inherentLikelihood: 3, inherentImpact: 4 }, options);
+  await make("finding", { severity: "critical" }, options);
+  await make("task", {}, options);
+  const score = await call("GET", `/v1/frameworks/${framework.id}/score`, undefined, options);
+  expect(score.body).toEqual({ score: 37, requirements: 2, met: 0, withoutControls: 1 });
+  await make("control", { status: "active", requirements: [two.id] }, options);
+  const { body } = await call("GET", "/v1/compliance", undefined, options);
+  expect(body).toMatchObject({
+    score: 87,
+    frameworks: [
+      { id: framework.id, score: 87 },
+      { id: bare.id, score: null },
+    ],
+    criticalIssues: 1,
+    openTasks: 1,
+    risks: { total: 1, critical: 0, high: 1, medium: 0, low: 0, unassessed: 0 },
+  });
+});
+
+describe("what people and bots have for the register", () => {
+  test("a person's role", async () => {
+    const added = await call("POST", "/v1/people", { name: "Ada", role: "officer" });
+    expect(added.body).toMatchObject({ role: "officer" });
+    const path = `/v1/people/${added.body.id}`;
+    expect((await call("PATCH", path, { role: "auditor" })).body).toMatchObject({ role: "auditor" });
+    expect((await call("PATCH", path, { name: "Eve" })).body).toMatchObject({ role: "auditor" });
+    expect((await call("PATCH", path, { role: "king" })).status).toBe(400);
+    const other = await call("POST", "/v1/people", { name: "Bob" });
+    expect(other.body).toMatchObject({ role: "employee" });
+  });
+});
