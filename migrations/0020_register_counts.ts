@@ -187,6 +187,18 @@ export const migration: Migration = {
       CREATE TRIGGER link_takes_worth BEFORE INSERT OR UPDATE OF workspace_id, control_id
         ON control_requirements FOR EACH ROW EXECUTE FUNCTION link_takes_worth();
 
+      -- One statement may make a control and its links: the control is seen only when it is over.
+      ${trigger(
+        "control_requirements",
+        "links_find_control",
+        "INSERT",
+        `UPDATE control_requirements l SET worth = control_worth(c.status)
+        FROM new_rows n
+        JOIN controls c ON c.workspace_id = n.workspace_id AND c.id = n.control_id
+        WHERE n.worth IS NULL AND c.status <> 'deprecated'
+          AND l.workspace_id = n.workspace_id AND l.control_id = n.control_id
+          AND l.requirement_id = n.requirement_id;`,
+      )}
       ${trigger(
         "controls",
         "links_follow_control",

@@ -128,8 +128,8 @@ export interface EntryQuery {
 }
 
 /** What a list of the kind is asked by. */
-export const entryQuery = (kind: Kind): z.ZodType<EntryQuery> => {
-  const filters = entryFilters(kind).map(({ name, type, values = [] }) => [
+export const entryQuery = (kind: Kind) => {
+  const filters = entryFilters(kind).map(({ name, type, values = [] }): [string, z.ZodType] => [
     name,
     FILTER_VALUES[type](values).optional(),
   ]);
@@ -138,6 +138,6 @@ export const entryQuery = (kind: Kind): z.ZodType<EntryQuery> => {
     .transform(({ limit, cursor, ...filter }) => ({
       limit,
       cursor,
-      filter: filter as EntryQuery["filter"],
-    }));
+      filter,
+    })) as unknown as z.ZodType<EntryQuery>;
 };

@@ -89,6 +89,16 @@ describe("people", () => {
     expect((await call("PATCH", `/v1/people/${id}`, { name: "B" })).status).toBe(404);
   });
 
+  test("have a role, which is an employee's unless somebody says another", async () => {
+    const { body } = await call("POST", "/v1/people", { name: "Ada", role: "officer" });
+    expect(body.role).toBe("officer");
+    const path = `/v1/people/${body.id}`;
+    expect((await call("PATCH", path, { role: "auditor" })).body.role).toBe("auditor");
+    expect((await call("PATCH", path, { name: "Eve" })).body.role).toBe("auditor");
+    expect((await call("PATCH", path, { role: "king" })).status).toBe(400);
+    expect((await call("POST", "/v1/people", { name: "Bob" })).body.role).toBe("employee");
+  });
+
   test("page by id", async () => {
     const ids = await Promise.all(Array.from({ length: 5 }, () => newPerson()));
     const seen: string[] = [];

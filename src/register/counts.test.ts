@@ -79,6 +79,20 @@ const link = (n: number, to: number[]) =>
     idOf(n),
     idsOf(to),
   );
+/** Both in one statement. */
+const linkedControl = (n: number, status: ControlStatus, to: number[]) =>
+  change(
+    `WITH made AS (
+       INSERT INTO controls (workspace_id, id, code, title, status) VALUES ($1, $2, $3, 'C', $4)
+       ON CONFLICT DO NOTHING RETURNING id
+     )
+     INSERT INTO control_requirements (workspace_id, control_id, requirement_id)
+     SELECT $1, made.id, r.id FROM made, unnest($5::uuid[]) r(id)`,
+    idOf(n),
+    `C${n}`,
+    status,
+    idsOf(to),
+  );
 const unlink = (n: number, from: number[]) =>
   change(
     `DELETE FROM control_requirements
@@ -129,6 +143,7 @@ const some = fc.oneof(
   fc.tuple(numbers, status).map(([of, to]) => setStatus(of, to)),
   fc.tuple(number, numbers).map(([n, to]) => link(n, to)),
   fc.tuple(number, numbers).map(([n, from]) => unlink(n, from)),
+  fc.tuple(number, status, numbers).map((values) => linkedControl(...values)),
   fc
     .tuple(number, fc.constantFrom("open", "closed"), fc.option(scale), scale)
     .map((values) => risk(...values)),
