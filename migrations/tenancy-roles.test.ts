@@ -1,7 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { recordAudit } from "../src/audit/index.ts";
-import { assertDatabaseReady, migrate, openDatabase, type Transactor } from "../src/platform/index.ts";
+import {
+  assertDatabaseReady,
+  migrate,
+  openDatabase,
+  type Transactor,
+} from "../src/platform/index.ts";
 import { createEntry, type EntryValues, readSummary, removeEntry } from "../src/register/index.ts";
 import { adminQuery, withDatabase } from "../test/support/database.ts";
 import { type OwnPostgres, startPostgres } from "../test/support/postgres.ts";

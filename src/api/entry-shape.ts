@@ -31,7 +31,7 @@ const COMMON = {
 };
 
 /** A value of the field that is not null. */
-function valueOf(field: Field): z.ZodType {
+function valueShape(field: Field): z.ZodType {
   switch (field.type) {
     case "text":
       return text()
@@ -59,14 +59,15 @@ const isNullable = (field: Field): boolean =>
   !("default" in field && field.default !== undefined);
 
 const given = (field: Field): z.ZodType =>
-  isNullable(field) ? valueOf(field).nullable() : valueOf(field);
+  isNullable(field) ? valueShape(field).nullable() : valueShape(field);
 
-const shapeOf = (fields: readonly Field[], make: (field: Field) => z.ZodType) =>
+const shapesOf = (fields: readonly Field[], make: (field: Field) => z.ZodType) =>
   Object.fromEntries(fields.map((field) => [field.name, make(field)]));
 
 const begins = (field: Field): z.ZodType => {
-  if (field.isRequired) return valueOf(field);
-  if ("default" in field && field.default !== undefined) return valueOf(field).default(field.default);
+  if (field.isRequired) return valueShape(field);
+  if ("default" in field && field.default !== undefined)
+    return valueShape(field).default(field.default);
   return given(field).optional();
 };
 
@@ -75,7 +76,7 @@ export const newEntry = ({ fields }: Kind) =>
   z.strictObject({
     ...COMMON,
     description: COMMON.description.default(""),
-    ...shapeOf(fields, begins),
+    ...shapesOf(fields, begins),
   }) as unknown as z.ZodType<NewEntry>;
 
 /** What may change of one. */
@@ -84,7 +85,7 @@ export const entryChange = ({ fields }: Kind) =>
     code: COMMON.code.optional(),
     title: COMMON.title.optional(),
     description: COMMON.description.optional(),
-    ...shapeOf(fields, (field) => given(field).optional()),
+    ...shapesOf(fields, (field) => given(field).optional()),
     version: z
       .number()
       .int()
@@ -101,7 +102,7 @@ export const entrySchema = ({ name, fields }: Kind) =>
     code: z.string(),
     title: z.string(),
     description: z.string(),
-    ...shapeOf(fields, given),
+    ...shapesOf(fields, given),
     ...(name === "risk"
       ? {
           score: z.number().nullable().describe("likelihood times impact: residual, else inherent"),

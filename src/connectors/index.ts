@@ -27,9 +27,9 @@ export {
   type ConnectorSettings,
   DEBUG_LEVELS,
   type DebugSettings,
+  debugInForce,
   REGISTER_ACCESS,
   type RegisterAccess,
-  debugInForce,
 } from "./connector-settings.ts";
 export {
   type ConnectorWatch,

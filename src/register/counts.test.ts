@@ -9,8 +9,8 @@ import { CONTROL_STATUSES } from "./kinds.ts";
 import {
   type ControlStatus,
   MET_POINTS,
-  requirementPoints,
   type RiskLevel,
+  requirementPoints,
   riskLevel,
   scoreOf,
 } from "./score.ts";
@@ -327,7 +327,9 @@ test("what was last changed is told, and before anything is, when the workspace 
   );
   expect(await updatedAt()).toBe(row?.created_at.getTime());
   await done(framework(1));
-  await done(change("UPDATE register_counts SET changed_at = '2020-01-01Z' WHERE workspace_id = $1"));
+  await done(
+    change("UPDATE register_counts SET changed_at = '2020-01-01Z' WHERE workspace_id = $1"),
+  );
   expect(await updatedAt()).toBe(Date.parse("2020-01-01T00:00:00Z"));
   const before = Date.now();
   await done(change("UPDATE frameworks SET title = 'G' WHERE workspace_id = $1"));

@@ -43,7 +43,9 @@ function filtersOf(field: Field): EntryFilter[] {
       ];
     case "date":
       if (field.name !== "dueOn") return [];
-      return [{ name: DUE_BEFORE, type: "date", condition: (param) => `e.due_on < ${param}::date` }];
+      return [
+        { name: DUE_BEFORE, type: "date", condition: (param) => `e.due_on < ${param}::date` },
+      ];
     default:
       return [];
   }
@@ -101,9 +103,7 @@ export async function listEntries(
   if (after !== undefined) {
     const id = `$${params.push(after.id)}::uuid`;
     conditions.push(
-      byDue
-        ? `(e.due_on, e.id) > ($${params.push(after.dueOn)}::date, ${id})`
-        : `e.id > ${id}`,
+      byDue ? `(e.due_on, e.id) > ($${params.push(after.dueOn)}::date, ${id})` : `e.id > ${id}`,
     );
   }
   const rows = await on.query<EntryRow>(

@@ -53,7 +53,12 @@ export const RISK_LEVELS = ["critical", "high", "medium", "low"] as const;
 export type RiskLevel = (typeof RISK_LEVELS)[number];
 
 /** Lowest score of each level; a score is likelihood times impact, each from 1 to 5. */
-export const LOWEST_SCORE: Record<RiskLevel, number> = { critical: 20, high: 12, medium: 6, low: 1 };
+export const LOWEST_SCORE: Record<RiskLevel, number> = {
+  critical: 20,
+  high: 12,
+  medium: 6,
+  low: 1,
+};
 
 /** Of a risk that was assessed, by its score from 1 to 25. */
 export function riskLevel(score: number): RiskLevel {

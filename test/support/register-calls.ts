@@ -31,8 +31,7 @@ export interface RegisterCalls {
   ): Promise<{ id: string; code: string }>;
 }
 
-export const pathOf = (name: KindName) =>
-  `/v1/${KINDS.find((kind) => kind.name === name)?.plural}`;
+export const pathOf = (name: KindName) => `/v1/${KINDS.find((kind) => kind.name === name)?.plural}`;
 
 /** Calls of the API about the register of a workspace. */
 export function registerCalls(world: TestSystem): RegisterCalls {

@@ -14,15 +14,7 @@ import {
 import { Problem, sqlState } from "../../platform/index.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { madeOnce } from "../idempotency.ts";
-import {
-  chatIdText,
-  defineRoute,
-  pageOf,
-  pageQuery,
-  text,
-  uuid,
-  workspaceOf,
-} from "../route.ts";
+import { chatIdText, defineRoute, pageOf, pageQuery, text, uuid, workspaceOf } from "../route.ts";
 
 const name = text().trim().min(1).max(200);
 const idParams = z.object({ id: uuid });
