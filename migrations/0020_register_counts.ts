@@ -69,12 +69,12 @@ const counted = (table: string, operation: Operation) => {
     table,
     `count_${table}_after_${operation.toLowerCase()}`,
     operation,
-    `INSERT INTO register_count_changes (workspace_id, subject_id, what, n)
-    ${counts === undefined ? "" : `${counts} UNION ALL`}
-    SELECT DISTINCT c.workspace_id, c.workspace_id, 'changed', 0 FROM (${rows}) c;
-    IF FOUND THEN
-      PERFORM fold_register_counts(ARRAY(SELECT DISTINCT c.workspace_id FROM (${rows}) c));
-    END IF;`,
+    `PERFORM add_register_counts(array_agg(d.workspace_id), array_agg(d.subject_id),
+      array_agg(d.what::text), array_agg(d.n::bigint))
+    FROM (
+      ${counts === undefined ? "" : `${counts} UNION ALL`}
+      SELECT DISTINCT c.workspace_id, c.workspace_id, 'changed', 0 FROM (${rows}) c
+    ) d(workspace_id, subject_id, what, n) HAVING count(*) > 0;`,
   );
 };
 
@@ -133,27 +133,43 @@ export const migration: Migration = {
       ${tenantTable("register_counts", { tenantMay: "SELECT, INSERT, UPDATE" })}
       ${tenantTable("register_count_changes", { tenantMay: "SELECT, INSERT, DELETE" })}
 
-      -- Who finds another at it leaves theirs to the next: an import may be at it for minutes, and
-      -- nobody waits for it.
-      CREATE FUNCTION fold_register_counts(workspaces uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+      -- Whoever adds to a workspace's counts holds them until the transaction's end; who finds another
+      -- at it leaves theirs beside them for the next: an import may be at it for minutes, and nobody
+      -- waits for it.
+      CREATE FUNCTION add_register_counts(workspaces uuid[], subjects uuid[], whats text[], ns bigint[])
+      RETURNS void LANGUAGE plpgsql AS $$
       DECLARE
         workspace uuid;
       BEGIN
-        FOREACH workspace IN ARRAY workspaces LOOP
-          CONTINUE WHEN NOT pg_try_advisory_xact_lock(
-            hashtext('heliograph register counts'), hashtext(workspace::text));
-          WITH folded AS (
-            DELETE FROM register_count_changes c WHERE c.workspace_id = workspace
-            RETURNING c.subject_id, c.what, c.n, c.changed_at
-          )
-          INSERT INTO register_counts AS c (workspace_id, subject_id, what, n, changed_at)
-          SELECT workspace, f.subject_id, f.what, sum(f.n), max(f.changed_at)
-          FROM folded f GROUP BY f.subject_id, f.what
-          ON CONFLICT (workspace_id, subject_id, what) DO UPDATE
-          SET n = c.n + excluded.n, changed_at = greatest(c.changed_at, excluded.changed_at);
+        FOR workspace IN SELECT DISTINCT w FROM unnest(workspaces) w LOOP
+          IF pg_try_advisory_xact_lock(
+              hashtext('heliograph register counts'), hashtext(workspace::text)) THEN
+            WITH left_over AS (
+              DELETE FROM register_count_changes c WHERE c.workspace_id = workspace
+              RETURNING c.subject_id, c.what, c.n, c.changed_at
+            )
+            INSERT INTO register_counts AS c (workspace_id, subject_id, what, n, changed_at)
+            SELECT workspace, d.subject_id, d.what, sum(d.n), max(d.changed_at)
+            FROM (
+              SELECT a.subject_id, a.what, a.n, now() AS changed_at
+              FROM unnest(workspaces, subjects, whats, ns) AS a(workspace_id, subject_id, what, n)
+              WHERE a.workspace_id = workspace
+              UNION ALL
+              SELECT l.subject_id, l.what, l.n, l.changed_at FROM left_over l
+            ) d
+            GROUP BY d.subject_id, d.what
+            ON CONFLICT (workspace_id, subject_id, what) DO UPDATE
+            SET n = c.n + excluded.n, changed_at = greatest(c.changed_at, excluded.changed_at);
+          ELSE
+            INSERT INTO register_count_changes (workspace_id, subject_id, what, n)
+            SELECT a.workspace_id, a.subject_id, a.what, a.n
+            FROM unnest(workspaces, subjects, whats, ns) AS a(workspace_id, subject_id, what, n)
+            WHERE a.workspace_id = workspace;
+          END IF;
         END LOOP;
       END $$;
-      GRANT EXECUTE ON FUNCTION fold_register_counts(uuid[]) TO ${TENANT_ROLE}, ${ENGINE_ROLE};
+      GRANT EXECUTE ON FUNCTION add_register_counts(uuid[], uuid[], text[], bigint[])
+        TO ${TENANT_ROLE}, ${ENGINE_ROLE};
 
       -- Of a requirement: its controls that are not deprecated, and in halves what they are worth
       -- together (2: active, 1: degraded, 0: not in place). Points are hundredths of a percent, as

@@ -208,12 +208,13 @@ test("how the workspace stands is read from a few rows, whatever it has", async 
 test("the highest risks are read, and not those beneath", async () => {
   for (let round = 0; round < 7; round++) {
     for (const level of [undefined, "critical", "low"] as const) {
-      const top = () => topRisks(own(), workspaceId, { limit: 5, offset: 10, level });
+      // As commands in chats ask.
+      const top = () => topRisks(db, workspaceId, { limit: 5, offset: 10, level });
       expect(await reading(top)).toBeLessThan(20);
     }
   }
-  const [first, second] = await topRisks(own(), workspaceId, { limit: 2 });
+  const [first, second] = await topRisks(db, workspaceId, { limit: 2 });
   expect([first?.level, second?.level]).toEqual(["critical", "critical"]);
-  const [low] = await topRisks(own(), workspaceId, { limit: 1, level: "low" });
+  const [low] = await topRisks(db, workspaceId, { limit: 1, level: "low" });
   expect(low).toMatchObject({ level: "low", score: 5 });
 });

@@ -152,9 +152,21 @@ describe("what is refused", () => {
       400,
       "requirements",
     ],
-    ["a likelihood of six", "risk", { code: "x", title: "T", inherentLikelihood: 6 }, 400, "inherentLikelihood"],
+    [
+      "a likelihood of six",
+      "risk",
+      { code: "x", title: "T", inherentLikelihood: 6 },
+      400,
+      "inherentLikelihood",
+    ],
     ["a finding without a severity", "finding", { code: "x", title: "T" }, 400, "severity"],
-    ["a field that is not its own", "policy", { code: "x", title: "T", dueOn: "2026-01-01" }, 400, ""],
+    [
+      "a field that is not its own",
+      "policy",
+      { code: "x", title: "T", dueOn: "2026-01-01" },
+      400,
+      "",
+    ],
     ["a version to begin with", "policy", { code: "x", title: "T", version: 3 }, 400, ""],
     ["what is worked out", "risk", { code: "x", title: "T", score: 1 }, 400, ""],
     [

@@ -10,8 +10,7 @@ export type Field = {
   column: string;
   /** An entry cannot be made without it. */
   isRequired?: true;
-} & /** `default`: what an entry has that is made without it, as its column says. None: null. */
-(
+} /** `default`: what an entry has that is made without it, as its column says. None: null. */ & (
   | { type: "text"; maxLength: number; default: string }
   | { type: "choice"; values: readonly string[]; default?: string }
   /** From 1 to 5. */

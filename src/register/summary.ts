@@ -1,5 +1,6 @@
 import type { Queryable } from "../platform/index.ts";
 import type { TREATMENTS } from "./kinds.ts";
+import { unforeseen } from "./list-entries.ts";
 import { LOWEST_SCORE, RISK_LEVELS, type RiskLevel, riskLevel, scoreOf } from "./score.ts";
 
 /** How a workspace stands, as far as one answer shows it. */
@@ -57,7 +58,8 @@ type Totals = Record<`${RiskLevel | "unassessed"}_risks`, number> & {
 const FRAMEWORKS = `/* register.framework-scores */
 SELECT f.id, f.code, f.title, t.requirements, t.points
 FROM (
-  SELECT id, code, title FROM frameworks WHERE workspace_id = $1 ORDER BY code LIMIT $2
+  SELECT id, code, title FROM frameworks WHERE workspace_id = $1 ORDER BY code
+  LIMIT ${unforeseen("$2")}
 ) f
 CROSS JOIN LATERAL (
   SELECT ${sum("requirements")}, ${sum("points")} FROM ${counted("$1", "f.id")} c OFFSET 0
@@ -137,9 +139,12 @@ export interface TopRisk {
 const TOP = `/* register.top-risks */
 SELECT id, code, title, score, treatment FROM risks
 WHERE workspace_id = $1 AND status = 'open' AND coalesce(score, 0) BETWEEN $2 AND $3
-ORDER BY coalesce(score, 0) DESC, id LIMIT $4 OFFSET $5`;
+ORDER BY coalesce(score, 0) DESC, id LIMIT ${unforeseen("$4")} OFFSET $5`;
 
-/** Open risks, the highest first and those that nobody assessed last; `level`: those alone. */
+/**
+ * Open risks, the highest first and those that nobody assessed last; `level`: those alone. For the
+ * engine: under a workspace's own role Postgres reads what is above that level, too.
+ */
 export async function topRisks(
   on: Queryable,
   workspaceId: string,
