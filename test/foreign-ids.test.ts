@@ -54,6 +54,8 @@ const IN_FIELDS: Record<string, Named | null> = {
   q: (of) => of.jobId,
   owner: (of) => of.personId,
   assignee: (of) => of.personId,
+  // A name, as whoever assigns has it.
+  "patch /v1/conversations/:id assignee": null,
   lead: (of) => of.personId,
   ...Object.fromEntries(KINDS.map(({ name }) => [name, entry(name)])),
   requirements: entry("requirement"),
