@@ -1,9 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { projectFile } from "../src/platform/index.ts";
+import { nearestWord, projectFile } from "../src/platform/index.ts";
 import { ConnectionFileError, MAX_FILE_BYTES, readConnection } from "./connection-file.ts";
-import { nearestWord } from "./nearest-word.ts";
 
 const SECRET = "ABCdefGHIjklMNOpqrsTUVwxyz0123456789";
 const TOKEN = `1234567890:${SECRET}`;

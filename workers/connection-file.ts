@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
 import { newConnector } from "../src/api/index.ts";
-import { nearestWord } from "./nearest-word.ts";
+import { nearestWord } from "../src/platform/index.ts";
 
 /**
  * A connection in YAML (docs/connectors.md) as what a connect takes. Whatever is wrong is told by line

@@ -34,6 +34,7 @@ export { withoutQuotes } from "./loggable.ts";
 export * from "./metrics.ts";
 export { migrate } from "./migrate.ts";
 export type { Migration } from "./migration.ts";
+export { nearestOf, nearestWord } from "./nearest-word.ts";
 export * from "./problem.ts";
 export * from "./project-root.ts";
 export { isPublicAddress } from "./public-address.ts";
