@@ -21,6 +21,7 @@ export {
   removeEntry,
 } from "./entries.ts";
 export { EntryRefused, type RefusalReason } from "./entry-refusals.ts";
+export { type FrameworkControls, frameworkControls } from "./framework-controls.ts";
 export {
   CONTROL_STATUSES,
   type Field,
@@ -39,6 +40,15 @@ export {
   entryFilters,
   listEntries,
 } from "./list-entries.ts";
+export { type FrameworkRef, nearFrameworks } from "./near-frameworks.ts";
+export { type AuditUnderWay, auditsUnderWay, planAudit } from "./plan-audit.ts";
+export {
+  countAuditsUnderWay,
+  MOST_COUNTED,
+  recordedWithin,
+  risksWithin,
+  type Within,
+} from "./report-figures.ts";
 export { RISK_LEVELS, type RiskLevel, riskLevel } from "./score.ts";
 export {
   type FrameworkScore,
