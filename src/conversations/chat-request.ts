@@ -78,8 +78,8 @@ export const REQUEST_COMMANDS: ReadonlySet<string> = new Set([
   "help",
 ]);
 
-/** It only tells what there is: what is written next is no answer. */
-const ASKS_NOTHING = "help";
+/** Commands that may ask something back: behind the others, what is written next is no answer. */
+const ASKING: ReadonlySet<string> = new Set(["evidence", "risk"]);
 
 /** What the data of the room's own buttons begins with. */
 export const REQUEST_DATA = "hg:";
@@ -208,7 +208,7 @@ const handedOn = (request: ChatRequest): Effect => ({ type: "chat-requested", re
 export function mayBeAsked(request: ChatRequest) {
   const { kind, workspaceId, connectorId, chatId, chatType, threadId } = request;
   if (kind === "inline-query" || chatType === null || needsLink(chatType)) return null;
-  if (kind === "command" && request.name === ASKS_NOTHING) return null;
+  if (kind === "command" && !ASKING.has(request.name)) return null;
   return conversationKeyOf({
     scope: { workspaceId, connectorId },
     chatId,

@@ -2,8 +2,8 @@
 const MAX_CHANGES = 4;
 
 /**
- * The word of `words` that `word` was most likely meant to be: fewest letters changed, added or left
- * out (Levenshtein), and less than half of them. Undefined: none is near.
+ * The word of `words` that `word` was most likely meant to be: fewest letters changed, added, left
+ * out or swapped with the next (Damerau, Levenshtein), and less than half of them. Undefined: none is near.
  */
 export function nearestWord(word: string, words: readonly string[]): string | undefined {
   return nearestOf(word, words, { namesOf: (one) => [one], most: 1 })[0];
@@ -33,14 +33,17 @@ export function nearestOf<Thing>(
 function changesBetween(a: string, b: string): number {
   // As many letters too many, or too few, are as many changes: no need to count the others.
   if (Math.abs(a.length - b.length) > MAX_CHANGES) return Number.POSITIVE_INFINITY;
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, n) => n);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const replaced = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const isSwapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwapped ? (before[j - 2] ?? 0) + 1 : replaced;
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row.at(-1) ?? 0;
 }
