@@ -4,6 +4,8 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { commandLists } from "../src/compliance/index.ts";
+import { hashOfLists } from "../src/connectors/command-menus.ts";
 import { freePort } from "../src/platform/free-port.ts";
 import {
   createKeyring,
@@ -149,8 +151,9 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
         const sealed = keyring.seal(token, place);
         await db.query(
           `INSERT INTO connectors (workspace_id, id, name, status, bot_id, username,
-             can_read_all_group_messages, token_sealed, webhook_key, secret_hash, webhook_url)
-           VALUES ($1, $2, 'bench', 'active', $3, 'bench_bot', true, $4, $5, $6, $7)`,
+             can_read_all_group_messages, token_sealed, webhook_key, secret_hash, webhook_url,
+             commands_hash)
+           VALUES ($1, $2, 'bench', 'active', $3, 'bench_bot', true, $4, $5, $6, $7, $8)`,
           [
             workspaceId,
             connectorId,
@@ -159,6 +162,8 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
             webhookKey,
             sha256(secret),
             `http://127.0.0.1:${port}/webhooks/telegram/${webhookKey}`,
+            // Registered with all that belongs to it: a start asks nothing of Telegram.
+            hashOfLists(commandLists()),
           ],
         );
         const webhookPath = `/webhooks/telegram/${webhookKey}`;

@@ -10,6 +10,7 @@ import { importFigure } from "./figures/import.ts";
 import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
 import { recovery } from "./figures/recovery.ts";
+import { registerCommands } from "./figures/register-commands.ts";
 import { secondStart } from "./figures/second-start.ts";
 import { SENDING_FIGURES } from "./figures/sending/index.ts";
 import { tenants } from "./figures/tenants.ts";
@@ -20,6 +21,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   accepted,
   "end-to-end": endToEnd,
   "command-latency": commandLatency,
+  "register-commands": registerCommands,
   recovery,
   "second-start": secondStart,
   fairness,

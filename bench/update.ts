@@ -8,9 +8,15 @@ export function textUpdate(updateId: number, chatId: number, messageId: number):
 }
 
 /** A command that deserves an answer. */
-export function startUpdate(updateId: number, chatId: number): string {
+export const startUpdate = (updateId: number, chatId: number): string =>
+  commandUpdate({ updateId, chatId, text: "/start" });
+
+/** A command in a private chat that was never written in before. */
+export function commandUpdate(of: { updateId: number; chatId: number; text: string }): string {
+  const { updateId, chatId, text } = of;
   const from = `{"id":${chatId},"is_bot":false,"first_name":"Ada"}`;
-  return `{"update_id":${updateId},"message":{"message_id":1,"from":${from},"chat":{"id":${chatId},"first_name":"Ada","type":"private"},"date":1790000000,"text":"/start","entities":[{"type":"bot_command","offset":0,"length":6}]}}`;
+  const length = text.split(" ", 1)[0]?.length ?? 0;
+  return `{"update_id":${updateId},"message":{"message_id":1,"from":${from},"chat":{"id":${chatId},"first_name":"Ada","type":"private"},"date":1790000000,"text":${JSON.stringify(text)},"entities":[{"type":"bot_command","offset":0,"length":${length}}]}}`;
 }
 
 /** The whole request, for a raw socket. */

@@ -48,6 +48,8 @@ export const migration: Migration = {
         webhook_url            text,
         -- Who registers the webhook moves this ahead first: nobody else does so before.
         register_after         timestamptz NOT NULL DEFAULT now(),
+        -- Of the command lists that Telegram took last; null: none of this version's.
+        commands_hash          bytea       CHECK (length(commands_hash) = 32),
         -- Who may talk to the bot, and whether what others say is kept.
         access_level           text        NOT NULL DEFAULT 'everyone'
           CHECK (access_level IN ('everyone', 'members', 'agents', 'named')),

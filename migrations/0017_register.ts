@@ -238,6 +238,21 @@ export const migration: Migration = {
       CREATE INDEX policies_of_owner ON policies (owner_id, workspace_id, id)
         WHERE owner_id IS NOT NULL;
 
+      -- What is near a name that somebody typed in a chat, what is under way, what was recorded within a
+      -- time. Partial, so that nothing takes them for a key.
+      CREATE INDEX frameworks_by_code ON frameworks (workspace_id, lower(code)) WHERE code <> '';
+      CREATE INDEX frameworks_by_title ON frameworks (workspace_id, lower(title)) WHERE title <> '';
+      CREATE INDEX audits_under_way ON audits (workspace_id, created_at)
+        WHERE status IN ('planned', 'in_progress');
+      CREATE INDEX audits_recorded ON audits (workspace_id, created_at) WHERE code <> '';
+      CREATE INDEX findings_recorded ON findings (workspace_id, created_at) WHERE code <> '';
+      CREATE INDEX risks_recorded ON risks (workspace_id, created_at) WHERE code <> '';
+      CREATE INDEX risk_acceptances_given ON risk_acceptances (workspace_id, accepted_at)
+        WHERE reason <> '';
+      -- Those that were numbered, for the next number.
+      CREATE INDEX audits_numbered ON audits (workspace_id, (substring(code FROM 4)::integer))
+        WHERE code ~ '^AU-[1-9][0-9]{0,5}$';
+
       -- What somebody owned is nobody's once they are gone. (SET NULL of one column of a key of two
       -- needs Postgres 15.)
       CREATE FUNCTION person_owns_no_more() RETURNS trigger LANGUAGE plpgsql AS $$

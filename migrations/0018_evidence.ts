@@ -76,6 +76,11 @@ export const migration: Migration = {
         -- Nobody approves what they handed in.
         CHECK (decision IS DISTINCT FROM 'approved' OR decided_by <> submitted_by)
       );
+      -- What was handed in, and what was decided, within a time.
+      CREATE INDEX evidence_revisions_submitted ON evidence_revisions (workspace_id, submitted_at)
+        WHERE number > 0;
+      CREATE INDEX evidence_revisions_decided ON evidence_revisions (workspace_id, decided_at)
+        WHERE decided_at IS NOT NULL;
 
       -- Objects of the store: each content once a workspace. The row is there before the object and
       -- after it, so that none is ever without a row.

@@ -1,4 +1,5 @@
 import { createPressSink } from "../src/approvals/index.ts";
+import { createHandlers, createRequestSink } from "../src/compliance/index.ts";
 import { createIngestHandler } from "../src/conversations/index.ts";
 import { createReplySink } from "../src/outbound/index.ts";
 import type { System } from "./system.ts";
@@ -6,6 +7,8 @@ import type { System } from "./system.ts";
 /** The pool that turns updates into conversations. */
 export async function startIngest({ jobs, log }: System): Promise<void> {
   const presses = createPressSink({ jobs });
-  const handler = createIngestHandler({ replies: createReplySink({ jobs }), presses, log });
+  const requests = createRequestSink(createHandlers());
+  const replies = createReplySink({ jobs });
+  const handler = createIngestHandler({ replies, presses, requests, log });
   await jobs.startPool("ingest", handler, { slots: 100 });
 }

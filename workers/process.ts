@@ -107,11 +107,13 @@ export async function watch({ config, jobs }: System): Promise<void> {
 }
 
 /**
- * Registers the webhooks again that point elsewhere, bot after bot, beside the work of a process
- * that is up already: a Telegram that does not answer must not hold it up, nor a failure end it.
+ * Registers the webhooks again that point elsewhere, bot after bot, and the commands of bots that have
+ * others, beside the work of a process that is up already: a Telegram that does not answer must not
+ * hold it up, nor a failure end it.
  */
 export function repointInBackground({ connectors, log }: System): void {
   connectors
     .repointWebhooks()
-    .catch((error) => log.warn({ err: error }, "webhooks could not be looked at"));
+    .then(() => connectors.refreshCommands())
+    .catch((error) => log.warn({ err: error }, "bots could not be looked at"));
 }

@@ -1,4 +1,5 @@
 import { recordAudit } from "../src/audit/index.ts";
+import { commandLists } from "../src/compliance/index.ts";
 import {
   type BotApis,
   type Connectors,
@@ -44,13 +45,6 @@ export interface System {
   /** Closes what is open, in order. Pools are stopped first, then connections. */
   close(): Promise<void>;
 }
-
-/** Registered with every bot (Bot API: setMyCommands). */
-const COMMANDS = [
-  { command: "start", description: "Start, and see what this bot does" },
-  { command: "help", description: "Show what you can do here" },
-  { command: "stop", description: "No announcements from us" },
-];
 
 const DEFAULT_API_ROOT = "https://api.telegram.org";
 
@@ -114,7 +108,7 @@ export function openSystem(config: Config, role: string, connections: number): S
       botApi,
       botApis,
       publicUrl,
-      commands: COMMANDS,
+      commands: commandLists(),
       sends: createConnectorSends({ db, ledger: jobs.ledger }),
       callNow: createCallGate({ db, botApiFor: (id) => botApis.forConnector(id) }),
       audit: recordAudit,

@@ -3,11 +3,18 @@
  * workflows by buttons, searches while they type. Conversations recognises what is asked and hands it on
  * (`createRequestSink`); what is there to be asked about is in register and evidence.
  */
+export { commandLists, LIST_DATA } from "./commands/index.ts";
+export {
+  createHandlers,
+  type DialogHandlers,
+  type HandlersOptions,
+} from "./handlers.ts";
 export {
   type Asker,
   createRequestSink,
   type RequestHandler,
   type RequestHandlers,
+  type RequestOf,
 } from "./request-sink.ts";
 export {
   type Deed,

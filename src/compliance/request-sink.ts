@@ -11,7 +11,8 @@ export interface Asker {
   botUsername: string;
 }
 
-type Of<Kind extends ChatRequest["kind"]> = Extract<ChatRequest, { kind: Kind }>;
+/** A request of one kind. */
+export type RequestOf<Kind extends ChatRequest["kind"]> = Extract<ChatRequest, { kind: Kind }>;
 
 /** Acts on one request, in its update's transaction, and gives what it is answered. */
 export type RequestHandler<Request extends ChatRequest> = (
@@ -21,12 +22,12 @@ export type RequestHandler<Request extends ChatRequest> = (
 ) => Promise<Reply[]>;
 
 export interface RequestHandlers {
-  command: RequestHandler<Of<"command">>;
+  command: RequestHandler<RequestOf<"command">>;
   /** Every press is answered, whatever its data says. */
-  press: RequestHandler<Of<"press">>;
-  file: RequestHandler<Of<"file">>;
-  text: RequestHandler<Of<"text">>;
-  inlineQuery: RequestHandler<Of<"inline-query">>;
+  press: RequestHandler<RequestOf<"press">>;
+  file: RequestHandler<RequestOf<"file">>;
+  text: RequestHandler<RequestOf<"text">>;
+  inlineQuery: RequestHandler<RequestOf<"inline-query">>;
 }
 
 const ASKERS = `/* compliance.askers */

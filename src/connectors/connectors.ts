@@ -12,6 +12,8 @@ import {
 } from "../platform/index.ts";
 import { type BotApi, BotApiError, type BotApiFactory } from "../telegram/index.ts";
 import { type BotApis, tokenPlace } from "./bot-apis.ts";
+import type { CommandList } from "./command-lists.ts";
+import { createCommandMenus } from "./command-menus.ts";
 import { COLUMNS, type ConnectorRow } from "./connector-row.ts";
 import {
   beginSettings,
@@ -26,7 +28,8 @@ import { CLAIMABLE, CLAIMED, type Claim, claim, hashesBehind, register } from ".
 import { createRotation } from "./rotate-token.ts";
 import { chatWarnings, standingWarnings } from "./standing-warnings.ts";
 import { type CallNow, type ConnectionTest, testConnection } from "./test-connection.ts";
-import { type BotCommand, removeWebhook } from "./webhook-registration.ts";
+import type { WaitingSends } from "./waiting-sends.ts";
+import { removeWebhook } from "./webhook-registration.ts";
 import { createWebhookRemoval } from "./webhook-removal.ts";
 import { withdrawWebhook } from "./withdraw-webhook.ts";
 
@@ -56,14 +59,6 @@ export interface RemovedConnector {
   warning?: string;
 }
 
-/** What a change of a connector's credentials means for its messages that wait to be sent. */
-export interface WaitingSends {
-  /** Those that wait for a good token wait no longer. */
-  resume(connector: { workspaceId: string; connectorId: string }): Promise<unknown>;
-  /** None is sent any more; answers how many. */
-  cancel(connector: { workspaceId: string; connectorId: string }): Promise<number>;
-}
-
 export interface ConnectorsOptions {
   /**
    * What one workspace reads and sets of its connectors is done as that tenant. Whatever touches
@@ -75,8 +70,8 @@ export interface ConnectorsOptions {
   botApis: BotApis;
   /** Where Telegram reaches this installation, without a slash at the end; null: polling mode. */
   publicUrl: string | null;
-  /** Registered with each bot. */
-  commands: BotCommand[];
+  /** Registered with each bot, by scope and language. */
+  commands: readonly CommandList[];
   sends: WaitingSends;
   /** How a message of the connection test is sent. Default: whatever Telegram holds. */
   callNow?: CallNow;
@@ -125,6 +120,8 @@ export interface Connectors {
    * is for a later call. `signal` ends it early. None in polling mode.
    */
   repointWebhooks(signal?: AbortSignal): Promise<number>;
+  /** Sets the command lists of bots that have others; answers of how many (command-menus.ts). */
+  refreshCommands(signal?: AbortSignal): Promise<number>;
   /**
    * Takes a bot's webhook back, for a poller that is about to ask for its updates; those that wait
    * at Telegram stay there. False when somebody registers it at this moment. Throws `BotApiError`.
@@ -387,6 +384,7 @@ export function createConnectors(options: ConnectorsOptions): Connectors {
     },
 
     repointWebhooks: moveWebhooks,
+    refreshCommands: createCommandMenus({ db, botApis, commands, log }),
 
     withdrawWebhook: (connectorId, signal) => withdrawWebhook({ db, botApis }, connectorId, signal),
   };

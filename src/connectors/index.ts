@@ -13,6 +13,7 @@ export {
   revokeApiKey,
 } from "./api-keys.ts";
 export { type BotApis, ConnectorRemoved, createBotApis, SEALED_COLUMNS } from "./bot-apis.ts";
+export type { BotCommand, CommandList } from "./command-lists.ts";
 export {
   type DirectoryEntry,
   listDirectory,
@@ -43,12 +44,12 @@ export {
   createConnectors,
   type NewConnector,
   type RemovedConnector,
-  type WaitingSends,
 } from "./connectors.ts";
 export { KEY_SCOPES, type KeyScope } from "./key-scopes.ts";
 export { BOT_TOKEN_SHAPE } from "./prove-token.ts";
 export { createSeenUpdates, type SeenUpdates } from "./seen-updates.ts";
 export type { ConnectionTest } from "./test-connection.ts";
+export type { WaitingSends } from "./waiting-sends.ts";
 export {
   createWebhookDirectory,
   type WebhookDirectory,

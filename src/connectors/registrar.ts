@@ -1,8 +1,9 @@
 import { type Database, Problem, type Queryable, sha256 } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
+import type { CommandList } from "./command-lists.ts";
+import { hashOfLists } from "./command-menus.ts";
 import { COLUMNS, type ConnectorRow } from "./connector-row.ts";
 import {
-  type BotCommand,
   preparePolling,
   type RegistrationLimits,
   registerWebhook,
@@ -68,7 +69,8 @@ export class Overtaken extends Problem {
 
 const CONFIRM = `/* connectors.confirm-webhook */
 UPDATE connectors SET status = 'active', status_detail = NULL, webhook_url = $4,
-  previous_secret_hashes = '{}', register_after = now(), updated_at = now()
+  previous_secret_hashes = '{}', register_after = now(), updated_at = now(),
+  commands_hash = coalesce($5, commands_hash)
 WHERE workspace_id = $1 AND id = $2 AND secret_hash = $3 AND status IN ('pending', 'active')
 RETURNING ${COLUMNS}`;
 
@@ -82,7 +84,7 @@ export interface RegistrarOptions {
   db: Database;
   /** Null: updates are asked for (polling mode), and no bot has a webhook. */
   publicUrl: string | null;
-  commands: BotCommand[];
+  commands: readonly CommandList[];
   /** Called in the transaction that confirms. */
   confirmed?(tx: Queryable, row: ConnectorRow): Promise<void>;
 }
@@ -99,10 +101,11 @@ export async function register(
 ): Promise<{ row: ConnectorRow; warnings: string[] }> {
   const webhookUrl = publicUrl && `${publicUrl}/webhooks/telegram/${row.webhook_key}`;
   const limits: RegistrationLimits = { tellUntilMs, signal };
-  const warnings = webhookUrl
+  const { warnings, hasCommands } = webhookUrl
     ? await registerWebhook(api, { webhookUrl, secret, commands }, limits)
     : await preparePolling(api, { commands }, limits);
-  const values = [row.workspace_id, row.id, sha256(secret), webhookUrl];
+  const commandsHash = hasCommands ? hashOfLists(commands) : null;
+  const values = [row.workspace_id, row.id, sha256(secret), webhookUrl, commandsHash];
   const active = await db.transaction(async (tx) => {
     const [confirmedRow] = await tx.query<ConnectorRow>(CONFIRM, values);
     if (confirmedRow !== undefined) await confirmed?.(tx, confirmedRow);

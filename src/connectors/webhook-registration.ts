@@ -2,11 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { UPDATE_KINDS } from "../conversations/index.ts";
 import { Problem } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
-
-export interface BotCommand {
-  command: string;
-  description: string;
-}
+import { type CommandList, setCommandLists } from "./command-lists.ts";
 
 interface WebhookInfo {
   url: string;
@@ -25,15 +21,21 @@ export interface RegistrationLimits {
   signal?: AbortSignal;
 }
 
+export interface Registered {
+  warnings: string[];
+  /** Telegram has the command lists. */
+  hasCommands: boolean;
+}
+
 /**
- * Registers a bot's webhook, reads it back, and sets its commands. Answers warnings; throws when
- * the webhook is not what was asked for.
+ * Registers a bot's webhook, reads it back, and sets its commands. Throws when the webhook is not
+ * what was asked for.
  */
 export async function registerWebhook(
   api: BotApi,
-  options: { webhookUrl: string; secret: string; commands: BotCommand[] },
+  options: { webhookUrl: string; secret: string; commands: readonly CommandList[] },
   limits: RegistrationLimits = {},
-): Promise<string[]> {
+): Promise<Registered> {
   const { webhookUrl, secret, commands } = options;
   const params = {
     url: webhookUrl,
@@ -54,36 +56,26 @@ export async function registerWebhook(
   const warnings: string[] = [];
   const missing = UPDATE_KINDS.filter((kind) => info.allowed_updates?.includes(kind) !== true);
   if (missing.length > 0) warnings.push(`Telegram will not deliver: ${missing.join(", ")}.`);
-  return [...warnings, ...(await setCommands(api, commands, limits))];
+  return withCommands(warnings, await setCommandLists(api, commands, limits));
 }
 
 /**
  * Readies a bot whose updates are asked for: no webhook, so that getUpdates is answered, and its
- * commands. What waits at Telegram stays there. Answers warnings.
+ * commands. What waits at Telegram stays there.
  */
 export async function preparePolling(
   api: BotApi,
-  { commands }: { commands: BotCommand[] },
+  { commands }: { commands: readonly CommandList[] },
   limits: RegistrationLimits = {},
-): Promise<string[]> {
+): Promise<Registered> {
   await removeWebhook(api, limits);
-  return setCommands(api, commands, limits);
+  return withCommands([], await setCommandLists(api, commands, limits));
 }
 
-/** Answers a warning where Telegram does not take them: the bot works without. */
-async function setCommands(
-  api: BotApi,
-  commands: BotCommand[],
-  { signal }: RegistrationLimits,
-): Promise<string[]> {
-  try {
-    await api.call("setMyCommands", { commands }, { timeoutMs: CALL_TIMEOUT_MS, signal });
-    return [];
-  } catch (error) {
-    if (!(error instanceof BotApiError)) throw error;
-    return [`The command menu could not be set: ${error.description}.`];
-  }
-}
+const withCommands = (warnings: string[], ofCommands: string[]): Registered => ({
+  warnings: [...warnings, ...ofCommands],
+  hasCommands: ofCommands.length === 0,
+});
 
 /** Bot API: deleteWebhook. Updates that wait at Telegram stay there. */
 export async function removeWebhook(api: BotApi, limits: RegistrationLimits = {}): Promise<void> {

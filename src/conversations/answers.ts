@@ -46,7 +46,6 @@ export function answerMessage(
       return [...consent, say(TEXTS.start, { buttons: START_BUTTONS })];
     }
     if (consent.length > 0) return [...consent, say(TEXTS.stopped)];
-    if (command.name === "help") return [say(TEXTS.help)];
     return isPrivate ? [say(TEXTS.unknownCommand)] : [];
   }
   if (!isPrivate || context.acknowledged.has(conversationKeyOf(conversation))) return [];
@@ -67,12 +66,6 @@ export function answerCallback(
 ): Effect[] {
   const answer = (text: string) => callbackAnswer(incoming, chatId, query.queryId, text);
   switch (query.data) {
-    case BUTTON_DATA.help:
-      if (query.chat === null || query.chat.type === "channel") return [answer(TEXTS.help)];
-      return [
-        answer(TEXTS.helpSent),
-        reply(incoming, chatId, query.threadId ?? "0", { text: TEXTS.help }),
-      ];
     case BUTTON_DATA.check:
       return [answer(connectionWorks(incoming.receivedAtMs))];
     default:

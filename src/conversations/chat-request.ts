@@ -75,7 +75,11 @@ export const REQUEST_COMMANDS: ReadonlySet<string> = new Set([
   "risk",
   "audit",
   "reports",
+  "help",
 ]);
+
+/** Commands that may ask something back: behind the others, what is written next is no answer. */
+const ASKING: ReadonlySet<string> = new Set(["evidence", "risk"]);
 
 /** What the data of the room's own buttons begins with. */
 export const REQUEST_DATA = "hg:";
@@ -201,12 +205,12 @@ export function requestOfQuery(
 const handedOn = (request: ChatRequest): Effect => ({ type: "chat-requested", request });
 
 /** After it, words of the same conversation may be its answer: within a batch nobody has written so yet. */
-export function mayBeAsked({ kind, chatId, chatType, threadId, ...request }: ChatRequest) {
+export function mayBeAsked(request: ChatRequest) {
+  const { kind, workspaceId, connectorId, chatId, chatType, threadId } = request;
   if (kind === "inline-query" || chatType === null || needsLink(chatType)) return null;
-  const { workspaceId, connectorId } = request;
-  const scope = { workspaceId, connectorId };
+  if (kind === "command" && !ASKING.has(request.name)) return null;
   return conversationKeyOf({
-    scope,
+    scope: { workspaceId, connectorId },
     chatId,
     threadId: threadId ?? "0",
     businessConnectionId: "",

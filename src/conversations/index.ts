@@ -68,6 +68,7 @@ export {
 } from "./outgoing-changes.ts";
 export { InvalidCursor, type Page, type PageRequest } from "./paging.ts";
 export { UPDATE_KINDS } from "./parse-update.ts";
+export { mayWriteTo } from "./private-chat.ts";
 export {
   CONVERSATION_STATUSES,
   type ConversationStatus,

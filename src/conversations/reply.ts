@@ -1,11 +1,11 @@
 import type { JobId } from "../jobs/types.ts";
 import type { Transaction } from "../platform/index.ts";
 
-/** One button of an inline keyboard; `data` is 1–64 bytes and comes back forgeable. */
-export interface ReplyButton {
-  text: string;
-  data: string;
-}
+/** One button of an inline keyboard; `data` is 1–64 bytes and comes back forgeable, `url` is opened. */
+export type ReplyButton = { text: string } & (
+  | { data: string; url?: undefined }
+  | { url: string; data?: undefined }
+);
 
 /** What ingest wants said or answered. Ids of Telegram are decimal strings. */
 export type Reply =

@@ -11,7 +11,7 @@ export type Side = "customer" | "team";
 const TELEGRAM_ITSELF = "777000";
 
 /** Commands that need nobody: the bot answers them itself, and nothing is left to do. */
-const ANSWERED_COMMANDS: ReadonlySet<string> = new Set(["start", "help", ...REQUEST_COMMANDS]);
+const ANSWERED_COMMANDS: ReadonlySet<string> = new Set(["start", ...REQUEST_COMMANDS]);
 
 /** What else decides whose word a message is. */
 export interface SideContext {

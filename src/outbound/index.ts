@@ -43,6 +43,7 @@ export {
   priorityNamed,
 } from "./new-message.ts";
 export { createOutboundHandler, type OutboundOptions } from "./outbound-handler.ts";
+export { buttonsShownBy } from "./own-message.ts";
 export type { PaceLimits } from "./pace.ts";
 export { listPaidSends, type PaidDay } from "./paid-sends.ts";
 export {

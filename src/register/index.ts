@@ -3,7 +3,7 @@
  * workspace, by one description of what each holds; acceptances of risks; and how well the workspace
  * complies, in counts that are kept while all of that changes. Stands on people, audit and platform.
  */
-export * from "./exchange/index.ts";
+
 export {
   type Acceptance,
   type AcceptancePlace,
@@ -22,6 +22,8 @@ export {
   removeEntry,
 } from "./entries.ts";
 export { EntryRefused, type RefusalReason } from "./entry-refusals.ts";
+export * from "./exchange/index.ts";
+export { type FrameworkControls, frameworkControls } from "./framework-controls.ts";
 export {
   CONTROL_STATUSES,
   type Field,
@@ -40,6 +42,15 @@ export {
   entryFilters,
   listEntries,
 } from "./list-entries.ts";
+export { type FrameworkRef, nearFrameworks } from "./near-frameworks.ts";
+export { type AuditUnderWay, auditsUnderWay, planAudit } from "./plan-audit.ts";
+export {
+  countAuditsUnderWay,
+  MOST_COUNTED,
+  recordedWithin,
+  risksWithin,
+  type Within,
+} from "./report-figures.ts";
 export { RISK_LEVELS, type RiskLevel, riskLevel } from "./score.ts";
 export {
   type FrameworkScore,

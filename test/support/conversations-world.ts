@@ -1,10 +1,11 @@
 import { randomInt, randomUUID } from "node:crypto";
 import { setChatLink } from "../../src/conversations/chat-links.ts";
+import type { RequestSink } from "../../src/conversations/chat-request.ts";
 import { listConversations } from "../../src/conversations/conversation-list.ts";
 import type { Scope } from "../../src/conversations/effects.ts";
 import { createIngestHandler } from "../../src/conversations/ingest-handler.ts";
 import { listMessages, type MessageView } from "../../src/conversations/message-list.ts";
-import type { Reply } from "../../src/conversations/reply.ts";
+import type { Reply, ReplySink } from "../../src/conversations/reply.ts";
 import type { Job, LaneBatch } from "../../src/jobs/index.ts";
 import { type Database, silentLogger, type Transaction } from "../../src/platform/index.ts";
 import { createTestDatabase } from "./database.ts";
@@ -45,7 +46,13 @@ export interface World {
   drop(): Promise<void>;
 }
 
-export async function createWorld(): Promise<World> {
+export interface WorldOptions {
+  requests?: RequestSink;
+  /** Given what the handler wants said, before it stands among `replies`. Default: nothing is sent. */
+  sends?: ReplySink;
+}
+
+export async function createWorld({ requests, sends }: WorldOptions = {}): Promise<World> {
   const { db, owner, drop } = await createTestDatabase();
   const replies: Reply[] = [];
   let lastJobId = 0;
@@ -75,7 +82,11 @@ export async function createWorld(): Promise<World> {
     tries++;
     const said: Reply[] = [];
     const handler = createIngestHandler({
-      replies: async (_tx, wanted) => void said.push(...wanted),
+      replies: async (on, wanted) => {
+        await sends?.(on, wanted);
+        said.push(...wanted);
+      },
+      requests,
       log: silentLogger,
     });
     await handler.run(tx, lanes);

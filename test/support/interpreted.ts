@@ -50,3 +50,5 @@ export function withLinked(...chatIds: number[]) {
 export const types = (effects: Effect[]) => effects.map((effect) => effect.type);
 export const said = (effects: Effect[]) =>
   effects.flatMap((effect) => (effect.type === "reply" ? [effect.reply] : []));
+export const asked = (effects: Effect[]) =>
+  effects.flatMap((effect) => (effect.type === "chat-requested" ? [effect.request] : []));

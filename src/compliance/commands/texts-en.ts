@@ -1,0 +1,136 @@
+import type { Texts } from "./texts.ts";
+
+const LEVELS = { critical: "Critical", high: "High", medium: "Medium", low: "Low" } as const;
+
+export const TEXTS_EN: Texts = {
+  locale: "en-GB",
+
+  commands: {
+    compliance: "Check current compliance status",
+    evidence: "Upload compliance evidence",
+    risk: "View risk assessment",
+    audit: "Start audit process",
+    reports: "Generate compliance reports",
+    help: "Show available commands",
+    start: "Start, and see what this bot does",
+    stop: "No announcements from us; /start allows them again",
+  },
+  help: {
+    title: "What you can do here",
+    writing: "Anything else you write or send goes to our team.",
+    inGroups: "What is not for everybody here I answer in our private chat.",
+    sent: "Here is the list of commands.",
+  },
+
+  usage: "Usage",
+  example: "Example",
+  faults: {
+    "unfinished-quote": "A quotation mark has no second one. Close it, or leave it out.",
+    "too-many": "These are too many words for a command.",
+    "too-long": "This is too long: please say it in at most 100 characters.",
+  },
+  refused: "This bot shows its register to members of the team only.",
+  howToJoin:
+    "If you are one: ask your team for your personal link, open it, then send the command again.",
+  refusedShort: "This is for members of the team only. Ask your team for your personal link.",
+
+  answeredInPrivate: "I have answered you in our private chat.",
+  cannotWriteInPrivate:
+    "The answer is not for everybody here, and I cannot write to you in private yet. Open our chat, press Start, and ask me there.",
+  openBot: "Open our chat",
+
+  nothingBehindButton: "This button does nothing any more.",
+  onlyInPrivate: "Please ask me in our private chat.",
+  tooOld: "This list is too old. Send the command again.",
+  page: (page, pages) => `Page ${page} of ${pages}`,
+  moreElsewhere: "There are more than are shown here.",
+
+  ofHundred: (score) => (score === null ? "no score yet" : `${score} of 100`),
+  compliance: {
+    title: "Compliance status",
+    overall: "Overall score",
+    criticalIssues: "Critical issues",
+    openTasks: "Open tasks",
+    updated: "Last updated",
+    noFrameworks: "There are no frameworks yet.",
+    score: "Score",
+    requirements: "Requirements",
+    met: "Met",
+    withoutControl: "Without a control",
+    controls: "Controls",
+    statuses: {
+      active: "Active",
+      in_progress: "In progress",
+      to_do: "To do",
+      degraded: "Degraded",
+      deprecated: "Deprecated",
+    },
+    all: "All frameworks",
+    unknown: (name) => `I know no framework called “${name}”.`,
+    didYouMean: "Did you mean one of these?",
+    seeAll: "/compliance shows those that there are.",
+  },
+  risk: {
+    title: "Risk assessment",
+    total: "Total",
+    levels: LEVELS,
+    unassessed: "Not assessed",
+    treatments: {
+      mitigate: "mitigate",
+      accept: "accept",
+      avoid: "avoid",
+      transfer: "transfer",
+    },
+    top: "Top risks",
+    ofLevel: (level) => `Risks: ${level}`,
+    none: "None.",
+    unknownLevel: (word) => `I know no level called “${word}”.`,
+    levelsAre: "Levels",
+    levelWords: { critical: "critical", high: "high", medium: "medium", low: "low" },
+  },
+  audit: {
+    underWay: "Audits under way",
+    noneUnderWay: "No audit is under way.",
+    statuses: { planned: "planned", in_progress: "in progress" },
+    planned: (code) => `Audit ${code} is planned`,
+    type: "Type",
+    framework: "Framework",
+    next: "What happens next: your team gives it a lead and its dates; it begins when they say so. /audit shows where it stands.",
+  },
+  reports: {
+    ready: "Report ready",
+    titles: {
+      compliance: "Compliance report",
+      risk: "Risk report",
+      evidence: "Evidence report",
+      audit: "Audit report",
+    },
+    period: "Period",
+    generated: "Generated",
+    types: "Types",
+    periods: "Periods",
+    unknownType: (word) => `I know no report called “${word}”.`,
+    unknownPeriod: (word) => `“${word}” is no period that I know.`,
+    notBegun: "This period has not begun yet.",
+    typeWords: { compliance: "compliance", risk: "risk", evidence: "evidence", audit: "audit" },
+    now: "Now",
+    inPeriod: "In this period",
+    figures: {
+      findingsRecorded: "Findings recorded",
+      auditsPlanned: "Audits planned",
+      auditsUnderWay: "Audits in progress",
+      auditsRecorded: "Audits asked for",
+      risksRecorded: "Risks recorded",
+      risksAccepted: "Risks accepted",
+      evidenceHandedIn: "Handed in",
+      evidenceApproved: "Approved",
+      evidenceRejected: "Rejected",
+      evidenceInReview: "Waiting for review",
+    },
+    moreThan: (count) => `more than ${count}`,
+  },
+
+  fileNotTaken:
+    "Your file has arrived, but I could not take it as evidence. Send /evidence to begin.",
+  wordsNotTaken: "Thank you, your message has arrived. Our team will answer here.",
+};

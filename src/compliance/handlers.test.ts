@@ -1,0 +1,126 @@
+import { expect, test } from "@jest/globals";
+import type { Reply } from "../conversations/index.ts";
+import type { Transaction } from "../platform/index.ts";
+import { createHandlers, type DialogHandlers } from "./handlers.ts";
+import type { Asker, RequestOf } from "./request-sink.ts";
+
+/** None of these reads anything. */
+const tx: Transaction = {
+  query: async () => {
+    throw new Error("nothing is read");
+  },
+  engine: {
+    query: async () => {
+      throw new Error("nothing is read");
+    },
+  },
+  afterCommit: () => {},
+};
+const asker: Asker = {
+  viewer: { personId: null, role: null },
+  access: "heard",
+  botUsername: "a_bot",
+};
+const asked = {
+  workspaceId: "w",
+  connectorId: "c",
+  chatId: "1",
+  threadId: null,
+  chatType: "private" as const,
+  purpose: null,
+  user: {
+    id: "1",
+    isBot: false,
+    firstName: "Ada",
+    lastName: null,
+    username: null,
+    languageCode: "en",
+  },
+  askedAtMs: 0,
+  causeId: "1",
+};
+const command = (name: string, args: string): RequestOf<"command"> => ({
+  ...asked,
+  kind: "command",
+  name,
+  args,
+  messageId: "1",
+});
+const words: RequestOf<"text"> = {
+  ...asked,
+  kind: "text",
+  text: "hello",
+  messageId: "1",
+  replyToMessageId: null,
+};
+const file: RequestOf<"file"> = {
+  ...asked,
+  kind: "file",
+  messageId: "1",
+  contentKind: "photo",
+  media: null,
+  place: null,
+  caption: null,
+  mediaGroupId: null,
+};
+
+/** Dialogs that note what they were given, and answer `said`. */
+function noted(said: Reply[] = []) {
+  const given: unknown[] = [];
+  const dialogs: DialogHandlers = {
+    evidence: async (_tx, _request, _asker, some) => {
+      given.push(some);
+      return said;
+    },
+    assess: async (_tx, _request, _asker, { code }) => {
+      given.push(code);
+      return said;
+    },
+    press: async (_tx, { data }) => {
+      given.push(data);
+      return said;
+    },
+    file: async () => said,
+    text: async () => said,
+  };
+  return { given, handlers: createHandlers({ dialogs }) };
+}
+
+test("what begins a dialog, or presses its button, is the dialogs'", async () => {
+  const { given, handlers } = noted();
+  await handlers.command(tx, command("evidence", 'document "Quarterly report"'), asker);
+  await handlers.command(tx, command("risk", "Assess R-12"), asker);
+  const press: RequestOf<"press"> = {
+    ...asked,
+    kind: "press",
+    data: "d:token",
+    callbackQueryId: "1",
+    messageId: "2",
+  };
+  await handlers.press(tx, press, asker);
+  expect(given).toEqual([["document", "Quarterly report"], "R-12", "d:token"]);
+  const [told] = await handlers.command(tx, command("evidence", 'document "Quarterly'), asker);
+  expect(told?.text).toContain("quotation mark");
+});
+
+test("what dialogs leave unanswered is answered in private, and in groups let be where it is talk", async () => {
+  const { handlers } = noted();
+  expect(await handlers.text(tx, words, asker)).toMatchObject([{ isCourtesy: true }]);
+  expect(await handlers.file(tx, file, asker)).toMatchObject([{ isCourtesy: true }]);
+  expect(await handlers.file(tx, { ...file, mediaGroupId: "album" }, asker)).toEqual([]);
+  const group = { ...asked, chatType: "group" as const };
+  expect(await handlers.text(tx, { ...words, ...group }, asker)).toEqual([]);
+  const answer: Reply = {
+    kind: "message",
+    workspaceId: "w",
+    connectorId: "c",
+    chatId: "1",
+    threadId: null,
+    text: "taken",
+    format: "plain",
+    causeId: "1",
+  };
+  const taking = noted([answer]).handlers;
+  expect(await taking.text(tx, words, asker)).toEqual([answer]);
+  expect(await taking.file(tx, file, asker)).toEqual([answer]);
+});
