@@ -324,12 +324,12 @@ function ofCallback(incoming: Incoming, update: CallbackUpdate, context: Context
   ];
 }
 
-/** Whoever may not talk finds nothing; the query expires by itself. */
+/** Whoever may not talk finds nothing; the query expires by itself. Typing makes nobody a contact. */
 function ofInlineQuery(
   incoming: Incoming,
   update: Extract<Update, { kind: "inline-query" }>,
   context: Context,
 ): Effect[] {
   if (verdictOn(context.access, incoming.scope, update.user.id) !== "allowed") return [];
-  return [...contactsSeen(incoming, [update.user], context), requestOfQuery(incoming, update)];
+  return [requestOfQuery(incoming, update)];
 }
