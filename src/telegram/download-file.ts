@@ -33,17 +33,23 @@ export async function downloadFile(
   const url = linkOf(apiRoot, token, path);
   const progress: Progress = { ended: "transport", left: false, complete: false };
   const ending = new AbortController();
+  const deadline =
+    timeoutMs === undefined ? undefined : setTimeout(() => end("deadline"), timeoutMs);
+  const abort = () => end("caller");
+  const forget = () => {
+    clearTimeout(deadline);
+    signal?.removeEventListener("abort", abort);
+  };
   const end = (by: "deadline" | "caller") => {
+    forget();
     progress.ended = by;
     ending.abort();
   };
-  const deadline = timeoutMs === undefined ? undefined : setTimeout(end, timeoutMs, "deadline");
-  const abort = () => end("caller");
   if (signal?.aborted) abort();
   else signal?.addEventListener("abort", abort, { once: true });
   /** Only what is asked of the server counts: however long what came is looked at. */
   const within = async <Value>(step: Promise<Value>): Promise<Value> => {
-    const stalled = setTimeout(end, stallMs, "deadline");
+    const stalled = setTimeout(() => end("deadline"), stallMs);
     try {
       return await step;
     } finally {
@@ -58,8 +64,7 @@ export async function downloadFile(
   const request = secure ? https.get(url, options) : http.get(url, options);
   watchConnection(request, secure, progress);
   const over = () => {
-    clearTimeout(deadline);
-    signal?.removeEventListener("abort", abort);
+    forget();
     // A connection with half an answer is of no use to the next request.
     if (!progress.complete) request.destroy();
   };
