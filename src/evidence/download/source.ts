@@ -130,7 +130,11 @@ function overHttp(
       const content = withFaults(download.content, now);
       return { ...download, content, close: async () => ending.abort() };
     } catch (error) {
-      throw faultOfTelegram(error, "open", now()) ?? error;
+      const fault = faultOfTelegram(error, "open", now()) ?? error;
+      const isElsewhere = fault instanceof DownloadFault && fault.kind === "not-there";
+      if (!isElsewhere || !path.isAbsolute(place)) throw fault;
+      const detail = "the server runs with --local: TELEGRAM_LOCAL_FILES says how its files are read";
+      throw new DownloadFault("unreadable", { detail });
     }
   };
 }
