@@ -1,7 +1,4 @@
-import {
-  createClamd,
-  createDownloadHandler,
-} from "../src/evidence/index.ts";
+import { createClamd, createDownloadHandler } from "../src/evidence/index.ts";
 import { createCallGate } from "../src/outbound/index.ts";
 import type { Opened } from "./process.ts";
 import type { System } from "./system.ts";

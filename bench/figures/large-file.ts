@@ -62,9 +62,10 @@ async function largeFile(mode: "disk" | "http"): Promise<Figure> {
       figure: `2 GB of a self-hosted Bot API server, ${mode === "disk" ? "from its disk" : "over HTTP"}`,
       value: round(FILE_BYTES / 1e6 / seconds),
       unit: "MB/s",
-      baseline: curlSeconds === null
-        ? null
-        : { name: "curl to a file", value: round(FILE_BYTES / 1e6 / curlSeconds) },
+      baseline:
+        curlSeconds === null
+          ? null
+          : { name: "curl to a file", value: round(FILE_BYTES / 1e6 / curlSeconds) },
       ratio: ratio === null ? null : round(ratio * 100) / 100,
       memoryGrewMb: round(grewBytes / 1e6),
       killed: KILLS,

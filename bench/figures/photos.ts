@@ -35,7 +35,8 @@ export async function photos(): Promise<Figure> {
     }
     const record = new SendRecord(sandbox.record);
     const callsOf = ({ account }: SendingBot) => record.callsOf(account.id);
-    const answered = () => bots.every(({ bot, people }) => tookEffect(callsOf(bot)).length >= people.length);
+    const answered = () =>
+      bots.every(({ bot, people }) => tookEffect(callsOf(bot)).length >= people.length);
     await until(async () => answered(), { everyMs: 100 });
 
     const hashes = new Set<string>();
@@ -49,7 +50,12 @@ export async function photos(): Promise<Figure> {
               hashes.add(createHash("sha256").update(content).digest("hex"));
               return { kind: "photo" as const, file: { content } };
             });
-            await sandbox.send({ from: Number(person), chatId: Number(person), botId: bot.account.id, album });
+            await sandbox.send({
+              from: Number(person),
+              chatId: Number(person),
+              botId: bot.account.id,
+              album,
+            });
           }
         }),
       ),

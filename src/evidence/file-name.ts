@@ -61,7 +61,10 @@ const OF_KIND: Record<string, string> = {
  * `photo_AQADBAADq.jpg`.
  */
 export function safeName(name: string | null, file: NamedFile): string {
-  const last = looksAt(name ?? "").split(/[/\\]/).at(-1) ?? "";
+  const last =
+    looksAt(name ?? "")
+      .split(/[/\\]/)
+      .at(-1) ?? "";
   const tidy = last
     .replace(UNSEEN, "")
     .normalize("NFC")

@@ -53,8 +53,11 @@ export class Orphans {
       if (orphan.askAtMs > Date.now()) continue;
       const { job } = orphan;
       const neverLeft = this.attempts.neverLeft(job);
-      const { outcome, own = null, isInnocent = false } =
-        (await runner.orphan?.(job, { neverLeft })) ?? (neverLeft ? NEVER_LEFT : DIED);
+      const {
+        outcome,
+        own = null,
+        isInnocent = false,
+      } = (await runner.orphan?.(job, { neverLeft })) ?? (neverLeft ? NEVER_LEFT : DIED);
       if (outcome.type === "pause" && !neverLeft) {
         orphan.askAtMs = outcome.untilMs;
         continue;

@@ -184,7 +184,7 @@ async function refusalOf(response: IncomingMessage, progress: Progress): Promise
 }
 
 /** Null: not what a Bot API server says. */
-function asAnswer(text: string): FailedAnswer | null {
+function asAnswer(text: string): (FailedAnswer & { ok?: unknown }) | null {
   try {
     const answer: unknown = JSON.parse(text);
     return typeof answer === "object" && answer !== null && "ok" in answer ? answer : null;

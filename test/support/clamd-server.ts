@@ -1,5 +1,5 @@
-import { createServer, type Socket } from "node:net";
 import type { AddressInfo } from "node:net";
+import { createServer, type Socket } from "node:net";
 
 /** A scanner that speaks clamd's INSTREAM, over a real socket: what holds `EICAR` is harmful to it. */
 export interface ClamdServer {

@@ -1,6 +1,12 @@
 import type { ExternalHandler, Job, LaneRunner, Outcome } from "../../jobs/index.ts";
 import type { DirectCall, JobSink } from "../../outbound/index.ts";
-import { type Database, type LocalFiles, type Logger, type Metrics, systemClock } from "../../platform/index.ts";
+import {
+  type Database,
+  type LocalFiles,
+  type Logger,
+  type Metrics,
+  systemClock,
+} from "../../platform/index.ts";
 import type { BotApi, CallOptions } from "../../telegram/index.ts";
 import type { Vault } from "../vault.ts";
 import { type DownloadAttempt, endDownloads } from "./end.ts";

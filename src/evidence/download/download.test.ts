@@ -6,7 +6,11 @@ import { type ClamdServer, startClamd } from "../../../test/support/clamd-server
 import { vaultWorld } from "../../../test/support/vault-world.ts";
 import { waitFor } from "../../../test/support/wait-for.ts";
 import { createJobs, type Jobs, migrateTransport } from "../../jobs/index.ts";
-import { createCallGate, createOutboundHandler, createOutboundHooks } from "../../outbound/index.ts";
+import {
+  createCallGate,
+  createOutboundHandler,
+  createOutboundHooks,
+} from "../../outbound/index.ts";
 import { createMetrics, silentLogger } from "../../platform/index.ts";
 import { createBotApiFactory } from "../../telegram/index.ts";
 import { createClamd } from "./clamd.ts";
@@ -91,7 +95,10 @@ interface FileMessage {
 }
 
 /** Files are sent, and taken into evidence as a bot's updates tell of them. */
-async function hand(send: Partial<Send>, change: (file: { fileId: string; uniqueId: string }) => void = () => {}): Promise<Taken> {
+async function hand(
+  send: Partial<Send>,
+  change: (file: { fileId: string; uniqueId: string }) => void = () => {},
+): Promise<Taken> {
   const db = world.db();
   const sent = await sandbox.send({ from: person, chatId: person, botId: bot.id, ...send });
   const messageIds = sent.map(({ message_id }) => message_id);
@@ -187,7 +194,8 @@ const heard = () =>
     .filter(({ from }) => from?.id === bot.id)
     .map((message) => ({ text: message.text ?? "", to: message.reply_to_message?.message_id }));
 
-const hears = (count = 1) => waitFor(() => heard().length >= count && heard(), { what: "a message" });
+const hears = (count = 1) =>
+  waitFor(() => heard().length >= count && heard(), { what: "a message" });
 
 interface JobRow {
   id: string;
@@ -211,7 +219,11 @@ test("a document is stored, and its sender told: name, size, hash, evidence; an 
   const content = "%PDF-1.7 the signed form";
   const taken = await hand(document(content, "form (signed).pdf"));
   const file = await ended(taken, "stored");
-  expect(file).toMatchObject({ sha256: sha256(content), content_type: "application/pdf", error: null });
+  expect(file).toMatchObject({
+    sha256: sha256(content),
+    content_type: "application/pdf",
+    error: null,
+  });
   const stored = file?.stored_file_id ?? "";
   const kept = await world.content(world.vaultWith(), workspaceId, stored);
   expect(kept.toString()).toBe(content);
@@ -223,12 +235,19 @@ test("a document is stored, and its sender told: name, size, hash, evidence; an 
     `SHA-256: ${sha256(content)}`,
     `Evidence: EV-${taken.number} (${taken.evidenceId})`,
   ]);
-  const entries = await world.db().query<{ details: Record<string, unknown> }>(
-    "SELECT details FROM audit_entries WHERE action = 'evidence.file_ended' AND subject_id = $1",
-    [taken.evidenceId],
-  );
+  const entries = await world
+    .db()
+    .query<{ details: Record<string, unknown> }>(
+      "SELECT details FROM audit_entries WHERE action = 'evidence.file_ended' AND subject_id = $1",
+      [taken.evidenceId],
+    );
   expect(entries.map(({ details }) => details)).toEqual([
-    { fileId: taken.fileIds[0], state: "stored", sha256: sha256(content), sizeBytes: content.length },
+    {
+      fileId: taken.fileIds[0],
+      state: "stored",
+      sha256: sha256(content),
+      sizeBytes: content.length,
+    },
   ]);
 });
 
@@ -252,7 +271,10 @@ test("a file that is here already is referred to, and Telegram not asked for it"
 });
 
 test("an album whose files end in the same moment is told of in one message", async () => {
-  const photo = (n: number) => ({ kind: "document" as const, file: document(`photo ${n}`, `${n}.txt`).document });
+  const photo = (n: number) => ({
+    kind: "document" as const,
+    file: document(`photo ${n}`, `${n}.txt`).document,
+  });
   const taken = await hand({ album: [photo(1), photo(2), photo(3), photo(4)] });
   expect(taken.fileIds).toHaveLength(4);
   await ended(taken, "stored");
@@ -271,7 +293,10 @@ test("beyond what a bot is given it fails in words, as a dead letter; by hand it
   const taken = await hand(document("more than ten bytes"));
   expect((await ended(taken, "failed"))?.error).toContain("20 MB");
   expect((await hears())[0]?.text).toMatch(/^Not accepted: form\.pdf\nTelegram gives bots/);
-  expect(await jobOf(taken)).toMatchObject({ state: "discarded", errorClass: "too-large-for-bots" });
+  expect(await jobOf(taken)).toMatchObject({
+    state: "discarded",
+    errorClass: "too-large-for-bots",
+  });
   sandbox.setLimits({ downloadBytes: 20_000_000 });
   await jobs.ledger.retry({ workspaceId, queue: "evidence", id: (await jobOf(taken))?.id });
   await ended(taken, "stored");

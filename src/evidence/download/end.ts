@@ -44,7 +44,7 @@ export function fileEnd({ own, state, applied }: EndedDownload): FileEnd | null 
     return { state: "queued", error: fault?.waits ?? UNKNOWN_FAULT.waits, content: null };
   }
   if (fault !== null) {
-    if (FAULTS[fault.kind].then === "forget") return null;
+    if (FAULTS[fault.kind].next === "forget") return null;
     return { state: "failed", error: fault.ended, content: null };
   }
   if (state === "discarded") return { state: "failed", error: UNKNOWN_FAULT.ended, content: null };

@@ -18,7 +18,9 @@ describe("what becomes of the job", () => {
       const found = outcome("telegram-away", { ageMs });
       return found.type === "pause" ? found.untilMs - NOW_MS : found.type;
     };
-    expect([0, 60_000, HOUR_MS, 23 * HOUR_MS].map(waitMs)).toEqual([5_000, 12_000, 300_000, 300_000]);
+    expect([0, 60_000, HOUR_MS, 23 * HOUR_MS].map(waitMs)).toEqual([
+      5_000, 12_000, 300_000, 300_000,
+    ]);
     expect(waitMs(25 * HOUR_MS)).toBe("retry");
     // By another clock it was enqueued later than now.
     expect(waitMs(-HOUR_MS)).toBe(5_000);
@@ -39,17 +41,24 @@ describe("what becomes of the job", () => {
   });
 
   test("every fault is told in words, wherever it may end", () => {
-    for (const [kind, { then, waits, ended }] of Object.entries(FAULTS)) {
-      if (then === "forget") continue;
+    for (const [kind, { next, waits, ended }] of Object.entries(FAULTS)) {
+      if (next === "forget") continue;
       expect([kind, ended]).toEqual([kind, expect.stringMatching(/\.$/)]);
-      if (["wait", "retry", "few"].includes(then)) expect(waits).toMatch(/\.$/);
+      if (["wait", "retry", "few"].includes(next)) expect(waits).toMatch(/\.$/);
     }
   });
 });
 
 describe("what a failure of Telegram's means for a file", () => {
   const botApiError = (kind: BotApiErrorKind, description = "words", retryAfterSeconds?: number) =>
-    new BotApiError({ kind, method: "getFile", status: 0, description, sent: "no", retryAfterSeconds });
+    new BotApiError({
+      kind,
+      method: "getFile",
+      status: 0,
+      description,
+      sent: "no",
+      retryAfterSeconds,
+    });
   const cases: [Step, BotApiErrorKind, string, FaultKind][] = [
     ["getFile", "bad-request", "Bad Request: file is too big", "too-large-for-bots"],
     [

@@ -4,7 +4,7 @@ import type { Outcome } from "../../jobs/index.ts";
  * What keeps a file from being stored, what is done about it, and how it is told. Whoever reads about
  * the file is told what happened and what to do: `waits` while it is tried again, `ended` when it is not.
  *
- * then  wait      nobody's fault, and it will pass: no attempt is spent; for a day, then as `retry`
+ * next  wait      nobody's fault, and it will pass: no attempt is spent; for a day, then as `retry`
  *       retry     an attempt that failed; the queue's backoff
  *       few       the same, but three of them are enough
  *       give-up   a dead letter: nothing changes by itself, an operator may retry it
@@ -15,96 +15,98 @@ const SEND_AGAIN = "Please send it again.";
 
 export const FAULTS = {
   "rate-limited": {
-    then: "wait",
+    next: "wait",
     waits: "Telegram has asked to wait.",
     ended: `Telegram asked to wait for too long. ${SEND_AGAIN}`,
   },
   "telegram-away": {
-    then: "wait",
+    next: "wait",
     waits: "Telegram cannot be reached now; it is tried again.",
     ended: `Telegram could not be reached. ${SEND_AGAIN}`,
   },
   "token-refused": {
-    then: "wait",
+    next: "wait",
     waits: "Telegram refuses the bot's token; it is tried again once the bot has a new one.",
     ended: "Telegram refuses the bot's token, so the file could not be fetched.",
   },
   "connector-removed": {
-    then: "give-up",
+    next: "give-up",
     waits: "",
     ended: "The bot was disconnected before the file was fetched.",
   },
   "broken-off": {
-    then: "retry",
+    next: "retry",
     waits: "The connection broke off; it goes on from there.",
     ended: `The connection to Telegram broke off again and again. ${SEND_AGAIN}`,
   },
   changed: {
-    then: "few",
+    next: "few",
     waits: "Telegram gave another size than it had said; it is fetched anew.",
     ended: `Telegram gave another size than it had said, several times: nothing of it was stored. ${SEND_AGAIN}`,
   },
   "not-there": {
-    then: "few",
+    next: "few",
     waits: "Telegram does not have the file now; it is asked again.",
     ended: `Telegram does not have the file any more. ${SEND_AGAIN}`,
   },
   "too-large-for-bots": {
-    then: "give-up",
+    next: "give-up",
     waits: "",
     ended:
       "Telegram gives bots files of up to 20 MB only. A Bot API server of one's own lifts that limit; without it, please send a smaller file.",
   },
   unreadable: {
-    then: "wait",
+    next: "wait",
     waits: "The file lies at the Bot API server, where it cannot be read; it is tried again.",
-    ended: "The file lies at the Bot API server, where it cannot be read: its folder must be readable here.",
+    ended:
+      "The file lies at the Bot API server, where it cannot be read: its folder must be readable here.",
   },
   "store-away": {
-    then: "wait",
+    next: "wait",
     waits: "The store cannot take it now; it is tried again.",
     ended: "The store could not take it. It can be fetched again once the store is well.",
   },
   "disk-full": {
-    then: "wait",
+    next: "wait",
     waits: "There is no room for it now; it is tried again.",
     ended: "There was no room for it. It can be fetched again once there is.",
   },
   "in-use": {
-    then: "wait",
+    next: "wait",
     waits: "It is being fetched already.",
     ended: `It could not be fetched. ${SEND_AGAIN}`,
   },
   "scanner-away": {
-    then: "wait",
+    next: "wait",
     waits: "It waits for the virus scanner, which does not answer now.",
-    ended: "The virus scanner did not answer, and nothing is stored unscanned. It can be fetched again once it does.",
+    ended:
+      "The virus scanner did not answer, and nothing is stored unscanned. It can be fetched again once it does.",
   },
   "scanner-refused": {
-    then: "give-up",
+    next: "give-up",
     waits: "",
     ended: "The virus scanner could not look at it, and nothing is stored unscanned.",
   },
   "too-large": {
-    then: "refuse",
+    next: "refuse",
     waits: "",
     ended: "It is larger than what is taken here. Please send a smaller file.",
   },
   empty: {
-    then: "refuse",
+    next: "refuse",
     waits: "",
     ended: "The file is empty. Please look at it, and send it again.",
   },
   "type-not-taken": {
-    then: "refuse",
+    next: "refuse",
     waits: "",
     ended: "Files of this type are not taken here, whatever their names say.",
   },
-  stopped: { then: "wait", waits: "It goes on in a moment.", ended: SEND_AGAIN },
-  gone: { then: "forget", waits: "", ended: "" },
-} as const satisfies Record<string, { then: Then; waits: string; ended: string }>;
+  stopped: { next: "wait", waits: "It goes on in a moment.", ended: SEND_AGAIN },
+  gone: { next: "forget", waits: "", ended: "" },
+} as const satisfies Record<string, { next: Next; waits: string; ended: string }>;
 
-type Then = "wait" | "retry" | "few" | "give-up" | "refuse" | "forget";
+type Next = "wait" | "retry" | "few" | "give-up" | "refuse" | "forget";
 export type FaultKind = keyof typeof FAULTS;
 
 /** Of something that has no name here: a mistake of ours, or of the database. */
@@ -166,7 +168,7 @@ export function outcomeOfFault(
   const ageMs = Math.max(0, nowMs - job.createdAt.getTime());
   const pause = (untilMs: number): Outcome => ({ type: "pause", untilMs, reason: fault.message });
   if (fault.kind === "stopped") return pause(nowMs);
-  switch (FAULTS[fault.kind].then) {
+  switch (FAULTS[fault.kind].next) {
     case "wait": {
       if (ageMs > PATIENT_MS) return { type: "retry", ...error };
       const waitMs = Math.min(MOST_WAIT_MS, Math.max(LEAST_WAIT_MS, ageMs / 5));

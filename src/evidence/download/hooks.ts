@@ -18,7 +18,8 @@ const AGAIN = `/* evidence.download-again */
 UPDATE evidence_files f SET state = 'queued', error = NULL, told = false
 FROM ${FILES} AND f.state = 'failed'`;
 
-const GIVEN_UP = "It was given up by hand before it was fetched. Please send it again if it is still wanted.";
+const GIVEN_UP =
+  "It was given up by hand before it was fetched. Please send it again if it is still wanted.";
 
 /** When people change a download by hand, its file says so, and its sender is told. */
 export function createDownloadHooks(): JobHooks {

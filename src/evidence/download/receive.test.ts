@@ -73,7 +73,9 @@ test("a file that grew, shrank, or ends early is no file", async () => {
   const shorter = CONTENT.subarray(0, 500);
   const none = () => sink(Buffer.alloc(0));
   expect(await faultOf(receive(source(longer, 0, null), none(), limits(said)))).toBe("changed");
-  expect(await faultOf(receive(source(longer, 0, said + said), none(), limits(said)))).toBe("changed");
+  expect(await faultOf(receive(source(longer, 0, said + said), none(), limits(said)))).toBe(
+    "changed",
+  );
   expect(await faultOf(receive(source(shorter, 0, null), none(), limits(said)))).toBe("changed");
   expect(await faultOf(receive(source(shorter, 0, said), none(), limits(null)))).toBe("changed");
   // It ends before the place that is here already, or begins behind it.
@@ -85,9 +87,13 @@ test("a file that grew, shrank, or ends early is no file", async () => {
 
 test("what is too large is refused before its first byte where its size is said, and at the limit where not", async () => {
   const part = sink(Buffer.alloc(0));
-  expect(await faultOf(receive(source(CONTENT, 0, 997), part, limits(null, 500)))).toBe("too-large");
+  expect(await faultOf(receive(source(CONTENT, 0, 997), part, limits(null, 500)))).toBe(
+    "too-large",
+  );
   expect(part.sizeBytes).toBe(0);
-  expect(await faultOf(receive(source(CONTENT, 0, null), part, limits(null, 500)))).toBe("too-large");
+  expect(await faultOf(receive(source(CONTENT, 0, null), part, limits(null, 500)))).toBe(
+    "too-large",
+  );
   expect(part.sizeBytes).toBeLessThanOrEqual(500);
   expect(await faultOf(receive(source(CONTENT, 0, 0), part, limits(null)))).toBe("empty");
 });

@@ -2,7 +2,10 @@
  * Looks at a file before anybody is given it. `finding`: what it was found to be, in the scanner's own
  * word; `unlooked`: why it could not look, which no second try changes.
  */
-export type ScanVerdict = { is: "clean" } | { is: "infected"; finding: string } | { is: "unlooked"; why: string };
+export type ScanVerdict =
+  | { is: "clean" }
+  | { is: "infected"; finding: string }
+  | { is: "unlooked"; why: string };
 
 export interface Scanner {
   /**

@@ -133,7 +133,8 @@ function overHttp(
       const fault = faultOfTelegram(error, "open", now()) ?? error;
       const isElsewhere = fault instanceof DownloadFault && fault.kind === "not-there";
       if (!isElsewhere || !path.isAbsolute(place)) throw fault;
-      const detail = "the server runs with --local: TELEGRAM_LOCAL_FILES says how its files are read";
+      const detail =
+        "the server runs with --local: TELEGRAM_LOCAL_FILES says how its files are read";
       throw new DownloadFault("unreadable", { detail });
     }
   };

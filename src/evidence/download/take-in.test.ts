@@ -61,7 +61,10 @@ const gives =
     const from = Number(/bytes=(\d+)-/.exec(request.headers.range ?? "")?.[1] ?? 0);
     const rest = content.subarray(from);
     const range = `bytes ${from}-${content.length - 1}/${content.length}`;
-    const headers = { "content-length": rest.length, ...(from > 0 ? { "content-range": range } : {}) };
+    const headers = {
+      "content-length": rest.length,
+      ...(from > 0 ? { "content-range": range } : {}),
+    };
     response.writeHead(from > 0 ? 206 : 200, headers);
     if (rest.length <= most) response.end(rest);
     else response.write(rest.subarray(0, most), () => setTimeout(() => response.destroy(), 20));
@@ -92,7 +95,10 @@ interface With {
   signal?: AbortSignal;
 }
 
-function take(file: DownloadRow, { vault, localFiles, largeFiles, signal }: With = {}): Promise<TakenIn> {
+function take(
+  file: DownloadRow,
+  { vault, localFiles, largeFiles, signal }: With = {},
+): Promise<TakenIn> {
   const api = createBotApiFactory({ apiRoot: root })(TOKEN);
   return takeIn(
     file,
@@ -157,7 +163,10 @@ test("a server that knows no ranges begins anew, and what is here already is pas
 });
 
 test("what became larger or smaller meanwhile is another file: nothing of the old one is in it", async () => {
-  for (const other of [CONTENT.subarray(1, 600_000), Buffer.concat([CONTENT, CONTENT]).subarray(3)]) {
+  for (const other of [
+    CONTENT.subarray(1, 600_000),
+    Buffer.concat([CONTENT, CONTENT]).subarray(3),
+  ]) {
     const file = await newFile();
     said.file_size = CONTENT.length;
     serve = gives(CONTENT, 300_000);
@@ -259,7 +268,9 @@ test("a worker that stops leaves the rest to the next one; two at once do not me
 test("beyond what bots are given another source is asked, where there is one", async () => {
   const tooBig = "Bad Request: file is too big";
   const refusing = createServer((_request, response) => {
-    response.writeHead(400).end(JSON.stringify({ ok: false, error_code: 400, description: tooBig }));
+    response
+      .writeHead(400)
+      .end(JSON.stringify({ ok: false, error_code: 400, description: tooBig }));
   });
   await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
   const own = root;

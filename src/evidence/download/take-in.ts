@@ -168,7 +168,10 @@ class Taking {
     const what = { contentType, signal };
     const kept = await this.stored(() => vault.keep(storedFileId, part, what));
     const { sizeBytes, sha256 } = kept;
-    return { content: { storedFileId: kept.storedFileId, sizeBytes, sha256, contentType }, finding };
+    return {
+      content: { storedFileId: kept.storedFileId, sizeBytes, sha256, contentType },
+      finding,
+    };
   }
 
   /** Null: nothing was found, or nobody looks. */
@@ -194,7 +197,7 @@ class Taking {
     const { vault, log } = this.options;
     const isOver =
       error instanceof DownloadFault &&
-      (error.kind === "changed" || !["wait", "retry", "few"].includes(FAULTS[error.kind].then));
+      (error.kind === "changed" || !["wait", "retry", "few"].includes(FAULTS[error.kind].next));
     try {
       if (isOver) await vault.abandon(storedFileId, part);
       else await part.close();
@@ -219,7 +222,10 @@ class Taking {
     const { code, name } = error as { code?: unknown; name?: unknown };
     const detail = String(typeof code === "string" ? code : name).slice(0, 60);
     const kind = detail === "ENOSPC" || detail === "EDQUOT" ? "disk-full" : "store-away";
-    this.options.log.error({ err: error, fileId: this.file.id, fault: kind }, "a file could not be stored");
+    this.options.log.error(
+      { err: error, fileId: this.file.id, fault: kind },
+      "a file could not be stored",
+    );
     return new DownloadFault(kind, { detail });
   }
 }
