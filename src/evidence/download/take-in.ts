@@ -199,7 +199,7 @@ class Taking {
       error instanceof DownloadFault &&
       (error.kind === "changed" || !["wait", "retry", "few"].includes(FAULTS[error.kind].next));
     try {
-      if (isOver) await vault.abandon(storedFileId, part);
+      if (isOver || part.sizeBytes === 0) await vault.abandon(storedFileId, part);
       else await part.close();
     } catch (failure) {
       log.warn({ err: failure, fileId: this.file.id }, "a part could not be left in order");
