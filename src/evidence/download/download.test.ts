@@ -5,7 +5,7 @@ import { updatesOf } from "../../../sandbox/test-client.ts";
 import { type ClamdServer, startClamd } from "../../../test/support/clamd-server.ts";
 import { vaultWorld } from "../../../test/support/vault-world.ts";
 import { waitFor } from "../../../test/support/wait-for.ts";
-import { createJobs, type Jobs, migrateTransport } from "../../jobs/index.ts";
+import { createJobs, type Jobs, migrateTransport, type NewJob } from "../../jobs/index.ts";
 import {
   createCallGate,
   createOutboundHandler,
@@ -99,6 +99,42 @@ async function hand(
   send: Partial<Send>,
   change: (file: { fileId: string; uniqueId: string }) => void = () => {},
 ): Promise<Taken> {
+  const taken = await takeFiles(send, change);
+  await world.db().transaction((tx) => jobs.enqueueIn(tx, jobsOf(taken)));
+  return taken;
+}
+
+const jobsOf = ({ fileIds }: Taken): NewJob[] =>
+  fileIds.map((fileId, n) => ({
+    queue: "evidence",
+    lane: `${connectorId}/${n % 4}`,
+    workspaceId,
+    kind: "download",
+    payload: { fileId },
+  }));
+
+/** The same, with a download that a worker left behind when it died, as the third one. */
+async function handToDead(send: Partial<Send>, receivedBytes: number): Promise<Taken> {
+  const taken = await takeFiles(send, () => {});
+  await world.db().transaction(async (tx) => {
+    const [left] = await jobs.enqueueIn(tx, jobsOf(taken));
+    await tx.query(
+      `UPDATE jobs SET state = 'running', attempts = 4, deaths = 2, worker = 'dead',
+         begun = nextval('job_begins') WHERE id = $1`,
+      [left?.id],
+    );
+    await tx.query(
+      "UPDATE evidence_files SET state = 'downloading', received_bytes = $2 WHERE id = $1",
+      [taken.fileIds[0], receivedBytes],
+    );
+  });
+  return taken;
+}
+
+async function takeFiles(
+  send: Partial<Send>,
+  change: (file: { fileId: string; uniqueId: string }) => void,
+): Promise<Taken> {
   const db = world.db();
   const sent = await sandbox.send({ from: person, chatId: person, botId: bot.id, ...send });
   const messageIds = sent.map(({ message_id }) => message_id);
@@ -142,18 +178,6 @@ async function hand(
     );
     fileIds.push(row?.id ?? "");
   }
-  await db.transaction((tx) =>
-    jobs.enqueueIn(
-      tx,
-      fileIds.map((fileId, n) => ({
-        queue: "evidence",
-        lane: `${connectorId}/${n % 4}`,
-        workspaceId,
-        kind: "download",
-        payload: { fileId },
-      })),
-    ),
-  );
   return { evidenceId, number, fileIds, messageIds };
 }
 
@@ -348,6 +372,15 @@ test("evidence that is deleted meanwhile: its file goes, and nobody is told of i
   await waitFor(async () => (await jobOf(taken))?.state === "completed");
   slow.clear();
   expect(heard()).toEqual([]);
+});
+
+test("workers that die are held against a file only where it gets no further", async () => {
+  const further = await handToDead(document("a long file"), 9_000_000);
+  await ended(further, "stored");
+  const stuck = await handToDead(document("a file that kills"), 0);
+  expect((await ended(stuck, "failed"))?.error).toMatch(/could not be fetched/);
+  expect(await jobOf(stuck)).toMatchObject({ state: "discarded", errorClass: "WorkerDied" });
+  expect((await hears(2)).at(-1)?.text).toMatch(/^Not accepted/);
 });
 
 test("given up by hand while it waits: its file says so, and its sender hears of it", async () => {
