@@ -11,10 +11,11 @@ import {
   createOutboundHandler,
   createOutboundHooks,
 } from "../../outbound/index.ts";
-import { createMetrics, silentLogger } from "../../platform/index.ts";
+import { createMetrics, silentLogger, type Transaction } from "../../platform/index.ts";
 import { createBotApiFactory } from "../../telegram/index.ts";
 import { createClamd } from "./clamd.ts";
 import { createDownloadHandler } from "./download-handler.ts";
+import { type EndedDownload, endDownloads } from "./end.ts";
 import { createDownloadHooks } from "./hooks.ts";
 
 /** Files go all the way: from the sandbox into the vault, and their senders hear of it. */
@@ -309,6 +310,39 @@ test("an album whose files end in the same moment is told of in one message", as
   const waiting = () =>
     world.db().query("SELECT FROM jobs WHERE state IN ('available', 'running', 'retryable')");
   await waitFor(async () => (await waiting()).length === 0);
+  expect(heard()).toHaveLength(1);
+});
+
+test("of two files of an album that end in the same moment the second one tells of both", async () => {
+  const db = world.db();
+  const file = (n: number) => ({
+    kind: "document" as const,
+    file: document(`${n}`, `${n}.txt`).document,
+  });
+  const taken = await takeFiles({ album: [file(1), file(2)] }, () => {});
+  await db.query(
+    "UPDATE evidence_files SET created_at = now() - interval '1 min' WHERE id = ANY ($1)",
+    [taken.fileIds],
+  );
+  const kept = await world.keep(workspaceId, Buffer.from("both"));
+  const content = { ...kept, contentType: "text/plain" };
+  const end = (tx: Transaction, n: number) => {
+    const [job] = jobsOf({ ...taken, fileIds: taken.fileIds.slice(n) });
+    const own = { taken: { content, finding: null, fetchedBytes: 4 }, fault: null };
+    const ended = { job, own, outcome: { type: "complete" }, state: "completed", applied: true };
+    const options = { jobs, log: silentLogger, onlyEssential: false };
+    return endDownloads(tx, [ended as unknown as EndedDownload], options);
+  };
+  let second: Promise<void> | undefined;
+  await db.transaction(async (tx) => {
+    await end(tx, 0);
+    second = db.transaction((other) => end(other, 1));
+    const waits =
+      "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%download-lock%'";
+    await waitFor(async () => (await world.owner().query(waits)).length > 0);
+  });
+  await second;
+  expect((await hears())[0]?.text).toMatch(/^Uploaded: 2 of 2 files/);
   expect(heard()).toHaveLength(1);
 });
 
