@@ -23,7 +23,7 @@ async function take(name: string, within: string | null, from = 0): Promise<Buff
   const opened = await openLocalFile(name, { folder: within });
   const parts: Buffer[] = [];
   try {
-    for await (const part of opened.read(from)) parts.push(part);
+    for await (const part of opened.read(from)) parts.push(Buffer.from(part));
   } finally {
     await opened.close();
   }

@@ -8,7 +8,10 @@ const READ_BYTES = 262_144;
 
 export interface LocalFile {
   sizeBytes: number;
-  /** From byte `from` to its end. Fails where the file is not as long any more as it was. */
+  /**
+   * From byte `from` to its end; a piece is good until the next one is asked for. Fails where the file is
+   * not as long any more as it was.
+   */
   read(from: number): AsyncGenerator<Buffer, void, undefined>;
   close(): Promise<void>;
 }
@@ -38,9 +41,11 @@ export async function openLocalFile(file: string, { folder }: LocalFiles): Promi
     sizeBytes,
     close: () => handle.close(),
     async *read(from) {
+      // One for all of it: thousands of them would stand in memory until they are collected.
+      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, sizeBytes));
       for (let at = from; at < sizeBytes; ) {
-        const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, sizeBytes - at));
-        const { bytesRead } = await handle.read(buffer, 0, buffer.length, at);
+        const wanted = Math.min(buffer.length, sizeBytes - at);
+        const { bytesRead } = await handle.read(buffer, 0, wanted, at);
         if (bytesRead === 0) throw new DownloadFault("changed", { detail: "shorter than it was" });
         yield buffer.subarray(0, bytesRead);
         at += bytesRead;

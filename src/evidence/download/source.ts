@@ -23,7 +23,7 @@ export interface OpenSource {
   sizeBytes: number | null;
   /** Where `content` begins: not after the byte that was asked for. */
   from: number;
-  /** Fails with `DownloadFault`. */
+  /** Fails with `DownloadFault`. A piece is good until the next one is asked for. */
   content: AsyncIterable<Buffer>;
   close(): Promise<void>;
 }
