@@ -46,6 +46,7 @@ beforeAll(async () => {
   jobs = createJobs({
     db,
     log: silentLogger,
+    sweepMs: 100,
     hooks: { outbound: createOutboundHooks(), evidence: createDownloadHooks() },
   });
   const api = createBotApiFactory({ apiRoot: sandbox.url })(bot.token);
