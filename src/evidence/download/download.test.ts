@@ -3,6 +3,13 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { type BotAccount, type Sandbox, type Send, startSandbox } from "../../../sandbox/index.ts";
 import { updatesOf } from "../../../sandbox/test-client.ts";
 import { type ClamdServer, startClamd } from "../../../test/support/clamd-server.ts";
+import {
+  downloadJob,
+  type FileMessage,
+  fileRow,
+  type HandedIn,
+  handInFiles,
+} from "../../../test/support/handed-in-files.ts";
 import { vaultWorld } from "../../../test/support/vault-world.ts";
 import { waitFor } from "../../../test/support/wait-for.ts";
 import { createJobs, type Jobs, migrateTransport, type NewJob } from "../../jobs/index.ts";
@@ -82,18 +89,8 @@ beforeEach(() => {
   person = sandbox.createUser({ firstName: "Ada" }).id;
 });
 
-interface Taken {
-  evidenceId: string;
-  number: string;
-  fileIds: string[];
+interface Taken extends HandedIn {
   messageIds: number[];
-}
-
-interface FileMessage {
-  message_id: number;
-  media_group_id?: string;
-  document?: { file_id: string; file_unique_id: string; file_name?: string };
-  photo?: { file_id: string; file_unique_id: string }[];
 }
 
 /** Files are sent, and taken into evidence as a bot's updates tell of them. */
@@ -137,72 +134,22 @@ async function takeFiles(
   send: Partial<Send>,
   change: (file: { fileId: string; uniqueId: string }) => void,
 ): Promise<Taken> {
-  const db = world.db();
   const sent = await sandbox.send({ from: person, chatId: person, botId: bot.id, ...send });
   const messageIds = sent.map(({ message_id }) => message_id);
-  const [evidence] = await db.query<{ id: string; number: string }>(
-    `INSERT INTO evidence (workspace_id, status, created_by, revision)
-     VALUES ($1, 'draft', 'telegram:1', 1) RETURNING id, number`,
-    [workspaceId],
-  );
-  const { id: evidenceId = "", number = "" } = evidence ?? {};
-  await db.query(
-    `INSERT INTO evidence_revisions (workspace_id, evidence_id, number, submitted_by)
-     VALUES ($1, $2, 1, 'telegram:1')`,
-    [workspaceId, evidenceId],
-  );
   const messages = (await updatesOf(sandbox, bot)).flatMap(({ message }) => {
     const one = message as FileMessage & { chat: { id: number } };
     return one.chat.id === person && messageIds.includes(one.message_id) ? [one] : [];
   });
-  const fileIds: string[] = [];
-  for (const { message_id, media_group_id, document, photo } of messages) {
-    const media = document ?? photo?.at(-1);
-    const file = { fileId: media?.file_id ?? "", uniqueId: media?.file_unique_id ?? "" };
-    change(file);
-    const [row] = await db.query<{ id: string }>(
-      `INSERT INTO evidence_files (workspace_id, evidence_id, revision, state, name, kind, connector_id,
-         chat_id, message_id, media_group_id, telegram_file_id, telegram_unique_id, created_at)
-       VALUES ($1, $2, 1, 'queued', $3, $4, $5, $6, $7, $8, $9, $10, now() - interval '1.5 s')
-       RETURNING id`,
-      [
-        workspaceId,
-        evidenceId,
-        document?.file_name ?? "photo_1.jpg",
-        document === undefined ? "photo" : "document",
-        connectorId,
-        person,
-        message_id,
-        media_group_id ?? null,
-        file.fileId,
-        file.uniqueId,
-      ],
-    );
-    fileIds.push(row?.id ?? "");
-  }
-  return { evidenceId, number, fileIds, messageIds };
+  const to = { workspaceId, connectorId, chatId: person };
+  return { ...(await handInFiles(world.db(), { ...to, messages, change })), messageIds };
 }
 
 const document = (content: Buffer | string, name = "form.pdf") => ({
   document: { name, content: Buffer.from(content) },
 });
 
-interface FileRow {
-  state: string;
-  error: string | null;
-  sha256: string | null;
-  stored_file_id: string | null;
-  content_type: string | null;
-}
-
-async function fileOf(id: string | undefined): Promise<FileRow | undefined> {
-  const [row] = await world.db().query<FileRow>(
-    `SELECT state, error, encode(sha256, 'hex') AS sha256, stored_file_id, content_type
-     FROM evidence_files WHERE id = $1`,
-    [id],
-  );
-  return row;
-}
+const fileOf = (id: string | undefined) => fileRow(world.db(), id);
+const jobOf = ({ fileIds }: Taken) => downloadJob(world.db(), fileIds[0]);
 
 const ended = ({ fileIds }: Taken, state: string) =>
   waitFor(
@@ -222,22 +169,6 @@ const heard = () =>
 
 const hears = (count = 1) =>
   waitFor(() => heard().length >= count && heard(), { what: "a message" });
-
-interface JobRow {
-  id: string;
-  state: string;
-  attempts: number;
-  errorClass: string | null;
-}
-
-async function jobOf({ fileIds }: Taken): Promise<JobRow | undefined> {
-  const [row] = await world.db().query<JobRow>(
-    `SELECT id, state, attempts, error_class AS "errorClass" FROM jobs
-     WHERE workspace_id = $1 AND kind = 'download' AND payload->>'fileId' = $2`,
-    [workspaceId, fileIds[0]],
-  );
-  return row;
-}
 
 const sha256 = (content: string) => createHash("sha256").update(content).digest("hex");
 
