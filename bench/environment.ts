@@ -36,7 +36,11 @@ export interface Environment {
   port: number;
   url: string;
   /** Starts a process of the installation; resolves when it says it is up. */
-  start(command: "web" | "ingest" | "outbound", nodeArgs?: string[]): Promise<ChildProcess>;
+  start(
+    command: "web" | "ingest" | "outbound" | "evidence",
+    nodeArgs?: string[],
+    env?: Record<string, string>,
+  ): Promise<ChildProcess>;
   /** Starts another script of this folder; resolves with its first line of stdout. */
   script(name: string, args: string[], env?: Record<string, string>): Promise<Script>;
   /**
@@ -90,6 +94,7 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
     DATABASE_URL: postgres.url,
     TELEGRAM_API_ROOT: apiRoot,
     ENCRYPTION_KEYS: `v1:${key.toString("base64")}`,
+    STORAGE_URL: `file://${path.join(folder, "files")}`,
     LOG_LEVEL: "info",
     ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
   };
@@ -108,10 +113,10 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
     databaseUrl: postgres.url,
     port,
     url: `http://127.0.0.1:${port}`,
-    start: async (command, nodeArgs = []) => {
+    start: async (command, nodeArgs = [], env = {}) => {
       const args = [...nodeArgs, projectFile("bin", "heliograph.mjs"), command];
       const child = spawn(process.execPath, args, {
-        env: environment,
+        env: { ...environment, ...env },
         stdio: ["ignore", "ignore", "pipe"],
       });
       children.push(child);

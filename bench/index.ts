@@ -7,8 +7,10 @@ import { endToEnd } from "./figures/end-to-end.ts";
 import { fairness } from "./figures/fairness.ts";
 import { flameGraphs } from "./figures/flame-graphs.ts";
 import { importFigure } from "./figures/import.ts";
+import { largeFileFromDisk, largeFileOverHttp } from "./figures/large-file.ts";
 import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
+import { photos } from "./figures/photos.ts";
 import { recovery } from "./figures/recovery.ts";
 import { registerCommands } from "./figures/register-commands.ts";
 import { secondStart } from "./figures/second-start.ts";
@@ -32,6 +34,9 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   "million-jobs": millionJobs,
   choice,
   import: importFigure,
+  "large-file-from-disk": largeFileFromDisk,
+  "large-file-over-http": largeFileOverHttp,
+  photos,
   ...LEDGER_FIGURES,
   ...SENDING_FIGURES,
   "flame-graphs": flameGraphs,

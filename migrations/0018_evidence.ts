@@ -142,6 +142,12 @@ export const migration: Migration = {
         -- In words for who reads about it; never a URL.
         error          text,
         stored_file_id uuid,
+        -- Of a download: how large it is said to be, how much is here, and how much was when it began.
+        announced_bytes bigint,
+        received_bytes  bigint NOT NULL DEFAULT 0,
+        begun_bytes     bigint NOT NULL DEFAULT 0,
+        -- Its sender was told what became of it.
+        told           boolean NOT NULL DEFAULT false,
         -- Where it came from. Null: by the API.
         connector_id   uuid,
         chat_id        bigint,

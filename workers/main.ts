@@ -12,6 +12,7 @@ import { apiKeysCommand } from "./api-keys-command.ts";
 import { auditCommand } from "./audit-command.ts";
 import { startBackground } from "./background.ts";
 import { connectorCommand } from "./connector-command.ts";
+import { startEvidence } from "./evidence.ts";
 import { evidenceCommand } from "./evidence-command.ts";
 import { startIngest } from "./ingest.ts";
 import { jobsCommand, queuesCommand } from "./jobs-command.ts";
@@ -29,7 +30,7 @@ const USAGE = `heliograph <command>
 
   start                    everything in one process, ready to try
   migrate                  bring the database's schema up to date
-  web | ingest | outbound | poller
+  web | ingest | outbound | evidence | poller
                            one process of an installation (see Procfile)
   workspace create NAME    a new workspace; prints its API key, once
   connector add --workspace ID --name NAME   connects a bot; its token on standard input
@@ -175,6 +176,8 @@ async function main([command, ...rest]: string[]): Promise<void> {
     case "connector":
       return once(config, (system) => connectorCommand(system, rest, print));
     case "evidence":
+      // Alone it is the pool; with more words it is about what is stored.
+      if (rest.length === 0) return worker(config, "evidence", 20, startEvidence);
       return once(config, async (system) => {
         if (!(await evidenceCommand(system, rest, printLine))) process.exitCode = 1;
       });

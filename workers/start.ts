@@ -12,6 +12,7 @@ import {
 } from "../src/platform/index.ts";
 import { startBackground } from "./background.ts";
 import { setUpDemo } from "./demo.ts";
+import { startEvidence } from "./evidence.ts";
 import { startIngest } from "./ingest.ts";
 import { migrateAll } from "./migrate.ts";
 import { startOutbound } from "./outbound.ts";
@@ -79,6 +80,7 @@ async function serve(
   const port = await server.listen(system.config.port);
   await startIngest(system);
   await startOutbound(system);
+  await startEvidence(system, opened);
   if (system.config.updatesMode === "polling") opened.add(openPoller(system).stop);
   void system.jobs.announce("all");
   say(`Heliograph is ready: http://127.0.0.1:${port}/docs`);

@@ -6,6 +6,7 @@ import {
   createBotApis,
   createConnectors,
 } from "../src/connectors/index.ts";
+import { createDownloadHooks } from "../src/evidence/index.ts";
 import { createJobs, type Jobs, UnsafeRedis } from "../src/jobs/index.ts";
 import {
   createCallGate,
@@ -79,7 +80,7 @@ export function openSystem(config: Config, role: string, connections: number): S
     db,
     log,
     redis: config.redis,
-    hooks: { outbound: createOutboundHooks() },
+    hooks: { outbound: createOutboundHooks(), evidence: createDownloadHooks() },
     recorder: ledgerAudit,
   });
   const files = createFileStorage({ config, db, keyring, log });

@@ -88,6 +88,11 @@ export const AUDIT_ACTIONS = {
   "template.saved": { subject: "template", details: ["version"] },
   // No message is made of it any more.
   "template.archived": { subject: "template", details: ["version"] },
+  // What became of a file that was handed in; `sha256` of its content, in hex.
+  "evidence.file_ended": {
+    subject: "evidence",
+    details: ["fileId", "state", "sha256", "sizeBytes"],
+  },
   // By a member of the workspace; what the customer and the team said is in its events.
   "conversation.updated": { subject: "conversation", details: ["fields", "from", "to"] },
   "contact.updated": { subject: "contact", details: ["fields"] },

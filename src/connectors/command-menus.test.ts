@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import { silentLogger } from "../platform/index.ts";
 import { BotApiError } from "../telegram/index.ts";
 import type { BotApis } from "./bot-apis.ts";
@@ -14,6 +15,7 @@ let isRefused: boolean;
 
 const botApis: BotApis = {
   forConnector: async () => ({
+    ...NO_DOWNLOADS,
     call: async (method, params) => {
       if (isRefused) {
         const description = "Too Many Requests";

@@ -3,6 +3,20 @@
  * workspace, sealed with a key of its own, verified, kept as long as the workspace says and never
  * deleted while it is held.
  */
+export {
+  createClamd,
+  createDownloadHandler,
+  createDownloadHooks,
+  type DownloadOptions,
+  type FoundFile,
+  type LargeFileSource,
+  type OpenSource,
+  type Scanner,
+  ScannerAway,
+  type ScanVerdict,
+  type WantedFile,
+} from "./download/index.ts";
+export { safeName } from "./file-name.ts";
 export { EvidenceHeld, evidenceRetention, removeFiles } from "./remove-files.ts";
 export {
   type Begun,

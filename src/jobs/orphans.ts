@@ -6,7 +6,7 @@ import { countDeaths, killedWorkers, MAX_DEATHS } from "./outcome.ts";
 import type { JobId, LaneRunner, Outcome } from "./types.ts";
 
 /** What becomes of an orphan where its handler has nothing to say. */
-const NEVER_LEFT: { outcome: Outcome; own?: unknown } = {
+const NEVER_LEFT: { outcome: Outcome; own?: unknown; isInnocent?: boolean } = {
   outcome: { type: "pause", untilMs: 0, reason: "cut off before it left" },
 };
 const DIED: typeof NEVER_LEFT = {
@@ -53,13 +53,16 @@ export class Orphans {
       if (orphan.askAtMs > Date.now()) continue;
       const { job } = orphan;
       const neverLeft = this.attempts.neverLeft(job);
-      const { outcome, own = null } =
-        (await runner.orphan?.(job, { neverLeft })) ?? (neverLeft ? NEVER_LEFT : DIED);
+      const {
+        outcome,
+        own = null,
+        isInnocent = false,
+      } = (await runner.orphan?.(job, { neverLeft })) ?? (neverLeft ? NEVER_LEFT : DIED);
       if (outcome.type === "pause" && !neverLeft) {
         orphan.askAtMs = outcome.untilMs;
         continue;
       }
-      await this.record(job, { outcome, own, neverLeft });
+      await this.record(job, { outcome, own, isInnocent: neverLeft || isInnocent });
       this.orphans.delete(job.id);
       settled.push(job);
     }
@@ -68,12 +71,12 @@ export class Orphans {
 
   private async record(
     job: ClaimedJob,
-    { outcome, own, neverLeft }: { outcome: Outcome; own: unknown; neverLeft: boolean },
+    { outcome, own, isInnocent }: { outcome: Outcome; own: unknown; isInnocent: boolean },
   ): Promise<void> {
     await this.db.transaction(async (tx) => {
       await mustHold(tx, this.lease);
       let verdict = outcome;
-      if (!neverLeft) {
+      if (!isInnocent) {
         const deaths = (await countDeaths(tx, [job], { asAttempts: false })).get(job.id) ?? 0;
         if (deaths >= MAX_DEATHS && outcome.type === "retry") verdict = killedWorkers(job.worker);
       }

@@ -208,12 +208,13 @@ export interface LaneRunner<Own = unknown> {
   /**
    * What became of a job that a dead holder left running? `job.attempts` counts that attempt.
    * A `pause` outcome to a later time means: not known before `untilMs`, ask again. Default: retry.
-   * `neverLeft`: the attempt was cut off before its call, which is certain.
+   * `neverLeft`: the attempt was cut off before its call, which is certain. `isInnocent`: the attempt
+   * had got further, so that its job is not what kills workers; it is spent all the same.
    */
   orphan?(
     job: Job,
     options: { neverLeft: boolean },
-  ): Promise<{ outcome: Outcome; own?: Own | null }>;
+  ): Promise<{ outcome: Outcome; own?: Own | null; isInnocent?: boolean }>;
   close?(): Promise<void>;
 }
 

@@ -26,6 +26,8 @@ export const EXAMPLES = {
   PUBLIC_URL: "https://bots.example.com",
   TRUSTED_PROXIES: "10.0.0.0/8,192.0.2.7",
   TELEGRAM_API_ROOT: "https://api.telegram.org",
+  TELEGRAM_LOCAL_FILES: "/var/lib/telegram-bot-api",
+  SCANNER_URL: "clamd://127.0.0.1:3310",
   UPDATES_MODE: "webhook",
   ENCRYPTION_KEYS: "v1:$(node -p \"crypto.randomBytes(32).toString('base64')\")",
   ADMIN_TOKEN: "$(node -p \"crypto.randomBytes(32).toString('base64url')\")",

@@ -1,8 +1,10 @@
+import path from "node:path";
 import { z } from "zod";
 import { ConfigError, EXAMPLES, missingSetting } from "./config-error.ts";
 import { parseDatabaseUrl } from "./database-url.ts";
 import { parseEncryptionKeys, type VersionedKey } from "./encryption-keys.ts";
 import { parseRedisUrl, type RedisConfig } from "./redis-url.ts";
+import { parseScannerUrl, type ScannerConfig } from "./scanner-url.ts";
 import { parseStorageUrl, type S3Credentials, type StorageConfig } from "./storage-url.ts";
 import { parseTrustedProxies } from "./trusted-proxies.ts";
 
@@ -27,6 +29,13 @@ export interface Config {
   telegramApiRoot: string;
   /** True when it was given; otherwise it is Telegram's own. */
   telegramApiRootGiven?: true;
+  /**
+   * The Bot API server runs with `--local`, and its files are read from this machine's disk: from
+   * below `folder`, or from wherever it says they lie. Undefined: files come over HTTP.
+   */
+  telegramLocalFiles?: LocalFiles;
+  /** Looks at files that people hand in before they are given to anybody. Undefined: nobody does. */
+  scanner?: ScannerConfig;
   /** Newest first. Undefined: embedded mode makes one. */
   encryptionKeys?: VersionedKey[];
   adminToken?: string;
@@ -45,6 +54,11 @@ export interface Config {
     bodiesMs?: number;
     updateKeysMs?: number;
   };
+}
+
+export interface LocalFiles {
+  /** The server's own folder (its `--dir`); null: it was not told. */
+  folder: string | null;
 }
 
 export const UPDATES_MODES = ["webhook", "polling"] as const;
@@ -81,6 +95,8 @@ const environment = z.object({
   PUBLIC_URL: setting(parsePublicUrl),
   TRUSTED_PROXIES: setting(parseTrustedProxies),
   TELEGRAM_API_ROOT: setting(parseApiRoot),
+  TELEGRAM_LOCAL_FILES: setting(parseLocalFiles),
+  SCANNER_URL: setting(parseScannerUrl),
   ENCRYPTION_KEYS: setting(parseEncryptionKeys),
   ADMIN_TOKEN: setting(parseVisible),
   BOT_TOKEN: setting((text) => text),
@@ -122,6 +138,8 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     trustedProxies: values.TRUSTED_PROXIES,
     telegramApiRoot,
     ...(values.TELEGRAM_API_ROOT === undefined ? {} : { telegramApiRootGiven: true }),
+    telegramLocalFiles: values.TELEGRAM_LOCAL_FILES,
+    scanner: values.SCANNER_URL,
     encryptionKeys: values.ENCRYPTION_KEYS,
     adminToken: values.ADMIN_TOKEN,
     botToken: values.BOT_TOKEN,
@@ -181,6 +199,15 @@ function parsePublicUrl(text: string): string {
 
 function parseApiRoot(text: string): string {
   return withoutSlash(parseAddress(text));
+}
+
+/** Undefined: they are not read from the disk. */
+function parseLocalFiles(text: string): LocalFiles | undefined {
+  if (text === "0") return undefined;
+  if (text === "1") return { folder: null };
+  // Below "/" lies everything.
+  if (path.isAbsolute(text) && path.resolve(text) !== "/") return { folder: path.resolve(text) };
+  throw new Error(`is ${quote(text)}: must be 1, or that server's own folder as an absolute path`);
 }
 
 function parseAddress(text: string): URL {

@@ -46,6 +46,7 @@ export {
   openDownload,
   type SafeDownloadOptions,
 } from "./safe-download.ts";
+export type { ScannerConfig } from "./scanner-url.ts";
 export { scrub } from "./scrub.ts";
 export {
   findUnreadable,

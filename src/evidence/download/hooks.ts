@@ -1,0 +1,54 @@
+import { insertJobs, type Job, type JobHooks } from "../../jobs/index.ts";
+import { fewRows, type Transaction } from "../../platform/index.ts";
+import { fileIdOf } from "./file-rows.ts";
+import { ALBUM_JOB, lockWithAlbums, tellSenders } from "./tell.ts";
+
+const FILES = `(
+  SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS k(workspace_id, id) ${fewRows("$1")}
+) k
+WHERE f.workspace_id = k.workspace_id AND f.id = k.id`;
+
+const GIVE_UP = `/* evidence.download-give-up */
+UPDATE evidence_files f SET state = 'failed', error = $3
+FROM ${FILES} AND f.state IN ('queued', 'downloading')
+RETURNING f.workspace_id AS "workspaceId", f.id`;
+
+/** Whatever comes of it now is news. */
+const AGAIN = `/* evidence.download-again */
+UPDATE evidence_files f SET state = 'queued', error = NULL, told = false
+FROM ${FILES} AND f.state = 'failed'`;
+
+const GIVEN_UP =
+  "It was given up by hand before it was fetched. Please send it again if it is still wanted.";
+
+/** When people change a download by hand, its file says so, and its sender is told. */
+export function createDownloadHooks(): JobHooks {
+  const filesOf = (jobs: readonly Job[]) =>
+    jobs
+      .filter(({ kind }) => kind !== ALBUM_JOB)
+      .map((job) => ({ workspaceId: job.workspaceId, id: fileIdOf(job) }));
+  const columnsOf = (files: ReturnType<typeof filesOf>) => [
+    files.map(({ workspaceId }) => workspaceId),
+    files.map(({ id }) => id),
+  ];
+  const giveUp = async (tx: Transaction, jobs: Job[]) => {
+    const files = filesOf(jobs);
+    if (files.length === 0) return;
+    await lockWithAlbums(tx, files);
+    const ended = await tx.engine.query<{ workspaceId: string; id: string }>(GIVE_UP, [
+      ...columnsOf(files),
+      GIVEN_UP,
+    ]);
+    await tellSenders(tx, { enqueueIn: insertJobs }, ended);
+  };
+  return {
+    discarded: giveUp,
+    cancelled: giveUp,
+    retried: async (tx, jobs) => {
+      const files = filesOf(jobs);
+      if (files.length === 0) return;
+      await lockWithAlbums(tx, files);
+      await tx.engine.query(AGAIN, columnsOf(files));
+    },
+  };
+}
