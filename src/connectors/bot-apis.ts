@@ -72,6 +72,8 @@ export function createBotApis(options: {
   async function clientOf(connectorId: string): Promise<BotApi> {
     const opened = await open(connectorId);
     return {
+      // A token that was replaced is refused: the file is then asked for again, from `getFile` on.
+      download: (path, options) => opened.api.download(path, options),
       call: async (method, params, options = {}) => {
         const untilMs = performance.now() + (options.timeoutMs ?? CALL_TIMEOUT_MS);
         try {

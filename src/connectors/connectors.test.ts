@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { BotAccount } from "../../sandbox/index.ts";
+import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import {
   deliver,
   startTestSystem,
@@ -53,6 +54,7 @@ async function connectAndWatch(
     sends: NO_SENDS,
     audit: recordAudit,
     botApi: (token) => ({
+      ...NO_DOWNLOADS,
       call: async (method, params, limits) => {
         await before(method);
         if (method === "setWebhook") secrets.push(String(params?.secret_token));
@@ -336,6 +338,7 @@ test("registered again by another process while it is disconnected: no webhook i
     botApis: {
       ...botApis,
       forConnector: async () => ({
+        ...NO_DOWNLOADS,
         call: async (method, params, limits) => {
           const answer = await botApi(bot.token).call<never>(method, params, limits);
           if (method === "deleteWebhook" && !meanwhile) {

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import { startTestSystem, type TestSystem } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import { recordAudit } from "../audit/index.ts";
@@ -49,6 +50,7 @@ function webProcess(
   const botApi = (): BotApi => {
     let url = "";
     return {
+      ...NO_DOWNLOADS,
       call: async <T>(method: string, params?: Record<string, unknown>) => {
         await before(method);
         if (method === "setWebhook") {
@@ -147,7 +149,7 @@ test("one that was stopped for long tells Telegram nothing", async () => {
   const row = await rowOf(id);
   if (row === undefined) throw new Error("no row");
   const called: string[] = [];
-  const api = { call: async (method: string) => called.push(method) as never };
+  const api = { ...NO_DOWNLOADS, call: async (method: string) => called.push(method) as never };
   const { db } = world.system;
   const late = { row, secret: "late", tellUntilMs: performance.now() - 1 };
   const registering = register({ db, publicUrl: NEW_URL, commands: [] }, api, late);

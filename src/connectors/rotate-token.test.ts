@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import {
   deliver,
   startTestSystem,
@@ -84,6 +85,7 @@ function watchedRotation(
     onReplaced: async () => {},
     audit: recordAudit,
     botApi: (token): BotApi => ({
+      ...NO_DOWNLOADS,
       call: async (method, params, options) => {
         await before(method);
         const answer = await botApi(token).call<never>(method, params, options);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import type { Job } from "../jobs/index.ts";
 import { createMetrics, silentLogger } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
@@ -159,7 +160,7 @@ async function runner(call: BotApi["call"]) {
   const connectorId = await connector();
   const handler = createOutboundHandler({
     db: database.db,
-    botApiFor: async () => ({ call }),
+    botApiFor: async () => ({ ...NO_DOWNLOADS, call }),
     onUnauthorized: async () => {},
     metrics: createMetrics({ processMetrics: false }),
     log: silentLogger,

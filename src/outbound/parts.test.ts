@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
+import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import type { Job } from "../jobs/index.ts";
 import { createMetrics, silentLogger, type Transaction } from "../platform/index.ts";
@@ -58,6 +59,7 @@ beforeEach(async () => {
 function handlerOf(token: string) {
   const api = createBotApiFactory({ apiRoot: sandbox.url })(token);
   const watched: BotApi = {
+    ...NO_DOWNLOADS,
     call: async (method, params, options) => {
       await beforeCall(String(params?.text));
       timeouts.push(options?.timeoutMs ?? 0);

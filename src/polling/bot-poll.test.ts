@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import { type PollingWorld, startPollingWorld } from "../../test/support/polling-world.ts";
 import { type TestBot, textUpdate } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
@@ -203,6 +204,7 @@ describe("what goes wrong", () => {
       forConnector: async (id) => {
         const api = await botApis.forConnector(id);
         return {
+          ...NO_DOWNLOADS,
           call: async <Result>(method: string, params?: Record<string, unknown>, limits = {}) =>
             method === "getUpdates" && answers.length > 0
               ? (answers.shift() as Result)

@@ -2,6 +2,7 @@ import http from "node:http";
 import https from "node:https";
 import { Telegram, TelegramError } from "telegraf";
 import { BotApiError } from "./bot-api-error.ts";
+import { downloadFile } from "./download-file.ts";
 import { errorOfAnswer, errorOfProgress } from "./error-map.ts";
 import { hasFiles } from "./multipart.ts";
 import { RequestWatch } from "./request-watch.ts";
@@ -50,10 +51,13 @@ export function createBotApiFactory(options: BotApiClientOptions): BotApiFactory
   const timeout = options.idleMs ?? DEFAULT_IDLE_MS;
   const keepAlive = { keepAlive: true, keepAliveMsecs: 10_000, maxSockets, timeout };
   const agent = secure ? new https.Agent(keepAlive) : new http.Agent(keepAlive);
+  // Files are long on their way: calls do not wait for their connections.
+  const files = secure ? new https.Agent(keepAlive) : new http.Agent(keepAlive);
   const settings = {
     apiRoot: options.apiRoot,
     secure,
     agent,
+    files,
     timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
     maxAnswerBytes: options.maxAnswerBytes ?? DEFAULT_MAX_ANSWER_BYTES,
   };
@@ -64,12 +68,18 @@ interface ClientSettings {
   apiRoot: string;
   secure: boolean;
   agent: http.Agent;
+  /** For downloads. */
+  files: http.Agent;
   timeoutMs: number;
   maxAnswerBytes: number;
 }
 
 function botApi(token: string, settings: ClientSettings): BotApi {
   return {
+    download: (path, options) => {
+      const { apiRoot, secure, files: agent } = settings;
+      return downloadFile({ apiRoot, secure, agent }, { token, path }, options);
+    },
     call: async <Result>(
       method: string,
       params: Record<string, unknown> = {},

@@ -29,6 +29,26 @@ export class UploadFile {
   }
 }
 
+export interface DownloadOptions {
+  /** The first byte that is wanted. Default 0. */
+  from?: number;
+  signal?: AbortSignal;
+  /** So long the server may give nothing while it is waited for. Default 30 000 ms. */
+  stallMs?: number;
+  /** Deadline of the whole. Default: none, since files may be large. */
+  timeoutMs?: number;
+}
+
+/** A file on its way. Its content is to be read, or ended by the signal. */
+export interface FileDownload {
+  /** Of the whole file, as its server says; null: it does not. */
+  sizeBytes: number | null;
+  /** Where `content` begins: where it was asked to, or 0 where the server gives no parts. */
+  from: number;
+  /** Fails with `BotApiError`, also where the connection breaks off. */
+  content: AsyncIterable<Buffer>;
+}
+
 /** One bot's Bot API. Every failure is a `BotApiError`. */
 export interface BotApi {
   /** Calls a Bot API method and gives its `result`. */
@@ -37,6 +57,11 @@ export interface BotApi {
     params?: Record<string, unknown>,
     options?: CallOptions,
   ): Promise<Result>;
+  /**
+   * Asks for a file by the `file_path` that `getFile` answered (Bot API: getFile). What is not there,
+   * or not any more, is `not-found`.
+   */
+  download(path: string, options?: DownloadOptions): Promise<FileDownload>;
 }
 
 /** Makes the client of one bot; clients share their connections. The token never leaves it. */
