@@ -18,6 +18,7 @@ import { createAuthentication } from "./authentication.ts";
 import { withStoredAnswer } from "./idempotency.ts";
 import type { Principal, Route } from "./route.ts";
 import type { Services } from "./services.ts";
+import { sendStream } from "./streamed-answer.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
 const MAX_KEY_LENGTH = 200;
@@ -49,6 +50,7 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         params: check(route.params, request.params, "path"),
         query: check(route.query, request.query, "query"),
         body: check(route.body, request.body, "body"),
+        headers: request.headers,
         idempotency: idempotencyOf(request, route),
       };
       const run = () => actAs(actorOf(principal), requestId, () => route.handler(call));
@@ -57,7 +59,9 @@ export function serveRoutes(routes: Route[], services: Services): Router {
           ? { workspaceId: principal.workspaceId, ...call.idempotency }
           : null;
       const answer = await withStoredAnswer({ db, log: services.log }, key, run);
-      response.status(answer.status).json(answer.body);
+      const { stream } = answer;
+      if (stream === undefined) response.status(answer.status).json(answer.body);
+      else await sendStream(response, { ...answer, stream }, services.log);
     });
   }
   return router;

@@ -31,7 +31,10 @@ export function describeRoutes(routes: Route[]): Record<string, unknown> {
       responses: {
         [route.success.status]: {
           description: "Done",
-          content: json(schemaOf(route.success.schema, "output")),
+          content: contentOf(
+            route.success.contentTypes ?? ["application/json"],
+            schemaOf(route.success.schema, "output"),
+          ),
         },
         default: {
           description: "What went wrong",
@@ -56,6 +59,9 @@ export function needs(route: Route): string {
   const key = `Needs a workspace's key with the scope \`${route.scope}\``;
   return route.auth === "either" ? `${key}, or ADMIN_TOKEN.` : `${key}.`;
 }
+
+const contentOf = (types: readonly string[], schema: unknown) =>
+  Object.fromEntries(types.map((type) => [type, { schema }]));
 
 const json = (schema: unknown) => ({ "application/json": { schema } });
 

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import type { KeyScope } from "../connectors/index.ts";
 import type { Transactor } from "../platform/index.ts";
@@ -23,6 +24,12 @@ export type Access = { auth: "workspace" | "either"; scope: KeyScope } | { auth:
 export interface Answer {
   status: number;
   body: unknown;
+  /**
+   * Sent instead of `body`, piece by piece, as fast as it is read (streamed-answer.ts); `headers`, with
+   * names in lower case, say what it is.
+   */
+  stream?: AsyncIterable<Uint8Array>;
+  headers?: Record<string, string>;
 }
 
 /** What a handler gets: everything checked already. */
@@ -37,6 +44,8 @@ export interface Call<Params, Query, Body> {
   params: Params;
   query: Query;
   body: Body;
+  /** As they came: nothing of them is checked. */
+  headers: Readonly<IncomingHttpHeaders>;
   /** The client's Idempotency-Key, for handlers that keep it in their own transaction. */
   idempotency: { key: string; call: string; bodyHash: Buffer } | null;
 }
@@ -55,8 +64,8 @@ interface RouteParts<Params, Query, Body> {
   body?: z.ZodType<Body>;
   /** Of the body, as it comes. Default: 1 MB. */
   maxBodyBytes?: number;
-  /** The answer's status when all is well, and its shape. */
-  success: { status: number; schema: z.ZodType };
+  /** The answer's status when all is well, and its shape; its types, where it is not JSON alone. */
+  success: { status: number; schema: z.ZodType; contentTypes?: readonly string[] };
   /** `stored`: the answer is kept for an Idempotency-Key once the handler is done. */
   idempotent?: "stored";
   handler(call: Call<Params, Query, Body>): Promise<Answer>;
