@@ -6,6 +6,7 @@ import { commandLatency } from "./figures/command-latency.ts";
 import { endToEnd } from "./figures/end-to-end.ts";
 import { fairness } from "./figures/fairness.ts";
 import { flameGraphs } from "./figures/flame-graphs.ts";
+import { inlineSearch } from "./figures/inline-search.ts";
 import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
 import { recovery } from "./figures/recovery.ts";
@@ -28,6 +29,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   tenants,
   "million-jobs": millionJobs,
   choice,
+  "inline-search": inlineSearch,
   ...LEDGER_FIGURES,
   ...SENDING_FIGURES,
   "flame-graphs": flameGraphs,

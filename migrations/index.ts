@@ -19,6 +19,7 @@ import { migration as templates } from "./0016_templates.ts";
 import { migration as register } from "./0017_register.ts";
 import { migration as evidence } from "./0018_evidence.ts";
 import { migration as dialogs } from "./0019_dialogs.ts";
+import { migration as registerSearch } from "./0021_register_search.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -40,4 +41,5 @@ export const migrations: Migration[] = [
   register,
   evidence,
   dialogs,
+  registerSearch,
 ];

@@ -1,6 +1,7 @@
 /**
  * register: frameworks, requirements, controls, risks, audits, findings, tasks and policies of a
- * workspace, by one description of what each holds. Stands on people, audit and platform.
+ * workspace, by one description of what each holds; and the search over those that people look for by
+ * words, evidence among them. Stands on people, audit and platform.
  */
 export {
   CONTROL_STATUSES,
@@ -13,3 +14,12 @@ export {
   SEVERITIES,
   TREATMENTS,
 } from "./kinds.ts";
+export {
+  type FoundEntry,
+  MAX_FOUND,
+  MAX_QUERY_LETTERS,
+  type RegisterSearch,
+  SEARCH_KINDS,
+  type SearchKind,
+  searchRegister,
+} from "./search.ts";
