@@ -3,6 +3,7 @@
  * workflows by buttons, searches while they type. Conversations recognises what is asked and hands it on
  * (`createRequestSink`); what is there to be asked about is in register and evidence.
  */
+export { createInlineQueryHandler } from "./inline/index.ts";
 export {
   type Asker,
   createRequestSink,
