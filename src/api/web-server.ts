@@ -23,10 +23,12 @@ import { conversationRoutes } from "./routes/conversations.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { linkCodeRoutes } from "./routes/link-codes.ts";
+import { messageFileRoutes } from "./routes/message-file.ts";
 import { messageWaitingRoutes } from "./routes/message-waiting.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
+import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { supportQueueRoutes } from "./routes/support-queue.ts";
 import { templateRoutes } from "./routes/templates.ts";
@@ -90,6 +92,7 @@ export const routes = [
   ...peopleRoutes,
   ...linkCodeRoutes,
   ...messageRoutes,
+  ...messageFileRoutes,
   ...messageWaitingRoutes,
   ...approvalRuleRoutes,
   ...approvalRoutes,
@@ -103,6 +106,7 @@ export const routes = [
   ...sessionRoutes,
   ...jobRoutes,
   ...queueRoutes,
+  ...searchRoutes,
   ...auditRoutes,
 ];
 
