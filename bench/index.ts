@@ -7,6 +7,7 @@ import { endToEnd } from "./figures/end-to-end.ts";
 import { fairness } from "./figures/fairness.ts";
 import { flameGraphs } from "./figures/flame-graphs.ts";
 import { importFigure } from "./figures/import.ts";
+import { inlineSearch } from "./figures/inline-search.ts";
 import { largeFileFromDisk, largeFileOverHttp } from "./figures/large-file.ts";
 import { millionJobs } from "./figures/million-jobs.ts";
 import { openLoopLatency } from "./figures/open-loop.ts";
@@ -37,6 +38,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   "large-file-from-disk": largeFileFromDisk,
   "large-file-over-http": largeFileOverHttp,
   photos,
+  "inline-search": inlineSearch,
   ...LEDGER_FIGURES,
   ...SENDING_FIGURES,
   "flame-graphs": flameGraphs,

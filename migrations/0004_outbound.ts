@@ -12,8 +12,10 @@ export const migration: Migration = {
         -- A decimal id, or @name of a public group or channel.
         chat_id              text        NOT NULL CHECK (chat_id ~ '^(-{0,1}[0-9]{1,19}|@[A-Za-z0-9_]{4,64})$'),
         thread_id            bigint,
-        -- A deletion is of a notice that vanishes: nobody submitted it as a message.
-        kind                 text        NOT NULL CHECK (kind IN ('message', 'callback-answer', 'deletion')),
+        -- A deletion is of a notice that vanishes: nobody submitted it as a message. An inline answer is
+        -- of no chat (0).
+        kind                 text        NOT NULL CHECK (
+          kind IN ('message', 'callback-answer', 'inline-answer', 'deletion')),
         callback_query_id    text        CHECK ((callback_query_id IS NOT NULL) = (kind = 'callback-answer')),
         -- The text, or a caption. Where something other than a text is sent, content says what.
         text                 text        NOT NULL,
@@ -71,6 +73,9 @@ export const migration: Migration = {
       -- What may have to be given up (src/outbound/expiry.ts).
       CREATE INDEX outbound_messages_expiring ON outbound_messages (expires_at, id)
         WHERE expires_at IS NOT NULL AND state = 'queued';
+      -- They go minutes later (src/outbound/retention.ts).
+      CREATE INDEX outbound_messages_inline ON outbound_messages (created_at)
+        WHERE kind = 'inline-answer';
 
       -- Committed before the request leaves.
       CREATE TABLE send_attempts (

@@ -20,6 +20,7 @@ import { migration as register } from "./0017_register.ts";
 import { migration as evidence } from "./0018_evidence.ts";
 import { migration as dialogs } from "./0019_dialogs.ts";
 import { migration as registerCounts } from "./0020_register_counts.ts";
+import { migration as registerSearch } from "./0021_register_search.ts";
 
 export const migrations: Migration[] = [
   workspaces,
@@ -42,4 +43,5 @@ export const migrations: Migration[] = [
   evidence,
   dialogs,
   registerCounts,
+  registerSearch,
 ];

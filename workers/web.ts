@@ -1,11 +1,13 @@
 import { createWebServer, type WebServer, type WebServerOptions } from "../src/api/index.ts";
 import { defineAuditMetrics, startAuditSealer } from "../src/audit/index.ts";
 import {
+  createMessageFiles,
   createWebhookDirectory,
   defineConnectorMetrics,
   startConnectorWatch,
 } from "../src/connectors/index.ts";
 import { createConsole } from "../src/console/index.ts";
+import { createCallGate } from "../src/outbound/index.ts";
 import { createReceiver } from "../src/receiver/index.ts";
 import { openFailureLimits } from "./failure-limits.ts";
 import { openIntake } from "./intake.ts";
@@ -39,7 +41,18 @@ export function webServer(
   });
   const { adminToken, trustedProxies } = config;
   const console = createConsole({ db, jobs, log, failures: failures.console, adminToken });
-  const services = { db, connectors, jobs, failures: failures.api, metrics, log, adminToken };
+  const callNow = createCallGate({ db, botApiFor: (id) => botApis.forConnector(id) });
+  const openMessageFile = createMessageFiles({ botApis, callNow });
+  const services = {
+    db,
+    connectors,
+    jobs,
+    openMessageFile,
+    failures: failures.api,
+    metrics,
+    log,
+    adminToken,
+  };
   const server = createWebServer({ services, receiver, console, trustedProxies, ...options });
   const tickMs = watch ? undefined : 0;
   const moveWebhooks = connectors.repointWebhooks;

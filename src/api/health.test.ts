@@ -50,7 +50,8 @@ describe("an installation whose servers do not answer", () => {
   beforeAll(async () => {
     const { connectors, metrics } = world.system;
     const failures = { failed: async () => 0 };
-    const services = { db, jobs, log, connectors, metrics, failures };
+    const openMessageFile = () => Promise.reject(new Error("no files"));
+    const services = { db, jobs, openMessageFile, log, connectors, metrics, failures };
     server = createServer(express().use(healthRoutes(services)));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;

@@ -60,6 +60,7 @@ beforeAll(async () => {
         db,
         connectors,
         jobs,
+        openMessageFile: () => Promise.reject(new Error("no files")),
         failures: { failed: async () => 0 },
         metrics,
         log,

@@ -57,6 +57,7 @@ export function serveRoutes(routes: Route[], services: Services): Router {
           query,
           body: check(route.body, request.body, "body"),
           raw,
+          headers: request.headers,
           idempotency: idempotencyOf(request, route, raw),
         };
         const run = () => actAs(actorOf(principal), requestId, () => route.handler(call));

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import type { KeyScope } from "../connectors/index.ts";
 import type { Transactor } from "../platform/index.ts";
@@ -55,6 +56,8 @@ export interface Call<Params, Query, Body> {
   body: Body;
   /** Of a route with `rawBody`; empty otherwise. */
   raw: RawBody;
+  /** As they came: nothing of them is checked. */
+  headers: Readonly<IncomingHttpHeaders>;
   /** The client's Idempotency-Key, for handlers that keep it in their own transaction. */
   idempotency: { key: string; call: string; bodyHash: Buffer } | null;
 }

@@ -1,4 +1,4 @@
-import type { Connectors } from "../connectors/index.ts";
+import type { Connectors, OpenMessageFile } from "../connectors/index.ts";
 import type { Jobs } from "../jobs/index.ts";
 import type { Database, FailureLimit, Logger, Metrics } from "../platform/index.ts";
 
@@ -7,6 +7,7 @@ export interface Services {
   db: Database;
   connectors: Connectors;
   jobs: Jobs;
+  openMessageFile: OpenMessageFile;
   /** Counts the calls whose key is wrong. */
   failures: FailureLimit;
   metrics: Metrics;

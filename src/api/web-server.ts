@@ -24,12 +24,14 @@ import { conversationRoutes } from "./routes/conversations.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { linkCodeRoutes } from "./routes/link-codes.ts";
+import { messageFileRoutes } from "./routes/message-file.ts";
 import { messageWaitingRoutes } from "./routes/message-waiting.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { peopleRoutes } from "./routes/people.ts";
 import { queueRoutes } from "./routes/queues.ts";
 import { registerEntryRoutes } from "./routes/register-entries.ts";
 import { registerExchangeRoutes } from "./routes/register-exchange.ts";
+import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { supportQueueRoutes } from "./routes/support-queue.ts";
 import { templateRoutes } from "./routes/templates.ts";
@@ -94,6 +96,7 @@ export const routes = [
   ...peopleRoutes,
   ...linkCodeRoutes,
   ...messageRoutes,
+  ...messageFileRoutes,
   ...messageWaitingRoutes,
   ...approvalRuleRoutes,
   ...approvalRoutes,
@@ -108,6 +111,7 @@ export const routes = [
   ...sessionRoutes,
   ...jobRoutes,
   ...queueRoutes,
+  ...searchRoutes,
   ...auditRoutes,
   ...registerEntryRoutes,
   ...complianceRoutes,

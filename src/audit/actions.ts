@@ -126,6 +126,13 @@ export const AUDIT_ACTIONS = {
   "contacts.listed": { subject: "contact", details: ["count"] },
   "contact.viewed": { subject: "contact", details: [] },
   "messages.listed": { subject: "conversation", details: ["count"] },
+  // A file of a message, asked of Telegram for the caller; the size as Telegram tells it.
+  "message.file_requested": {
+    subject: "message",
+    details: ["connectorId", "conversationId", "sizeBytes"],
+  },
+  // Without the words.
+  "register.searched": { subject: "register", details: ["kinds", "count"] },
   // What was sent or is to be sent, to whom; not what it says.
   "sends.listed": { subject: "message", details: ["connectorId", "chatId", "states", "count"] },
   "sessions.listed": { subject: "conversation", details: ["count"] },

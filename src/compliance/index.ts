@@ -9,6 +9,7 @@ export {
   type DialogHandlers,
   type HandlersOptions,
 } from "./handlers.ts";
+export { createInlineQueryHandler } from "./inline/index.ts";
 export {
   type Asker,
   createRequestSink,

@@ -46,6 +46,13 @@ export {
   type RemovedConnector,
 } from "./connectors.ts";
 export { KEY_SCOPES, type KeyScope } from "./key-scopes.ts";
+export {
+  type AskedFile,
+  createMessageFiles,
+  MAX_MESSAGE_FILE_BYTES,
+  type MessageFile,
+  type OpenMessageFile,
+} from "./message-file.ts";
 export { BOT_TOKEN_SHAPE } from "./prove-token.ts";
 export { createSeenUpdates, type SeenUpdates } from "./seen-updates.ts";
 export type { ConnectionTest } from "./test-connection.ts";

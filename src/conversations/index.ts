@@ -58,6 +58,7 @@ export { domainOf } from "./domain.ts";
 export type { Scope } from "./effects.ts";
 export { createIngestHandler, type IngestOptions } from "./ingest-handler.ts";
 export { isMigration } from "./keys.ts";
+export { type FileOfMessage, findFileOfMessage } from "./message-file.ts";
 export { listMessages, type MessageView, type PollView } from "./message-list.ts";
 export { recordOutgoing, type SentMessage } from "./outgoing.ts";
 export {
@@ -76,7 +77,7 @@ export {
   type QueueChange,
 } from "./queue-status.ts";
 export { type ChatMove, moveChatLink, rekeyChat } from "./rekey-chat.ts";
-export type { Reply, ReplyButton, ReplySink } from "./reply.ts";
+export type { InlineButton, InlineResult, Reply, ReplyButton, ReplySink } from "./reply.ts";
 export {
   createSessionCloser,
   type SessionCloser,

@@ -7,6 +7,23 @@ export type ReplyButton = { text: string } & (
   | { url: string; data?: undefined }
 );
 
+/** An article that somebody may choose (Bot API: InlineQueryResultArticle). Plain text, as it is. */
+export interface InlineResult {
+  /** 1–64 bytes. */
+  id: string;
+  title: string;
+  description: string;
+  /** What is posted, in the name of who chose it: 1–4,096 UTF-16 units. */
+  text: string;
+}
+
+/** Above the results; leads to the bot's own chat (Bot API: InlineQueryResultsButton). */
+export interface InlineButton {
+  text: string;
+  /** What `/start` brings: 1–64 of `A-Z a-z 0-9 _ -`. */
+  startParameter: string;
+}
+
 /** What ingest wants said or answered. Ids of Telegram are decimal strings. */
 export type Reply =
   | {
@@ -39,6 +56,25 @@ export type Reply =
       callbackQueryId: string;
       /** At most 200 characters. */
       text: string;
+      causeId: JobId;
+    }
+  | {
+      /** What is found for somebody who types behind the bot's name. */
+      kind: "inline-answer";
+      workspaceId: string;
+      connectorId: string;
+      /** No chat that the bot knows. */
+      chatId: "0";
+      /** It speaks by its results. */
+      text: "";
+      inlineQueryId: string;
+      /** At most 50, each with an id of its own. */
+      results: InlineResult[];
+      /** At most 64 bytes; empty: there is no more. */
+      nextOffset: string;
+      button: InlineButton | null;
+      /** Telegram takes no answer after it. */
+      expiresAt: Date;
       causeId: JobId;
     };
 

@@ -178,7 +178,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       this.options.paidJobs.delete(job.id);
       this.flow.ended(job.id);
     }
-    const answered = job.kind === "chat-action" ? asCourtesy(sent) : sent;
+    const answered = isCourtesy(job) ? asCourtesy(sent) : sent;
     const result = resultOfPart(answered, attempt.message, systemClock());
     const runMs = systemClock() - (left[0]?.leftMs ?? startedMs);
     this.options.observe(result, runMs);
@@ -215,7 +215,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     }
     const why = "the worker died while the call was under way";
     const unknown = unknownResult(attempt.message.on_unknown, why);
-    const result = job.kind === "chat-action" ? asCourtesy(unknown) : unknown;
+    const result = isCourtesy(job) ? asCourtesy(unknown) : unknown;
     return { outcome: result.outcome, own: { ...attempt, result } };
   }
 
@@ -294,6 +294,9 @@ const takesFiles = (job: Job): boolean => job.payload.files === true;
 
 /** How many messages are paid for where it is paid for; 0: it cannot be. */
 const priceOf = ({ payload }: Job): number => Number(payload.mayBePaid ?? 0);
+
+/** Good for seconds only: what fails is not tried again. */
+const isCourtesy = ({ kind }: Job): boolean => kind === "chat-action" || kind === "inline-answer";
 
 /** The chat whose pace a job counts for; null for calls that no chat's pace limits. */
 function chatOf(job: Job): string | null {

@@ -29,7 +29,7 @@ const ADVICE: Record<string, string> = {
   "target-migrated": "Change it in the chat, or send a new message.",
   "too-old": "Delete it in the chat, or make the bot an administrator there.",
   "bad-request": "Mend what Telegram names, then submit it anew.",
-  "query-expired": "Nothing: a button can be answered for a short while only.",
+  "query-expired": "Nothing: a button, or a query, can be answered for a short while only.",
   unauthorized: "Replace the bot's token in its connector; what waits then goes on at once.",
   "not-found": "Replace the bot's token in its connector; what waits then goes on at once.",
   sealed: "Put the missing key back into ENCRYPTION_KEYS and restart; what waits then goes on.",

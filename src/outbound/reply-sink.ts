@@ -19,6 +19,7 @@ function messageOfReply(reply: Reply): NewMessage {
   if (reply.kind === "callback-answer") {
     return { ...common, callbackQueryId: reply.callbackQueryId };
   }
+  if (reply.kind === "inline-answer") return { ...common, ...answerOf(reply) };
   return {
     ...common,
     ...(reply.id === undefined ? {} : { id: reply.id }),
@@ -30,4 +31,11 @@ function messageOfReply(reply: Reply): NewMessage {
     buttons: reply.buttons,
     replyTo: reply.replyToMessageId,
   };
+}
+
+/** It goes before everything else, while there is somebody who waits for it. */
+function answerOf(answer: Extract<Reply, { kind: "inline-answer" }>) {
+  const { inlineQueryId: queryId, results, nextOffset, button, expiresAt } = answer;
+  const content = { type: "inline-answer" as const, queryId, results, nextOffset, button };
+  return { content, expiresAt, priority: "critical" as const, isAside: true };
 }

@@ -3,6 +3,8 @@ import type { RetentionRule } from "../platform/index.ts";
 const DAY_MS = 24 * 3_600_000;
 /** A hold that is over means nothing to the pace; for this long it tells people why a chat waited. */
 const HOLDS_MS = DAY_MS;
+/** An answer to an inline query is good for half a minute; so long nobody has to hurry with it. */
+const ANSWERS_MS = 5 * 60_000;
 /** The pace looks at the last minute. */
 const CALLS_MS = 10 * 60_000;
 
@@ -57,6 +59,20 @@ WITH old AS MATERIALIZED (
 )
 SELECT count(*)::int AS rows, CASE WHEN count(*) = $1 THEN 'more' END AS place FROM dropped`;
 
+/** With what was found, where it was never sent: what still waits is over before it is so old. */
+const DROP_ANSWERS = `/* outbound.drop-answers */
+WITH old AS MATERIALIZED (
+  SELECT m.workspace_id, m.id FROM outbound_messages m
+  WHERE m.kind = 'inline-answer' AND m.created_at < now() - $3 * interval '1 ms'
+    AND m.state <> 'sending' AND ($2::text IS NULL OR $2 = 'more')
+  ORDER BY m.created_at LIMIT $1 FOR UPDATE SKIP LOCKED
+), dropped AS (
+  DELETE FROM outbound_messages m USING old o
+  WHERE m.workspace_id = o.workspace_id AND m.id = o.id
+  RETURNING 1
+)
+SELECT count(*)::int AS rows, CASE WHEN count(*) = $1 THEN 'more' END AS place FROM dropped`;
+
 /** What sending lets go, for the retention service. `attemptsMs`: how long attempts are kept. */
 export function outboundRetentionRules({ attemptsMs }: { attemptsMs: number }): RetentionRule[] {
   const rule = (name: string, sql: string, keepMs: number): RetentionRule => ({
@@ -71,5 +87,6 @@ export function outboundRetentionRules({ attemptsMs }: { attemptsMs: number }): 
     rule("send attempts", DROP_ATTEMPTS, attemptsMs),
     rule("send holds", DROP_HOLDS, HOLDS_MS),
     rule("direct calls", DROP_CALLS, CALLS_MS),
+    rule("inline answers", DROP_ANSWERS, ANSWERS_MS),
   ];
 }

@@ -224,6 +224,7 @@ export async function endSending(
     changes.map(({ error }) => error),
     changes.map(({ end, result }) => partsSentBy(end, result)),
   ]);
+  await forgetAnswers(tx, ends);
   const shown = shownOf(ends);
   const confined = { log, jobId: ends[0]?.job.id, mayLeave: onlyEssential };
   if (ends.length > 1) await recordShown(tx, shown);
@@ -273,6 +274,24 @@ async function confine(
     const { log, jobId } = context;
     log.error({ err: error, jobId }, "a consequence of a sent message could not be written");
   }
+}
+
+/** What was found for somebody who typed is of no use once it was shown, or could not be. */
+const FORGET_ANSWERS = `/* outbound.forget-answers */
+UPDATE outbound_messages m SET content = NULL
+FROM (
+  SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS t(workspace_id, id) ${fewRows("$1")}
+) t
+WHERE m.workspace_id = t.workspace_id AND m.id = t.id AND m.kind = 'inline-answer'
+  AND m.state NOT IN ('queued', 'sending')`;
+
+async function forgetAnswers(tx: Transaction, ends: Ended[]): Promise<void> {
+  const answers = ends.filter(({ own }) => own?.message.kind === "inline-answer");
+  if (answers.length === 0) return;
+  await tx.query(FORGET_ANSWERS, [
+    answers.map(({ job }) => job.workspaceId),
+    answers.map(({ job }) => String(job.payload.messageId)),
+  ]);
 }
 
 const resultOf = ({ own }: Ended): SendResult | null => own?.result ?? null;

@@ -12,7 +12,7 @@ export interface MessageRow {
   thread_id: string | null;
   business_connection_id: string | null;
   automatic: boolean;
-  kind: "message" | "callback-answer" | "deletion";
+  kind: "message" | "callback-answer" | "inline-answer" | "deletion";
   callback_query_id: string | null;
   text: string;
   entities: MessageEntity[] | null;

@@ -164,7 +164,7 @@ export function resultOfError(
       return sentResult(null);
     case "query-expired":
       return {
-        ...failed(kind, "The button was pressed too long ago to be answered."),
+        ...failed(kind, "It was pressed, or asked, too long ago to be answered."),
         outcome: { type: "complete" },
       };
     case "bad-entities":

@@ -23,7 +23,7 @@ const COLUMNS: [string, string, (message: Formatted) => unknown][] = [
   ["connector_id", "uuid", (message) => message.connectorId],
   ["chat_id", "text", (message) => message.chatId],
   ["thread_id", "bigint", (message) => message.threadId ?? null],
-  ["kind", "text", (message) => (message.callbackQueryId ? "callback-answer" : "message")],
+  ["kind", "text", kindOf],
   ["callback_query_id", "text", (message) => message.callbackQueryId ?? null],
   ["text", "text", (message) => message.text],
   ["entities", "jsonb", (message) => columnsOf(message).entities],
@@ -193,13 +193,22 @@ export async function submitMessages(
 const mayBePaid = ({ broadcastId, content }: Sendable): boolean =>
   broadcastId !== undefined && takesPayment(content);
 
-/** An answer to a button, and a chat action, wait for nobody: each has a key of its own. */
+/** As its row says it. What answers a query is no message of a chat. */
+function kindOf({ callbackQueryId, content }: Pick<NewMessage, "callbackQueryId" | "content">) {
+  if (callbackQueryId) return "callback-answer";
+  return content?.type === "inline-answer" ? "inline-answer" : "message";
+}
+
+/** An answer to a button or a query, and a chat action, wait for nobody: each has a key of its own. */
 function orderOf(message: Sendable): { kind: string; orderingKey: string } {
   if (message.callbackQueryId) {
     return { kind: "callback-answer", orderingKey: `callback/${message.id}` };
   }
   if (message.content?.type === "chat-action") {
     return { kind: "chat-action", orderingKey: `action/${message.id}` };
+  }
+  if (message.content?.type === "inline-answer") {
+    return { kind: "inline-answer", orderingKey: `inline/${message.id}` };
   }
   return { kind: "message", orderingKey: message.chatId };
 }

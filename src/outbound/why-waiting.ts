@@ -43,7 +43,7 @@ LEFT JOIN send_holds bot ON bot.workspace_id = m.workspace_id
   AND bot.connector_id = m.connector_id AND bot.chat_id = '' AND bot.until > now()
 LEFT JOIN send_holds chat ON chat.workspace_id = m.workspace_id
   AND chat.connector_id = m.connector_id AND chat.chat_id = m.chat_id AND chat.until > now()
-WHERE m.workspace_id = $1 AND m.id = $2 AND m.callback_query_id IS NULL`;
+WHERE m.workspace_id = $1 AND m.id = $2 AND m.kind IN ('message', 'deletion')`;
 
 const WAITING: readonly MessageState[] = ["awaiting_approval", "queued", "sending"];
 

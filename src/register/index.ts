@@ -1,7 +1,8 @@
 /**
  * register: frameworks, requirements, controls, risks, audits, findings, tasks and policies of a
- * workspace, by one description of what each holds; acceptances of risks; and how well the workspace
- * complies, in counts that are kept while all of that changes. Stands on people, audit and platform.
+ * workspace, by one description of what each holds; acceptances of risks; how well the workspace
+ * complies, in counts that are kept while all of that changes; files of it, in and out; and the search
+ * over those that people look for by words, evidence among them. Stands on people, audit and platform.
  */
 
 export {
@@ -52,6 +53,15 @@ export {
   type Within,
 } from "./report-figures.ts";
 export { RISK_LEVELS, type RiskLevel, riskLevel } from "./score.ts";
+export {
+  type FoundEntry,
+  MAX_FOUND,
+  MAX_QUERY_LETTERS,
+  type RegisterSearch,
+  SEARCH_KINDS,
+  type SearchKind,
+  searchRegister,
+} from "./search.ts";
 export {
   type FrameworkScore,
   type RegisterSummary,

@@ -14,6 +14,8 @@ export interface Inhabited {
   chatId: string;
   updateId: string;
   conversationId: string;
+  /** What somebody wrote in it. */
+  conversationMessageId: string;
   contactId: string;
   accountId: string;
   ruleId: string;
@@ -118,8 +120,10 @@ async function inhabit(
   await waitFor(async () => (await deliver(url, bot, update)) === 200, { what: "the update" });
   const conversation = await waitFor(
     async () => {
-      const [row] = await system.db.query<{ id: string; contact_id: string }>(
-        "SELECT id, contact_id FROM conversations WHERE workspace_id = $1",
+      const [row] = await system.db.query<{ id: string; contact_id: string; message_id: string }>(
+        `SELECT c.id, c.contact_id, m.id AS message_id FROM conversations c
+         JOIN messages m ON m.workspace_id = c.workspace_id AND m.conversation_id = c.id
+         WHERE c.workspace_id = $1 ORDER BY m.id LIMIT 1`,
         [workspaceId],
       );
       return row;
@@ -188,6 +192,7 @@ async function inhabit(
     chatId: String(chatId),
     updateId: String(updateId),
     conversationId: conversation.id,
+    conversationMessageId: conversation.message_id,
     contactId: conversation.contact_id,
     accountId,
     ruleId,

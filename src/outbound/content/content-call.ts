@@ -3,6 +3,7 @@ import { type ApiCall, accountOf, chatIdOf, deliveryOf, markupOf } from "../call
 import type { MessageRow } from "../send-call.ts";
 import { CannotSend } from "./cannot-send.ts";
 import type { Content, MediaContent } from "./content.ts";
+import { type InlineAnswer, inlineAnswerCall } from "./inline-answer.ts";
 import { idsOfTarget } from "./target.ts";
 
 /** Says a text in a call: under which names, and how it is marked up. */
@@ -41,6 +42,8 @@ export function contentMethod(
       return "sendChatAction";
     case "forward":
       return content.asCopy ? "copyMessage" : "forwardMessage";
+    case "inline-answer":
+      return "answerInlineQuery";
   }
 }
 
@@ -50,6 +53,7 @@ export function contentMethod(
  * @throws CannotSend where what it is about does not allow it
  */
 export function contentCall(content: Content, said: Said): ApiCall {
+  if (content.type === "inline-answer") return inlineAnswerCall(content);
   const message = whereItsTargetIs(said.message);
   const method = contentMethod(content, message.target, message.text);
   const fields = fieldsOf(content, { ...said, message });
@@ -68,7 +72,10 @@ function whereItsTargetIs(message: MessageRow): MessageRow {
   return { ...message, chat_id: chatId, business_connection_id: businessConnectionId };
 }
 
-function fieldsOf(content: Content, { message, files, says }: Said): Record<string, unknown> {
+/** What is about no chat is none of them. */
+type ForChat = Exclude<Content, InlineAnswer>;
+
+function fieldsOf(content: ForChat, { message, files, says }: Said): Record<string, unknown> {
   switch (content.type) {
     case "photo":
     case "document": {

@@ -1,3 +1,5 @@
+import type { InlineAnswer } from "./inline-answer.ts";
+
 /**
  * What a message is where it is more than a text, as it stands in `outbound_messages.content`. The
  * text beside it is a caption, or an edit's new text.
@@ -14,7 +16,8 @@ export type Content =
       telegramMessageId: string;
       /** Without saying where it comes from. */
       asCopy?: boolean;
-    };
+    }
+  | InlineAnswer;
 
 export interface MediaContent {
   type: "photo" | "document";
@@ -110,6 +113,7 @@ const TAKES: Record<Content["type"], readonly Part[]> = {
   unpin: [],
   "chat-action": [],
   forward: ["deleteAfter"],
+  "inline-answer": [],
 };
 
 /** What of a message does not go together: where, and in which words. */

@@ -1,6 +1,7 @@
 /**
  * content: what a message is where it is more, or other, than a text: photos, documents, albums,
- * edits, deletions, pins, chat actions, forwards, and notices that vanish. What of each may stand
+ * edits, deletions, pins, chat actions, forwards, answers to what people look for while they type, and
+ * notices that vanish. What of each may stand
  * beside what, the call that it is, its files on their way, and what an error means for it.
  */
 export { CannotSend } from "./cannot-send.ts";
