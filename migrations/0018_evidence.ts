@@ -36,6 +36,8 @@ export const migration: Migration = {
         created_by    text        NOT NULL,
         -- The revision that stands; 0: nothing was handed in yet.
         revision      integer     NOT NULL DEFAULT 0,
+        -- The one that was approved and has not expired: it counts while a newer one is looked at.
+        approved_revision integer,
         -- Somebody may need it as it is: neither it nor a file of it is deleted.
         held          boolean     NOT NULL DEFAULT false,
         -- One more with every change.
@@ -55,18 +57,23 @@ export const migration: Migration = {
       CREATE INDEX evidence_in_status ON evidence (status, workspace_id, number);
       CREATE INDEX evidence_of_control ON evidence (control_id, workspace_id, number)
         WHERE control_id IS NOT NULL;
-      CREATE INDEX evidence_expiring ON evidence (expires_on) WHERE status = 'approved';
+      CREATE INDEX evidence_expiring ON evidence (expires_on) WHERE approved_revision IS NOT NULL;
 
-      -- What was handed in at one time, by whom, and what was decided about it. Content does not
-      -- change afterwards; another file is another revision.
+      -- What was handed in at one time, by whom, and what was decided about it. What was decided does not
+      -- change afterwards; another file is another revision. A file that comes while one is looked at
+      -- gives it the next number: whoever decides on the old one has not seen that file.
       CREATE TABLE evidence_revisions (
         workspace_id uuid        NOT NULL,
         evidence_id  uuid        NOT NULL,
         number       integer     NOT NULL CHECK (number > 0),
         submitted_by text        NOT NULL,
+        -- Telegram's id of their account, where there is one: whoever is bound or unbound between
+        -- handing in and deciding is still the same.
+        submitted_account bigint,
         submitted_at timestamptz NOT NULL DEFAULT now(),
         decision     text        CHECK (decision IN ('approved', 'rejected')),
         decided_by   text,
+        decided_account   bigint,
         decided_at   timestamptz,
         reason       text        CHECK (length(reason) <= 2000),
         PRIMARY KEY (workspace_id, evidence_id, number),
@@ -74,13 +81,21 @@ export const migration: Migration = {
           REFERENCES evidence (workspace_id, id) ON DELETE CASCADE,
         CHECK ((decision IS NULL) = (decided_by IS NULL) AND (decision IS NULL) = (decided_at IS NULL)),
         -- Nobody approves what they handed in.
-        CHECK (decision IS DISTINCT FROM 'approved' OR decided_by <> submitted_by)
+        CHECK (decision IS DISTINCT FROM 'approved' OR decided_by <> submitted_by
+          AND coalesce(decided_account <> submitted_account, true))
       );
       -- What was handed in, and what was decided, within a time.
       CREATE INDEX evidence_revisions_submitted ON evidence_revisions (workspace_id, submitted_at)
         WHERE number > 0;
       CREATE INDEX evidence_revisions_decided ON evidence_revisions (workspace_id, decided_at)
         WHERE decided_at IS NOT NULL;
+
+      CREATE FUNCTION decision_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'what was decided does not change' USING ERRCODE = 'HG004';
+      END $$;
+      CREATE TRIGGER decision_stays BEFORE UPDATE ON evidence_revisions FOR EACH ROW
+        WHEN (OLD.decision IS NOT NULL) EXECUTE FUNCTION decision_stays();
 
       -- Objects of the store: each content once a workspace. The row is there before the object and
       -- after it, so that none is ever without a row.
@@ -158,13 +173,17 @@ export const migration: Migration = {
         telegram_unique_id text,
         -- Telegram's time of the message.
         sent_at        timestamptz,
+        -- Who handed in this one; null: whoever handed in its revision.
+        submitted_by      text,
+        submitted_account bigint,
         created_at     timestamptz NOT NULL DEFAULT now(),
         stored_at      timestamptz,
         -- Its content was kept long enough, or was to be deleted: what it was stays on record.
         removed_at     timestamptz,
         PRIMARY KEY (workspace_id, id),
         CONSTRAINT evidence_files_revision FOREIGN KEY (workspace_id, evidence_id, revision)
-          REFERENCES evidence_revisions (workspace_id, evidence_id, number) ON DELETE CASCADE,
+          REFERENCES evidence_revisions (workspace_id, evidence_id, number)
+          ON UPDATE CASCADE ON DELETE CASCADE,
         CONSTRAINT evidence_files_stored FOREIGN KEY (workspace_id, stored_file_id)
           REFERENCES stored_files (workspace_id, id),
         CHECK (state NOT IN ('stored', 'quarantined') OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL
@@ -192,8 +211,9 @@ export const migration: Migration = {
         released_by  text,
         released_at  timestamptz,
         PRIMARY KEY (workspace_id, id),
+        -- Evidence that is held is not deleted; a hold that was released goes with its evidence.
         CONSTRAINT legal_holds_evidence FOREIGN KEY (workspace_id, evidence_id)
-          REFERENCES evidence (workspace_id, id),
+          REFERENCES evidence (workspace_id, id) ON DELETE CASCADE,
         CHECK ((released_by IS NULL) = (released_at IS NULL))
       );
       CREATE INDEX legal_holds_of ON legal_holds (evidence_id, workspace_id, placed_at);
@@ -211,6 +231,33 @@ export const migration: Migration = {
         CONSTRAINT evidence_settings_workspace FOREIGN KEY (workspace_id)
           REFERENCES workspaces (id) ON DELETE CASCADE
       );
+
+      -- Whoever places or releases a hold need not know of evidence.held. Its row is taken before the
+      -- holds are counted: of two who change holds at once the second sees what the first one did.
+      CREATE FUNCTION evidence_held_follows() RETURNS trigger LANGUAGE plpgsql AS $$
+      DECLARE
+        of_workspace uuid := coalesce(NEW.workspace_id, OLD.workspace_id);
+        of_evidence  uuid := coalesce(NEW.evidence_id, OLD.evidence_id);
+      BEGIN
+        PERFORM FROM evidence e WHERE e.workspace_id = of_workspace AND e.id = of_evidence
+          FOR NO KEY UPDATE;
+        UPDATE evidence e SET held = EXISTS (SELECT FROM legal_holds h
+            WHERE h.workspace_id = of_workspace AND h.evidence_id = of_evidence
+              AND h.released_at IS NULL)
+          WHERE e.workspace_id = of_workspace AND e.id = of_evidence;
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER evidence_held_follows AFTER INSERT OR UPDATE OR DELETE ON legal_holds
+        FOR EACH ROW EXECUTE FUNCTION evidence_held_follows();
+      -- No other statement lets go of what is held.
+      CREATE FUNCTION evidence_stays_held() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        NEW.held := EXISTS (SELECT FROM legal_holds h
+          WHERE h.workspace_id = NEW.workspace_id AND h.evidence_id = NEW.id AND h.released_at IS NULL);
+        RETURN NEW;
+      END $$;
+      CREATE TRIGGER evidence_stays_held BEFORE UPDATE OF held ON evidence FOR EACH ROW
+        WHEN (OLD.held AND NOT NEW.held) EXECUTE FUNCTION evidence_stays_held();
 
       -- Here and not in the statements that delete: none of them can forget it.
       CREATE FUNCTION held_evidence_stays() RETURNS trigger LANGUAGE plpgsql AS $$

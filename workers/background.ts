@@ -2,7 +2,7 @@ import { idempotencyRetention } from "../src/api/index.ts";
 import { createApprovalKeeper } from "../src/approvals/index.ts";
 import { broadcastRetentionRules, createBroadcastFeeder } from "../src/broadcasts/index.ts";
 import { createSessionCloser, createSnoozeKeeper } from "../src/conversations/index.ts";
-import { evidenceRetention } from "../src/evidence/index.ts";
+import { createEvidenceExpiry, evidenceRetention } from "../src/evidence/index.ts";
 import {
   createLedgerKeeper,
   DEFAULT_JOB_RETENTION,
@@ -38,6 +38,7 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   const approvals = createApprovalKeeper({ db, jobs, log });
   const expiry = createExpiryKeeper({ db, jobs, log });
   const broadcasts = createBroadcastFeeder({ db, jobs, log });
+  const evidence = createEvidenceExpiry({ db, log });
   retention.start();
   ledgerKeeper.start();
   snoozes.start();
@@ -45,8 +46,10 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   approvals.start();
   expiry.start();
   broadcasts.start();
+  evidence.start();
   const reported = reportUnreadable(system);
-  const services = [retention, ledgerKeeper, snoozes, sessions, approvals, expiry, broadcasts];
+  const keepers = [snoozes, sessions, approvals, expiry, broadcasts, evidence];
+  const services = [retention, ledgerKeeper, ...keepers];
   return {
     stop: async () => {
       await Promise.all([...services.map((service) => service.stop()), reported]);

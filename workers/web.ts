@@ -9,6 +9,7 @@ import {
 import { createConsole } from "../src/console/index.ts";
 import { createCallGate } from "../src/outbound/index.ts";
 import { createReceiver } from "../src/receiver/index.ts";
+import { openEvidence } from "./evidence-services.ts";
 import { openFailureLimits } from "./failure-limits.ts";
 import { openIntake } from "./intake.ts";
 import type { System } from "./system.ts";
@@ -48,6 +49,7 @@ export function webServer(
     connectors,
     jobs,
     openMessageFile,
+    evidence: openEvidence(system),
     failures: failures.api,
     metrics,
     log,

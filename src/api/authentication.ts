@@ -11,7 +11,7 @@ const MAX_KEPT = 10_000;
 const challenge = { headers: { "www-authenticate": "Bearer" } };
 
 /** Tells who calls by the Authorization header; the workspace comes from here and nowhere else. */
-export function createAuthentication({ db, adminToken, failures }: Services) {
+export function createAuthentication({ db, adminToken, failures }: Omit<Services, "evidence">) {
   const kept = new Map<string, { principal: WorkspacePrincipal; untilMs: number }>();
   const lookUp = createKeyLookups((key) => findKeyHolder(db, key));
 

@@ -18,7 +18,7 @@ function connectorHealth(health: ConnectorHealth | undefined) {
 }
 
 /** Alive, able to take work, figures for Prometheus, and the health of the integration. */
-export function healthRoutes(services: Services): Router {
+export function healthRoutes(services: Omit<Services, "evidence">): Router {
   const { db, metrics } = services;
   const { principalOf } = createAuthentication(services);
   const router = Router();

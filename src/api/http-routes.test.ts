@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import express from "express";
 import { z } from "zod";
 import { startTestSystem, type TestSystem } from "../../test/support/system.ts";
+import { openEvidence } from "../../workers/evidence-services.ts";
 import { createWorkspace } from "../connectors/index.ts";
 import { problemHandler, serveRoutes } from "./http-routes.ts";
 import { type Answer, defineRoute } from "./route.ts";
@@ -61,6 +62,7 @@ beforeAll(async () => {
         connectors,
         jobs,
         openMessageFile: () => Promise.reject(new Error("no files")),
+        evidence: openEvidence(world.system),
         failures: { failed: async () => 0 },
         metrics,
         log,

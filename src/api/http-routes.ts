@@ -15,6 +15,7 @@ import {
   type Transactor,
 } from "../platform/index.ts";
 import { createAuthentication } from "./authentication.ts";
+import { NO_STREAM, openBodyStream } from "./body-stream.ts";
 import { withStoredAnswer } from "./idempotency.ts";
 import { bodiesInHand, NO_BODY, type RawBody, readRawBody } from "./raw-body.ts";
 import { type Principal, type Route, workspaceOf } from "./route.ts";
@@ -43,11 +44,13 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         network,
       );
       const leave = route.rawBody && bodiesInHand.enter(workspaceOf(principal));
+      let incoming = NO_STREAM;
       try {
         if (route.body !== undefined) await readJson(parseJson, request, response);
         const params = check(route.params, request.params, "path");
         const query = check(route.query, request.query, "query");
         const raw = route.rawBody ? await readRawBody(request, response, route.rawBody) : NO_BODY;
+        if (route.bodyStream) incoming = openBodyStream(request, response, route.bodyStream);
         const db = databaseOf(principal, services.db);
         const call = {
           db,
@@ -57,6 +60,7 @@ export function serveRoutes(routes: Route[], services: Services): Router {
           query,
           body: check(route.body, request.body, "body"),
           raw,
+          incoming: incoming.content,
           headers: request.headers,
           idempotency: idempotencyOf(request, route, raw),
         };
@@ -70,6 +74,7 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         if (stream === undefined) response.status(answer.status).json(answer.body);
         else await sendStream(response, { ...answer, stream }, services.log);
       } finally {
+        incoming.close();
         leave?.();
       }
     });

@@ -59,8 +59,9 @@ export function needs(route: Route): string {
 }
 
 function requestBody(route: Route): Record<string, unknown> {
-  if (route.rawBody !== undefined) {
-    const content = contentOf(route.rawBody.contentTypes, { type: "string" });
+  const file = route.rawBody ?? route.bodyStream;
+  if (file !== undefined) {
+    const content = contentOf(file.contentTypes, { type: "string" });
     return { requestBody: { required: true, content } };
   }
   if (route.body === undefined) return {};

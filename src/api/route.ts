@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { z } from "zod";
 import type { KeyScope } from "../connectors/index.ts";
 import type { Transactor } from "../platform/index.ts";
+import type { BodyStreamLimits } from "./body-stream.ts";
 import type { RawBody } from "./raw-body.ts";
 import type { Services } from "./services.ts";
 
@@ -56,6 +57,8 @@ export interface Call<Params, Query, Body> {
   body: Body;
   /** Of a route with `rawBody`; empty otherwise. */
   raw: RawBody;
+  /** Of a route with `bodyStream`: the body, piece by piece; empty otherwise. */
+  incoming: AsyncIterable<Uint8Array>;
   /** As they came: nothing of them is checked. */
   headers: Readonly<IncomingHttpHeaders>;
   /** The client's Idempotency-Key, for handlers that keep it in their own transaction. */
@@ -78,6 +81,8 @@ interface RouteParts<Params, Query, Body> {
   maxBodyBytes?: number;
   /** The body is a file, in the place of JSON. Of routes that workspaces call. */
   rawBody?: RawBodyLimits;
+  /** The body is a file that is taken piece by piece, in the place of JSON. */
+  bodyStream?: BodyStreamLimits;
   /** The answer's status when all is well, and its shape; its types, where it is not JSON alone. */
   success: { status: number; schema: z.ZodType; contentTypes?: readonly string[] };
   /** `stored`: the answer is kept for an Idempotency-Key once the handler is done. */

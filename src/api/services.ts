@@ -1,4 +1,5 @@
 import type { Connectors, OpenMessageFile } from "../connectors/index.ts";
+import type { EvidenceUploads, Packs, Vault } from "../evidence/index.ts";
 import type { Jobs } from "../jobs/index.ts";
 import type { Database, FailureLimit, Logger, Metrics } from "../platform/index.ts";
 
@@ -10,6 +11,8 @@ export interface Services {
   openMessageFile: OpenMessageFile;
   /** Counts the calls whose key is wrong. */
   failures: FailureLimit;
+  /** Contents of evidence: read, taken in, packed. */
+  evidence: { vault: Pick<Vault, "open">; uploads: EvidenceUploads; packs: Packs };
   metrics: Metrics;
   log: Logger;
   /** Undefined: nobody is an administrator. */

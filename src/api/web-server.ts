@@ -21,6 +21,11 @@ import { connectorCareRoutes } from "./routes/connector-care.ts";
 import { connectorRoutes } from "./routes/connectors.ts";
 import { contactRoutes } from "./routes/contacts.ts";
 import { conversationRoutes } from "./routes/conversations.ts";
+import { evidenceRoutes } from "./routes/evidence.ts";
+import { evidenceFileRoutes } from "./routes/evidence-files.ts";
+import { evidencePackRoutes } from "./routes/evidence-packs.ts";
+import { evidenceReviewRoutes } from "./routes/evidence-review.ts";
+import { evidenceSettingsRoutes } from "./routes/evidence-settings.ts";
 import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { linkCodeRoutes } from "./routes/link-codes.ts";
@@ -109,6 +114,11 @@ export const routes = [
   ...accountRoutes,
   ...registerExchangeRoutes,
   ...sessionRoutes,
+  ...evidenceRoutes,
+  ...evidenceReviewRoutes,
+  ...evidenceFileRoutes,
+  ...evidenceSettingsRoutes,
+  ...evidencePackRoutes,
   ...jobRoutes,
   ...queueRoutes,
   ...searchRoutes,

@@ -88,6 +88,26 @@ export const AUDIT_ACTIONS = {
   "template.saved": { subject: "template", details: ["version"] },
   // No message is made of it any more.
   "template.archived": { subject: "template", details: ["version"] },
+  "evidence.created": { subject: "evidence", details: ["status", "controlId"] },
+  "evidence.updated": { subject: "evidence", details: ["fields"] },
+  "evidence.removed": { subject: "evidence", details: [] },
+  "evidence.files_taken": {
+    subject: "evidence",
+    details: ["revision", "count", "by", "connectorId", "chatId"],
+  },
+  "evidence.submitted": { subject: "evidence", details: ["revision", "by"] },
+  // `content`: SHA-256 over the ids, hashes and sizes of the files that were decided on.
+  "evidence.approved": {
+    subject: "evidence",
+    details: ["revision", "by", "content", "expiresOn"],
+  },
+  "evidence.rejected": { subject: "evidence", details: ["revision", "by", "content"] },
+  // Somebody tried who may not, or had seen another revision.
+  "evidence.decision_refused": { subject: "evidence", details: ["revision", "by", "why"] },
+  "evidence.expired": { subject: "evidence", details: ["revision"] },
+  "evidence.held": { subject: "evidence", details: ["holdId"] },
+  "evidence.released": { subject: "evidence", details: ["holdId"] },
+  "evidence_settings.updated": { subject: "evidence_settings", details: ["fields"] },
   // What became of a file that was handed in; `sha256` of its content, in hex.
   "evidence.file_ended": {
     subject: "evidence",
@@ -139,6 +159,11 @@ export const AUDIT_ACTIONS = {
   "approvals.listed": { subject: "message", details: ["state", "count"] },
   "approval.viewed": { subject: "message", details: [] },
   "people.listed": { subject: "person", details: ["connectorId", "count"] },
+  "evidence.listed": { subject: "evidence", details: ["status", "controlId", "count"] },
+  "evidence.viewed": { subject: "evidence", details: [] },
+  "evidence.file_read": { subject: "evidence", details: ["fileId", "from", "to"] },
+  // `manifest`: SHA-256 of the pack's manifest.json.
+  "evidence.packed": { subject: "evidence", details: ["count", "files", "bytes", "manifest"] },
   "audit.listed": { subject: "audit", details: ["action", "from", "to", "count"] },
   "audit.exported": { subject: "audit", details: ["from", "to"] },
   "console.signed_in": { subject: "console", details: [] },

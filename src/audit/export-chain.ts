@@ -16,6 +16,14 @@ WHERE e.workspace_id = $1 AND e.at >= coalesce($2, '-infinity'::timestamptz)
 const HASH_OF = `/* audit.hash-of */
 SELECT hash FROM audit_seals WHERE workspace_id = $1 AND number = $2`;
 
+/** Which piece: by time, or by numbers that are sealed already. */
+export interface ChainPiece {
+  workspaceId: string;
+  from?: Date;
+  to?: Date;
+  numbers?: { first: number; last: number };
+}
+
 /**
  * A piece of the chain as JSON lines: what it is, every entry from the first to the last of the time
  * asked for with none left out, and where the chain ends. As it is kept, not recomputed: who reads it
@@ -26,13 +34,14 @@ SELECT hash FROM audit_seals WHERE workspace_id = $1 AND number = $2`;
 export async function* exportChain(
   on: Queryable,
   keyring: Keyring,
-  { workspaceId, from, to }: { workspaceId: string; from?: Date; to?: Date },
+  { workspaceId, from, to, numbers }: ChainPiece,
 ): AsyncGenerator<string> {
   const head = (await readHead(on, keyring, workspaceId)) ?? EMPTY_CHAIN;
   const { first, last } =
-    from === undefined && to === undefined
+    numbers ??
+    (from === undefined && to === undefined
       ? { first: 1, last: head.count }
-      : await rangeOf(on, [workspaceId, from ?? null, to ?? null, head.count]);
+      : await rangeOf(on, [workspaceId, from ?? null, to ?? null, head.count]));
   yield canonicalJson({ format: EXPORT_FORMAT, workspaceId, first, last });
   let previous = EMPTY_CHAIN.hash;
   if (first > 1) {

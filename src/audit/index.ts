@@ -15,7 +15,8 @@ export {
 } from "./actions.ts";
 export { defineAuditMetrics } from "./audit-metrics.ts";
 export type { AuditEntry, Head, SealedEntry } from "./chain.ts";
-export { EXPORT_FORMAT, exportChain } from "./export-chain.ts";
+export { type EntriesAbout, entriesAbout } from "./entries-about.ts";
+export { type ChainPiece, EXPORT_FORMAT, exportChain } from "./export-chain.ts";
 export { AUDIT_SEALED_COLUMNS } from "./head.ts";
 export {
   type AuditFilter,

@@ -1,7 +1,7 @@
 /**
  * What a key may do. `read`: everything but the audit log, and nothing is changed. `send`: messages.
- * `manage`: connectors, chats, jobs and keys. `approve`: whether messages that wait for it are sent.
- * `audit`: the audit log. None includes another.
+ * `manage`: connectors, chats, jobs, keys and evidence. `approve`: whether messages that wait for it are
+ * sent, and evidence counts. `audit`: the audit log, and evidence packed with it. None includes another.
  */
 export const KEY_SCOPES = ["read", "send", "manage", "approve", "audit"] as const;
 export type KeyScope = (typeof KEY_SCOPES)[number];

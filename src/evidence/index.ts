@@ -1,8 +1,20 @@
 /**
- * evidence: what proves that controls work. Its files' content lies in the vault: each content once a
- * workspace, sealed with a key of its own, verified, kept as long as the workspace says and never
- * deleted while it is held.
+ * evidence: what proves that controls work: asked for, handed in, looked at, approved, expired; and its
+ * files. What becomes of it is one table (`states.ts`); every change holds the evidence's row, writes its
+ * entry in the audit log, and is the caller's transaction's. Who may is asked by whoever calls, but for
+ * one thing: nobody approves what they handed in. Files come by `takeFiles`, which leaves their download to
+ * jobs, or by `createUploads`; a pack hands all of it to somebody outside. Stands on jobs, people, audit,
+ * storage and platform.
  */
+export {
+  changeEvidence,
+  createEvidence,
+  describe,
+  type EvidenceChange,
+  type NewEvidence,
+  removeEvidence,
+  setControl,
+} from "./change-evidence.ts";
 export {
   createClamd,
   createDownloadHandler,
@@ -16,8 +28,62 @@ export {
   type ScanVerdict,
   type WantedFile,
 } from "./download/index.ts";
+export {
+  type EvidenceFileView,
+  type EvidenceFilter,
+  type EvidenceView,
+  FILE_STATES,
+  type FileState,
+  findEvidence,
+  findFile,
+  type KeptFile,
+  listEvidence,
+} from "./evidence-view.ts";
+export { createEvidenceExpiry, type EvidenceExpiry } from "./expiry.ts";
 export { safeName } from "./file-name.ts";
+export { type HoldView, listHolds, placeHold, releaseHold } from "./holds.ts";
+export type { DecisionRefused } from "./judge.ts";
+export {
+  createPacks,
+  type PackAsked,
+  type PackFault,
+  type PackPlan,
+  PackRefused,
+  type Packs,
+} from "./pack/index.ts";
+export { type Provenance, readProvenance, TooManyFiles } from "./provenance.ts";
 export { EvidenceHeld, evidenceRetention, removeFiles } from "./remove-files.ts";
+export {
+  type Decided,
+  type Decision,
+  decide,
+  type SubmitRefused,
+  type Submitted,
+  submitForReview,
+} from "./review.ts";
+export {
+  changeSettings,
+  DEFAULT_SETTINGS,
+  type EvidenceSettings,
+  MORE_KINDS,
+  readSettings,
+} from "./settings.ts";
+export { EVIDENCE_STATES, type EvidenceState } from "./states.ts";
+export {
+  addUpload,
+  type FilesTaken,
+  type JobSink,
+  type NewFile,
+  type TakenFile,
+  takeFiles,
+} from "./take-files.ts";
+export {
+  createUploads,
+  type EvidenceUploads,
+  type Received,
+  type UploadFault,
+  UploadRefused,
+} from "./upload.ts";
 export {
   type Begun,
   createVault,

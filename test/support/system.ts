@@ -1,5 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { type Sandbox, type SandboxOptions, startSandbox } from "../../sandbox/index.ts";
 import { createWorkspace } from "../../src/connectors/index.ts";
 import { migrateTransport } from "../../src/jobs/index.ts";
@@ -62,6 +65,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     options.databaseUrl === undefined ? await createTestDatabase() : undefined;
   const sandbox = await startSandbox({ port: 0, ...options.sandbox });
   const port = await freePort();
+  const folder = await mkdtemp(path.join(tmpdir(), "heliograph-files-"));
   const config: Config = {
     port,
     databaseUrl: options.databaseUrl ?? database?.url ?? "",
@@ -70,6 +74,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
     encryptionKeys: [{ version: 1, key: randomBytes(32) }],
     adminToken: "the-administrator",
     logLevel: "silent",
+    storage: { kind: "local", folder },
     updatesMode: options.updatesMode ?? "webhook",
   };
   const system = openSystem(config, "test", 20);
@@ -137,6 +142,7 @@ export async function startTestSystem(options: TestSystemOptions = {}): Promise<
       await owner.close();
       await sandbox.close();
       await database?.drop();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

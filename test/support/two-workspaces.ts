@@ -29,6 +29,10 @@ export interface Inhabited {
   templateName: string;
   /** One of each kind that the register holds. */
   entries: Record<string, string>;
+  /** With a file, and under a hold. */
+  evidenceId: string;
+  fileId: string;
+  holdId: string;
 }
 
 export interface Answered {
@@ -61,7 +65,10 @@ export async function twoWorkspaces(): Promise<TwoWorkspaces> {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: (await response.json()) as Answered["body"] };
+    const content = await response.text();
+    const isJson = response.headers.get("content-type")?.includes("json") ?? false;
+    const answered = isJson ? (JSON.parse(content) as Answered["body"]) : {};
+    return { status: response.status, body: answered };
   };
   const a = await inhabit(system, call, 1);
   const b = await inhabit(system, call, 2);
@@ -166,6 +173,16 @@ async function inhabit(
     chatId: String(chatId),
     text: `held ${nth}`,
   });
+  const { id: evidenceId } = await made(apiKey, "/v1/evidence", {
+    controlId: entries.control,
+  });
+  const upload = await fetch(`${url}/v1/evidence/${evidenceId}/files`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${apiKey}` },
+    body: `form ${nth}`,
+  });
+  const { files } = (await upload.json()) as { files: { id: string }[] };
+  const { id: holdId } = await made(apiKey, `/v1/evidence/${evidenceId}/hold`, { reason: "r" });
   // What the bot answered has been sent, what arrived is noted: nothing moves by itself any more.
   await waitFor(
     async () =>
@@ -204,5 +221,8 @@ async function inhabit(
     broadcastId,
     templateName,
     entries,
+    evidenceId,
+    fileId: files[0]?.id ?? "",
+    holdId,
   };
 }

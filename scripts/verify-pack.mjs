@@ -1,0 +1,180 @@
+/**
+ * Checks an unpacked evidence pack with nothing but Node (18 or newer) and verify-audit.mjs beside this
+ * file, apart from the system that made it:
+ *
+ *   node verify-pack.mjs FOLDER [--expect COUNT:HASH]
+ *
+ * The folder must hold what SHA256SUMS names and nothing else, each file with its hash; the manifest must
+ * name the same files with the same hashes and sizes; each decision must be about the files that are
+ * there, and stand so in the piece of the audit log, which must hang together (verify-audit.mjs).
+ * `--expect` is a head of the log that was noted earlier.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { lstat, readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+import { verifyLines } from "./verify-audit.mjs";
+
+const FORMAT = "heliograph-evidence-pack-1";
+const SUMS = "SHA256SUMS";
+const MANIFEST = "manifest.json";
+const LOG = "audit.jsonl";
+const SUMS_LINE = /^([0-9a-f]{64}) {2}([A-Za-z0-9._/-]+)$/;
+
+/** Everything in the folder that is a file, by its path from there. Anything else is too much. */
+async function filesIn(folder, inside = "") {
+  const found = [];
+  const entries = await readdir(path.join(folder, inside), { withFileTypes: true });
+  if (entries.length === 0) throw new Error(`${inside || "the folder"} is empty`);
+  for (const entry of entries) {
+    const name = inside === "" ? entry.name : `${inside}/${entry.name}`;
+    if (entry.isDirectory()) found.push(...(await filesIn(folder, name)));
+    else if (entry.isFile()) found.push(name);
+    else throw new Error(`${name} is neither a file nor a folder`);
+  }
+  return found;
+}
+
+async function hashOf(file) {
+  const hash = createHash("sha256");
+  for await (const part of createReadStream(file)) hash.update(part);
+  return hash.digest("hex");
+}
+
+async function readSums(folder) {
+  const text = await readFile(path.join(folder, SUMS), "latin1");
+  if (!text.endsWith("\n")) throw new Error(`${SUMS} does not end with its last line`);
+  const sums = new Map();
+  for (const line of text.slice(0, -1).split("\n")) {
+    const [, hash, name] = SUMS_LINE.exec(line) ?? [];
+    if (name === undefined) throw new Error(`${SUMS} has a line that is none of it`);
+    if (sums.has(name)) throw new Error(`${SUMS} names ${name} twice`);
+    sums.set(name, hash);
+  }
+  return sums;
+}
+
+/** Nothing missing, nothing added, every byte as it was. */
+async function verifyFiles(folder) {
+  const found = new Set(await filesIn(folder));
+  if (!found.delete(SUMS)) throw new Error(`${SUMS} is missing`);
+  const sums = await readSums(folder);
+  for (const name of sums.keys()) if (!found.has(name)) throw new Error(`${name} is missing`);
+  for (const name of found) if (!sums.has(name)) throw new Error(`${name} was added`);
+  for (const [name, hash] of sums) {
+    if ((await hashOf(path.join(folder, name))) !== hash) throw new Error(`${name} was changed`);
+  }
+  return sums;
+}
+
+/** What a decision was about: as content-digest.ts has it. */
+function contentDigest(files) {
+  const lines = files
+    .filter(({ isDecidedOn }) => isDecidedOn)
+    .map(({ id, sha256, sizeBytes }) => `${id} ${sha256} ${sizeBytes}\n`);
+  return createHash("sha256").update(lines.sort().join("")).digest("hex");
+}
+
+/** The manifest says of each file what is there, and of nothing else. Answers its decisions. */
+async function verifyManifest(folder, sums, manifest) {
+  const others = new Set(sums.keys());
+  for (const name of ["README.txt", MANIFEST]) {
+    if (!others.delete(name)) throw new Error(`${name} is missing`);
+  }
+  if (others.delete(LOG) !== (manifest.audit !== null)) {
+    throw new Error(`the manifest and ${LOG} do not go together`);
+  }
+  const decisions = [];
+  for (const piece of manifest.evidence) {
+    for (const revision of piece.revisions) {
+      const what = `${piece.code}, revision ${revision.number}`;
+      for (const file of revision.files) {
+        if (file.path === null) continue;
+        if (!others.delete(file.path)) throw new Error(`${what}: ${file.path} is missing`);
+        if (sums.get(file.path) !== file.sha256) {
+          throw new Error(`${what}: ${file.path} is not the file that the manifest names`);
+        }
+        if ((await lstat(path.join(folder, file.path))).size !== file.sizeBytes) {
+          throw new Error(`${what}: ${file.path} has another size than the manifest says`);
+        }
+      }
+      if (revision.decision === null) continue;
+      const content = contentDigest(revision.files);
+      if (content !== revision.content) {
+        throw new Error(`${what}: it was decided about other files than these`);
+      }
+      decisions.push({ what, id: piece.id, ...revision });
+    }
+  }
+  for (const name of others) throw new Error(`${name} is in no place of the manifest`);
+  return decisions;
+}
+
+/** The log hangs together, and says of each decision what the manifest says. */
+async function verifyLog(folder, manifest, decisions, expect) {
+  const key = (id, number, decision) => `${id} ${number} ${decision}`;
+  const logged = new Map();
+  async function* noting() {
+    const input = createReadStream(path.join(folder, LOG));
+    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      yield text;
+      const { action, subjectId, details } = JSON.parse(text);
+      const [, decision] = /^evidence\.(approved|rejected)$/.exec(action) ?? [];
+      if (decision) logged.set(key(subjectId, details.revision, decision), details);
+    }
+  }
+  const { chain, first, last, head } = await verifyLines(noting(), expect);
+  if (chain !== manifest.workspaceId) throw new Error(`${LOG} is of another workspace`);
+  if (first !== manifest.audit.first || last !== manifest.audit.last) {
+    throw new Error(`${LOG} is another piece of the log than the manifest says`);
+  }
+  for (const { what, id, number, decision, decidedBy, content } of decisions) {
+    const entry = logged.get(key(id, number, decision));
+    if (entry === undefined)
+      throw new Error(`${what}: the log does not say that it was ${decision}`);
+    if (entry.content !== content) {
+      throw new Error(`${what}: the log says that other files were ${decision}`);
+    }
+    if (entry.by !== decidedBy) throw new Error(`${what}: the log says that somebody else decided`);
+  }
+  return { first, last, head };
+}
+
+/** Checks an unpacked pack; throws an `Error` that names the first thing that is wrong. */
+export async function verifyPack(folder, expect) {
+  const sums = await verifyFiles(folder);
+  const manifest = JSON.parse(await readFile(path.join(folder, MANIFEST), "utf8"));
+  if (manifest.format !== FORMAT) throw new Error(`${MANIFEST} is not of a ${FORMAT}`);
+  const decisions = await verifyManifest(folder, sums, manifest);
+  if (manifest.audit === null) {
+    if (decisions.length > 0) throw new Error("there is no log, and yet there are decisions");
+    if (expect !== undefined) throw new Error("there is no log in this pack");
+    return { evidence: manifest.evidence.length, files: sums.size - 2, log: null };
+  }
+  const log = await verifyLog(folder, manifest, decisions, expect);
+  return { evidence: manifest.evidence.length, files: sums.size - 3, log };
+}
+
+async function main([folder, option, noted]) {
+  const expected = /^([0-9]+):([0-9a-f]{64})$/.exec(noted ?? "");
+  if (folder === undefined || (option !== undefined && (option !== "--expect" || !expected))) {
+    throw new Error("use: node verify-pack.mjs FOLDER [--expect COUNT:HASH]");
+  }
+  const expect = expected ? { count: Number(expected[1]), hash: expected[2] } : undefined;
+  const { evidence, files, log } = await verifyPack(folder, expect);
+  process.stdout.write(`ok: ${evidence} pieces of evidence, ${files} files\n`);
+  if (log !== null) {
+    process.stdout.write(
+      `log: entries ${log.first} to ${log.last}\nhead: ${log.head.count}:${log.head.hash}\n`,
+    );
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  main(process.argv.slice(2)).catch((error) => {
+    process.stderr.write(`not ok: ${error.message}\n`);
+    process.exitCode = 1;
+  });
+}

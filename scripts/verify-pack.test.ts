@@ -1,0 +1,271 @@
+import { spawnSync } from "node:child_process";
+import { createHash, randomBytes, randomInt } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { buffer } from "node:stream/consumers";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { startAuditSealer } from "../src/audit/index.ts";
+import { createWorkspace } from "../src/connectors/index.ts";
+import {
+  addUpload,
+  createEvidence,
+  createPacks,
+  decide,
+  PackRefused,
+  type Packs,
+  submitForReview,
+} from "../src/evidence/index.ts";
+import { createKeyring, projectFile, silentLogger } from "../src/platform/index.ts";
+import { createTestDatabase, type TestDatabase } from "../test/support/database.ts";
+import { unzip } from "../test/support/unzip.ts";
+import { verifyPack } from "./verify-pack.mjs";
+
+/** A pack of two pieces of evidence, unpacked; each test takes a copy of it and does something to it. */
+const keyring = createKeyring([{ version: 1, key: randomBytes(32) }]);
+const contents = new Map<string, Buffer>();
+let database: TestDatabase;
+let packs: Packs;
+let workspaceId = "";
+let folder = "";
+let copy = "";
+let approvedId = "";
+let names: string[] = [];
+
+const sealer = () => startAuditSealer({ db: database.db, keyring, log: silentLogger, tickMs: 0 });
+
+async function seal() {
+  const sealing = sealer();
+  await sealing.runOnce();
+  await sealing.stop();
+}
+
+/** One file of evidence, stored. */
+async function upload(evidenceId: string, name: string, content: Buffer): Promise<void> {
+  const sha256 = createHash("sha256").update(content).digest();
+  const [row] = await database.owner.query<{ id: string }>(
+    `INSERT INTO stored_files (workspace_id, state, key_sealed, sha256, size_bytes, stored_at)
+     VALUES ($1, 'stored', '\\x00', $2, $3, now()) RETURNING id`,
+    [workspaceId, sha256, content.length],
+  );
+  const storedFileId = row?.id ?? "";
+  contents.set(storedFileId, content);
+  const file = { storedFileId, contentType: "text/plain", sizeBytes: content.length, sha256 };
+  await database.db.transaction((tx) =>
+    addUpload(tx, {
+      workspaceId,
+      evidenceId,
+      fileId: crypto.randomUUID(),
+      submittedBy: "key:sender",
+      name,
+      claimedType: null,
+      content: file,
+      quarantine: null,
+    }),
+  );
+}
+
+async function begin(description: string): Promise<string> {
+  const evidence = { workspaceId, type: "document", description, status: "requested" } as const;
+  return (await createEvidence(database.db, { ...evidence, createdBy: "key:asker" })).id;
+}
+
+async function unpack(zip: Buffer, to: string): Promise<string[]> {
+  const files = await unzip(zip);
+  for (const [name, content] of files) {
+    await mkdir(path.dirname(path.join(to, name)), { recursive: true });
+    await writeFile(path.join(to, name), content);
+  }
+  return [...files.keys()];
+}
+
+const pack = async (asked: { evidenceId?: string }) => {
+  const plan = await packs.plan(workspaceId, asked);
+  return { plan, zip: await buffer(packs.write(plan)) };
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "pack-"));
+  database = await createTestDatabase();
+  workspaceId = (await createWorkspace(database.db, "Ours")).id;
+  const open = async ({ storedFileId }: { storedFileId: string }) => {
+    const content = contents.get(storedFileId) ?? Buffer.alloc(0);
+    const pieces = async function* () {
+      for (let at = 0; at < content.length; at += 1_000) yield content.subarray(at, at + 1_000);
+    };
+    return { sizeBytes: content.length, content: pieces() };
+  };
+  packs = createPacks({ db: database.db, keyring, vault: { open } });
+  approvedId = await begin("The signed form");
+  await upload(approvedId, "../..\\Prüfung\u202E 1.pdf", randomBytes(5_000));
+  await upload(approvedId, "con", Buffer.from("x"));
+  const key = { workspaceId, evidenceId: approvedId };
+  await submitForReview(database.db, { ...key, by: "key:asker" });
+  const said = { revision: 1, decision: "approved", by: "key:reviewer" } as const;
+  await database.db.transaction((tx) => decide(tx, { ...key, ...said }));
+  await upload(approvedId, "later.txt", Buffer.from("the next revision"));
+  await upload(await begin("A draft"), "draft.txt", Buffer.from("a draft"));
+  await begin("Nothing yet");
+  await seal();
+  const { plan, zip } = await pack({});
+  names = await unpack(zip, path.join(folder, "whole"));
+  expect(plan.files).toHaveLength(4);
+});
+afterAll(async () => {
+  await database.drop();
+  await rm(folder, { recursive: true });
+});
+beforeEach(async () => {
+  copy = path.join(folder, "copy");
+  await rm(copy, { recursive: true, force: true });
+  await cp(path.join(folder, "whole"), copy, { recursive: true });
+});
+
+/** What the script says of the copy. */
+const verify = (expected?: { count: number; hash: string }): Promise<string> =>
+  verifyPack(copy, expected).then(
+    () => "ok",
+    (error: Error) => error.message,
+  );
+const read = (name: string) => readFile(path.join(copy, name));
+const write = (name: string, content: Buffer | string) => writeFile(path.join(copy, name), content);
+
+/** The sums are made anew, by somebody who wants to be believed. */
+async function sumAgain(): Promise<void> {
+  const lines: string[] = [];
+  for (const name of names.filter((one) => one !== "SHA256SUMS").sort()) {
+    const hash = createHash("sha256")
+      .update(await read(name))
+      .digest("hex");
+    lines.push(`${hash}  ${name}\n`);
+  }
+  await write("SHA256SUMS", lines.join(""));
+}
+
+describe("a pack", () => {
+  test("is found whole, by the script alone", async () => {
+    expect(names).toEqual(
+      expect.arrayContaining(["README.txt", "manifest.json", "audit.jsonl", "SHA256SUMS"]),
+    );
+    for (const name of names) expect(name).toMatch(/^(evidence\/EV-\d+\/r\d+\/\d{3}-)?[\w.-]+$/);
+    const script = projectFile("scripts/verify-pack.mjs");
+    const said = spawnSync(process.execPath, [script, copy], { encoding: "utf8", env: {} });
+    expect([said.stderr, said.stdout]).toEqual([
+      "",
+      expect.stringMatching(/^ok: 3 pieces of evidence, 4 files\nlog: entries \d+ to \d+\nhead: /),
+    ]);
+    const [, count, hash] = /head: (\d+):([0-9a-f]{64})/.exec(said.stdout) ?? [];
+    const head = { count: Number(count), hash: hash ?? "" };
+    expect(await verify(head)).toBe("ok");
+    expect(await verify({ ...head, hash: "0".repeat(64) })).toMatch(/not the one that was noted/);
+    await write("manifest.json", "{}");
+    expect(spawnSync(process.execPath, [script, copy], { encoding: "utf8" })).toMatchObject({
+      status: 1,
+      stderr: "not ok: manifest.json was changed\n",
+    });
+  });
+
+  test("is told from one in which any byte of any file is another", async () => {
+    for (const name of names) {
+      const content = await read(name);
+      for (let n = 0; n < 8; n++) {
+        const at = n === 0 ? 0 : n === 1 ? content.length - 1 : randomInt(content.length);
+        const other = Buffer.from(content);
+        other[at] = (other[at] ?? 0) ^ (1 << randomInt(8));
+        await write(name, other);
+        expect({ name, at, said: await verify() }).not.toMatchObject({ said: "ok" });
+      }
+      await write(name, content.subarray(0, -1));
+      expect({ name, said: await verify() }).not.toMatchObject({ said: "ok" });
+      await write(name, content);
+    }
+    expect(await verify()).toBe("ok");
+  });
+
+  test("is told from one in which anything is missing, added or called otherwise", async () => {
+    for (const name of names) {
+      await rename(path.join(copy, name), path.join(copy, `${name}.other`));
+      expect({ name, said: await verify() }).not.toMatchObject({ said: "ok" });
+      await rename(path.join(copy, `${name}.other`), path.join(folder, "aside"));
+      expect({ name, said: await verify() }).not.toMatchObject({ said: "ok" });
+      await rename(path.join(folder, "aside"), path.join(copy, name));
+    }
+    await write("evidence/more.txt", "");
+    expect(await verify()).toBe("evidence/more.txt was added");
+    await rm(path.join(copy, "evidence/more.txt"));
+    await mkdir(path.join(copy, "empty"));
+    expect(await verify()).toBe("empty is empty");
+    await rm(path.join(copy, "empty"), { recursive: true });
+    await symlink("README.txt", path.join(copy, "link"));
+    expect(await verify()).toBe("link is neither a file nor a folder");
+  });
+
+  test("with other files than were approved is told by the log, whoever makes the sums anew", async () => {
+    const manifest = JSON.parse(String(await read("manifest.json")));
+    const [file] = manifest.evidence[0].revisions[0].files;
+    const forged = Buffer.from("another form");
+    await write(file.path, forged);
+    await sumAgain();
+    expect(await verify()).toMatch(/is not the file that the manifest names/);
+    file.sha256 = createHash("sha256").update(forged).digest("hex");
+    file.sizeBytes = forged.length;
+    await write("manifest.json", JSON.stringify(manifest));
+    await sumAgain();
+    expect(await verify()).toMatch(/decided about other files/);
+    const revision = manifest.evidence[0].revisions[0];
+    revision.content = createHash("sha256")
+      .update(
+        revision.files
+          .map((one: typeof file) => `${one.id} ${one.sha256} ${one.sizeBytes}\n`)
+          .sort()
+          .join(""),
+      )
+      .digest("hex");
+    await write("manifest.json", JSON.stringify(manifest));
+    await sumAgain();
+    expect(await verify()).toMatch(/the log says that other files were approved/);
+    const lines = String(await read("audit.jsonl")).split("\n");
+    const at = lines.findIndex((line) => line.includes("evidence.approved"));
+    lines[at] = (lines[at] ?? "").replace(
+      /"content":"[0-9a-f]+"/,
+      `"content":"${revision.content}"`,
+    );
+    await write("audit.jsonl", lines.join("\n"));
+    await sumAgain();
+    expect(await verify()).toMatch(/entry \d+ was changed/);
+  });
+
+  test("is not made of what is not there, is too much, or is not sealed yet", async () => {
+    const faultOf = (asked: { evidenceId?: string }, of = packs) =>
+      of.plan(workspaceId, asked).then(
+        () => null,
+        (error: unknown) => (error instanceof PackRefused ? error.fault : error),
+      );
+    expect(await faultOf({ evidenceId: crypto.randomUUID() })).toBe("nothing");
+    const vault = { open: () => Promise.reject(new Error("not read")) };
+    const most = { evidence: 10, files: 10, bytes: 1_000_000, entries: 1_000 };
+    for (const less of [{ evidence: 2 }, { files: 3 }, { bytes: 5_000 }, { entries: 3 }]) {
+      const limits = { ...most, ...less };
+      const few = createPacks({ db: database.db, keyring, vault, limits });
+      expect({ less, fault: await faultOf({}, few) }).toEqual({ less, fault: "too-much" });
+    }
+    const fresh = await begin("Just now");
+    expect(await faultOf({ evidenceId: fresh })).toBe("unsealed");
+    await seal();
+    expect(await faultOf({ evidenceId: fresh })).toBeNull();
+  });
+
+  test("ends in the middle where a content is not what was stored", async () => {
+    const plan = await packs.plan(workspaceId, { evidenceId: approvedId });
+    const [file] = plan.files;
+    const whole = contents.get(file?.storedFileId ?? "") ?? Buffer.alloc(0);
+    const altered = Buffer.from(whole);
+    altered[4_999] = (altered[4_999] ?? 0) ^ 1;
+    for (const content of [altered, whole.subarray(0, -1)]) {
+      contents.set(file?.storedFileId ?? "", content);
+      await expect(buffer(packs.write(plan))).rejects.toThrow();
+    }
+    contents.set(file?.storedFileId ?? "", whole);
+    await expect(buffer(packs.write(plan))).resolves.toBeInstanceOf(Buffer);
+  });
+});

@@ -1,0 +1,59 @@
+import { z } from "zod";
+import { recordAudit } from "../../audit/index.ts";
+import { type PackFault, PackRefused } from "../../evidence/index.ts";
+import { Problem } from "../../platform/index.ts";
+import { attachmentNamed } from "../content-disposition.ts";
+import { defineRoute, text, uuid, workspaceOf } from "../route.ts";
+import { NEVER_SHOWN } from "./evidence-files.ts";
+
+const ANSWERS: Record<
+  PackFault,
+  { status: number; title: string; headers?: Record<string, string> }
+> = {
+  nothing: { status: 404, title: "Not found" },
+  "too-much": { status: 409, title: "Too much for one pack" },
+  unsealed: { status: 503, title: "Not sealed yet", headers: { "retry-after": "1" } },
+};
+
+export const evidencePackRoutes = [
+  defineRoute({
+    method: "get",
+    path: "/v1/evidence-packs",
+    auth: "workspace",
+    scope: "audit",
+    summary:
+      "A zip file with evidence, everything that is known of how it came to be, and the piece of the audit log that speaks of it; to be checked without this system. Holds bounds, of which it is told before it begins.",
+    query: z.strictObject({
+      evidenceId: uuid.optional(),
+      controlId: uuid.optional(),
+      framework: text().min(1).max(60).optional().describe("its code, or its id"),
+    }),
+    success: { status: 200, schema: z.unknown(), contentTypes: ["application/zip"] },
+    handler: async ({ db, services, principal, query }) => {
+      const workspaceId = workspaceOf(principal);
+      const plan = await services.evidence.packs.plan(workspaceId, query).catch((error) => {
+        if (!(error instanceof PackRefused)) throw error;
+        const { status, title, headers } = ANSWERS[error.fault];
+        throw new Problem(status, title, error.message, { headers });
+      });
+      const details = {
+        count: plan.count,
+        files: plan.files.length,
+        bytes: plan.sizeBytes,
+        manifest: plan.manifestSha256,
+      };
+      await recordAudit(db, { workspaceId, action: "evidence.packed", details });
+      const made = plan.madeAt.toISOString().slice(0, 10);
+      return {
+        status: 200,
+        body: null,
+        headers: {
+          ...NEVER_SHOWN,
+          "content-type": "application/zip",
+          "content-disposition": attachmentNamed(`evidence-pack-${made}.zip`),
+        },
+        stream: services.evidence.packs.write(plan),
+      };
+    },
+  }),
+];
