@@ -11,6 +11,17 @@ export {
 } from "./handlers.ts";
 export { createInlineQueryHandler } from "./inline/index.ts";
 export {
+  assessData,
+  createDialogKeeper,
+  createDialogs,
+  type DialogKeeper,
+  type DialogKeeperOptions,
+  type Dialogs,
+  DIALOG_DATA,
+  dropDialogs,
+} from "./dialogs/index.ts";
+export { type GatheredJobs, gatherJobs } from "./gathered-jobs.ts";
+export {
   type Asker,
   createRequestSink,
   type RequestHandler,
