@@ -1,6 +1,7 @@
 import { idempotencyRetention } from "../src/api/index.ts";
 import { createApprovalKeeper } from "../src/approvals/index.ts";
 import { broadcastRetentionRules, createBroadcastFeeder } from "../src/broadcasts/index.ts";
+import { createDialogKeeper, dropDialogs } from "../src/compliance/index.ts";
 import { createSessionCloser, createSnoozeKeeper } from "../src/conversations/index.ts";
 import { evidenceRetention } from "../src/evidence/index.ts";
 import {
@@ -29,6 +30,7 @@ export function startBackground(system: System): { stop(): Promise<void> } {
       idempotencyRetention,
       failureCountRetention,
       dropRefusals,
+      dropDialogs,
       evidenceRetention,
     ],
   });
@@ -38,6 +40,7 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   const approvals = createApprovalKeeper({ db, jobs, log });
   const expiry = createExpiryKeeper({ db, jobs, log });
   const broadcasts = createBroadcastFeeder({ db, jobs, log });
+  const dialogs = createDialogKeeper({ db, jobs, log });
   retention.start();
   ledgerKeeper.start();
   snoozes.start();
@@ -45,8 +48,10 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   approvals.start();
   expiry.start();
   broadcasts.start();
+  dialogs.start();
   const reported = reportUnreadable(system);
-  const services = [retention, ledgerKeeper, snoozes, sessions, approvals, expiry, broadcasts];
+  const keepers = [snoozes, sessions, approvals, expiry, broadcasts, dialogs];
+  const services = [retention, ledgerKeeper, ...keepers];
   return {
     stop: async () => {
       await Promise.all([...services.map((service) => service.stop()), reported]);
