@@ -10,6 +10,7 @@ import {
   type Wire,
 } from "../../../test/support/telegram-updates.ts";
 import type { Scope } from "../../conversations/index.ts";
+import { assessData } from "./button-data.ts";
 import { ANSWERS } from "./words.ts";
 
 let world: World;
@@ -272,9 +273,18 @@ describe("assessing a risk", () => {
     expect(accepted).toEqual([{ reason: "Cheap to repair", score: 6, person: true }]);
   });
 
-  test("only officers, only in private", async () => {
+  test("only officers, only in private, also by the button under a risk", async () => {
+    const [row] = await people.rows<{ id: string }>(
+      "SELECT id FROM risks WHERE workspace_id = $1",
+      scope.workspaceId,
+    );
+    const button = assessData(row?.id ?? "");
+    const refused = ["Only compliance officers assess risks."];
+    expect(await people.press(scope, EMMA, button)).toEqual(refused);
+    expect(await people.press(scope, OLA, button)).toEqual([""]);
+    expect(await people.cards(scope, OLA)).toHaveLength(2);
     await people.write(scope, EMMA, "/risk assess R-1");
-    expect(await people.said(scope, EMMA)).toEqual(["Only compliance officers assess risks."]);
+    expect(await people.said(scope, EMMA)).toEqual(refused);
     await world.link(scope, GROUP);
     await people.write(scope, OLA, "/risk assess R-1", { chat: group() });
     expect((await people.said(scope, GROUP)).at(-1)).toContain("in a private chat");

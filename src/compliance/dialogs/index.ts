@@ -10,7 +10,7 @@ import type { Asked, Reply } from "../../conversations/index.ts";
 import type { JobSink } from "../../evidence/index.ts";
 import { type Clock, systemClock, type Transaction } from "../../platform/index.ts";
 import type { Asker, RequestHandlers } from "../request-sink.ts";
-import { onAssess, onEvidence } from "./on-command.ts";
+import { onAssess, onEvidence, type WantedRisk } from "./on-command.ts";
 import { onFile, onText } from "./on-message.ts";
 import { onPress } from "./on-press.ts";
 
@@ -28,12 +28,7 @@ export interface Dialogs extends Pick<RequestHandlers, "press" | "file" | "text"
     words: readonly string[],
   ): Promise<Reply[]>;
   /** Begins the assessment of a risk: `/risk assess R-12`. */
-  assess(
-    tx: Transaction,
-    request: Asked,
-    asker: Asker,
-    wanted: { riskId: string } | { code: string },
-  ): Promise<Reply[]>;
+  assess(tx: Transaction, request: Asked, asker: Asker, wanted: WantedRisk): Promise<Reply[]>;
 }
 
 /** `jobs`: takes the downloads of files that are handed in. */

@@ -3,6 +3,7 @@ import {
   type Clock,
   createTurns,
   type Database,
+  isUnavailable,
   type Logger,
   systemClock,
   type Transaction,
@@ -79,7 +80,13 @@ export function createDialogKeeper({
       const keys = await findToTell(db, BATCH, after);
       for (const key of keys) {
         if (turns.isStopping) return;
-        await db.transaction(async (tx) => say(tx, await tellStanding(tx, key, clock())));
+        // One that cannot be told keeps no other from it.
+        await db
+          .transaction(async (tx) => say(tx, await tellStanding(tx, key, clock())))
+          .catch((error) => {
+            if (isUnavailable(error)) throw error;
+            log.warn({ err: error, ...key }, "chats are not told how evidence stands");
+          });
       }
       told += keys.length;
       after = keys.at(-1);

@@ -73,16 +73,31 @@ interface RiskRow {
   status: string;
 }
 
-/** Begins the assessment of a risk, by its id or its code; a code is found in any case that is written so or in capitals. */
+/** A risk by its id, or by its code: as it is written, or in capitals. */
+export type WantedRisk = { riskId: string } | { code: string };
+
+/** Begins the assessment of a risk, or tells why not. */
 export async function onAssess(
   tx: Transaction,
   doing: Doing,
   request: Asked,
   asker: Asker,
-  wanted: { riskId: string } | { code: string },
+  wanted: WantedRisk,
 ): Promise<Reply[]> {
-  if (!may(asker.viewer, "assess-risk", asker.access)) return [tell(request, REFUSED.assess)];
-  if (request.chatType !== "private") return [tell(request, REFUSED.assessPlace)];
+  const begun = await beginAssessment(tx, doing, request, asker, wanted);
+  return typeof begun === "string" ? [tell(request, begun)] : begun;
+}
+
+/** Answers why not, in words, where it is not begun. */
+export async function beginAssessment(
+  tx: Transaction,
+  doing: Doing,
+  request: Asked,
+  asker: Asker,
+  wanted: WantedRisk,
+): Promise<Reply[] | string> {
+  if (!may(asker.viewer, "assess-risk", asker.access)) return REFUSED.assess;
+  if (request.chatType !== "private") return REFUSED.assessPlace;
   const { workspaceId } = request;
   const id = "riskId" in wanted ? wanted.riskId : null;
   const code = "code" in wanted ? wanted.code.slice(0, 60) : "";
@@ -92,8 +107,8 @@ export async function onAssess(
     code === "" ? [] : [code, code.toUpperCase()],
     code,
   ]);
-  if (risk === undefined) return [tell(request, REFUSED.noRisk)];
-  if (risk.status === "closed") return [tell(request, REFUSED.closedRisk)];
+  if (risk === undefined) return REFUSED.noRisk;
+  if (risk.status === "closed") return REFUSED.closedRisk;
   const place = placeOf(request);
   const acting = actingOf(request, asker, doing.clock());
   await holdConversation(tx, place);

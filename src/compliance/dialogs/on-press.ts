@@ -6,7 +6,7 @@ import { parseData } from "./button-data.ts";
 import { holdByToken, holdConversation } from "./dialog-rows.ts";
 import type { Doing } from "./effects.ts";
 import { actingOf, finish, inPlace, placeOf, whyMayNot } from "./in-chat.ts";
-import { onAssess } from "./on-command.ts";
+import { beginAssessment } from "./on-command.ts";
 import { ANSWERS } from "./words.ts";
 
 type Press = Extract<ChatRequest, { kind: "press" }>;
@@ -25,7 +25,8 @@ export async function onPress(
   const press = parseData(request.data);
   if (press === null) return [answer(request, ANSWERS.unknown)];
   if ("riskId" in press) {
-    return [answer(request, ""), ...(await onAssess(tx, doing, request, asker, press))];
+    const begun = await beginAssessment(tx, doing, request, asker, press);
+    return typeof begun === "string" ? [answer(request, begun)] : [answer(request, ""), ...begun];
   }
   const place = placeOf(request);
   await holdConversation(tx, place);
