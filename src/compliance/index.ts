@@ -5,22 +5,22 @@
  */
 export { commandLists, LIST_DATA } from "./commands/index.ts";
 export {
+  assessData,
+  createDialogKeeper,
+  createDialogs,
+  DIALOG_DATA,
+  type DialogKeeper,
+  type DialogKeeperOptions,
+  type Dialogs,
+  dropDialogs,
+} from "./dialogs/index.ts";
+export { type GatheredJobs, gatherJobs } from "./gathered-jobs.ts";
+export {
   createHandlers,
   type DialogHandlers,
   type HandlersOptions,
 } from "./handlers.ts";
 export { createInlineQueryHandler } from "./inline/index.ts";
-export {
-  assessData,
-  createDialogKeeper,
-  createDialogs,
-  type DialogKeeper,
-  type DialogKeeperOptions,
-  type Dialogs,
-  DIALOG_DATA,
-  dropDialogs,
-} from "./dialogs/index.ts";
-export { type GatheredJobs, gatherJobs } from "./gathered-jobs.ts";
 export {
   type Asker,
   createRequestSink,
