@@ -19,21 +19,26 @@ export const migration: Migration = {
         state        text        NOT NULL,
         -- What was answered so far, and what the buttons that are shown stand for.
         data         jsonb       NOT NULL DEFAULT '{}',
-        -- One more with every step: a press on what an earlier step showed is told so.
+        -- One more each time that its card changes: a press on what it showed before is told so.
         version      integer     NOT NULL DEFAULT 1,
-        -- Telegram's id of who began it.
+        -- Telegram's id of whom it asks; 0: whoever may answer, in that chat.
         user_id      bigint      NOT NULL,
         evidence_id  uuid,
         risk_id      uuid,
+        -- The last album of which a file came to it: the rest of the album does, too.
+        media_group_id text,
         -- The message that shows it (outbound_messages), edited from step to step.
         card_id      uuid,
         expires_at   timestamptz NOT NULL,
-        reminded_at  timestamptz,
+        -- When whom it asks is reminded; null: they were.
+        remind_at    timestamptz,
         ended_at     timestamptz,
         created_at   timestamptz NOT NULL DEFAULT now(),
         updated_at   timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (workspace_id, id),
-        CONSTRAINT dialogs_token UNIQUE (workspace_id, connector_id, token),
+        -- Without the bot: with it, and without statistics, the key would be taken for as good as the
+        -- indexes below.
+        CONSTRAINT dialogs_token UNIQUE (workspace_id, token),
         CONSTRAINT dialogs_connector FOREIGN KEY (workspace_id, connector_id)
           REFERENCES connectors (workspace_id, id) ON DELETE CASCADE,
         CONSTRAINT dialogs_evidence FOREIGN KEY (workspace_id, evidence_id)
@@ -45,10 +50,28 @@ export const migration: Migration = {
       CREATE INDEX dialogs_open ON dialogs (workspace_id, connector_id, chat_id, user_id)
         WHERE ended_at IS NULL;
       CREATE INDEX dialogs_expiring ON dialogs (expires_at) WHERE ended_at IS NULL;
-      CREATE INDEX dialogs_ended ON dialogs (ended_at) WHERE ended_at IS NOT NULL;
+      CREATE INDEX dialogs_reminding ON dialogs (remind_at) WHERE ended_at IS NULL;
+      CREATE INDEX dialogs_album ON dialogs (workspace_id, connector_id, chat_id, media_group_id)
+        WHERE media_group_id IS NOT NULL;
+      CREATE INDEX dialogs_of_evidence ON dialogs (evidence_id, workspace_id)
+        WHERE evidence_id IS NOT NULL;
+      CREATE INDEX dialogs_of_risk ON dialogs (risk_id, workspace_id) WHERE risk_id IS NOT NULL;
+      -- What was submitted waits for what becomes of it, and stays as long.
+      CREATE INDEX dialogs_ended ON dialogs (ended_at)
+        WHERE ended_at IS NOT NULL AND state <> 'submitted';
 
       -- Until when somebody in it may be answering a dialog in words: what they write is looked at.
       ALTER TABLE conversations ADD asked_until timestamptz;
+
+      -- Where it stood when chats were last told of it, as revision/status. The index holds what they
+      -- are still to be told: those who review it that it waits, whoever sent it what became of it.
+      ALTER TABLE evidence ADD told text;
+      CREATE INDEX evidence_to_tell ON evidence (workspace_id, id)
+        WHERE (told IS NOT NULL OR status IN ('in_review', 'approved', 'rejected'))
+          AND told IS DISTINCT FROM revision::text || '/' || status;
+
+      -- Who is asked to review, among all people.
+      CREATE INDEX people_in_role ON people (role, workspace_id, id) WHERE role <> 'employee';
 
       ${tenantTable("dialogs", { tenantMay: "SELECT" })}
     `);

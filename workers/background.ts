@@ -1,6 +1,7 @@
 import { idempotencyRetention } from "../src/api/index.ts";
 import { createApprovalKeeper } from "../src/approvals/index.ts";
 import { broadcastRetentionRules, createBroadcastFeeder } from "../src/broadcasts/index.ts";
+import { createDialogKeeper, dropDialogs } from "../src/compliance/index.ts";
 import { createSessionCloser, createSnoozeKeeper } from "../src/conversations/index.ts";
 import { createEvidenceExpiry, evidenceRetention } from "../src/evidence/index.ts";
 import {
@@ -29,6 +30,7 @@ export function startBackground(system: System): { stop(): Promise<void> } {
       idempotencyRetention,
       failureCountRetention,
       dropRefusals,
+      dropDialogs,
       evidenceRetention,
     ],
   });
@@ -39,6 +41,7 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   const expiry = createExpiryKeeper({ db, jobs, log });
   const broadcasts = createBroadcastFeeder({ db, jobs, log });
   const evidence = createEvidenceExpiry({ db, log });
+  const dialogs = createDialogKeeper({ db, jobs, log });
   retention.start();
   ledgerKeeper.start();
   snoozes.start();
@@ -47,8 +50,9 @@ export function startBackground(system: System): { stop(): Promise<void> } {
   expiry.start();
   broadcasts.start();
   evidence.start();
+  dialogs.start();
   const reported = reportUnreadable(system);
-  const keepers = [snoozes, sessions, approvals, expiry, broadcasts, evidence];
+  const keepers = [snoozes, sessions, approvals, expiry, broadcasts, evidence, dialogs];
   const services = [retention, ledgerKeeper, ...keepers];
   return {
     stop: async () => {

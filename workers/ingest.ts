@@ -1,5 +1,11 @@
 import { createPressSink } from "../src/approvals/index.ts";
-import { createHandlers, createRequestSink } from "../src/compliance/index.ts";
+import {
+  createDialogs,
+  createHandlers,
+  createInlineQueryHandler,
+  createRequestSink,
+  gatherJobs,
+} from "../src/compliance/index.ts";
 import { createIngestHandler } from "../src/conversations/index.ts";
 import { createReplySink } from "../src/outbound/index.ts";
 import type { System } from "./system.ts";
@@ -7,7 +13,10 @@ import type { System } from "./system.ts";
 /** The pool that turns updates into conversations. */
 export async function startIngest({ jobs, log }: System): Promise<void> {
   const presses = createPressSink({ jobs });
-  const requests = createRequestSink(createHandlers());
+  const downloads = gatherJobs(jobs);
+  const dialogs = createDialogs({ jobs: downloads.sink });
+  const handlers = createHandlers({ dialogs, inlineQuery: createInlineQueryHandler() });
+  const requests = createRequestSink(handlers, downloads.flush);
   const replies = createReplySink({ jobs });
   const handler = createIngestHandler({ replies, presses, requests, log });
   await jobs.startPool("ingest", handler, { slots: 100 });

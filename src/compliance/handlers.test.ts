@@ -103,11 +103,11 @@ test("what begins a dialog, or presses its button, is the dialogs'", async () =>
   expect(told?.text).toContain("quotation mark");
 });
 
-test("what dialogs leave unanswered is answered in private, and in groups let be where it is talk", async () => {
+test("words that are for no dialog are answered in private, and in groups let be; so are files where nobody takes them", async () => {
   const { handlers } = noted();
   expect(await handlers.text(tx, words, asker)).toMatchObject([{ isCourtesy: true }]);
-  expect(await handlers.file(tx, file, asker)).toMatchObject([{ isCourtesy: true }]);
-  expect(await handlers.file(tx, { ...file, mediaGroupId: "album" }, asker)).toEqual([]);
+  expect(await handlers.file(tx, file, asker)).toEqual([]);
+  expect(await createHandlers().file(tx, file, asker)).toMatchObject([{ isCourtesy: true }]);
   const group = { ...asked, chatType: "group" as const };
   expect(await handlers.text(tx, { ...words, ...group }, asker)).toEqual([]);
   const answer: Reply = {

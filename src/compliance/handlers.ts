@@ -67,10 +67,9 @@ export function createHandlers({
     },
 
     file: async (tx, request, asker) => {
-      const said = (await dialogs?.file(tx, request, asker)) ?? [];
-      // Of an album the first file is answered, for all of them.
-      const isTold = said.length > 0 || (dialogs !== undefined && request.mediaGroupId !== null);
-      return isTold ? said : [besides(request, "fileNotTaken")];
+      // Dialogs tell what they don't take; a file that adds to others is told of once it is here.
+      if (dialogs !== undefined) return dialogs.file(tx, request, asker);
+      return [besides(request, "fileNotTaken")];
     },
 
     text: async (tx, request, asker) => {

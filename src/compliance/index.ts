@@ -5,6 +5,17 @@
  */
 export { commandLists, LIST_DATA } from "./commands/index.ts";
 export {
+  assessData,
+  createDialogKeeper,
+  createDialogs,
+  DIALOG_DATA,
+  type DialogKeeper,
+  type DialogKeeperOptions,
+  type Dialogs,
+  dropDialogs,
+} from "./dialogs/index.ts";
+export { type GatheredJobs, gatherJobs } from "./gathered-jobs.ts";
+export {
   createHandlers,
   type DialogHandlers,
   type HandlersOptions,

@@ -68,9 +68,12 @@ async function findAskers(
 /**
  * What the room of compliance makes of what people ask in chats: one request after the other, each by
  * the handler of its kind, in the name of who asked. A batch holds few of them: whoever asks is a
- * person. A connector that is gone answers nobody.
+ * person. A connector that is gone answers nobody. `atEnd` runs once, after the last: what takes lanes.
  */
-export function createRequestSink(handlers: RequestHandlers): RequestSink {
+export function createRequestSink(
+  handlers: RequestHandlers,
+  atEnd: (tx: Transaction) => Promise<void> = async () => {},
+): RequestSink {
   return async (tx, requests) => {
     const askers = await findAskers(tx, requests);
     const replies: Reply[] = [];
@@ -80,6 +83,7 @@ export function createRequestSink(handlers: RequestHandlers): RequestSink {
       const actor = { kind: "telegram_user", id: request.user.id } as const;
       replies.push(...(await actAs(actor, null, () => handle(handlers, tx, request, asker))));
     }
+    await atEnd(tx);
     return replies;
   };
 }

@@ -63,7 +63,7 @@ async function answerTo(
         ? overviewPage(texts, await readSummary(tx, workspaceId), firstPage())
         : answerFramework(tx, workspaceId, { texts, name: whole });
     case "risk":
-      return answerRisk(tx, workspaceId, { texts, word: whole });
+      return answerRisk(tx, workspaceId, { texts, word: whole, mayAssess: mayAssess(asker) });
     case "audit":
       return answerAudit(tx, workspaceId, { texts, type: whole });
     case "reports":
@@ -72,6 +72,8 @@ async function answerTo(
       return openly(usageOf(texts, name));
   }
 }
+
+export const mayAssess = ({ viewer, access }: Asker): boolean => may(viewer, "assess-risk", access);
 
 const firstPage = () => ({ page: 0, shownId: randomUUID() });
 
@@ -106,14 +108,14 @@ export async function showFramework(
 async function answerRisk(
   tx: Transaction,
   workspaceId: string,
-  { texts, word }: { texts: Texts; word: string },
+  { texts, word, mayAssess }: { texts: Texts; word: string; mayAssess: boolean },
 ): Promise<Answer> {
   const words = texts.risk;
   const shownId = randomUUID();
   if (word === "") {
     const summary = await readSummary(tx, workspaceId);
     const top = await topRisks(tx, workspaceId, { limit: RISKS_A_PAGE });
-    return risksPage(texts, summary, { top, shownId });
+    return risksPage(texts, summary, { top, shownId, mayAssess });
   }
   const level = levelNamed(word);
   if (level === null) {
@@ -122,19 +124,19 @@ async function answerRisk(
     const levels = `${escaped(words.levelsAre)}: ${escaped(known)}`;
     return openly(`${fault}\n${levels}\n\n${usageOf(texts, "risk")}`);
   }
-  return showRisks(tx, workspaceId, { texts, level, page: 0, shownId });
+  return showRisks(tx, workspaceId, { texts, level, page: 0, shownId, mayAssess });
 }
 
 /** A page that there is not is the last one. */
 export async function showRisks(
   tx: Transaction,
   workspaceId: string,
-  shown: { texts: Texts; level: RiskLevel; page: number; shownId: string },
+  shown: { texts: Texts; level: RiskLevel; page: number; shownId: string; mayAssess: boolean },
 ): Promise<Answer & { page: number; pages: number }> {
-  const { texts, level, shownId } = shown;
+  const { texts, level, shownId, mayAssess } = shown;
   const summary = await readSummary(tx, workspaceId);
   const { page, pages } = pageOfRisks(summary.risks[level], shown.page);
   const offset = page * RISKS_A_PAGE;
   const top = await topRisks(tx, workspaceId, { limit: RISKS_A_PAGE, level, offset });
-  return { ...levelPage(texts, summary, { level, top, page, shownId }), page, pages };
+  return { ...levelPage(texts, summary, { level, top, page, shownId, mayAssess }), page, pages };
 }

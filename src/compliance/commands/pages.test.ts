@@ -96,7 +96,7 @@ describe("pages with hostile names", () => {
         const near = summary.frameworks.slice(0, 3);
         const pages = [
           overviewPage(texts, summary, { page: 1, shownId }),
-          risksPage(texts, summary, { top, shownId }),
+          risksPage(texts, summary, { top, shownId, mayAssess: true }),
           levelPage(texts, summary, { level: "critical", top, page: 99, shownId }),
           unknownFramework(texts, title, { near, shownId }),
         ];

@@ -2,10 +2,10 @@ import { REQUEST_DATA, type Reply } from "../../conversations/index.ts";
 import { buttonsShownBy } from "../../outbound/index.ts";
 import type { Transaction } from "../../platform/index.ts";
 import { readSummary } from "../../register/index.ts";
-import type { RequestHandler, RequestOf } from "../request-sink.ts";
+import type { Asker, RequestHandler, RequestOf } from "../request-sink.ts";
 import { may } from "../rights.ts";
 import { type Answer, message, overButton } from "./answer.ts";
-import { showFramework, showRisks } from "./commands.ts";
+import { mayAssess, showFramework, showRisks } from "./commands.ts";
 import { overviewPage } from "./compliance-pages.ts";
 import { helpText } from "./help.ts";
 import { LIST_DATA, type Press, readPress } from "./page-buttons.ts";
@@ -35,7 +35,7 @@ export const handleListPress: RequestHandler<Request> = async (tx, request, aske
   if (!isPrivate) return told(texts.onlyInPrivate);
   if (!may(asker.viewer, "see-register", asker.access)) return told(texts.refusedShort);
   if (!(await isShown(tx, request, press.shownId))) return told(texts.tooOld);
-  const turned = await turn(tx, request.workspaceId, { press, texts });
+  const turned = await turn(tx, request.workspaceId, { press, texts, asker });
   if (turned === null) return told(texts.tooOld);
   const { answer, word } = turned;
   const { html, buttons } = answer;
@@ -59,7 +59,7 @@ async function isShown(tx: Transaction, request: Request, id: string): Promise<b
 async function turn(
   tx: Transaction,
   workspaceId: string,
-  { press, texts }: { press: Exclude<Press, { kind: "help" }>; texts: Texts },
+  { press, texts, asker }: { press: Exclude<Press, { kind: "help" }>; texts: Texts; asker: Asker },
 ): Promise<{ answer: Answer; word: string } | null> {
   const { shownId } = press;
   switch (press.kind) {
@@ -75,7 +75,13 @@ async function turn(
     }
     case "risks": {
       const { level, page } = press;
-      const answer = await showRisks(tx, workspaceId, { texts, level, page, shownId });
+      const answer = await showRisks(tx, workspaceId, {
+        texts,
+        level,
+        page,
+        shownId,
+        mayAssess: mayAssess(asker),
+      });
       return { answer, word: texts.page(answer.page + 1, answer.pages) };
     }
   }

@@ -5,6 +5,7 @@ import {
   type TopRisk,
 } from "../../register/index.ts";
 import { SEVERITY_MARKS } from "../../templates/index.ts";
+import { assessData } from "../dialogs/index.ts";
 import type { Answer } from "./answer.ts";
 import { countOf } from "./compliance-pages.ts";
 import { bold, code, escaped, inLine } from "./html.ts";
@@ -31,11 +32,26 @@ export function pageOfRisks(count: number, wanted: number): { page: number; page
   return { page: Math.min(wanted, pages - 1), pages };
 }
 
+interface Shown {
+  top: readonly TopRisk[];
+  shownId: string;
+  /** Whoever reads it may say how likely they are, and how bad. */
+  mayAssess?: boolean;
+}
+
+/** One that begins the assessment of each, where somebody may. */
+const assessing = (texts: Texts, { top, mayAssess }: Pick<Shown, "top" | "mayAssess">) =>
+  mayAssess
+    ? top.map(({ id, code: named }) => [
+        { text: texts.risk.assess(inLine(named, 60)), data: assessData(id) },
+      ])
+    : [];
+
 /** How many of each level, and the highest; buttons lead to each level's own. */
 export function risksPage(
   texts: Texts,
   { risks }: RegisterSummary,
-  { top, shownId }: { top: readonly TopRisk[]; shownId: string },
+  { top, shownId, mayAssess = false }: Shown,
 ): Answer {
   const words = texts.risk;
   const html = [
@@ -52,7 +68,7 @@ export function risksPage(
   return {
     id: shownId,
     html,
-    buttons: rows.filter((row) => row.length > 0),
+    buttons: [...assessing(texts, { top, mayAssess }), ...rows.filter((row) => row.length > 0)],
     isPersonal: true,
   };
 }
@@ -61,7 +77,7 @@ export function risksPage(
 export function levelPage(
   texts: Texts,
   { risks }: RegisterSummary,
-  shown: { level: RiskLevel; top: readonly TopRisk[]; page: number; shownId: string },
+  shown: Shown & { level: RiskLevel; page: number },
 ): Answer {
   const { level, top, page, shownId } = shown;
   const words = texts.risk;
@@ -81,7 +97,8 @@ export function levelPage(
     page: other,
     shownId,
   }));
-  return { id: shownId, html, buttons, isPersonal: true };
+  const rows = [...assessing(texts, shown), ...(buttons ?? [])];
+  return { id: shownId, html, buttons: rows, isPersonal: true };
 }
 
 function head(texts: Texts, title: string, risks: RegisterSummary["risks"]): string[] {

@@ -84,6 +84,7 @@ export const TEXTS_DE: Texts = {
       transfer: "übertragen",
     },
     top: "Höchste Risiken",
+    assess: (code) => `${code} bewerten`,
     ofLevel: (level) => `Risiken: ${level}`,
     none: "Keine.",
     unknownLevel: (word) => `Eine Stufe namens „${word}“ kenne ich nicht.`,

@@ -82,6 +82,7 @@ export const TEXTS_EN: Texts = {
       transfer: "transfer",
     },
     top: "Top risks",
+    assess: (code) => `Assess ${code}`,
     ofLevel: (level) => `Risks: ${level}`,
     none: "None.",
     unknownLevel: (word) => `I know no level called “${word}”.`,

@@ -72,6 +72,8 @@ export interface Texts {
     unassessed: string;
     treatments: Record<Treatment, string>;
     top: string;
+    /** On a button. */
+    assess(code: string): string;
     ofLevel(level: string): string;
     none: string;
     unknownLevel(word: string): string;

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { createWorld, type World } from "../../../test/support/conversations-world.ts";
+import { dialogsWorld } from "../../../test/support/dialogs-world.ts";
+import type { Scope } from "../../conversations/index.ts";
+import { stateRule } from "./step.ts";
+import { ANSWERS } from "./words.ts";
+
+let world: World;
+let people: ReturnType<typeof dialogsWorld>;
+let scope: Scope;
+const [EMMA, OLA, STRANGER] = [101, 102, 104];
+
+beforeAll(async () => {
+  world = await createWorld();
+  people = dialogsWorld(world);
+});
+afterAll(() => world.drop());
+
+describe("any order of what people do, and of crashes", () => {
+  type Op =
+    | { do: "write"; text: string }
+    | { do: "photo"; album?: string }
+    | { do: "press"; which: number; age: number; by: number | "owner"; elsewhere: boolean }
+    | { do: "pass"; hours: number };
+  const op: fc.Arbitrary<Op & { crashes: boolean }> = fc
+    .tuple(
+      fc.oneof(
+        {
+          weight: 2,
+          arbitrary: fc.record({
+            do: fc.constant("write" as const),
+            text: fc.constantFrom("/evidence", "/evidence document Report", "some words"),
+          }),
+        },
+        {
+          weight: 2,
+          arbitrary: fc.record({
+            do: fc.constant("photo" as const),
+            album: fc.constantFrom(undefined, "a", "b"),
+          }),
+        },
+        {
+          weight: 6,
+          arbitrary: fc.record({
+            do: fc.constant("press" as const),
+            which: fc.nat(6),
+            age: fc.constantFrom(0, 0, 0, 1, 4),
+            by: fc.constantFrom("owner" as const, "owner" as const, "owner" as const, STRANGER),
+            elsewhere: fc.constantFrom(false, false, false, true),
+          }),
+        },
+        {
+          weight: 1,
+          arbitrary: fc.record({
+            do: fc.constant("pass" as const),
+            hours: fc.constantFrom(1, 21, 30),
+          }),
+        },
+      ),
+      fc.boolean(),
+    )
+    .map(([what, crashes]) => ({ ...what, crashes }));
+
+  test("ends in a legal state, with every effect once and nothing elsewhere", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(op, { minLength: 6, maxLength: 16 }), async (ops) => {
+        scope = await world.newScope();
+        const other = await world.newScope();
+        await people.member(scope, OLA, "Ola", "officer");
+        for (const by of [EMMA, STRANGER, OLA]) await people.write(other, by, "hello");
+        await people.write(scope, STRANGER, "hello");
+        const seen: Array<{ data: string; owner: number }> = [];
+        const look = async (owner: number) => {
+          for (const { data } of (await people.cards(scope, owner)).slice(0, 2).reverse()) {
+            seen.push(...Object.values(data).map((one) => ({ data: one, owner })));
+          }
+        };
+        let presses = 0;
+        let photos = 0;
+        for (const { crashes, ...one } of ops) {
+          if (one.do === "write") await people.write(scope, EMMA, one.text, { crashes });
+          if (one.do === "photo") {
+            photos++;
+            await people.photo(scope, EMMA, { album: one.album, crashes });
+          }
+          if (one.do === "pass") {
+            people.pass(one.hours * 3_600_000);
+            await people.fetchAll(scope);
+            await people.keeper.runOnce();
+          }
+          if (one.do === "press") {
+            for (const owner of [OLA, EMMA]) await look(owner);
+            const chosen = seen.at(-1 - one.which - 7 * one.age);
+            const { data, owner } = chosen ?? { data: "hg:d:none", owner: EMMA };
+            const by = one.by === "owner" ? owner : one.by;
+            const where = one.elsewhere ? other : scope;
+            // Twice at once, as of an impatient thumb.
+            const said = await Promise.all([
+              people.press(where, by, data, { crashes }),
+              people.press(where, by, data),
+            ]);
+            presses += 2;
+            expect(said.map(({ length }) => length)).toEqual([1, 1]);
+            if (one.elsewhere || by === STRANGER) {
+              expect(said).toEqual([[ANSWERS.unknown], [ANSWERS.unknown]]);
+            }
+          }
+        }
+        await people.keeper.runOnce();
+        await holds(other, { presses, photos });
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  async function holds(other: Scope, sent: { presses: number; photos: number }): Promise<void> {
+    const { workspaceId } = scope;
+    const dialogs = await people.rows<{
+      kind: "evidence_collection" | "compliance_review";
+      state: string;
+      version: number;
+      is_over: boolean;
+      sent: number;
+      edits: number;
+    }>(
+      `SELECT d.kind, d.state, d.version, d.ended_at IS NOT NULL AS is_over,
+         (SELECT count(*)::int FROM outbound_messages m
+          WHERE m.workspace_id = d.workspace_id AND m.id = d.card_id) AS sent,
+         (SELECT count(*)::int FROM outbound_messages m
+          WHERE m.workspace_id = d.workspace_id AND m.target_id = d.card_id) AS edits
+       FROM dialogs d WHERE d.workspace_id = $1`,
+      workspaceId,
+    );
+    for (const { kind, state, version, is_over, sent: cards, edits } of dialogs) {
+      const rule = stateRule({ kind, state } as Parameters<typeof stateRule>[0]);
+      expect([rule !== undefined, rule?.isEnd === true, cards]).toEqual([true, is_over, 1]);
+      expect(edits).toBeLessThan(version);
+    }
+    const open = dialogs.filter(({ kind, is_over }) => kind === "evidence_collection" && !is_over);
+    expect(open.length).toBeLessThanOrEqual(5);
+    const [found] = await people.rows<Record<string, number>>(
+      `SELECT
+         (SELECT count(*)::int FROM evidence WHERE workspace_id = $1) AS evidence,
+         (SELECT count(DISTINCT evidence_id)::int FROM dialogs WHERE workspace_id = $1) AS owned,
+         (SELECT count(*)::int FROM evidence_files WHERE workspace_id = $1) AS files,
+         (SELECT count(*)::int FROM jobs WHERE workspace_id = $1 AND queue = 'evidence') AS downloads,
+         (SELECT count(*)::int FROM outbound_messages WHERE workspace_id IN ($1, $2)
+            AND kind = 'callback-answer') AS answers,
+         (SELECT count(*)::int FROM dialogs WHERE workspace_id = $2) AS elsewhere,
+         (SELECT count(*)::int FROM evidence_revisions
+          WHERE workspace_id = $1 AND decision = 'approved') AS approvals,
+         (SELECT count(*)::int FROM evidence WHERE workspace_id = $1
+            AND status IN ('in_review', 'approved', 'rejected')
+            AND told IS DISTINCT FROM revision || '/' || status) AS untold`,
+      workspaceId,
+      other.workspaceId,
+    );
+    expect(found).toMatchObject({
+      owned: found?.evidence,
+      downloads: found?.files,
+      answers: sent.presses,
+      elsewhere: 0,
+      untold: 0,
+    });
+    const said = await people.said(scope, EMMA);
+    const told = (words: string) => said.filter((text) => text.includes(words)).length;
+    expect((found?.files ?? 0) + told("this file was not taken")).toBe(sent.photos);
+    expect(told("was approved by Ola.")).toBeLessThanOrEqual(found?.approvals ?? 0);
+  }
+});

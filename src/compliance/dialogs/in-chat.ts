@@ -1,0 +1,80 @@
+import type { Asked, Reply } from "../../conversations/index.ts";
+import type { Transaction } from "../../platform/index.ts";
+import type { Asker } from "../request-sink.ts";
+import { may } from "../rights.ts";
+import type { Advanced } from "./advance.ts";
+import type { Dialog, Place } from "./dialog.ts";
+import { writeAskedUntil, writeDialogs } from "./dialog-rows.ts";
+import type { Acting } from "./effects.ts";
+import { replyOf } from "./said.ts";
+import { ANSWERS, REFUSED } from "./words.ts";
+
+/** What requests have in common for dialogs: where they are, who asks, and how they are answered. */
+
+export const placeOf = ({ workspaceId, connectorId, chatId, threadId }: Asked): Place => ({
+  workspaceId,
+  connectorId,
+  chatId,
+  threadId: threadId ?? "0",
+});
+
+export const actingOf = (
+  { user: { id: userId }, causeId }: Asked,
+  { viewer: { personId } }: Asker,
+  nowMs: number,
+): Acting => ({
+  by: personId === null ? `telegram:${userId}` : `person:${personId}`,
+  personId,
+  userId,
+  nowMs,
+  causeId,
+});
+
+/** Evidence is handed in here: nothing is kept of what comes to a chat for support. */
+export const servesEvidence = ({ chatType, purpose }: Asked): boolean =>
+  chatType === "private" ? purpose !== "support" : purpose === "compliance";
+
+/** Why somebody does not go on with a dialog; null: they may. Asked at each step: rights are taken away. */
+export function whyMayNot(
+  dialog: Dialog,
+  userId: string,
+  { viewer, access }: Asker,
+): string | null {
+  switch (dialog.kind) {
+    case "evidence_collection":
+      if (dialog.userId !== userId) return ANSWERS.notYours;
+      return may(viewer, "submit-evidence", access) ? null : REFUSED.rights;
+    case "risk_assessment":
+      if (dialog.userId !== userId) return ANSWERS.notYours;
+      return may(viewer, "assess-risk", access) ? null : ANSWERS.notAssessor;
+    case "compliance_review": {
+      const isReviewer = viewer.personId !== null && may(viewer, "review-evidence", access);
+      return isReviewer ? null : ANSWERS.notReviewer;
+    }
+  }
+}
+
+/** A dialog of a group that became a supergroup goes on there, on another card. */
+export const inPlace = (dialog: Dialog, { chatId }: Place): Dialog =>
+  dialog.chatId === chatId ? dialog : { ...dialog, chatId, cardId: null };
+
+/** Words beside any dialog. */
+export function tell(request: Asked, text: string): Reply {
+  const { workspaceId, connectorId, chatId, threadId, causeId } = request;
+  const where = { workspaceId, connectorId, chatId, threadId };
+  return { kind: "message", ...where, text, format: "plain", causeId };
+}
+
+/** Writes what became of the dialogs that a request was about, and gives what it is answered. */
+export async function finish(
+  tx: Transaction,
+  request: Asked,
+  advanced: readonly Advanced[],
+): Promise<Reply[]> {
+  const changed = advanced.filter(({ isChanged }) => isChanged).map(({ dialog }) => dialog);
+  if (changed.length > 0) {
+    await writeDialogs(tx, changed);
+    await writeAskedUntil(tx, placeOf(request));
+  }
+  return advanced.flatMap(({ said }) => said.map((one) => replyOf(one, request)));
+}

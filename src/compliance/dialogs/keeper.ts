@@ -1,0 +1,128 @@
+import { type JobSink, submitMessages } from "../../outbound/index.ts";
+import {
+  type Clock,
+  createTurns,
+  type Database,
+  isUnavailable,
+  type Logger,
+  systemClock,
+  type Transaction,
+  warnUnlessAway,
+} from "../../platform/index.ts";
+import { show } from "./advance.ts";
+import type { Dialog } from "./dialog.ts";
+import { holdDue, writeDialogs } from "./dialog-rows.ts";
+import { messageOf, type Said, sayIn } from "./said.ts";
+import { remind, step } from "./step.ts";
+import { type EvidenceKey, findToTell, tellStanding } from "./tell-standing.ts";
+
+/** Dialogs of one transaction. */
+const BATCH = 200;
+/** In one turn; what is left is due at the next. */
+const MAX_BATCHES = 50;
+/** Pieces of evidence that chats are told of in one turn, each in a transaction of its own. */
+const MAX_TOLD = 500;
+
+/** The service that does with dialogs what nobody presses: reminders, ends, and news of evidence. */
+export interface DialogKeeper {
+  start(): void;
+  /** Ends after the batch under way. */
+  stop(): Promise<void>;
+  /** Does what is due now. Throws the database's errors. */
+  runOnce(): Promise<void>;
+}
+
+export interface DialogKeeperOptions {
+  db: Database;
+  jobs: JobSink;
+  log: Logger;
+  clock?: Clock;
+  /** Default 2 000: so long a reviewer waits for the card. */
+  everyMs?: number;
+}
+
+export function createDialogKeeper({
+  db,
+  jobs,
+  log,
+  clock = systemClock,
+  everyMs = 2_000,
+}: DialogKeeperOptions): DialogKeeper {
+  const say = async (tx: Transaction, said: readonly Said[]): Promise<void> => {
+    await submitMessages(tx, jobs, said.map(messageOf));
+  };
+
+  /** Answers how many dialogs there were. */
+  const treat = (to: "expire" | "remind", one: (dialog: Dialog) => Treated | null) =>
+    db.transaction(async (tx) => {
+      const due = await holdDue(tx, { to, nowMs: clock(), limit: BATCH });
+      const treated = due.flatMap((dialog) => one(dialog) ?? []);
+      await writeDialogs(
+        tx,
+        treated.map(({ dialog }) => dialog),
+      );
+      await say(
+        tx,
+        treated.flatMap(({ said }) => said),
+      );
+      return due.length;
+    });
+
+  async function inBatches(batch: () => Promise<number>): Promise<void> {
+    for (let n = 0; n < MAX_BATCHES && !turns.isStopping; n++) {
+      if ((await batch()) < BATCH) return;
+    }
+  }
+
+  async function tellAll(): Promise<void> {
+    let after: EvidenceKey | undefined;
+    for (let told = 0; told < MAX_TOLD; ) {
+      const keys = await findToTell(db, BATCH, after);
+      for (const key of keys) {
+        if (turns.isStopping) return;
+        // One that cannot be told keeps no other from it.
+        await db
+          .transaction(async (tx) => say(tx, await tellStanding(tx, key, clock())))
+          .catch((error) => {
+            if (isUnavailable(error)) throw error;
+            log.warn({ err: error, ...key }, "chats are not told how evidence stands");
+          });
+      }
+      told += keys.length;
+      after = keys.at(-1);
+      if (keys.length < BATCH) return;
+    }
+  }
+
+  async function runOnce(): Promise<void> {
+    await tellAll();
+    await inBatches(() => treat("expire", (dialog) => expire(dialog, clock())));
+    await inBatches(() => treat("remind", remindOf));
+  }
+
+  const turns = createTurns({
+    db,
+    name: "dialogs",
+    everyMs,
+    work: runOnce,
+    failed: warnUnlessAway(log, "dialogs that are due are not gone on with now"),
+  });
+  return { runOnce, start: turns.start, stop: turns.stop };
+}
+
+interface Treated {
+  dialog: Dialog;
+  said: Said[];
+}
+
+function expire(before: Dialog, nowMs: number): Treated {
+  const { dialog } = step(before, { type: "time-over" }, { nowMs, userId: "0" });
+  return show(before, dialog);
+}
+
+function remindOf(before: Dialog): Treated | null {
+  const reminded = remind(before);
+  if (reminded === null) return null;
+  const { dialog, text } = reminded;
+  return { dialog, said: [sayIn(dialog, text)] };
+}

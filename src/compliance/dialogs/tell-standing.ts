@@ -1,0 +1,142 @@
+import type { Queryable, Transaction } from "../../platform/index.ts";
+import { show } from "./advance.ts";
+import { type Dialog, newDialog, type Place } from "./dialog.ts";
+import { holdConversation, holdOfEvidence, writeAskedUntil, writeDialogs } from "./dialog-rows.ts";
+import type { Context, DialogEvent, Standing } from "./machine.ts";
+import { complianceReview } from "./machine-compliance-review.ts";
+import { placesToAsk, readSubject } from "./reviewers.ts";
+import { type Said, sayIn } from "./said.ts";
+import { holdToTell, markTold, TO_TELL } from "./standing.ts";
+import { step } from "./step.ts";
+
+/**
+ * Chats are told how evidence stands: those who review it that it waits for them, whoever sent it what
+ * became of it, and every card of it what it is now. Wherever it was submitted or decided, in a chat or by
+ * the API, it is this that tells: the change itself knows nothing of chats.
+ */
+
+export interface EvidenceKey {
+  workspaceId: string;
+  evidenceId: string;
+}
+
+const FIND = `/* dialogs.evidence-to-tell */
+SELECT e.workspace_id AS "workspaceId", e.id AS "evidenceId" FROM evidence e
+WHERE ${TO_TELL} AND (e.workspace_id, e.id) > ($1, $2)
+ORDER BY e.workspace_id, e.id LIMIT $3`;
+
+const NOWHERE: EvidenceKey = {
+  workspaceId: "00000000-0000-0000-0000-000000000000",
+  evidenceId: "00000000-0000-0000-0000-000000000000",
+};
+
+/** Of which chats are not told yet, after another. */
+export const findToTell = (
+  on: Queryable,
+  limit: number,
+  { workspaceId, evidenceId }: EvidenceKey = NOWHERE,
+): Promise<EvidenceKey[]> => on.query<EvidenceKey>(FIND, [workspaceId, evidenceId, limit]);
+
+const PRIVATE_PLACES = `/* dialogs.private-places */
+SELECT DISTINCT d.connector_id, d.chat_id, d.thread_id FROM dialogs d
+WHERE d.evidence_id = $2 AND d.workspace_id = $1 AND d.chat_id > 0
+  AND (d.ended_at IS NULL OR d.state = 'submitted')
+ORDER BY d.connector_id, d.chat_id, d.thread_id LIMIT 200`;
+
+/** Conversations come before dialogs, as everywhere. */
+async function holdPlaces(
+  tx: Queryable,
+  { workspaceId, evidenceId }: EvidenceKey,
+): Promise<Place[]> {
+  const rows = await tx.query<{ connector_id: string; chat_id: string; thread_id: string }>(
+    PRIVATE_PLACES,
+    [workspaceId, evidenceId],
+  );
+  const places = rows.map((row) => ({
+    workspaceId,
+    connectorId: row.connector_id,
+    chatId: row.chat_id,
+    threadId: row.thread_id,
+  }));
+  for (const place of places) await holdConversation(tx, place);
+  return places;
+}
+
+/** In one transaction, once for each way it stands; gives what is to be said, last in the transaction. */
+export async function tellStanding(
+  tx: Transaction,
+  key: EvidenceKey,
+  nowMs: number,
+): Promise<Said[]> {
+  const places = await holdPlaces(tx, key);
+  const dialogs = await holdOfEvidence(tx, key);
+  const standing = await holdToTell(tx, key);
+  if (standing === null) return [];
+  const context = { nowMs, userId: "0" };
+  const told = dialogs.map((dialog) => tellDialog(dialog, standing, context));
+  const asked =
+    standing.status === "in_review" ? await askReviewers(tx, key, dialogs, context) : [];
+  const all = [...told.filter(({ isChanged }) => isChanged), ...asked];
+  await writeDialogs(
+    tx,
+    all.map(({ dialog }) => dialog),
+  );
+  for (const place of places) await writeAskedUntil(tx, place);
+  await markTold(tx, key);
+  return all.flatMap(({ said }) => said);
+}
+
+interface Told {
+  dialog: Dialog;
+  said: Said[];
+}
+
+function tellDialog(
+  before: Dialog,
+  standing: Standing,
+  context: Context,
+): Told & { isChanged: boolean } {
+  const event: DialogEvent = { type: "standing-changed", standing };
+  const { dialog: becomes, effects } = step(before, event, context);
+  const { dialog, said } = show(before, becomes);
+  const words = effects.flatMap((effect) =>
+    effect.type === "say" ? [sayIn(dialog, effect.text)] : [],
+  );
+  return { dialog, said: [...said, ...words], isChanged: becomes !== before };
+}
+
+/** Where a card of this revision is open already, nobody is asked again. */
+async function askReviewers(
+  tx: Transaction,
+  key: EvidenceKey,
+  dialogs: readonly Dialog[],
+  { nowMs }: Context,
+): Promise<Told[]> {
+  const subject = await readSubject(tx, key);
+  if (subject === null) return [];
+  const { workspaceId, evidenceId } = key;
+  const { data } = subject;
+  const places = await placesToAsk(tx, workspaceId, subject);
+  const isAsked = ({ connectorId, chatId }: Place) =>
+    dialogs.some(
+      (dialog) =>
+        dialog.kind === "compliance_review" &&
+        dialog.connectorId === connectorId &&
+        dialog.chatId === chatId &&
+        (dialog.data as { revision?: number }).revision === data.revision,
+    );
+  return places
+    .filter((place) => !isAsked(place))
+    .map(({ userId, ...place }) => {
+      const machine = complianceReview;
+      const dialog = newDialog(place, {
+        machine,
+        state: "deciding",
+        data,
+        userId,
+        evidenceId,
+        nowMs,
+      });
+      return show(dialog, dialog);
+    });
+}
