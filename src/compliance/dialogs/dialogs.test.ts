@@ -65,7 +65,7 @@ describe("collecting evidence", () => {
     await press(EMMA, "Upload document");
     expect((await card(EMMA)).text).toMatch(/^Please upload the file for evidence EV-\d+\./);
     await people.photo(scope, EMMA);
-    await people.write(scope, EMMA, "cc6");
+    await people.write(scope, EMMA, "review acc");
     await press(EMMA, "CC6.1 Reviews of access");
     expect(await press(EMMA, "Submit for review")).toEqual(["Submitted for review."]);
 

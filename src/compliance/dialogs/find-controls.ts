@@ -1,4 +1,5 @@
 import type { Queryable } from "../../platform/index.ts";
+import { searchRegister } from "../../register/index.ts";
 import type { ControlOption, OpenRequest } from "./machine.ts";
 
 /** Controls on a card. */
@@ -79,12 +80,11 @@ FROM (SELECT DISTINCT r.control_id FROM (${REQUESTED}) r WHERE r.control_id IS N
 JOIN controls c ON c.workspace_id = $1 AND c.id = r.control_id AND c.status <> 'deprecated'
 ORDER BY c.code LIMIT ${PAGE}`;
 
-/** Codes are compared as bytes, so that those with a beginning are a range of the index. */
-const BY_CODE = `/* dialogs.controls-by-code */
+/** Codes are compared as bytes. */
+const ALL = `/* dialogs.controls */
 SELECT c.id, c.code, c.title FROM controls c
-WHERE c.workspace_id = $1 AND c.code >= $2 AND c.code < $2 || chr(1114111)
-  AND c.status <> 'deprecated'
-ORDER BY c.code LIMIT $3 OFFSET $4`;
+WHERE c.workspace_id = $1 AND c.status <> 'deprecated'
+ORDER BY c.code LIMIT $2 OFFSET $3`;
 
 export interface FoundControls {
   page: number;
@@ -93,8 +93,8 @@ export interface FoundControls {
 }
 
 /**
- * A page of the controls that evidence may be for: those somebody asked evidence for come first; with a
- * query, those whose code begins so, in the case it is written in or in capitals.
+ * A page of the controls that evidence may be for: without a query those that somebody asked evidence
+ * for, then all by code; with one, those that the search of the register finds. `on` is the engine's.
  */
 export async function findControls(
   on: Queryable,
@@ -102,23 +102,32 @@ export async function findControls(
     workspaceId,
     personId,
     query,
-    page,
+    page: wanted,
   }: { workspaceId: string; personId: string | null; query: string; page: number },
 ): Promise<FoundControls> {
-  const at = Math.max(0, Math.min(page, MAX_PAGES - 1));
-  const asked =
-    query === ""
-      ? await on.query<ControlOption>(OF_REQUESTS, [workspaceId, personId])
-      : ([] as ControlOption[]);
-  const byCode = async (beginning: string) =>
-    on.query<ControlOption>(BY_CODE, [workspaceId, beginning, PAGE + 1, at * PAGE]);
-  const exact = await byCode(query);
-  const rows = exact.length > 0 || query === "" ? exact : await byCode(query.toUpperCase());
+  const page = Math.max(0, Math.min(wanted, MAX_PAGES - 1));
+  const [limit, offset] = [PAGE + 1, page * PAGE];
+  if (query !== "") {
+    const found = await searchRegister(on, {
+      workspaceId,
+      query,
+      kinds: ["control"],
+      limit,
+      offset,
+    });
+    const live = found.slice(0, PAGE).filter(({ status }) => status !== "deprecated");
+    const options = live.map(({ id, code, title }) => ({ id, code, title }));
+    return { page, options, more: isMore(found, page) };
+  }
+  const asked = await on.query<ControlOption>(OF_REQUESTS, [workspaceId, personId]);
+  const rows = await on.query<ControlOption>(ALL, [workspaceId, limit, offset]);
   const known = new Set(asked.map(({ id }) => id));
-  const first = at === 0 ? asked : [];
   const rest = rows.slice(0, PAGE).filter(({ id }) => !known.has(id));
-  return { page: at, options: [...first, ...rest], more: rows.length > PAGE && at < MAX_PAGES - 1 };
+  return { page, options: [...(page === 0 ? asked : []), ...rest], more: isMore(rows, page) };
 }
+
+const isMore = (rows: readonly unknown[], page: number): boolean =>
+  rows.length > PAGE && page < MAX_PAGES - 1;
 
 const HOLD_CONTROL = `/* dialogs.hold-control */
 SELECT 1 AS one FROM controls WHERE workspace_id = $1 AND id = $2 FOR KEY SHARE`;
