@@ -5,7 +5,7 @@ import { silentLogger } from "../src/platform/index.ts";
 import { startTestSystem, type TestSystem } from "./support/system.ts";
 import { waitFor } from "./support/wait-for.ts";
 
-/** Evidence from a photo in a chat to the officer's approval, from end to end. */
+/** Evidence from a document in a chat to the officer's approval, from end to end. */
 
 let world: TestSystem;
 beforeAll(async () => {
@@ -17,7 +17,7 @@ interface Keyboard {
   inline_keyboard: { text: string; callback_data?: string }[][];
 }
 
-test("a photo is handed in by buttons under one message, and approved by an officer under another", async () => {
+test("a document is handed in by buttons under one message, and approved by an officer under another", async () => {
   const { sandbox, system, workspaceId } = world;
   const { db, jobs } = system;
   const bot = await world.connectBot();
@@ -50,7 +50,10 @@ test("a photo is handed in by buttons under one message, and approved by an offi
   await sandbox.send({ ...emmas, text: "/evidence document Report" });
   const shown = await press(emma, "Evidence record created", "Upload document");
   await shows(emma, "Please upload the file");
-  await sandbox.send({ ...emmas, photo: { content: Buffer.from("photo"), name: "form.jpg" } });
+  await sandbox.send({
+    ...emmas,
+    document: { content: Buffer.from("%PDF-1.7"), name: "form.pdf" },
+  });
   await press(emma, "Which control", "Skip");
   await press(emma, "Submit it for review", "Submit for review");
   const submitted = await shows(emma, "was submitted for review");
