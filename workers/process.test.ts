@@ -120,7 +120,7 @@ describe("webhooks that are registered again", () => {
       port,
       encryptionKeys: newEncryptionKeys(),
     });
-    const toldOf = () => web.stderr().includes("webhooks could not be looked at");
+    const toldOf = () => web.stderr().includes("bots could not be looked at");
     let ended = false;
     void web.exited.then(() => {
       ended = true;
