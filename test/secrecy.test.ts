@@ -37,6 +37,8 @@ import { openWorld, type SecrecyWorld } from "./support/secrecy/world.ts";
 const KEEPS_WORDS: Record<string, Needle["kind"][]> = Object.fromEntries(
   [
     ...["job_bodies", "chats", "contacts", "messages", "message_edits", "outbound_messages"],
+    // What was handed in: a caption describes it, a file has its name.
+    ...["evidence", "evidence_files", "dialogs"],
     ...["topics", "polls", "people", "broadcasts", "chat_tags", "template_versions"],
   ].map((table) => [`public.${table}`, ["words"]]),
 );
