@@ -10,6 +10,8 @@ const CONTROLS = 50_000;
 const REQUIREMENTS = 500;
 const LINKS = 3;
 const ROUNDS = 3;
+/** Each statement counts scores anew, and all of them in one transaction: more take hours. */
+const ROW_BY_ROW = 2_000;
 
 interface Row {
   code: string;
@@ -21,7 +23,7 @@ interface Row {
 
 /**
  * 50,000 controls with three links each, from the first byte of the POST to its answer. Beside it what
- * one writes oneself: csv-parse, and a row by an INSERT in one transaction.
+ * one writes oneself, for the first of them: csv-parse, and a row by an INSERT in one transaction.
  */
 export async function importFigure(): Promise<Figure> {
   const environment = await openEnvironment(NOWHERE);
@@ -31,17 +33,16 @@ export async function importFigure(): Promise<Figure> {
     const own: number[] = [];
     const again: number[] = [];
     const exported: number[] = [];
-    const naive: number[] = [];
     for (let n = 0; n < ROUNDS; n++) {
       const ours = await workspace(environment);
       own.push(await seconds(() => post(environment, ours.apiKey, "controls", csv, "text/csv")));
       again.push(await seconds(() => post(environment, ours.apiKey, "controls", csv, "text/csv")));
       exported.push(await seconds(() => download(environment, ours.apiKey)));
-      const theirs = await workspace(environment);
-      naive.push(await seconds(() => rowByRow(environment.db, theirs.id, csv)));
     }
+    const theirs = await workspace(environment);
+    const naive = await seconds(() => rowByRow(environment.db, theirs.id, csv));
     const value = CONTROLS / median(own);
-    const baseline = CONTROLS / median(naive);
+    const baseline = ROW_BY_ROW / naive;
     return {
       figure: `import of ${CONTROLS} controls with ${LINKS} links each, by HTTP`,
       value: round(value),
@@ -51,10 +52,9 @@ export async function importFigure(): Promise<Figure> {
       againSeconds: round(median(again)),
       exportSeconds: round(median(exported)),
       baseline: {
-        name: "csv-parse and a row by an INSERT, in one transaction, without any check",
+        name: `csv-parse and a row by an INSERT, ${ROW_BY_ROW} of them in one transaction, without any check`,
         value: round(baseline),
       },
-      baselineSeconds: round(median(naive)),
       target: "< 10 s",
       reached: median(own) < 10,
     };
@@ -120,7 +120,7 @@ async function download({ url }: Environment, apiKey: string): Promise<void> {
 }
 
 async function rowByRow(db: Database, workspaceId: string, csv: string): Promise<void> {
-  const rows: Row[] = parse(csv, { columns: true });
+  const rows: Row[] = parse(csv, { columns: true, to: ROW_BY_ROW });
   await db.transaction(async (tx) => {
     for (const { code, title, description, status, requirements } of rows) {
       const [control] = await tx.query<{ id: string }>(
