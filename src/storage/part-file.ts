@@ -96,6 +96,8 @@ class SealedPart implements PartFile {
   private waiting: Buffer[] = [];
   /** Where the next piece goes. */
   private writeAt: number;
+  /** On its way to the disk, while the next is sealed. */
+  private writing: Promise<unknown> = Promise.resolve();
   private finished: { sizeBytes: number; sha256: Buffer } | undefined;
   private fault: unknown;
   private closed = false;
@@ -148,7 +150,7 @@ class SealedPart implements PartFile {
   async finish(): Promise<{ sizeBytes: number; sha256: Buffer }> {
     this.finished ??= await this.guarded(async () => {
       this.waiting.push(this.sealer.end());
-      await this.flush();
+      await this.written();
       await this.opened.handle.sync();
       await syncFolder(this.opened.own);
       return { sizeBytes: this.size, sha256: this.hash.digest() };
@@ -157,7 +159,7 @@ class SealedPart implements PartFile {
   }
 
   async *read(): AsyncGenerator<Buffer, void, undefined> {
-    await this.guarded(() => this.flush());
+    await this.guarded(() => this.written());
     const isFinished = this.finished !== undefined;
     const { handle } = this.opened;
     for (let number = 0; number < this.sealer.number; number++) {
@@ -180,7 +182,7 @@ class SealedPart implements PartFile {
   async close(): Promise<void> {
     if (this.closed) return;
     // What is sealed already need not be fetched again.
-    if (this.fault === undefined) await this.flush().catch(() => {});
+    if (this.fault === undefined) await this.written().catch(() => {});
     this.closed = true;
     await this.opened.handle.close();
     await this.opened.lock.release();
@@ -198,23 +200,32 @@ class SealedPart implements PartFile {
     }
   }
 
+  /** Begins to write what waits, once what went before is written. Fails where that did. */
   private async flush(): Promise<void> {
+    await this.writing;
     const pieces = this.waiting;
     if (pieces.length === 0) return;
     this.waiting = [];
-    this.writeAt += await writeAll(this.opened.handle, pieces, this.writeAt);
+    const at = this.writeAt;
+    this.writeAt += pieces.reduce((sum, { length }) => sum + length, 0);
+    this.writing = writeAll(this.opened.handle, pieces, at);
+    // Told to whoever writes next, or ends.
+    this.writing.catch(() => {});
+  }
+
+  private async written(): Promise<void> {
+    await this.flush();
+    await this.writing;
   }
 }
 
-/** Answers how much that was. */
-async function writeAll(handle: FileHandle, buffers: Buffer[], at: number): Promise<number> {
+async function writeAll(handle: FileHandle, buffers: Buffer[], at: number): Promise<void> {
   const total = buffers.reduce((sum, { length }) => sum + length, 0);
   let { bytesWritten } = await handle.writev(buffers, at);
-  if (bytesWritten === total) return total;
+  if (bytesWritten === total) return;
   // A disk that is nearly full takes a part of it, and then says so.
   for (const rest = Buffer.concat(buffers); bytesWritten < total; ) {
     const more = await handle.write(rest, bytesWritten, total - bytesWritten, at + bytesWritten);
     bytesWritten += more.bytesWritten;
   }
-  return total;
 }

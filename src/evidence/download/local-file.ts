@@ -41,14 +41,24 @@ export async function openLocalFile(file: string, { folder }: LocalFiles): Promi
     sizeBytes,
     close: () => handle.close(),
     async *read(from) {
-      // One for all of it: thousands of them would stand in memory until they are collected.
-      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, sizeBytes));
+      // Two for all of it, one being read while the other is used: thousands of them would stand in
+      // memory until they are collected.
+      const length = Math.min(READ_BYTES, sizeBytes);
+      let [ready, spare] = [Buffer.allocUnsafe(length), Buffer.allocUnsafe(length)];
+      const readAt = (at: number) => {
+        const reading = handle.read(spare, 0, Math.min(length, sizeBytes - at), at);
+        // Told when it is asked for, which it may not be.
+        reading.catch(() => {});
+        return reading;
+      };
+      let next = readAt(from);
       for (let at = from; at < sizeBytes; ) {
-        const wanted = Math.min(buffer.length, sizeBytes - at);
-        const { bytesRead } = await handle.read(buffer, 0, wanted, at);
+        const { bytesRead } = await next;
         if (bytesRead === 0) throw new DownloadFault("changed", { detail: "shorter than it was" });
-        yield buffer.subarray(0, bytesRead);
+        [ready, spare] = [spare, ready];
         at += bytesRead;
+        if (at < sizeBytes) next = readAt(at);
+        yield ready.subarray(0, bytesRead);
       }
       const { size } = await handle.stat();
       if (size !== sizeBytes) throw new DownloadFault("changed", { detail: "longer than it was" });

@@ -26,7 +26,7 @@ export interface TakenIn {
 }
 
 /** Progress is written so often: after so many bytes, or so long. */
-const NOTE_BYTES = 8 * 2 ** 20;
+const NOTE_BYTES = 64 * 2 ** 20;
 const NOTE_MS = 1_000;
 /** A store gives up what nobody touches. */
 const TOUCH_MS = 60_000;
