@@ -43,6 +43,7 @@ export class PartInUse extends Error {
 const CONTENT = "content";
 /** Written at once. */
 const PIECES_AT_ONCE = 8;
+const SYNC_EVERY_BYTES = 64 * 2 ** 20;
 
 /** Where a part lies: in a folder of its own, whose lock is the part's. */
 export const partFolder = (folder: string, name: string) => path.join(folder, name);
@@ -98,6 +99,9 @@ class SealedPart implements PartFile {
   private writeAt: number;
   /** On its way to the disk, while the next is sealed. */
   private writing: Promise<unknown> = Promise.resolve();
+  /** The disk takes what is written meanwhile, so that the end need not wait for all of it. */
+  private syncing: Promise<unknown> | undefined;
+  private syncedAt = 0;
   private finished: { sizeBytes: number; sha256: Buffer } | undefined;
   private fault: unknown;
   private closed = false;
@@ -151,6 +155,7 @@ class SealedPart implements PartFile {
     this.finished ??= await this.guarded(async () => {
       this.waiting.push(this.sealer.end());
       await this.written();
+      await this.syncing;
       await this.opened.handle.sync();
       await syncFolder(this.opened.own);
       return { sizeBytes: this.size, sha256: this.hash.digest() };
@@ -211,6 +216,23 @@ class SealedPart implements PartFile {
     this.writing = writeAll(this.opened.handle, pieces, at);
     // Told to whoever writes next, or ends.
     this.writing.catch(() => {});
+    this.syncNowAndThen(at);
+  }
+
+  private syncNowAndThen(writtenTo: number): void {
+    if (this.syncing !== undefined || writtenTo - this.syncedAt < SYNC_EVERY_BYTES) return;
+    this.syncedAt = writtenTo;
+    const syncing = this.opened.handle.datasync();
+    this.syncing = syncing;
+    // A failure is told once, and never by the next one: all that follows fails.
+    syncing.then(
+      () => {
+        this.syncing = undefined;
+      },
+      (error) => {
+        this.fault ??= error;
+      },
+    );
   }
 
   private async written(): Promise<void> {
