@@ -64,6 +64,16 @@ const file: RequestOf<"file"> = {
   mediaGroupId: null,
 };
 
+const answered = {
+  kind: "message",
+  workspaceId: "w",
+  connectorId: "c",
+  chatId: "1",
+  threadId: null,
+  format: "plain",
+  causeId: "1",
+} as const;
+
 /** Dialogs that note what they were given, and answer `said`. */
 function noted(said: Reply[] = []) {
   const given: unknown[] = [];
@@ -103,6 +113,17 @@ test("what begins a dialog, or presses its button, is the dialogs'", async () =>
   expect(told?.text).toContain("quotation mark");
 });
 
+test("a customer's file is for support, where the register is the workspace's own alone", async () => {
+  const answer: Reply = { ...answered, text: "You may not hand in evidence here." };
+  const { handlers } = noted([answer]);
+  const members: Asker = { ...asker, access: "members" };
+  expect(await handlers.file(tx, file, members)).toMatchObject([
+    { isCourtesy: true, text: expect.stringContaining("Our team will answer") },
+  ]);
+  const employee: Asker = { ...members, viewer: { personId: "p", role: "auditor" } };
+  expect(await handlers.file(tx, file, employee)).toEqual([answer]);
+});
+
 test("words that are for no dialog are answered in private, and in groups let be; so are files where nobody takes them", async () => {
   const { handlers } = noted();
   expect(await handlers.text(tx, words, asker)).toMatchObject([{ isCourtesy: true }]);
@@ -110,16 +131,7 @@ test("words that are for no dialog are answered in private, and in groups let be
   expect(await createHandlers().file(tx, file, asker)).toMatchObject([{ isCourtesy: true }]);
   const group = { ...asked, chatType: "group" as const };
   expect(await handlers.text(tx, { ...words, ...group }, asker)).toEqual([]);
-  const answer: Reply = {
-    kind: "message",
-    workspaceId: "w",
-    connectorId: "c",
-    chatId: "1",
-    threadId: null,
-    text: "taken",
-    format: "plain",
-    causeId: "1",
-  };
+  const answer: Reply = { ...answered, text: "taken" };
   const taking = noted([answer]).handlers;
   expect(await taking.text(tx, words, asker)).toEqual([answer]);
   expect(await taking.file(tx, file, asker)).toEqual([answer]);

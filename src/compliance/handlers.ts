@@ -67,6 +67,10 @@ export function createHandlers({
     },
 
     file: async (tx, request, asker) => {
+      // To a bot that speaks of the register to the workspace's own alone others come for support.
+      if (isCustomer(asker) && request.chatType === "private") {
+        return [besides(request, "wordsNotTaken")];
+      }
       // Dialogs tell what they don't take; a file that adds to others is told of once it is here.
       if (dialogs !== undefined) return dialogs.file(tx, request, asker);
       return [besides(request, "fileNotTaken")];
@@ -82,6 +86,9 @@ export function createHandlers({
       inlineQuery === undefined ? [] : inlineQuery(tx, request, asker),
   };
 }
+
+const isCustomer = ({ viewer, access }: Asker): boolean =>
+  viewer.personId === null && access === "members";
 
 type Beginning = { kind: "evidence"; words: string[] } | { kind: "assess"; code: string };
 

@@ -7,13 +7,17 @@ import {
   inGroup,
   leaving,
   message,
+  pressed,
   privateChat,
   SUPERGROUP,
   user,
 } from "../../test/support/telegram-updates.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
+import { insertJobs } from "../jobs/index.ts";
+import { silentLogger, type Transaction } from "../platform/index.ts";
 import { listConversations } from "./conversation-list.ts";
 import type { Scope } from "./effects.ts";
+import { createIngestHandler } from "./ingest-handler.ts";
 
 let world: World;
 let scope: Scope;
@@ -126,6 +130,38 @@ describe("transactions side by side", () => {
     expect(shown).toEqual([["first", "late 2", "late 3"]]);
     const { data } = await listConversations(world.db, scope);
     expect(data).toMatchObject([{ chatId: String(SUPERGROUP) }]);
+  });
+
+  test("lanes of bots are taken last, whatever was pressed: they are hot", async () => {
+    const { workspaceId } = scope;
+    const enqueues = (queue: "evidence" | "outbound") => async (tx: Transaction) => {
+      const job = { queue, lane: `${queue}/${workspaceId}`, workspaceId, kind: "any" };
+      await insertJobs(tx.engine, [job]);
+      return [];
+    };
+    const handler = createIngestHandler({
+      replies: async () => {},
+      presses: enqueues("outbound"),
+      requests: enqueues("evidence"),
+      log: silentLogger,
+    });
+    const token = "A".repeat(22);
+    const lane = world.lane(scope, [
+      { callback_query: pressed(`approval:${token}`) },
+      { callback_query: pressed("hg:d:any") },
+    ]);
+    await world.db.transaction(async (tx) => {
+      await handler.run(tx, [lane]);
+    });
+    const hold = "SELECT 1 FROM lanes WHERE queue = $1 AND lane = $1 || '/' || $2 FOR UPDATE";
+    let both: Promise<void> = Promise.resolve();
+    await world.db.transaction(async (tx) => {
+      await tx.query(hold, ["evidence", workspaceId]);
+      both = world.db.transaction((other) => handler.run(other, [lane]));
+      await waitFor(async () => (await waiting()) === 1, { what: "it to wait for evidence" });
+      await tx.query(`${hold} NOWAIT`, ["outbound", workspaceId]);
+    });
+    await both;
   });
 
   /** How many transactions wait for a row that another one holds. */

@@ -8,6 +8,7 @@ import { compact } from "./compact.ts";
 import { advance, type Context } from "./context.ts";
 import type { Effect } from "./effects.ts";
 import { forgetsUpdate } from "./forget-update.ts";
+import { holdConversations } from "./hold-conversations.ts";
 import { type Incoming, interpret } from "./interpret.ts";
 import { loadAccess } from "./load-access.ts";
 import { loadContext } from "./load-context.ts";
@@ -39,9 +40,9 @@ export interface IngestOptions {
  *
  * Rows are taken in one order by everybody: chats, people with their links, codes, contacts,
  * conversations, sessions, messages, members, topics, polls, business connections, refusals, consents,
- * through `presses` messages to be sent and their approvals, through `requests` dialogs, the register and
- * evidence, then lanes: through `requests` those of evidence, through `presses` and `replies` those of
- * the bots, which are hot, and last the engine's own, with the fence.
+ * through `requests` dialogs, the register, evidence and its lanes, through `presses` messages to be sent
+ * and their approvals, through `presses` and `replies` lanes of the bots, which are hot, and last the
+ * engine's own, with the fence.
  *
  * A job carries the update's bytes as its body and `connectorId` in its payload.
  */
@@ -68,6 +69,7 @@ export function createIngestHandler({
         await writeChats(tx, changes.chats);
         await writeChatLinks(tx, access);
         await writeContacts(tx, changes.contacts);
+        await holdConversations(tx, changes);
         await writeMessages(tx, changes.conversations, changes.messages);
         await writeVersions(tx, changes);
         await writeMarks(tx, changes);
@@ -80,8 +82,8 @@ export function createIngestHandler({
       } catch (error) {
         throw isOrphaned(error) ? new Discard("The connector of this update was removed.") : error;
       }
-      const answers = changes.presses.length > 0 ? await presses?.(tx, changes.presses) : [];
       const told = changes.requests.length > 0 ? await requests?.(tx, changes.requests) : [];
+      const answers = changes.presses.length > 0 ? await presses?.(tx, changes.presses) : [];
       const said = [...changes.replies, ...(answers ?? []), ...(told ?? [])];
       if (said.length > 0) await replies(tx, said);
       log.debug(

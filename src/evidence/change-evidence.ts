@@ -1,6 +1,7 @@
 import { recordAudit } from "../audit/index.ts";
 import type { Queryable, Transaction } from "../platform/index.ts";
 import { type EvidenceKey, holdStanding } from "./standing.ts";
+import type { EvidenceState } from "./states.ts";
 import { whoIs } from "./who.ts";
 
 export interface NewEvidence {
@@ -100,16 +101,35 @@ export async function changeEvidence(
   return true;
 }
 
-/** Null: it belongs to no control. Answers and throws as `changeEvidence` does. */
+/** What is looked at, or was approved, stays as whoever decides has seen it. */
+const IN_THE_MAKING: ReadonlySet<EvidenceState> = new Set(["requested", "draft", "rejected"]);
+
+/** Of whoever hands it in: false also where it is not theirs to change any more. */
+async function changeInTheMaking(
+  tx: Queryable,
+  { workspaceId, evidenceId }: EvidenceKey,
+  change: EvidenceChange,
+): Promise<boolean> {
+  const key = { workspaceId, evidenceId };
+  const standing = await holdStanding(tx, key);
+  if (standing === null || !IN_THE_MAKING.has(standing.state)) return false;
+  return changeEvidence(tx, key, change);
+}
+
+/**
+ * Null: it belongs to no control. Answers and throws as `changeEvidence` does, and answers false for what
+ * waits for its review or is approved: only a key changes that.
+ */
 export const setControl = (
   tx: Queryable,
   { controlId, ...key }: EvidenceKey & { controlId: string | null },
-): Promise<boolean> => changeEvidence(tx, key, { controlId });
+): Promise<boolean> => changeInTheMaking(tx, key, { controlId });
 
+/** As `setControl`. */
 export const describe = (
   tx: Queryable,
   { description, ...key }: EvidenceKey & { description: string },
-): Promise<boolean> => changeEvidence(tx, key, { description });
+): Promise<boolean> => changeInTheMaking(tx, key, { description });
 
 /** Where nothing was handed in, and nobody holds it: what was, stays. */
 const REMOVE = `/* evidence.remove */

@@ -67,8 +67,12 @@ export function dialogsWorld(world: World) {
   const keeper = createDialogKeeper({ db, jobs, log: silentLogger, clock });
 
   /** `crashes`: first in a process that dies before it commits. */
-  async function ingest(scope: Scope, update: Wire, { crashes = false } = {}): Promise<void> {
-    const lane = world.lane(scope, [update]);
+  async function ingest(
+    scope: Scope,
+    updates: Wire | Wire[],
+    { crashes = false } = {},
+  ): Promise<void> {
+    const lane = world.lane(scope, [updates].flat());
     if (crashes) {
       await db
         .transaction(async (tx) => {
@@ -150,6 +154,17 @@ export function dialogsWorld(world: World) {
       const photo = [{ ...size, file_size: 1_000 }];
       const fields = { photo, caption, media_group_id: album };
       await chats.sent(scope, by, fields, { chat, crashes });
+    },
+    /** Buttons of their own chats, pressed by several people, in one transaction. */
+    async pressTogether(scope: Scope, presses: Array<[by: number, data?: string]>): Promise<void> {
+      const updates = presses.map(([by, data]) => ({
+        callback_query: pressed(data ?? "none", {
+          id: `press-${++lastId}`,
+          from: user(by),
+          message: { message_id: 7, date: 1, chat: privateChat(by) },
+        }),
+      }));
+      await ingest(scope, updates);
     },
     /** A message of any kind but a text. */
     async sent(

@@ -33,8 +33,8 @@ export async function deliver(
   const isPrivate = request.chatType === "private";
   const there = isPrivate ? {} : { replyToMessageId: request.messageId };
   if (isPrivate || !isPersonal) return [message(request, { ...said, ...there })];
-  const { workspaceId, connectorId, user } = request;
-  if (await mayWriteTo(tx, { workspaceId, connectorId, userId: user.id })) {
+  const { user } = request;
+  if (await canBeTold(tx, request)) {
     return [
       message({ ...request, chatId: user.id, threadId: null }, said),
       message(request, { html: escaped(texts.answeredInPrivate), ...there }),
@@ -43,6 +43,15 @@ export async function deliver(
   const url = `https://t.me/${asker.botUsername}?start=hello`;
   const buttons: ReplyButton[][] = [[{ text: texts.openBot, url }]];
   return [message(request, { html: escaped(texts.cannotWriteInPrivate), buttons, ...there })];
+}
+
+/** Whether what is personal reaches who asks. */
+export async function canBeTold(
+  tx: Transaction,
+  { workspaceId, connectorId, chatType, user }: RequestOf<"command">,
+): Promise<boolean> {
+  if (chatType === "private") return true;
+  return mayWriteTo(tx, { workspaceId, connectorId, userId: user.id });
 }
 
 type Where = Pick<

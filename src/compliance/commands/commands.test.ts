@@ -197,6 +197,15 @@ describe("/reports", () => {
 });
 
 describe("who asks, and where", () => {
+  test("an audit is not planned where whoever asks for it would be told to ask again elsewhere", async () => {
+    const [note] = messages(await askInGroup("/audit security"));
+    expect(note?.text).toContain("ask me there");
+    expect(await world.count("audits", scope)).toBe(0);
+    await ask("hello");
+    expect(await askInGroup("/audit security")).toHaveLength(2);
+    expect(await world.count("audits", scope)).toBe(1);
+  });
+
   test("in a group nothing of the register is said: it goes to the private chat, if there is one", async () => {
     await entry("framework", { code: "SECRET", title: "Secret plans" });
     const stranger = messages(await askInGroup("/compliance"));

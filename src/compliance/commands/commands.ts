@@ -11,7 +11,7 @@ import {
 } from "../../register/index.ts";
 import type { Asker, RequestHandler, RequestOf } from "../request-sink.ts";
 import { may } from "../rights.ts";
-import { type Answer, deliver, openly } from "./answer.ts";
+import { type Answer, canBeTold, deliver, openly } from "./answer.ts";
 import { parseArguments } from "./arguments.ts";
 import { answerAudit } from "./audit-command.ts";
 import { chooseFramework } from "./choose-framework.ts";
@@ -65,6 +65,8 @@ async function answerTo(
     case "risk":
       return answerRisk(tx, workspaceId, { texts, word: whole, mayAssess: mayAssess(asker) });
     case "audit":
+      // Told to ask again elsewhere, they would plan another one there.
+      if (whole !== "" && !(await canBeTold(tx, request))) return { html: "", isPersonal: true };
       return answerAudit(tx, workspaceId, { texts, type: whole });
     case "reports":
       return answerReports(tx, workspaceId, { texts, words, nowMs });

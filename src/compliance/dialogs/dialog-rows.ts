@@ -96,7 +96,10 @@ export interface OpenDialog {
   isRepliedTo: boolean;
 }
 
-/** No LIMIT: with one the planner would walk the key in its order, through all that the workspace has. */
+/**
+ * Without reviews that ask for a press: nothing that is written is for them, and there may be thousands.
+ * No LIMIT: with one the planner would walk the key in its order, through all that the workspace has.
+ */
 const OPEN = `/* dialogs.open-of-person */
 SELECT ${COLUMNS}, coalesce((SELECT $6::bigint = ANY (m.telegram_message_ids)
   FROM outbound_messages m WHERE m.workspace_id = d.workspace_id AND m.id = d.card_id), false)
@@ -104,6 +107,7 @@ SELECT ${COLUMNS}, coalesce((SELECT $6::bigint = ANY (m.telegram_message_ids)
 FROM dialogs d
 WHERE d.workspace_id = $1 AND d.connector_id = $2 AND ${IN_CHAT} AND d.user_id = $4
   AND d.thread_id = $5 AND d.ended_at IS NULL
+  AND (d.kind <> 'compliance_review' OR d.state = 'awaiting-reason')
 ORDER BY d.workspace_id, d.id FOR NO KEY UPDATE OF d`;
 
 /** Those that ask this person in this chat, held; the one that changed last comes first. */

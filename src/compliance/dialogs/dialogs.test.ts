@@ -9,9 +9,12 @@ import {
   SUPERGROUP,
   type Wire,
 } from "../../../test/support/telegram-updates.ts";
+import { waitFor } from "../../../test/support/wait-for.ts";
 import type { Scope } from "../../conversations/index.ts";
 import { assessData } from "./button-data.ts";
-import { ANSWERS } from "./words.ts";
+import { holdOpen } from "./dialog-rows.ts";
+import { findToTell } from "./tell-standing.ts";
+import { ANSWERS, COLLECTION } from "./words.ts";
 
 let world: World;
 let people: ReturnType<typeof dialogsWorld>;
@@ -147,6 +150,33 @@ describe("collecting evidence", () => {
     expect(moved.cardId).not.toBe(shown.cardId);
   });
 
+  test("two batches take people's chats in one order, whoever pressed first", async () => {
+    for (const by of [EMMA, OLA]) await people.write(scope, by, "/evidence");
+    const [emma, ola] = [(await card(EMMA)).data.Cancel, (await card(OLA)).data.Cancel];
+    let pressed: Promise<void> = Promise.resolve();
+    const hold = "SELECT 1 FROM conversations WHERE connector_id = $1 AND chat_id = $2 FOR UPDATE";
+    await world.db.transaction(async (tx) => {
+      await tx.query(hold, [scope.connectorId, EMMA]);
+      pressed = people.pressTogether(scope, [
+        [OLA, ola],
+        [EMMA, emma],
+      ]);
+      await waitFor(
+        async () =>
+          (
+            await world.owner.query(
+              `SELECT 1 FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+            )
+          ).length === 1,
+        { what: "the presses to wait for the first chat" },
+      );
+      await tx.query(`${hold} NOWAIT`, [scope.connectorId, OLA]);
+    });
+    await pressed;
+    expect([(await card(EMMA)).state, (await card(OLA)).state]).toEqual(["cancelled", "cancelled"]);
+  });
+
   test("with a sixth the oldest is ended; after a reminder a card expires", async () => {
     for (let n = 1; n <= 6; n++) await people.write(scope, EMMA, `/evidence document ${n}`);
     const states = (await people.cards(scope, EMMA)).map(({ state }) => state);
@@ -174,6 +204,51 @@ describe("collecting evidence", () => {
       state: "awaiting-file",
       evidenceId: shown[0]?.evidenceId,
     });
+  });
+});
+
+describe("evidence that goes on elsewhere", () => {
+  const becomes = (status: string) =>
+    world.db.query("UPDATE evidence SET status = $2 WHERE workspace_id = $1", [
+      scope.workspaceId,
+      status,
+    ]);
+
+  test("what is looked at, or was approved, keeps its control and its words", async () => {
+    await control("A-1");
+    await people.photo(scope, EMMA);
+    await becomes("in_review");
+    expect(await press(EMMA, "A-1 Access")).toEqual([COLLECTION.refused["not-draft"]]);
+    expect(await evidence()).toMatchObject([{ status: "in_review", control_id: null }]);
+    expect(await card(EMMA)).toMatchObject({ state: "submitted", data: {} });
+    expect((await card(EMMA)).text).toContain("Control: none");
+
+    const another = await world.newScope();
+    await people.write(another, EMMA, "/evidence document Report");
+    await people.press(another, EMMA, (await people.card(another, EMMA)).data["Upload photo"]);
+    await world.db.query("UPDATE evidence SET status = 'approved' WHERE workspace_id = $1", [
+      another.workspaceId,
+    ]);
+    await people.write(another, EMMA, "Another report");
+    const [kept] = await people.rows<{ description: string }>(
+      "SELECT description FROM evidence WHERE workspace_id = $1",
+      another.workspaceId,
+    );
+    expect(kept).toEqual({ description: "Report" });
+    expect(await people.card(another, EMMA)).toMatchObject({ state: "approved" });
+  });
+
+  test("cards that are still open learn that it was submitted; of two of one person one goes on", async () => {
+    await people.photo(scope, EMMA);
+    const first = await card(EMMA);
+    const number = /EV-\d+/.exec(first.text)?.[0] ?? "";
+    await people.write(scope, EMMA, `/evidence ${number}`);
+    const states = (await people.cards(scope, EMMA)).map(({ state }) => state);
+    expect(states.sort()).toEqual(["cancelled", "confirming"]);
+    expect(await people.press(scope, EMMA, first.data.Skip)).toEqual([ANSWERS.over]);
+    await becomes("in_review");
+    await people.keeper.runOnce();
+    expect(await card(EMMA)).toMatchObject({ state: "submitted", data: {} });
   });
 });
 
@@ -233,6 +308,37 @@ describe("reviewing evidence", () => {
     ]);
     expect(await press(OTTO, "Approve")).toEqual([ANSWERS.notReviewer]);
     expect(await evidence()).toMatchObject([{ status: "in_review", revision: 2 }]);
+  });
+
+  test("who submits much at once keeps the news of other workspaces by a few", async () => {
+    await world.db.query(
+      `INSERT INTO evidence (workspace_id, status, revision, created_by)
+       SELECT $1, 'in_review', 1, 'key:any' FROM generate_series(1, 30)`,
+      [scope.workspaceId],
+    );
+    const found = await findToTell(world.db, 1_000, []);
+    expect(found.filter(({ workspaceId }) => workspaceId === scope.workspaceId)).toHaveLength(10);
+    await people.keeper.runOnce();
+    const left = await findToTell(world.db, 1_000, []);
+    expect(left.filter(({ workspaceId }) => workspaceId === scope.workspaceId)).toEqual([]);
+  });
+
+  test("whoever may review no more is not asked why, and what they write is for support", async () => {
+    await press(OLA, "Reject");
+    await world.db.query("UPDATE people SET role = 'employee' WHERE workspace_id = $1", [
+      scope.workspaceId,
+    ]);
+    await people.write(scope, OLA, "hello again");
+    expect((await people.said(scope, OLA)).at(-1)).not.toBe(ANSWERS.notReviewer);
+    expect(await evidence()).toMatchObject([{ status: "in_review" }]);
+  });
+
+  test("cards that ask for a press are not looked at when something is written", async () => {
+    const place = { ...scope, chatId: String(OLA), threadId: "0" };
+    const open = () => world.db.transaction((tx) => holdOpen(tx, place, { userId: String(OLA) }));
+    expect(await open()).toEqual([]);
+    await press(OLA, "Reject");
+    expect(await open()).toHaveLength(1);
   });
 });
 

@@ -88,14 +88,16 @@ async function onEvidence(
       if (file === undefined) throw new Error("a file is taken, and the event brought none");
       await takeFiles(tx, jobs, { ...key, submittedBy: by, files: [file], causeId });
       return null;
-    case "describe":
-      await describe(tx, { ...key, description: effect.description });
-      return null;
+    case "describe": {
+      const { description } = effect;
+      const isTaken = await describe(tx, { ...key, description });
+      return isTaken ? { type: "description-set", description } : settled(tx, key);
+    }
     case "set-control": {
       const { controlId } = effect;
       if (!(await holdControl(tx, key.workspaceId, controlId))) return { type: "control-gone" };
-      await setControl(tx, { ...key, controlId });
-      return null;
+      const isTaken = await setControl(tx, { ...key, controlId });
+      return isTaken ? { type: "control-set", id: controlId } : settled(tx, key);
     }
     case "submit": {
       const submitted = await submitForReview(tx, { ...key, by });
@@ -111,6 +113,15 @@ async function onEvidence(
       return standing === null ? null : { type: "decided", standing };
     }
   }
+}
+
+/** It was submitted or decided elsewhere while this went on; null: it is gone, and the dialog with it. */
+async function settled(
+  tx: Transaction,
+  key: { workspaceId: string; evidenceId: string },
+): Promise<DialogEvent | null> {
+  const standing = await readStanding(tx, key);
+  return standing === null ? null : { type: "standing-changed", standing };
 }
 
 /** Saved as it was looked at, or not at all. */

@@ -14,7 +14,7 @@ import type { Dialog } from "./dialog.ts";
 import { holdDue, writeDialogs } from "./dialog-rows.ts";
 import { messageOf, type Said, sayIn } from "./said.ts";
 import { remind, step } from "./step.ts";
-import { type EvidenceKey, findToTell, tellStanding } from "./tell-standing.ts";
+import { findToTell, tellStanding } from "./tell-standing.ts";
 
 /** Dialogs of one transaction. */
 const BATCH = 200;
@@ -75,9 +75,10 @@ export function createDialogKeeper({
   }
 
   async function tellAll(): Promise<void> {
-    let after: EvidenceKey | undefined;
+    const failed: string[] = [];
     for (let told = 0; told < MAX_TOLD; ) {
-      const keys = await findToTell(db, BATCH, after);
+      const keys = await findToTell(db, BATCH, failed);
+      if (keys.length === 0) return;
       for (const key of keys) {
         if (turns.isStopping) return;
         // One that cannot be told keeps no other from it.
@@ -85,12 +86,11 @@ export function createDialogKeeper({
           .transaction(async (tx) => say(tx, await tellStanding(tx, key, clock())))
           .catch((error) => {
             if (isUnavailable(error)) throw error;
+            failed.push(key.evidenceId);
             log.warn({ err: error, ...key }, "chats are not told how evidence stands");
           });
       }
       told += keys.length;
-      after = keys.at(-1);
-      if (keys.length < BATCH) return;
     }
   }
 

@@ -9,6 +9,7 @@ import {
   go,
   type Machine,
   type OpenRequest,
+  type Standing,
   type StateRule,
   type Step,
   stay,
@@ -141,6 +142,13 @@ function step(dialog: Collection, event: DialogEvent, _context: Context): Advanc
         data: { requests: dialog.data.requests.filter(({ id }) => id !== event.id) },
         effects: [{ type: "answer", text: COLLECTION.gone }],
       });
+    case "control-set": {
+      const control = dialog.data.options.find(({ id }) => id === event.id);
+      if (control === undefined) return stay(dialog);
+      return go(dialog, "confirming", { data: { control } });
+    }
+    case "description-set":
+      return go(dialog, dialog.state, { data: { description: event.description } });
     case "control-gone":
       return go(dialog, "choosing-control", {
         data: { control: null },
@@ -203,8 +211,7 @@ function pressed(dialog: Collection, action: string, n: number | null): Advance 
     case "control": {
       const control = data.options[n ?? -1];
       if (control === undefined) return stay(dialog);
-      const effects: DialogEffect[] = [{ type: "set-control", controlId: control.id }];
-      return go(dialog, "confirming", { data: { control }, effects });
+      return stay(dialog, [{ type: "set-control", controlId: control.id }]);
     }
     case "skip":
       return go(dialog, "confirming");
@@ -233,6 +240,7 @@ function file(
   const words = atMost((caption ?? "").trim(), MAX_DESCRIPTION);
   const isNews = data.description === "" && words !== "";
   const description = isNews ? words : data.description;
+  // After the file: what was decided on takes a file, and is a draft again, before it takes words.
   const about: DialogEffect[] = isNews ? [{ type: "describe", description }] : [];
   const take: DialogEffect = { type: "take-file" };
   switch (state) {
@@ -244,17 +252,17 @@ function file(
     case "ready":
     case "awaiting-file": {
       const isKnown = data.control !== null;
-      const effects = [...about, take, ...(isKnown ? [] : [finding("", 0)])];
+      const effects = [take, ...about, ...(isKnown ? [] : [finding("", 0)])];
       const rest = { mediaGroupId, data: { description, rejected: null }, effects };
       return go(dialog, isKnown ? "confirming" : "choosing-control", rest);
     }
     case "choosing-control":
     case "confirming":
-      return go(dialog, state, { mediaGroupId, data: { description }, effects: [...about, take] });
+      return go(dialog, state, { mediaGroupId, data: { description }, effects: [take, ...about] });
     case "submitted":
     case "approved": {
       if (album === null || album !== dialog.mediaGroupId) return stay(dialog);
-      return go(dialog, "confirming", { isOver: false, cardId: null, effects: [...about, take] });
+      return go(dialog, "confirming", { isOver: false, cardId: null, effects: [take, ...about] });
     }
     case "cancelled":
     case "expired":
@@ -267,8 +275,14 @@ function words(dialog: Collection, text: string): Advance {
   if (dialog.state === "choosing-control") return stay(dialog, [finding(text, 0)]);
   if (dialog.state !== "awaiting-file") return stay(dialog);
   const description = atMost(text, MAX_DESCRIPTION);
-  const effects: DialogEffect[] = [{ type: "describe", description }];
-  return go(dialog, "awaiting-file", { data: { description }, effects });
+  return stay(dialog, [{ type: "describe", description }]);
+}
+
+/** Somebody else submitted what was still being put together here, or decided on it: it is over here, too. */
+function settledElsewhere(dialog: Collection, { status }: Standing): Advance {
+  if (dialog.isOver || (status !== "in_review" && status !== "approved")) return stay(dialog);
+  const effects: DialogEffect[] = [{ type: "answer", text: COLLECTION.refused["not-draft"] }];
+  return go(dialog, status === "approved" ? "approved" : "submitted", { isOver: true, effects });
 }
 
 /** What was submitted was decided, and whoever sent it is told; rejected, another file is asked for. */
@@ -277,7 +291,7 @@ function decided(
   { standing }: Extract<DialogEvent, { type: "standing-changed" }>,
 ): Advance {
   const number = dialog.data.number ?? "";
-  if (dialog.state !== "submitted") return stay(dialog);
+  if (dialog.state !== "submitted") return settledElsewhere(dialog, standing);
   if (standing.status === "approved") {
     const text = COLLECTION.approved(number, standing.decidedBy);
     return go(dialog, "approved", { effects: [{ type: "say", text }] });

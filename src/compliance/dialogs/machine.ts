@@ -88,7 +88,9 @@ export type DialogEvent =
   | { type: "evidence-created"; id: string; number: string }
   | { type: "request-found"; request: OpenRequest }
   | { type: "request-gone"; id: string }
+  | { type: "control-set"; id: string }
   | { type: "control-gone" }
+  | { type: "description-set"; description: string }
   | { type: "controls-found"; query: string; page: number; options: ControlOption[]; more: boolean }
   | { type: "submitted" }
   | { type: "not-submitted"; words: string }

@@ -76,7 +76,11 @@ function resultOf(effect: DialogEffect, luck: number): DialogEvent | null {
       return { type: "controls-found", query, page, options, more: luck > 1 };
     }
     case "set-control":
-      return luck === 0 ? { type: "control-gone" } : null;
+      if (luck === 2) return { type: "standing-changed", standing };
+      return luck === 0 ? { type: "control-gone" } : { type: "control-set", id: effect.controlId };
+    case "describe":
+      if (luck === 2) return { type: "standing-changed", standing };
+      return { type: "description-set", description: effect.description };
     case "submit":
       return luck === 0 ? { type: "not-submitted", words: "no" } : { type: "submitted" };
     case "decide":
@@ -160,16 +164,19 @@ function eventOf(dialog: Dialog, move: Move): DialogEvent {
   return { type: "pressed", version: dialog.version, action, n };
 }
 
+const decidedElsewhere = (by: string): string[] =>
+  by === "control" || by === "words" ? ["approved"] : [];
+
 /** Where an event may lead, by the table of its machine; results of effects are part of the event. */
 function mayLeadTo(dialog: Dialog, event: DialogEvent): readonly string[] {
   const rule: StateRule | undefined = stateRule(dialog);
   const own = [dialog.state];
   switch (event.type) {
     case "pressed":
-      // A control that is gone leads back to the choice.
-      return [...own, ...(rule?.presses[event.action] ?? [])];
+      // A control that is gone leads back to the choice; what was decided meanwhile, to the end.
+      return [...own, ...(rule?.presses[event.action] ?? []), ...decidedElsewhere(event.action)];
     case "words":
-      return [...own, ...(rule?.words ?? [])];
+      return [...own, ...(rule?.words ?? []), ...decidedElsewhere("words")];
     case "file":
       return [...own, ...(rule?.file ?? [])];
     case "described":
@@ -179,7 +186,7 @@ function mayLeadTo(dialog: Dialog, event: DialogEvent): readonly string[] {
     case "crowded-out":
       return [...own, "cancelled"];
     case "standing-changed":
-      return [...own, "approved", "rejected", "superseded", "awaiting-file"];
+      return [...own, "submitted", "approved", "rejected", "superseded", "awaiting-file"];
     default:
       return own;
   }

@@ -128,7 +128,8 @@ export async function onText(
   const asked = repliedTo ?? (isLoose ? asking[0] : undefined);
   if (asked === undefined) return [];
   const refused = whyMayNot(asked.dialog, acting.userId, asker);
-  if (refused !== null) return [tell(request, refused)];
+  // Whoever may not go on with it any more does not answer it for as long as it stands.
+  if (refused !== null) return asked.isRepliedTo ? [tell(request, refused)] : [];
   const event = { type: "words", text } as const;
   return finish(tx, request, [
     await advance(tx, doing, inPlace(asked.dialog, place), event, acting),

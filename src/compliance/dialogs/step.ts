@@ -19,7 +19,19 @@ const isShown = (card: Card, action: string, n: number | null): boolean =>
   card.buttons.flat().some((button) => button.action === action && (button.n ?? null) === n);
 
 /** Of people: it keeps the dialog open for as long again. */
-const RENEWS: ReadonlySet<DialogEvent["type"]> = new Set(["pressed", "words", "file"]);
+const RENEWS: ReadonlySet<DialogEvent["type"]> = new Set([
+  "pressed",
+  "words",
+  "file",
+  // What their steps came to.
+  "request-found",
+  "request-gone",
+  "control-set",
+  "control-gone",
+  "controls-found",
+  "description-set",
+  "not-assessed",
+]);
 
 /**
  * One event of one dialog. Pure. A press of another version than the one that is shown, of a button that

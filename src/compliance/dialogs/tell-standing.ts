@@ -20,22 +20,31 @@ export interface EvidenceKey {
   evidenceId: string;
 }
 
+/** Of each workspace so many at a time: one that submits thousands keeps the news of others by no more. */
+const SHARE = 10;
+
 const FIND = `/* dialogs.evidence-to-tell */
-SELECT e.workspace_id AS "workspaceId", e.id AS "evidenceId" FROM evidence e
-WHERE ${TO_TELL} AND (e.workspace_id, e.id) > ($1, $2)
-ORDER BY e.workspace_id, e.id LIMIT $3`;
+WITH RECURSIVE waiting AS (
+  (SELECT e.workspace_id FROM evidence e WHERE ${TO_TELL} ORDER BY e.workspace_id LIMIT 1)
+  UNION ALL
+  SELECT (SELECT e.workspace_id FROM evidence e
+    WHERE ${TO_TELL} AND e.workspace_id > w.workspace_id ORDER BY e.workspace_id LIMIT 1)
+  FROM waiting w WHERE w.workspace_id IS NOT NULL
+)
+SELECT f.workspace_id AS "workspaceId", f.id AS "evidenceId" FROM waiting w
+CROSS JOIN LATERAL (
+  SELECT e.workspace_id, e.id, row_number() OVER (ORDER BY e.id) AS n FROM evidence e
+  WHERE ${TO_TELL} AND e.workspace_id = w.workspace_id AND e.id <> ALL ($2::uuid[])
+  ORDER BY e.id LIMIT ${SHARE}
+) f
+ORDER BY f.n, f.workspace_id LIMIT $1`;
 
-const NOWHERE: EvidenceKey = {
-  workspaceId: "00000000-0000-0000-0000-000000000000",
-  evidenceId: "00000000-0000-0000-0000-000000000000",
-};
-
-/** Of which chats are not told yet, after another. */
+/** Of which chats are not told yet, workspaces in turn; without those that could not be told just now. */
 export const findToTell = (
   on: Queryable,
   limit: number,
-  { workspaceId, evidenceId }: EvidenceKey = NOWHERE,
-): Promise<EvidenceKey[]> => on.query<EvidenceKey>(FIND, [workspaceId, evidenceId, limit]);
+  except: readonly string[],
+): Promise<EvidenceKey[]> => on.query<EvidenceKey>(FIND, [limit, except]);
 
 const PRIVATE_PLACES = `/* dialogs.private-places */
 SELECT DISTINCT d.connector_id, d.chat_id, d.thread_id FROM dialogs d
