@@ -76,6 +76,9 @@ export const migration: Migration = {
         decided_account   bigint,
         decided_at   timestamptz,
         reason       text        CHECK (length(reason) <= 2000),
+        -- The files that were stored then, as whoever decided saw them. Not by times: a file whose
+        -- transaction began before the decision's, and ended after it, was not seen.
+        decided_files uuid[],
         PRIMARY KEY (workspace_id, evidence_id, number),
         CONSTRAINT evidence_revisions_evidence FOREIGN KEY (workspace_id, evidence_id)
           REFERENCES evidence (workspace_id, id) ON DELETE CASCADE,

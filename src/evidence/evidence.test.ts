@@ -253,6 +253,30 @@ describe("a decision", () => {
     expect(await find(id)).toMatchObject({ status: won[0] && "state" in won[0] && won[0].state });
   });
 
+  test("is about the files that were seen, not about one that is being stored in that moment", async () => {
+    const id = await handedIn();
+    const [late] = await take(id);
+    await submit(id);
+    await inTx(async (tx) => {
+      await tx.query(
+        `UPDATE evidence_files SET state = 'stored', size_bytes = 3, sha256 = sha256('late'),
+           removed_at = now(), stored_at = clock_timestamp() WHERE id = $1`,
+        [late?.fileId],
+      );
+      const said = await say(id, 2, REVIEWER, { decision: "rejected" });
+      expect(said).toEqual({ state: "rejected", revision: 2 });
+    });
+    const [provenance] = await readProvenance(database.db, workspaceId, [id]);
+    const [revision] = provenance?.revisions ?? [];
+    expect(revision?.files.map(({ isDecidedOn }) => isDecidedOn)).toEqual([true, false]);
+    const [entry] = await database.db.query<{ content: string }>(
+      `SELECT details ->> 'content' AS content FROM audit_entries
+       WHERE action = 'evidence.rejected' AND subject_id = $1`,
+      [id],
+    );
+    expect(revision?.content).toBe(entry?.content);
+  });
+
   test("is about what is there, and about evidence of its own workspace", async () => {
     const empty = await begin();
     expect(await submit(empty)).toEqual({ refused: "not-draft" });

@@ -71,10 +71,9 @@ interface FileRow extends Who {
   first_account: string | null;
 }
 
-/** Its time is that of the clock: files that are stored later have a later one. */
 const DECIDE = `/* evidence.decide */
 UPDATE evidence_revisions SET decision = $4, decided_by = $5, decided_account = $6,
-  decided_at = clock_timestamp(), reason = $7
+  decided_at = clock_timestamp(), reason = $7, decided_files = $8::uuid[]
 WHERE workspace_id = $1 AND evidence_id = $2 AND number = $3`;
 
 /**
@@ -100,11 +99,13 @@ export async function decide(
     return { refused };
   }
   const next = decided(standing, decision);
-  const columns = [decision, who.name, who.account, reason ?? null];
+  const stored = storedOf(rows);
+  const seen = stored.map(({ id }) => id);
+  const columns = [decision, who.name, who.account, reason ?? null, seen];
   await tx.query(DECIDE, [workspaceId, evidenceId, revision, ...columns]);
   const until = decision === "approved" ? expiresOn : undefined;
   await writeStanding(tx, key, next, until);
-  const details = { revision, by: who.name, content: contentDigest(storedOf(rows)) };
+  const details = { revision, by: who.name, content: contentDigest(stored) };
   await recordAudit(
     tx,
     decision === "approved"
