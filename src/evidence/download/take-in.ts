@@ -89,8 +89,10 @@ class Taking {
       const taken = await whileTouching(this.options.vault, begun.storedFileId, keeping);
       return { ...taken, fetchedBytes: taken.content.sizeBytes - startedAt };
     } catch (error) {
-      if (error instanceof DownloadFault && part.sizeBytes - startedAt >= FURTHER_BYTES) {
-        error.gotFurther = true;
+      const freshBytes = part.sizeBytes - startedAt;
+      // Of unknown size it is begun anew by the next attempt, which gets no further than this one.
+      if (error instanceof DownloadFault && found.sizeBytes !== null) {
+        error.gotFurther = freshBytes >= FURTHER_BYTES;
       }
       await this.leave(begun, error);
       throw error;
