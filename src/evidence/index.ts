@@ -93,6 +93,6 @@ export {
   UnknownStoredFile,
   type Vault,
 } from "./vault.ts";
-export { createVaultKeeper } from "./vault-keeper.ts";
+export { createPartsKeeper, createVaultKeeper } from "./vault-keeper.ts";
 export { STORED_FILES_SEALED_COLUMNS } from "./vault-rows.ts";
 export { type FileFault, verifyVault } from "./vault-verify.ts";
