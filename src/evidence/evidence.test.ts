@@ -304,6 +304,14 @@ describe("expiry", () => {
     expect(await find(renewed)).toMatchObject({ status: "draft", approvedRevision: null });
     expect(await find(counts)).toMatchObject({ status: "approved", approvedRevision: 1 });
     expect((await actionsOn(over)).at(-1)).toBe("expired");
+    // Approved without another day it would end at once.
+    await store(renewed);
+    await submit(renewed);
+    expect(await say(renewed, 2)).toEqual({ refused: "over" });
+    expect(await say(renewed, 2, REVIEWER, { expiresOn: day(2) })).toMatchObject({
+      state: "approved",
+    });
+    expect(await expiry().runOnce()).toBe(0);
   });
 });
 
