@@ -141,6 +141,7 @@ describe("evidence", () => {
       (await call("POST", `${path}/reject`, { revision: 1, reason: "no" }, { key: reviewer }))
         .status,
     ).toBe(409);
+    expect((await call("PATCH", path, { expiresOn: null })).status).toBe(409);
     const { body } = await call("GET", path);
     expect(body).toMatchObject({
       status: "approved",

@@ -5,7 +5,13 @@ import { waitFor } from "../../test/support/wait-for.ts";
 import { createWorkspace } from "../connectors/index.ts";
 import { insertJobs } from "../jobs/index.ts";
 import { silentLogger, type Transaction } from "../platform/index.ts";
-import { createEvidence, removeEvidence, setControl } from "./change-evidence.ts";
+import {
+  changeEvidence,
+  createEvidence,
+  LastDayStands,
+  removeEvidence,
+  setControl,
+} from "./change-evidence.ts";
 import { findEvidence } from "./evidence-view.ts";
 import { createEvidenceExpiry } from "./expiry.ts";
 import { listHolds, placeHold, releaseHold } from "./holds.ts";
@@ -313,6 +319,20 @@ describe("expiry", () => {
     });
     expect(await expiry().runOnce()).toBe(0);
   });
+});
+
+test("what was approved until a day counts longer by another approval alone", async () => {
+  const until = (evidenceId: string, expiresOn: string | null) =>
+    inTx((tx) => changeEvidence(tx, { workspaceId, evidenceId }, { expiresOn }));
+  const id = await approved({ expiresOn: "2090-01-02" });
+  for (const later of ["2090-01-03", null]) {
+    await expect(until(id, later)).rejects.toThrow(LastDayStands);
+  }
+  for (const sooner of ["2090-01-02", "2090-01-01"]) expect(await until(id, sooner)).toBe(true);
+  expect((await find(id)).expiresOn).toBe("2090-01-01");
+  const open = await approved();
+  expect(await until(open, null)).toBe(true);
+  expect(await until(await begin(), "2090-01-01")).toBe(true);
 });
 
 describe("a legal hold", () => {

@@ -11,6 +11,7 @@ export {
   createEvidence,
   describe,
   type EvidenceChange,
+  LastDayStands,
   type NewEvidence,
   removeEvidence,
   setControl,
