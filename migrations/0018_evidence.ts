@@ -76,6 +76,9 @@ export const migration: Migration = {
         decided_account   bigint,
         decided_at   timestamptz,
         reason       text        CHECK (length(reason) <= 2000),
+        -- The files that were stored then, as whoever decided saw them. Not by times: a file whose
+        -- transaction began before the decision's, and ended after it, was not seen.
+        decided_files uuid[],
         PRIMARY KEY (workspace_id, evidence_id, number),
         CONSTRAINT evidence_revisions_evidence FOREIGN KEY (workspace_id, evidence_id)
           REFERENCES evidence (workspace_id, id) ON DELETE CASCADE,
@@ -249,6 +252,13 @@ export const migration: Migration = {
       END $$;
       CREATE TRIGGER evidence_held_follows AFTER INSERT OR UPDATE OR DELETE ON legal_holds
         FOR EACH ROW EXECUTE FUNCTION evidence_held_follows();
+      -- A hold ends by being released, which stays on record.
+      CREATE FUNCTION hold_stands() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'a legal hold that stands is released, not deleted' USING ERRCODE = 'HG001';
+      END $$;
+      CREATE TRIGGER hold_stands BEFORE DELETE ON legal_holds FOR EACH ROW
+        WHEN (OLD.released_at IS NULL) EXECUTE FUNCTION hold_stands();
       -- No other statement lets go of what is held.
       CREATE FUNCTION evidence_stays_held() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
@@ -285,10 +295,20 @@ export const migration: Migration = {
       CREATE TRIGGER referred_file_is_not_given_up BEFORE UPDATE OF state ON stored_files
         FOR EACH ROW WHEN (NEW.state = 'deleting' AND OLD.state <> 'deleting')
         EXECUTE FUNCTION referred_file_stays();
-      -- The evidence's row is locked for it: a hold that is being placed is waited for.
+      -- The evidence's row is locked for it: a hold that is being placed is waited for. The same content
+      -- in the place of one that was damaged takes nothing away.
       CREATE FUNCTION held_evidence_file_stays() RETURNS trigger LANGUAGE plpgsql AS $$
       DECLARE is_held boolean;
       BEGIN
+        IF TG_OP = 'UPDATE' THEN
+          PERFORM FROM stored_files o JOIN stored_files n
+              ON n.workspace_id = o.workspace_id AND n.sha256 = o.sha256
+            WHERE o.workspace_id = OLD.workspace_id AND o.id = OLD.stored_file_id
+              AND n.id = NEW.stored_file_id;
+          IF FOUND THEN
+            RETURN NEW;
+          END IF;
+        END IF;
         SELECT held INTO is_held FROM evidence
           WHERE workspace_id = OLD.workspace_id AND id = OLD.evidence_id FOR SHARE;
         IF is_held THEN
@@ -299,7 +319,8 @@ export const migration: Migration = {
       CREATE TRIGGER held_evidence_file_stays BEFORE DELETE ON evidence_files FOR EACH ROW
         EXECUTE FUNCTION held_evidence_file_stays();
       CREATE TRIGGER held_evidence_file_keeps BEFORE UPDATE OF stored_file_id ON evidence_files
-        FOR EACH ROW WHEN (OLD.stored_file_id IS NOT NULL AND NEW.stored_file_id IS NULL)
+        FOR EACH ROW WHEN (OLD.stored_file_id IS NOT NULL
+          AND NEW.stored_file_id IS DISTINCT FROM OLD.stored_file_id)
         EXECUTE FUNCTION held_evidence_file_stays();
 
       -- Only what is there is referred to. The lock meets that of who gives a file up: either they see

@@ -6,7 +6,8 @@
  *
  * The folder must hold what SHA256SUMS names and nothing else, each file with its hash; the manifest must
  * name the same files with the same hashes and sizes; each decision must be about the files that are
- * there, and stand so in the piece of the audit log, which must hang together (verify-audit.mjs).
+ * there. The piece of the audit log must hang together (verify-audit.mjs), and what it says of decisions,
+ * files and expiry must be what the manifest says, no less and no more.
  * `--expect` is a head of the log that was noted earlier.
  */
 import { createHash } from "node:crypto";
@@ -112,17 +113,88 @@ async function verifyManifest(folder, sums, manifest) {
   return decisions;
 }
 
+const keyOf = (id, number, decision) => `${id} ${number} ${decision}`;
+
+/** What the log says of one piece of evidence. */
+const newPieceLog = () => ({
+  isCreated: false,
+  decisions: new Map(),
+  expired: new Set(),
+  files: new Map(),
+  removed: 0,
+});
+
+function note(log, { action, subjectId, details }) {
+  switch (action) {
+    case "evidence.created":
+      log.isCreated = true;
+      return;
+    case "evidence.approved":
+    case "evidence.rejected": {
+      const decision = action.slice("evidence.".length);
+      log.decisions.set(keyOf(subjectId, details.revision, decision), details);
+      return;
+    }
+    case "evidence.expired":
+      log.expired.add(details.revision);
+      return;
+    case "evidence.file_ended":
+      // What failed may be fetched again; what is here stays what it is.
+      if (isHere(details)) log.files.set(details.fileId, details);
+      return;
+    case "evidence.content_removed":
+      log.removed += details.count;
+  }
+}
+
+const isHere = ({ state }) => state === "stored" || state === "quarantined";
+
+/** What was left out of the manifest, put in, or made out to be something else: the log tells. */
+function verifyPiece(piece, log) {
+  const { id, code, revisions } = piece;
+  if (!log.isCreated) throw new Error(`${code}: the log does not say that there is such evidence`);
+  const decided = new Map(revisions.map(({ number, decision }) => [number, decision]));
+  for (const [key, { revision }] of log.decisions) {
+    if (key !== keyOf(id, revision, decided.get(revision))) {
+      throw new Error(`${code}: the log says of revision ${revision} what the manifest does not`);
+    }
+  }
+  const files = revisions.flatMap((revision) => revision.files);
+  const here = new Map(files.filter(isHere).map((file) => [file.id, file]));
+  for (const fileId of new Set([...here.keys(), ...log.files.keys()])) {
+    const [file, logged] = [here.get(fileId), log.files.get(fileId)];
+    if (["state", "sha256", "sizeBytes"].some((name) => !file || file[name] !== logged?.[name])) {
+      throw new Error(`${code}: the log says something else of file ${fileId}`);
+    }
+  }
+  const gone = files.filter(({ state, path: place }) => state === "stored" && place === null);
+  if (gone.length > log.removed) {
+    throw new Error(`${code}: a file is not here, and the log does not say that it was removed`);
+  }
+  verifyStanding(piece, (number) => decided.get(number) === "approved" && !log.expired.has(number));
+}
+
+/** Where it is said to stand follows from its revisions. */
+function verifyStanding({ code, status, approvedRevision, revisions }, counts) {
+  const decision = { approved: "approved", expired: "approved", rejected: "rejected" }[status];
+  if ((revisions.at(-1)?.decision ?? null) !== (decision ?? null)) {
+    throw new Error(`${code}: it is said to be ${status}, which its newest revision is not`);
+  }
+  if (approvedRevision === null ? status === "approved" : !counts(approvedRevision)) {
+    throw new Error(`${code}: a revision is said to count that was not approved, or has expired`);
+  }
+}
+
 /** The log hangs together, and says of each decision what the manifest says. */
 async function verifyLog(folder, manifest, decisions, expect) {
-  const key = (id, number, decision) => `${id} ${number} ${decision}`;
-  const logged = new Map();
+  const logs = new Map(manifest.evidence.map(({ id }) => [id, newPieceLog()]));
   async function* noting() {
     const input = createReadStream(path.join(folder, LOG));
     for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
       yield text;
-      const { action, subjectId, details } = JSON.parse(text);
-      const [, decision] = /^evidence\.(approved|rejected)$/.exec(action) ?? [];
-      if (decision) logged.set(key(subjectId, details.revision, decision), details);
+      const entry = JSON.parse(text);
+      const log = logs.get(entry.subjectId);
+      if (log !== undefined) note(log, entry);
     }
   }
   const { chain, first, last, head } = await verifyLines(noting(), expect);
@@ -131,7 +203,7 @@ async function verifyLog(folder, manifest, decisions, expect) {
     throw new Error(`${LOG} is another piece of the log than the manifest says`);
   }
   for (const { what, id, number, decision, decidedBy, content } of decisions) {
-    const entry = logged.get(key(id, number, decision));
+    const entry = logs.get(id).decisions.get(keyOf(id, number, decision));
     if (entry === undefined)
       throw new Error(`${what}: the log does not say that it was ${decision}`);
     if (entry.content !== content) {
@@ -139,6 +211,7 @@ async function verifyLog(folder, manifest, decisions, expect) {
     }
     if (entry.by !== decidedBy) throw new Error(`${what}: the log says that somebody else decided`);
   }
+  for (const piece of manifest.evidence) verifyPiece(piece, logs.get(piece.id));
   return { first, last, head };
 }
 
@@ -148,11 +221,8 @@ export async function verifyPack(folder, expect) {
   const manifest = JSON.parse(await readFile(path.join(folder, MANIFEST), "utf8"));
   if (manifest.format !== FORMAT) throw new Error(`${MANIFEST} is not of a ${FORMAT}`);
   const decisions = await verifyManifest(folder, sums, manifest);
-  if (manifest.audit === null) {
-    if (decisions.length > 0) throw new Error("there is no log, and yet there are decisions");
-    if (expect !== undefined) throw new Error("there is no log in this pack");
-    return { evidence: manifest.evidence.length, files: sums.size - 2, log: null };
-  }
+  // That there is evidence at all is in the log.
+  if (manifest.audit === null) throw new Error("there is no log in this pack");
   const log = await verifyLog(folder, manifest, decisions, expect);
   return { evidence: manifest.evidence.length, files: sums.size - 3, log };
 }
@@ -164,12 +234,9 @@ async function main([folder, option, noted]) {
   }
   const expect = expected ? { count: Number(expected[1]), hash: expected[2] } : undefined;
   const { evidence, files, log } = await verifyPack(folder, expect);
-  process.stdout.write(`ok: ${evidence} pieces of evidence, ${files} files\n`);
-  if (log !== null) {
-    process.stdout.write(
-      `log: entries ${log.first} to ${log.last}\nhead: ${log.head.count}:${log.head.hash}\n`,
-    );
-  }
+  process.stdout.write(
+    `ok: ${evidence} pieces of evidence, ${files} files\nlog: entries ${log.first} to ${log.last}\nhead: ${log.head.count}:${log.head.hash}\n`,
+  );
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

@@ -1,6 +1,17 @@
 import { spawnSync } from "node:child_process";
 import { createHash, randomBytes, randomInt } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
@@ -131,15 +142,25 @@ const read = (name: string) => readFile(path.join(copy, name));
 const write = (name: string, content: Buffer | string) => writeFile(path.join(copy, name), content);
 
 /** The sums are made anew, by somebody who wants to be believed. */
-async function sumAgain(): Promise<void> {
+async function sumAgain(of = names): Promise<void> {
   const lines: string[] = [];
-  for (const name of names.filter((one) => one !== "SHA256SUMS").sort()) {
+  for (const name of of.filter((one) => one !== "SHA256SUMS").sort()) {
     const hash = createHash("sha256")
       .update(await read(name))
       .digest("hex");
     lines.push(`${hash}  ${name}\n`);
   }
   await write("SHA256SUMS", lines.join(""));
+}
+
+/** Folders in which nothing is left. */
+async function prune(at: string): Promise<void> {
+  for (const entry of await readdir(at, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue;
+    const inside = path.join(at, entry.name);
+    await prune(inside);
+    await rmdir(inside).catch(() => {});
+  }
 }
 
 describe("a pack", () => {
@@ -233,6 +254,99 @@ describe("a pack", () => {
     await write("audit.jsonl", lines.join("\n"));
     await sumAgain();
     expect(await verify()).toMatch(/entry \d+ was changed/);
+  });
+
+  test("from which a decision or a file was left out is told by the log, whoever makes the sums anew", async () => {
+    type Manifest = { audit: unknown; evidence: Piece[] };
+    type Piece = {
+      id: string;
+      status: string;
+      approvedRevision: number | null;
+      revisions: Revision[];
+    };
+    type Revision = { decision: string | null; content: string | null; files: File[] };
+    type File = {
+      id: string;
+      path: string | null;
+      sha256: string;
+      sizeBytes: number;
+      state: string;
+    };
+    const forge = async (
+      change: (approved: Piece, draft: Piece, manifest: Manifest) => unknown,
+      ...more: string[]
+    ) => {
+      await rm(copy, { recursive: true });
+      await cp(path.join(folder, "whole"), copy, { recursive: true });
+      const manifest: Manifest = JSON.parse(String(await read("manifest.json")));
+      const [approved, draft] = manifest.evidence;
+      if (!approved || !draft) throw new Error("two pieces");
+      await change(approved, draft, manifest);
+      await write("manifest.json", JSON.stringify(manifest));
+      const held = new Set(
+        manifest.evidence.flatMap(({ revisions }) =>
+          revisions.flatMap(({ files }) => files.map((file) => file.path)),
+        ),
+      );
+      const isLeft = (name: string) =>
+        name === "audit.jsonl"
+          ? manifest.audit !== null
+          : !/^evidence/.test(name) || held.has(name);
+      for (const name of names) if (!isLeft(name)) await rm(path.join(copy, name));
+      await prune(copy);
+      await sumAgain([...names, ...more].filter(isLeft));
+      return verify();
+    };
+    const first = ({ revisions: [revision] }: Piece) => {
+      const [file] = revision?.files ?? [];
+      if (!revision || !file) throw new Error("a file");
+      return { revision, file };
+    };
+    expect(await forge(() => {})).toBe("ok");
+    const undecided = async (piece: Piece) => {
+      const { revision, file } = first(piece);
+      piece.approvedRevision = null;
+      Object.assign(revision, { decision: null, content: null });
+      await write(file.path ?? "", "another form");
+      file.sizeBytes = 12;
+      file.sha256 = createHash("sha256").update("another form").digest("hex");
+    };
+    expect(await forge(undecided)).toMatch(/the log says of revision 1 what the manifest does not/);
+    const swapped = async (_: Piece, draft: Piece) => {
+      const { file } = first(draft);
+      await write(file.path ?? "", "b draft");
+      file.sha256 = createHash("sha256").update("b draft").digest("hex");
+    };
+    expect(await forge(swapped)).toMatch(/the log says something else of file/);
+    const dropped = (_: Piece, { revisions: [revision] }: Piece) => revision?.files.splice(0);
+    expect(await forge(dropped)).toMatch(/the log says something else of file/);
+    const withheld = (approved: Piece) => {
+      first(approved).file.path = null;
+    };
+    expect(await forge(withheld)).toMatch(/the log does not say that it was removed/);
+    const promoted = (_: Piece, draft: Piece) => {
+      draft.status = "approved";
+      draft.approvedRevision = 1;
+    };
+    expect(await forge(promoted)).toMatch(/is said to be approved/);
+    const added = async (_: Piece, draft: Piece) => {
+      const { file } = first(draft);
+      draft.revisions[0]?.files.push({ ...file, id: crypto.randomUUID(), path: "evidence/more" });
+      await cp(path.join(copy, file.path ?? ""), path.join(copy, "evidence/more"));
+    };
+    expect(await forge(added, "evidence/more")).toMatch(/the log says something else of file/);
+    const invented = (_: Piece, draft: Piece) =>
+      Object.assign(draft, { id: crypto.randomUUID(), revisions: [], status: "requested" });
+    expect(await forge(invented)).toMatch(/does not say that there is such evidence/);
+    const logless = (_: Piece, __: Piece, manifest: Manifest) => {
+      manifest.audit = null;
+      manifest.evidence = manifest.evidence.slice(1);
+    };
+    expect(await forge(logless)).toBe("there is no log in this pack");
+    const counting = (_: Piece, draft: Piece) => {
+      draft.approvedRevision = 1;
+    };
+    expect(await forge(counting)).toMatch(/said to count that was not approved/);
   });
 
   test("is not made of what is not there, is too much, or is not sealed yet", async () => {

@@ -12,6 +12,9 @@ async function verify(args: string[] = [], storage: Storage = world.files()) {
     storage: async () => storage,
     vault: async () => world.vaultWith(),
     keeper: () => Promise.reject(new Error("not asked for")),
+    partsKeeper: () => {
+      throw new Error("not asked for");
+    },
     close: () => {},
   };
   const system = { db: world.db(), keyring: world.keyring, files };

@@ -9,9 +9,10 @@ export function openEvidence({
   files,
   config,
 }: Pick<System, "db" | "keyring" | "files" | "config">): Services["evidence"] {
-  const vault: Pick<Vault, "open" | "begin" | "keep" | "abandon"> = {
+  const vault: Pick<Vault, "open" | "begin" | "touch" | "keep" | "abandon"> = {
     open: async (file) => (await files.vault()).open(file),
     begin: async (file) => (await files.vault()).begin(file),
+    touch: async (storedFileId) => (await files.vault()).touch(storedFileId),
     keep: async (...kept) => (await files.vault()).keep(...kept),
     abandon: async (...given) => (await files.vault()).abandon(...given),
   };

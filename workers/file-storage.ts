@@ -1,5 +1,10 @@
 import path from "node:path";
-import { createVault, createVaultKeeper, type Vault } from "../src/evidence/index.ts";
+import {
+  createPartsKeeper,
+  createVault,
+  createVaultKeeper,
+  type Vault,
+} from "../src/evidence/index.ts";
 import {
   type Config,
   type Database,
@@ -15,8 +20,10 @@ export interface FileStorage {
   /** Throws `ConfigError` where STORAGE_URL is not set. */
   storage(): Promise<Storage>;
   vault(): Promise<Vault>;
-  /** For processes that write there. */
+  /** For the processes that fetch files. */
   keeper(): Promise<ReturnType<typeof createVaultKeeper>>;
+  /** For others that write there. */
+  partsKeeper(): ReturnType<typeof createPartsKeeper>;
   close(): void;
 }
 
@@ -53,6 +60,7 @@ export function createFileStorage({ config, db, keyring, log }: FileStorageOptio
       return vault;
     },
     keeper: async () => createVaultKeeper({ db, storage: await storage(), partsFolder, log }),
+    partsKeeper: () => createPartsKeeper({ db, partsFolder, log }),
     close: () => opened?.close(),
   };
 }

@@ -59,12 +59,14 @@ export function webServer(
   const tickMs = watch ? undefined : 0;
   const moveWebhooks = connectors.repointWebhooks;
   const sealing = startAuditSealer({ db, keyring, log, tickMs });
+  const parts = system.files.partsKeeper();
+  parts.start();
   const watching = startConnectorWatch({ db, botApis, log, moveWebhooks, tickMs });
   return {
     listen: server.listen,
     close: async (graceMs) => {
       await server.close(graceMs);
-      await Promise.all([watching.stop(), sealing.stop(), stopIntake()]);
+      await Promise.all([watching.stop(), sealing.stop(), parts.stop(), stopIntake()]);
       failures.close();
     },
   };

@@ -1,5 +1,6 @@
 import type { Request, Response } from "express";
 import { Problem } from "../platform/index.ts";
+import { FewAtOnce } from "./few-at-once.ts";
 import { allowSlowBody } from "./slow-bodies.ts";
 
 /** Of a body that is taken piece by piece and never in memory. */
@@ -9,6 +10,13 @@ export interface BodyStreamLimits {
   /** From the first byte to the last. */
   deadlineMs: number;
 }
+
+/** Each holds about a megabyte of memory, and on the disk as much as has come of it, for hours perhaps. */
+export const uploadsInHand = new FewAtOnce({
+  most: 64,
+  mostOfOne: 16,
+  busy: "Other files are being taken in; send this one again shortly.",
+});
 
 export interface BodyStream {
   /** Throws `Problem`: 408 for one that takes too long, 400 for one that breaks off. */

@@ -1,7 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { startTestSystem, type TestSystem } from "../../test/support/system.ts";
 import { unzip } from "../../test/support/unzip.ts";
+import { waitFor } from "../../test/support/wait-for.ts";
 import { startAuditSealer } from "../audit/index.ts";
 import { createWorkspace, type KeyScope } from "../connectors/index.ts";
 import type { EvidenceView } from "../evidence/index.ts";
@@ -139,6 +141,7 @@ describe("evidence", () => {
       (await call("POST", `${path}/reject`, { revision: 1, reason: "no" }, { key: reviewer }))
         .status,
     ).toBe(409);
+    expect((await call("PATCH", path, { expiresOn: null })).status).toBe(409);
     const { body } = await call("GET", path);
     expect(body).toMatchObject({
       status: "approved",
@@ -194,6 +197,30 @@ describe("evidence", () => {
 });
 
 describe("a file", () => {
+  test("is one of few that a workspace sends at once, and others do not feel them", async () => {
+    const { id } = await ask();
+    const writing = async () => {
+      const sql = "SELECT FROM stored_files WHERE workspace_id = $1 AND state = 'writing'";
+      return (await world.owner.query(sql, [world.workspaceId])).length;
+    };
+    const sending = Array.from({ length: 16 }, () => {
+      const sent = request(`${world.url}/v1/evidence/${id}/files`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${world.apiKey}`, "content-length": 1_000 },
+      });
+      sent.on("error", () => {}).write("a");
+      return sent;
+    });
+    await waitFor(async () => (await writing()) === 16, { what: "the uploads to have begun" });
+    expect((await upload(id, "a", Buffer.from("one too many"))).status).toBe(503);
+    const { id: theirs } = (await call("POST", "/v1/evidence", {}, { key: stranger })).body;
+    const path = `/v1/evidence/${theirs}/files`;
+    expect((await call("POST", path, Buffer.from("b"), { key: stranger })).status).toBe(201);
+    for (const sent of sending) sent.destroy();
+    await waitFor(async () => (await writing()) === 0, { what: "the uploads to be given up" });
+    expect((await upload(id, "a", Buffer.from("and then"))).status).toBe(201);
+  });
+
   test("is given back as it was, as an attachment, and its look is on record first", async () => {
     const content = randomBytes(300_000);
     const { id, path, file } = await handedIn('a"; b.html\u202E', content);

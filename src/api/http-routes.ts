@@ -15,7 +15,7 @@ import {
   type Transactor,
 } from "../platform/index.ts";
 import { createAuthentication } from "./authentication.ts";
-import { NO_STREAM, openBodyStream } from "./body-stream.ts";
+import { NO_STREAM, openBodyStream, uploadsInHand } from "./body-stream.ts";
 import { withStoredAnswer } from "./idempotency.ts";
 import { bodiesInHand, NO_BODY, type RawBody, readRawBody } from "./raw-body.ts";
 import { type Principal, type Route, workspaceOf } from "./route.ts";
@@ -43,14 +43,17 @@ export function serveRoutes(routes: Route[], services: Services): Router {
         request.headers.authorization,
         network,
       );
-      const leave = route.rawBody && bodiesInHand.enter(workspaceOf(principal));
+      let leave = route.rawBody && bodiesInHand.enter(workspaceOf(principal));
       let incoming = NO_STREAM;
       try {
         if (route.body !== undefined) await readJson(parseJson, request, response);
         const params = check(route.params, request.params, "path");
         const query = check(route.query, request.query, "query");
         const raw = route.rawBody ? await readRawBody(request, response, route.rawBody) : NO_BODY;
-        if (route.bodyStream) incoming = openBodyStream(request, response, route.bodyStream);
+        if (route.bodyStream) {
+          incoming = openBodyStream(request, response, route.bodyStream);
+          leave = uploadsInHand.enter(workspaceOf(principal));
+        }
         const db = databaseOf(principal, services.db);
         const call = {
           db,

@@ -85,7 +85,20 @@ UPDATE evidence SET
 WHERE workspace_id = $1 AND id = $2
 RETURNING id`;
 
-/** False when the workspace has no such evidence. Throws as `createEvidence` does. */
+/** What was approved until a day counts no longer because somebody says so: that is for who approves. */
+export class LastDayStands extends Error {
+  override name = "LastDayStands";
+}
+
+/** Under the evidence's row. */
+const COUNTS_LONGER = `/* evidence.counts-longer */
+SELECT 1 AS yes FROM evidence WHERE workspace_id = $1 AND id = $2
+  AND approved_revision IS NOT NULL AND coalesce($3::date, 'infinity') > expires_on`;
+
+/**
+ * False when the workspace has no such evidence. Throws as `createEvidence` does, and `LastDayStands` for
+ * a later day, or none, while what was approved until a day counts.
+ */
 export async function changeEvidence(
   tx: Queryable,
   { workspaceId, evidenceId }: EvidenceKey,
@@ -93,6 +106,13 @@ export async function changeEvidence(
 ): Promise<boolean> {
   const fields = FIELDS.filter((field) => change[field] !== undefined);
   if (fields.length === 0) return (await holdStanding(tx, { workspaceId, evidenceId })) !== null;
+  if (change.expiresOn !== undefined) {
+    await holdStanding(tx, { workspaceId, evidenceId });
+    const params = [workspaceId, evidenceId, change.expiresOn];
+    if ((await tx.query(COUNTS_LONGER, params)).length > 0) {
+      throw new LastDayStands("the last day of what is approved is not put off");
+    }
+  }
   const values = FIELDS.map((field) => change[field] ?? null);
   const rows = await tx.query(CHANGE, [workspaceId, evidenceId, fields, ...values]);
   if (rows.length === 0) return false;

@@ -5,7 +5,13 @@ import { waitFor } from "../../test/support/wait-for.ts";
 import { createWorkspace } from "../connectors/index.ts";
 import { insertJobs } from "../jobs/index.ts";
 import { silentLogger, type Transaction } from "../platform/index.ts";
-import { createEvidence, removeEvidence, setControl } from "./change-evidence.ts";
+import {
+  changeEvidence,
+  createEvidence,
+  LastDayStands,
+  removeEvidence,
+  setControl,
+} from "./change-evidence.ts";
 import { findEvidence } from "./evidence-view.ts";
 import { createEvidenceExpiry } from "./expiry.ts";
 import { listHolds, placeHold, releaseHold } from "./holds.ts";
@@ -253,6 +259,30 @@ describe("a decision", () => {
     expect(await find(id)).toMatchObject({ status: won[0] && "state" in won[0] && won[0].state });
   });
 
+  test("is about the files that were seen, not about one that is being stored in that moment", async () => {
+    const id = await handedIn();
+    const [late] = await take(id);
+    await submit(id);
+    await inTx(async (tx) => {
+      await tx.query(
+        `UPDATE evidence_files SET state = 'stored', size_bytes = 3, sha256 = sha256('late'),
+           removed_at = now(), stored_at = clock_timestamp() WHERE id = $1`,
+        [late?.fileId],
+      );
+      const said = await say(id, 2, REVIEWER, { decision: "rejected" });
+      expect(said).toEqual({ state: "rejected", revision: 2 });
+    });
+    const [provenance] = await readProvenance(database.db, workspaceId, [id]);
+    const [revision] = provenance?.revisions ?? [];
+    expect(revision?.files.map(({ isDecidedOn }) => isDecidedOn)).toEqual([true, false]);
+    const [entry] = await database.db.query<{ content: string }>(
+      `SELECT details ->> 'content' AS content FROM audit_entries
+       WHERE action = 'evidence.rejected' AND subject_id = $1`,
+      [id],
+    );
+    expect(revision?.content).toBe(entry?.content);
+  });
+
   test("is about what is there, and about evidence of its own workspace", async () => {
     const empty = await begin();
     expect(await submit(empty)).toEqual({ refused: "not-draft" });
@@ -280,7 +310,29 @@ describe("expiry", () => {
     expect(await find(renewed)).toMatchObject({ status: "draft", approvedRevision: null });
     expect(await find(counts)).toMatchObject({ status: "approved", approvedRevision: 1 });
     expect((await actionsOn(over)).at(-1)).toBe("expired");
+    // Approved without another day it would end at once.
+    await store(renewed);
+    await submit(renewed);
+    expect(await say(renewed, 2)).toEqual({ refused: "over" });
+    expect(await say(renewed, 2, REVIEWER, { expiresOn: day(2) })).toMatchObject({
+      state: "approved",
+    });
+    expect(await expiry().runOnce()).toBe(0);
   });
+});
+
+test("what was approved until a day counts longer by another approval alone", async () => {
+  const until = (evidenceId: string, expiresOn: string | null) =>
+    inTx((tx) => changeEvidence(tx, { workspaceId, evidenceId }, { expiresOn }));
+  const id = await approved({ expiresOn: "2090-01-02" });
+  for (const later of ["2090-01-03", null]) {
+    await expect(until(id, later)).rejects.toThrow(LastDayStands);
+  }
+  for (const sooner of ["2090-01-02", "2090-01-01"]) expect(await until(id, sooner)).toBe(true);
+  expect((await find(id)).expiresOn).toBe("2090-01-01");
+  const open = await approved();
+  expect(await until(open, null)).toBe(true);
+  expect(await until(await begin(), "2090-01-01")).toBe(true);
 });
 
 describe("a legal hold", () => {

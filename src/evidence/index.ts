@@ -11,6 +11,7 @@ export {
   createEvidence,
   describe,
   type EvidenceChange,
+  LastDayStands,
   type NewEvidence,
   removeEvidence,
   setControl,
@@ -93,6 +94,6 @@ export {
   UnknownStoredFile,
   type Vault,
 } from "./vault.ts";
-export { createVaultKeeper } from "./vault-keeper.ts";
+export { createPartsKeeper, createVaultKeeper } from "./vault-keeper.ts";
 export { STORED_FILES_SEALED_COLUMNS } from "./vault-rows.ts";
 export { type FileFault, verifyVault } from "./vault-verify.ts";

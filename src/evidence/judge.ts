@@ -17,6 +17,8 @@ export interface InReview {
   /** Files whose content is here, and those that are still on their way. */
   stored: number;
   waiting: number;
+  /** Its last day is over, and nobody says another one: it would end as soon as it was approved. */
+  isOver: boolean;
 }
 
 export type DecisionRefused =
@@ -28,17 +30,20 @@ export type DecisionRefused =
   | "superseded"
   /** A file of it is not here yet, or none of it is. */
   | "incomplete"
+  /** Its last day is over already. */
+  | "over"
   /** The workspace has no such evidence. */
   | "unknown";
 
 /** Why nothing comes of it; null: it is decided. Pure. */
 export function refusalOf(
-  { standing, senders, stored, waiting }: InReview,
+  { standing, senders, stored, waiting, isOver }: InReview,
   { decision, revision, by }: Said,
 ): DecisionRefused | null {
   if (revision !== standing.revision) return "superseded";
   if (standing.state !== "in_review") return "not-in-review";
   if (decision === "rejected") return null;
   if (senders.some((sender) => isSame(sender, by))) return "own";
-  return stored === 0 || waiting > 0 ? "incomplete" : null;
+  if (stored === 0 || waiting > 0) return "incomplete";
+  return isOver ? "over" : null;
 }

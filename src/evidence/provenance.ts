@@ -86,7 +86,7 @@ SELECT f.evidence_id, f.revision, f.id, f.name, f.kind, f.state, f.error, f.clai
   encode(f.sha256, 'hex') AS sha256, coalesce(f.submitted_by, r.submitted_by) AS submitted_by,
   f.connector_id, f.chat_id, f.message_id, f.thread_id, f.media_group_id, f.telegram_file_id,
   f.telegram_unique_id, f.sent_at, f.created_at, f.stored_at,
-  coalesce(f.state = 'stored' AND f.stored_at <= r.decided_at, false) AS is_decided_on
+  coalesce(f.id = ANY (r.decided_files), false) AS is_decided_on
 FROM (SELECT * FROM unnest($2::uuid[]) AS k(id) ${fewRows("$2")}) k
 JOIN evidence_revisions r ON r.workspace_id = $1 AND r.evidence_id = k.id
 JOIN evidence_files f ON f.workspace_id = r.workspace_id AND f.evidence_id = r.evidence_id

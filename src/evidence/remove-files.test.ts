@@ -59,12 +59,24 @@ test("nothing of what is held is deleted, whatever statement tries, and whoever 
   const held = await filed(await world.newWorkspace());
   await hold(world.db(), held);
   await expect(remove(held)).rejects.toThrow(EvidenceHeld);
-  const { evidenceId, fileId, storedFileId } = held;
+  const { workspaceId, evidenceId, fileId, storedFileId } = held;
+  await world.keep(workspaceId, randomBytes(11));
+  await world.db().query(
+    `INSERT INTO legal_holds (workspace_id, evidence_id, reason, placed_by)
+     VALUES ($1, $2, 'a dispute', 'key:a')`,
+    [workspaceId, evidenceId],
+  );
   const tries: [string, string][] = [
     ["DELETE FROM evidence WHERE id = $1", evidenceId],
     ["DELETE FROM evidence_revisions WHERE evidence_id = $1", evidenceId],
     ["DELETE FROM evidence_files WHERE id = $1", fileId],
     ["UPDATE evidence_files SET stored_file_id = NULL, removed_at = now() WHERE id = $1", fileId],
+    [
+      `UPDATE evidence_files f SET stored_file_id = s.id FROM stored_files s
+       WHERE f.id = $1 AND s.workspace_id = f.workspace_id AND s.id <> f.stored_file_id`,
+      fileId,
+    ],
+    ["DELETE FROM legal_holds WHERE evidence_id = $1", evidenceId],
     ["DELETE FROM stored_files WHERE id = $1", storedFileId],
     ["UPDATE stored_files SET state = 'deleting' WHERE id = $1", storedFileId],
   ];

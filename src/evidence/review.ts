@@ -55,8 +55,10 @@ const FILES = `/* evidence.files-to-decide */
 SELECT f.id, f.state, encode(f.sha256, 'hex') AS sha256, f.size_bytes::float8 AS "sizeBytes",
   coalesce(f.submitted_by, r.submitted_by) AS name,
   (CASE WHEN f.submitted_by IS NULL THEN r.submitted_account ELSE f.submitted_account END) AS account,
-  r.submitted_by AS first_name, r.submitted_account AS first_account
+  r.submitted_by AS first_name, r.submitted_account AS first_account,
+  coalesce(e.expires_on < (now() AT TIME ZONE 'UTC')::date, false) AS is_over
 FROM evidence_revisions r
+JOIN evidence e ON e.workspace_id = r.workspace_id AND e.id = r.evidence_id
 LEFT JOIN evidence_files f ON f.workspace_id = r.workspace_id AND f.evidence_id = r.evidence_id
   AND f.revision = r.number
 WHERE r.workspace_id = $1 AND r.evidence_id = $2 AND r.number = $3`;
@@ -69,12 +71,13 @@ interface FileRow extends Who {
   sizeBytes: number | null;
   first_name: string;
   first_account: string | null;
+  /** The last day on which it counts, as it was said before. */
+  is_over: boolean;
 }
 
-/** Its time is that of the clock: files that are stored later have a later one. */
 const DECIDE = `/* evidence.decide */
 UPDATE evidence_revisions SET decision = $4, decided_by = $5, decided_account = $6,
-  decided_at = clock_timestamp(), reason = $7
+  decided_at = clock_timestamp(), reason = $7, decided_files = $8::uuid[]
 WHERE workspace_id = $1 AND evidence_id = $2 AND number = $3`;
 
 /**
@@ -91,20 +94,23 @@ export async function decide(
   if (standing === null) return { refused: "unknown" };
   const who = await whoIs(tx, workspaceId, by);
   const rows = await tx.query<FileRow>(FILES, [workspaceId, evidenceId, standing.revision]);
+  const isOver = expiresOn === undefined && rows.some(({ is_over }) => is_over);
   const said = { decision, revision, by: who };
   const subject = { workspaceId, subjectId: evidenceId } as const;
-  const refused = refusalOf({ standing, ...contentOf(rows) }, said);
+  const refused = refusalOf({ standing, isOver, ...contentOf(rows) }, said);
   if (refused !== null) {
     const details = { revision, by: who.name, why: refused };
     await recordAudit(tx, { ...subject, action: "evidence.decision_refused", details });
     return { refused };
   }
   const next = decided(standing, decision);
-  const columns = [decision, who.name, who.account, reason ?? null];
+  const stored = storedOf(rows);
+  const seen = stored.map(({ id }) => id);
+  const columns = [decision, who.name, who.account, reason ?? null, seen];
   await tx.query(DECIDE, [workspaceId, evidenceId, revision, ...columns]);
   const until = decision === "approved" ? expiresOn : undefined;
   await writeStanding(tx, key, next, until);
-  const details = { revision, by: who.name, content: contentDigest(storedOf(rows)) };
+  const details = { revision, by: who.name, content: contentDigest(stored) };
   await recordAudit(
     tx,
     decision === "approved"

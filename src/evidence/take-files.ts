@@ -142,6 +142,18 @@ export async function addUpload(tx: Transaction, upload: UploadedFile): Promise<
   };
   if ((await holdStanding(tx, { workspaceId, evidenceId })) === null) return false;
   await addFiles(tx, { workspaceId, evidenceId }, upload.submittedBy, [row]);
+  // As of a file that was fetched: the log holds its hash before anybody decides on it.
+  await recordAudit(tx, {
+    workspaceId,
+    action: "evidence.file_ended",
+    subjectId: evidenceId,
+    details: {
+      fileId,
+      state: row.state,
+      sha256: content.sha256.toString("hex"),
+      sizeBytes: content.sizeBytes,
+    },
+  });
   return true;
 }
 

@@ -3,8 +3,9 @@ import type { Database } from "../platform/index.ts";
 import { contentTypeOf, headOf, isTaken } from "./download/content-type.ts";
 import { type Scanner, ScannerAway } from "./download/scanner.ts";
 import type { StoredContent } from "./insert-files.ts";
-import { readSettings } from "./settings.ts";
-import type { Vault } from "./vault.ts";
+import { type EvidenceSettings, readSettings } from "./settings.ts";
+import type { Begun, Vault } from "./vault.ts";
+import { whileTouching } from "./while-touching.ts";
 
 /** Why nothing of an upload is kept. */
 export type UploadFault =
@@ -44,41 +45,52 @@ export interface EvidenceUploads {
 
 export interface UploadsOptions {
   db: Database;
-  vault: Pick<Vault, "begin" | "keep" | "abandon">;
+  vault: Pick<Vault, "begin" | "touch" | "keep" | "abandon">;
   /** Undefined: nobody looks at files. */
   scanner?: Scanner;
+  /** So often the store is told that an upload goes on, in ms. Default 60 000. */
+  touchMs?: number;
 }
 
 /** However large a file is; a scanner that says nothing is away much sooner (clamd.ts). */
 const SCAN_MS = 1_800_000;
 
-export function createUploads({ db, vault, scanner }: UploadsOptions): EvidenceUploads {
+export function createUploads({ db, vault, scanner, touchMs }: UploadsOptions): EvidenceUploads {
+  async function take(
+    { storedFileId, part }: Begun,
+    content: AsyncIterable<Uint8Array>,
+    { maxBytes, contentTypes }: EvidenceSettings,
+  ): Promise<Omit<Received, "fileId">> {
+    let sizeBytes = 0;
+    for await (const piece of content) {
+      sizeBytes += piece.length;
+      if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
+      await part.append(piece);
+    }
+    if (sizeBytes === 0) throw new UploadRefused("empty", "The file is empty.");
+    const contentType = await contentTypeOf(await headOf(part.read()));
+    if (!isTaken(contentType, contentTypes)) {
+      const detail = `Files of the type ${contentType} are not taken here, whatever their names say.`;
+      throw new UploadRefused("type-not-taken", detail);
+    }
+    const quarantine = await lookAt(scanner, () => part.read());
+    const kept = await vault.keep(storedFileId, part, { contentType });
+    const { sha256 } = kept;
+    return {
+      content: { storedFileId: kept.storedFileId, contentType, sizeBytes, sha256 },
+      quarantine,
+    };
+  }
+
   return {
     receive: async (workspaceId, content) => {
-      const { maxBytes, contentTypes } = await readSettings(db, workspaceId);
+      const settings = await readSettings(db, workspaceId);
       const fileId = randomUUID();
-      const { storedFileId, part } = await vault.begin({ workspaceId, fileId });
+      const begun = await vault.begin({ workspaceId, fileId });
+      const { storedFileId, part } = begun;
       try {
-        let sizeBytes = 0;
-        for await (const piece of content) {
-          sizeBytes += piece.length;
-          if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
-          await part.append(piece);
-        }
-        if (sizeBytes === 0) throw new UploadRefused("empty", "The file is empty.");
-        const contentType = await contentTypeOf(await headOf(part.read()));
-        if (!isTaken(contentType, contentTypes)) {
-          const detail = `Files of the type ${contentType} are not taken here, whatever their names say.`;
-          throw new UploadRefused("type-not-taken", detail);
-        }
-        const quarantine = await lookAt(scanner, () => part.read());
-        const kept = await vault.keep(storedFileId, part, { contentType });
-        const { sha256 } = kept;
-        return {
-          fileId,
-          content: { storedFileId: kept.storedFileId, contentType, sizeBytes, sha256 },
-          quarantine,
-        };
+        const taking = () => take(begun, content, settings);
+        return { fileId, ...(await whileTouching(vault, storedFileId, taking, touchMs)) };
       } catch (error) {
         await vault.abandon(storedFileId, part).catch(() => {});
         throw error;

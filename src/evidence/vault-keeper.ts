@@ -53,14 +53,7 @@ export function createVaultKeeper({ db, storage, partsFolder, log }: VaultKeeper
       else if (compared.orphans > 0) log.info({ ...compared }, "files without a row were removed");
     },
   });
-  const parts = everyNowAndThen(SWEEP_EVERY_MS, async () => {
-    try {
-      await dropOldParts(db, partsFolder);
-    } catch (error) {
-      warnUnlessAway(log, "parts of files could not be cleared away")(error);
-    }
-  });
-  const services = [sweep, comparison, parts];
+  const services = [sweep, comparison, createPartsKeeper({ db, partsFolder, log })];
   return {
     start: () => {
       for (const service of services) service.start();
@@ -69,6 +62,25 @@ export function createVaultKeeper({ db, storage, partsFolder, log }: VaultKeeper
       await Promise.all(services.map((service) => service.stop()));
     },
   };
+}
+
+/**
+ * Clears away parts that processes of this machine have left: in every process that writes some, since
+ * no other machine sees its disk.
+ */
+export function createPartsKeeper({
+  db,
+  partsFolder,
+  log,
+  everyMs = SWEEP_EVERY_MS,
+}: Omit<VaultKeeperOptions, "storage"> & { everyMs?: number }) {
+  return everyNowAndThen(everyMs, async () => {
+    try {
+      await dropOldParts(db, partsFolder);
+    } catch (error) {
+      warnUnlessAway(log, "parts of files could not be cleared away")(error);
+    }
+  });
 }
 
 /** In this process, whatever others do. `work` throws nothing. */

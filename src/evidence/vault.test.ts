@@ -1,10 +1,15 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { utimes } from "node:fs/promises";
+import path from "node:path";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { vaultWorld } from "../../test/support/vault-world.ts";
-import { createKeyring, type Database, rewrapSealed } from "../platform/index.ts";
+import { waitFor } from "../../test/support/wait-for.ts";
+import { createKeyring, type Database, rewrapSealed, silentLogger } from "../platform/index.ts";
 import type { Storage } from "../storage/index.ts";
-import { UnknownStoredFile } from "./vault.ts";
+import { createUploads } from "./upload.ts";
+import { ownPartsFolder, UnknownStoredFile } from "./vault.ts";
 import { compareVault } from "./vault-comparison.ts";
+import { createPartsKeeper } from "./vault-keeper.ts";
 import { dropOldParts } from "./vault-parts.ts";
 import { STORED_FILES_SEALED_COLUMNS } from "./vault-rows.ts";
 import { sweepVault } from "./vault-sweep.ts";
@@ -62,6 +67,26 @@ describe("a workspace's files", () => {
     const sealed = await world.files().read(`${a}/${ofA.storedFileId}`, 0, 10_000);
     await world.files().put(`${b}/${ofB.storedFileId}`, sealed);
     await expect(world.content(vault, b, ofB.storedFileId)).rejects.toThrow("does not open");
+  });
+
+  test("that take hours to be sent are not given up meanwhile", async () => {
+    const workspaceId = await world.newWorkspace();
+    const halves = [randomBytes(70_000), randomBytes(70_000)];
+    const silent = "SELECT FROM stored_files WHERE touched_at < now() - interval '1 hour'";
+    const uploads = createUploads({ db: world.db(), vault: world.vaultWith(), touchMs: 5 });
+    const { content } = await uploads.receive(
+      workspaceId,
+      (async function* () {
+        yield halves[0] ?? Buffer.alloc(0);
+        await world.age();
+        await waitFor(async () => (await world.db().query(silent)).length === 0, {
+          what: "a touch",
+        });
+        expect(await world.sweep()).toMatchObject({ givenUp: 0 });
+        yield halves[1] ?? Buffer.alloc(0);
+      })(),
+    );
+    expect(content.sha256).toEqual(sha256(Buffer.concat(halves)));
   });
 
   test("open after their keys were wrapped anew", async () => {
@@ -209,6 +234,25 @@ describe("a process that dies", () => {
     await world.age();
     await world.sweep();
     expect([await world.rows(), await world.objects()]).toEqual([[], []]);
+  });
+
+  test("leaves a part on its machine's disk, which goes by itself once nobody writes it", async () => {
+    const workspaceId = await world.newWorkspace();
+    const { storedFileId, part } = await world
+      .vaultWith()
+      .begin({ workspaceId, fileId: randomUUID() });
+    await part.append(content);
+    await part.close();
+    await world.age();
+    await world.sweep();
+    const own = path.join(ownPartsFolder(world.partsFolder()), storedFileId);
+    await utimes(own, 0, 0);
+    const { partsFolder, db } = world;
+    const parts = { db: db(), partsFolder: partsFolder(), log: silentLogger, everyMs: 5 };
+    const keeper = createPartsKeeper(parts);
+    keeper.start();
+    await waitFor(async () => (await world.parts()).length === 0, { what: "the part to go" });
+    await keeper.stop();
   });
 
   test("whose commit was lost sight of is told what it stored, and does not remove it", async () => {

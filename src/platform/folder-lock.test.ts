@@ -63,6 +63,15 @@ describe("lockFolder", () => {
     await (await lockFolder(folder)).release();
   });
 
+  test("of a folder that is gone meanwhile it is no other folder's", async () => {
+    const lock = await lockFolder(path.join(folder, "first"));
+    await rm(path.join(folder, "first"), { recursive: true });
+    for (let n = 0; n < 50; n++) {
+      await (await lockFolder(path.join(folder, String(n)))).release();
+    }
+    await lock.release();
+  });
+
   test("another path to the same folder is the same folder; another folder is not", async () => {
     const lock = await lockFolder(folder);
     const alias = `${folder}-alias`;

@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
-import { mkdir, open, readFile, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { mkdir, open, readFile, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
 import path from "node:path";
 
 /**
@@ -9,6 +9,8 @@ import path from "node:path";
  *
  * Linux: a socket in the abstract namespace, named after the folder's device and inode. Taking the
  * name is atomic, it is gone with the process, and every path to the folder leads to the same name.
+ * The folder is held open as long as its name is taken: of one that was removed meanwhile the inode, and
+ * with it the name, would be the next folder's.
  * Two containers that share the folder but not their network do not see each other's.
  *
  * macOS: a file opened with O_EXLOCK, which is flock(2).
@@ -48,18 +50,35 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 type Release = () => Promise<void>;
 
 async function takeName(folder: string): Promise<Release | undefined> {
-  const { dev, ino } = await stat(folder, { bigint: true });
+  const held = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    const { dev, ino } = await held.stat({ bigint: true });
+    const server = await listenAt(`\0heliograph/${dev}/${ino}`);
+    if (server !== undefined) {
+      return async () => {
+        await new Promise((resolve) => server.close(resolve));
+        await held.close();
+      };
+    }
+  } catch (error) {
+    await held.close();
+    throw error;
+  }
+  await held.close();
+  return undefined;
+}
+
+/** Undefined: somebody else does. */
+async function listenAt(name: string): Promise<Server | undefined> {
   const server = createServer((socket) => socket.destroy());
   const taken = await new Promise<boolean>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       if (error.code === "EADDRINUSE") resolve(false);
       else reject(error);
     });
-    server.listen({ path: `\0heliograph/${dev}/${ino}`, backlog: 1 }, () => resolve(true));
+    server.listen({ path: name, backlog: 1 }, () => resolve(true));
   });
-  if (!taken) return undefined;
-  server.unref();
-  return () => new Promise((resolve) => server.close(() => resolve()));
+  return taken ? server.unref() : undefined;
 }
 
 async function takeFile(folder: string): Promise<Release | undefined> {

@@ -33,6 +33,7 @@ const REFUSALS: Record<Exclude<DecisionRefused, "unknown">, string> = {
   "not-in-review": "It is not being looked at: it was decided already, or not submitted yet.",
   superseded: "There is a newer revision than that. Look at it first.",
   incomplete: "Not all of its files are here yet, or none is: it cannot be approved now.",
+  over: "The last day on which it counts is over: say another one (expiresOn).",
 };
 
 /** What is refused is on record too, so it is answered once that is committed. */

@@ -5,6 +5,7 @@ import {
   createEvidence,
   EVIDENCE_STATES,
   findEvidence,
+  LastDayStands,
   listEvidence,
   listHolds,
   readProvenance,
@@ -156,10 +157,17 @@ export const evidenceRoutes = [
     success: { status: 200, schema: evidenceSchema },
     handler: async ({ db, principal, params: { id }, body }) => {
       const workspaceId = workspaceOf(principal);
-      const changed = db.transaction(async (tx) => {
-        const isThere = await changeEvidence(tx, { workspaceId, evidenceId: id }, body);
-        return isThere ? findEvidence(tx, { workspaceId, id }) : null;
-      });
+      const changed = db
+        .transaction(async (tx) => {
+          const isThere = await changeEvidence(tx, { workspaceId, evidenceId: id }, body);
+          return isThere ? findEvidence(tx, { workspaceId, id }) : null;
+        })
+        .catch((error) => {
+          if (!(error instanceof LastDayStands)) throw error;
+          const detail =
+            "It was approved until a day: only another approval makes it count longer.";
+          throw new Problem(409, "Not changed", detail);
+        });
       const evidence = await orWhenMissing(changed, noControlOrPerson);
       if (evidence === null) throw noEvidence();
       return { status: 200, body: evidence };

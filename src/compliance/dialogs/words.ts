@@ -169,6 +169,7 @@ export const REVIEW = {
     "not-in-review": "Somebody else has decided this.",
     superseded: "Another file came since: this card is of an older revision.",
     incomplete: "A file of it is not here yet, or could not be fetched. Try again later.",
+    over: "The last day on which it counts is over. It can be approved once it has another one.",
     unknown: "That evidence is gone.",
   },
   card: (state: ReviewState, data: ReviewData) => {

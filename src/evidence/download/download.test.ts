@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
-import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, expect, jest, test } from "@jest/globals";
 import { type BotAccount, type Sandbox, type Send, startSandbox } from "../../../sandbox/index.ts";
 import { updatesOf } from "../../../sandbox/test-client.ts";
 import { type ClamdServer, startClamd } from "../../../test/support/clamd-server.ts";
@@ -245,6 +245,40 @@ test("an album whose files end in the same moment is told of in one message", as
   expect(heard()).toHaveLength(1);
 });
 
+/** Ends the download of the nth file, as its drain does. */
+async function ends(taken: Taken) {
+  const kept = await world.keep(workspaceId, Buffer.from("both"));
+  const content = { ...kept, contentType: "text/plain" };
+  return (tx: Transaction, n: number) => {
+    const [job] = jobsOf({ ...taken, fileIds: taken.fileIds.slice(n) });
+    const own = { taken: { content, finding: null, fetchedBytes: 4 }, fault: null };
+    const ended = { job, own, outcome: { type: "complete" }, state: "completed", applied: true };
+    const options = { jobs, log: silentLogger, onlyEssential: false };
+    return endDownloads(tx, [ended as unknown as EndedDownload], options);
+  };
+}
+
+test("an album is looked at when it has settled, whatever time this machine thinks it is", async () => {
+  const db = world.db();
+  const file = { kind: "document" as const, file: document("1", "1.txt").document };
+  const taken = await takeFiles({ album: [file, file] }, () => {});
+  const end = await ends(taken);
+  const now = Date.now();
+  const clock = jest.spyOn(Date, "now").mockImplementation(() => now - 3_600_000);
+  try {
+    for (const n of [0, 1]) await db.transaction((tx) => end(tx, n));
+  } finally {
+    clock.mockRestore();
+  }
+  const [look] = await db.query<{ inMs: number }>(
+    `SELECT (extract(epoch FROM run_at - created_at) * 1000)::float8 AS "inMs" FROM jobs
+     WHERE kind = 'album' AND payload ->> 'fileId' = ANY ($1)`,
+    [taken.fileIds],
+  );
+  expect(look?.inMs).toBeGreaterThan(0);
+  expect((await hears())[0]?.text).toMatch(/^Uploaded: 2 of 2 files/);
+});
+
 test("of two files of an album that end in the same moment the second one tells of both", async () => {
   const db = world.db();
   const file = (n: number) => ({
@@ -256,15 +290,7 @@ test("of two files of an album that end in the same moment the second one tells 
     "UPDATE evidence_files SET created_at = now() - interval '1 min' WHERE id = ANY ($1)",
     [taken.fileIds],
   );
-  const kept = await world.keep(workspaceId, Buffer.from("both"));
-  const content = { ...kept, contentType: "text/plain" };
-  const end = (tx: Transaction, n: number) => {
-    const [job] = jobsOf({ ...taken, fileIds: taken.fileIds.slice(n) });
-    const own = { taken: { content, finding: null, fetchedBytes: 4 }, fault: null };
-    const ended = { job, own, outcome: { type: "complete" }, state: "completed", applied: true };
-    const options = { jobs, log: silentLogger, onlyEssential: false };
-    return endDownloads(tx, [ended as unknown as EndedDownload], options);
-  };
+  const end = await ends(taken);
   let second: Promise<void> | undefined;
   await db.transaction(async (tx) => {
     await end(tx, 0);

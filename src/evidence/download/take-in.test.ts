@@ -162,6 +162,32 @@ test("a server that knows no ranges begins anew, and what is here already is pas
   expect(asked.at(-1)).toMatch(/^bytes=/);
 });
 
+test("an attempt that got far costs nothing, but where the next one begins anew", async () => {
+  const large = Buffer.alloc(10 * 2 ** 20, "x");
+  serve = gives(large, 9 * 2 ** 20);
+  said.file_size = large.length;
+  const kept = await world.keep(workspaceId, Buffer.from("another"));
+  const { fileId: id } = await world.refer(workspaceId, kept);
+  // So much of it is noted on its row.
+  await world
+    .db()
+    .query(`UPDATE evidence_files SET state = 'downloading', stored_file_id = NULL WHERE id = $1`, [
+      id,
+    ]);
+  const file = { id, claimedBytes: large.length, maxBytes: 2 * large.length };
+  expect(await faultOf(take(await newFile(file)))).toMatchObject({
+    kind: "broken-off",
+    gotFurther: true,
+  });
+  said = { file_path: "documents/file_1" };
+  expect(await faultOf(take(await newFile(file)))).toMatchObject({
+    kind: "broken-off",
+    gotFurther: false,
+  });
+  serve = gives(large);
+  await isStored(await take(await newFile(file)), large);
+});
+
 test("what became larger or smaller meanwhile is another file: nothing of the old one is in it", async () => {
   for (const other of [
     CONTENT.subarray(1, 600_000),

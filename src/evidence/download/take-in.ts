@@ -1,6 +1,7 @@
 import { type Database, isUnavailable, type Logger, sqlState } from "../../platform/index.ts";
 import { type PartFile, PartInUse } from "../../storage/index.ts";
 import type { Begun, Vault } from "../vault.ts";
+import { TOUCH_MS, whileTouching } from "../while-touching.ts";
 import { contentTypeOf, headOf, isTaken } from "./content-type.ts";
 import { DownloadFault, FAULTS } from "./fault.ts";
 import { type DownloadRow, noteProgress, type StoredContent, takeKnownFile } from "./file-rows.ts";
@@ -28,8 +29,6 @@ export interface TakenIn {
 /** Progress is written so often: after so many bytes, or so long. */
 const NOTE_BYTES = 64 * 2 ** 20;
 const NOTE_MS = 1_000;
-/** A store gives up what nobody touches. */
-const TOUCH_MS = 60_000;
 /** So much of it is progress, even where the attempt fails. */
 const FURTHER_BYTES = 8 * 2 ** 20;
 
@@ -86,11 +85,14 @@ class Taking {
       if (found.sizeBytes === null || part.sizeBytes < found.sizeBytes) {
         await this.fetch(found, begun);
       }
-      const taken = await this.keep(begun);
+      const keeping = () => this.keep(begun);
+      const taken = await whileTouching(this.options.vault, begun.storedFileId, keeping);
       return { ...taken, fetchedBytes: taken.content.sizeBytes - startedAt };
     } catch (error) {
-      if (error instanceof DownloadFault && part.sizeBytes - startedAt >= FURTHER_BYTES) {
-        error.gotFurther = true;
+      const freshBytes = part.sizeBytes - startedAt;
+      // Of unknown size it is begun anew by the next attempt, which gets no further than this one.
+      if (error instanceof DownloadFault && found.sizeBytes !== null) {
+        error.gotFurther = freshBytes >= FURTHER_BYTES;
       }
       await this.leave(begun, error);
       throw error;

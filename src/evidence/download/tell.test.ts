@@ -26,6 +26,7 @@ const row = (id: string, more: Partial<NewsRow> = {}): NewsRow => ({
   isEnded: true,
   told: false,
   ageMs: 60_000,
+  nowMs: 1_790_000_000_000,
   ...more,
 });
 const album = (id: string, more: Partial<NewsRow> = {}) => row(id, { mediaGroupId: "g", ...more });

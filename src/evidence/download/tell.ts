@@ -25,6 +25,8 @@ export interface NewsRow extends EndedFile {
   told: boolean;
   /** Since it was taken in. */
   ageMs: number;
+  /** Postgres's time, in ms since the epoch: by it jobs are due. */
+  nowMs: number;
 }
 
 /**
@@ -115,7 +117,8 @@ SELECT f.workspace_id AS "workspaceId", f.id, f.evidence_id AS "evidenceId",
   f.message_id AS "messageId", f.thread_id AS "threadId", f.media_group_id AS "mediaGroupId",
   f.state, f.state NOT IN ('queued', 'downloading') AS "isEnded", f.told, f.name,
   f.size_bytes::float8 AS "sizeBytes", encode(f.sha256, 'hex') AS sha256, f.error,
-  (extract(epoch FROM clock_timestamp() - f.created_at) * 1000)::float8 AS "ageMs"
+  (extract(epoch FROM clock_timestamp() - f.created_at) * 1000)::float8 AS "ageMs",
+  (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs"
 FROM wanted w
 JOIN evidence_files f ON f.workspace_id = w.workspace_id AND f.id = w.id
 JOIN evidence v ON v.workspace_id = f.workspace_id AND v.id = f.evidence_id
@@ -160,11 +163,12 @@ export async function tellSenders(
 }
 
 /**
- * Once in a second for all files that are there now. One that comes meanwhile makes another look; so does
- * one that was too early, by a clock that is not Postgres's.
+ * Once in a second for all files that are there now. One that comes meanwhile makes another look. When it
+ * is due is said in Postgres's time, as ages are: a look that came too early by a clock of ours could not
+ * ask for another one in the same second, and nobody would ever be told.
  */
 function lookAgain({ files, inMs }: Telling): NewJob {
-  const { workspaceId, connectorId, id, ageMs } = youngestOf(files);
+  const { workspaceId, connectorId, id, ageMs, nowMs } = youngestOf(files);
   return {
     queue: "evidence",
     lane: `${connectorId}/0`,
@@ -172,7 +176,7 @@ function lookAgain({ files, inMs }: Telling): NewJob {
     kind: ALBUM_JOB,
     payload: { fileId: id },
     uniqueKey: `album/${id}/${Math.ceil(ageMs / 1_000)}`,
-    runAt: new Date(Date.now() + inMs + LOOK_MARGIN_MS),
+    runAt: new Date(nowMs + inMs + LOOK_MARGIN_MS),
   };
 }
 
