@@ -91,6 +91,7 @@ export const COLLECTION = {
   refused: {
     unknown: "That evidence is gone.",
     "not-draft": "It is submitted already, or nothing was handed in yet.",
+    "no-content": "None of its files could be kept. Please send another one first.",
   },
   gone: "That is not asked for any more.",
   controlGone: "That control is not there any more.",
