@@ -34,6 +34,7 @@ export async function setUpDemo(system: System, sandbox: Sandbox, file: string):
     name: "Support",
     username: `support_${suffix}_bot`,
     canReadAllGroupMessages: true,
+    inline: true,
   });
   const ada = sandbox.createUser({ firstName: "Ada", lastName: "Example" });
   const ben = sandbox.createUser({ firstName: "Ben" });
@@ -47,8 +48,10 @@ export async function setUpDemo(system: System, sandbox: Sandbox, file: string):
     name: "Support bot",
     botToken: bot.token,
   });
-  const link = { workspaceId, connectorId: connector.id, chatId: String(group.id), linked: true };
-  await system.db.transaction((tx) => setChatLink(tx, link));
+  const chat = { workspaceId, connectorId: connector.id, chatId: String(group.id) };
+  await system.db.transaction((tx) =>
+    setChatLink(tx, { ...chat, linked: true, purpose: "compliance" }),
+  );
   const demo: Demo = {
     workspaceId,
     apiKey,

@@ -138,6 +138,8 @@ describe("the description", () => {
     expect(page.status).toBe(200);
     for (const { described: path } of await described())
       expect(page.text).toContain(path.split("{")[0]);
+    expect(page.text).toContain("the scope <code>manage</code>");
+    expect(page.text).not.toContain("`");
   });
 });
 

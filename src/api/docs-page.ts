@@ -4,6 +4,9 @@ import type { Route } from "./route.ts";
 const escaped = (text: string) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 
+/** Names in backticks are code, as they are in what reads Markdown. */
+const prose = (text: string) => escaped(text).replace(/`([^`]+)`/g, "<code>$1</code>");
+
 const STYLE = `:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
 body{max-width:56rem;margin:2rem auto;padding:0 1rem}
 article{border-top:1px solid #8884;padding:.75rem 0}
@@ -16,7 +19,7 @@ export function docsPage(routes: Route[]): string {
       (
         route,
       ) => `<article><h2><b>${route.method.toUpperCase()}</b> <code>${escaped(route.path)}</code></h2>
-<p>${escaped(route.summary)}</p><p>${escaped(needs(route))} Answers ${route.success.status}.</p></article>`,
+<p>${prose(route.summary)}</p><p>${prose(needs(route))} Answers ${route.success.status}.</p></article>`,
     )
     .join("\n");
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Heliograph API</title>

@@ -162,6 +162,14 @@ describe("what is refused", () => {
     expect(answer.body.errors).toMatchObject([{ path }]);
   });
 
+  test("a code where an id is wanted, in words that say so", async () => {
+    const said = { code: "Art32", title: "Security of processing", framework: "GDPR" };
+    const { body } = await call("POST", "/v1/requirements", said);
+    expect(body.errors).toMatchObject([
+      { path: "framework", message: expect.stringMatching(/^is an id/) },
+    ]);
+  });
+
   test("what is another workspace's is as what is nobody's, by its path", async () => {
     const theirs = { key: stranger.apiKey };
     const own = await make("requirement");

@@ -109,7 +109,9 @@ export function authorOf(principal: Principal): string {
   return `key:${principal.keyId}`;
 }
 
-export const uuid = z.guid();
+export const uuid = z.guid({
+  error: "is an id (a UUID), e.g. 0191e4a2-7c1d-4e0f-9b3a-5d2c8f6e1a70",
+});
 /** Text that Postgres can store and JSON can carry as it is. */
 export const text = () =>
   z.string().refine((value) => !/[\0\p{Surrogate}]/u.test(value), {

@@ -286,6 +286,15 @@ describe("a decision", () => {
   test("is about what is there, and about evidence of its own workspace", async () => {
     const empty = await begin();
     expect(await submit(empty)).toEqual({ refused: "not-draft" });
+    const lost = await begin();
+    await take(lost);
+    await database.owner.query(
+      `UPDATE evidence_files SET state = 'failed', error = 'gone' WHERE evidence_id = $1`,
+      [lost],
+    );
+    expect(await submit(lost)).toEqual({ refused: "no-content" });
+    await take(lost);
+    expect(await submit(lost)).toMatchObject({ state: "in_review" });
     expect(await say(empty, 1)).toEqual({ refused: "superseded" });
     expect(await say(randomUUID(), 1)).toEqual({ refused: "unknown" });
     const said = { evidenceId: await handedIn(), revision: 1, decision: "approved" } as const;

@@ -6,7 +6,17 @@ import { type EvidenceKey, holdStanding, writeStanding } from "./standing.ts";
 import { afterEvent, type EvidenceState, type Standing } from "./states.ts";
 import { type Who, whoIs } from "./who.ts";
 
-export type SubmitRefused = "unknown" | "not-draft";
+export type SubmitRefused =
+  | "unknown"
+  | "not-draft"
+  /** Each of its files failed, or is in quarantine: nobody could approve it. */
+  | "no-content";
+
+const HAS_CONTENT = `/* evidence.has-content */
+SELECT 1 AS one FROM evidence_files
+WHERE workspace_id = $1 AND evidence_id = $2 AND revision = $3
+  AND state IN ('queued', 'downloading', 'stored')
+LIMIT 1`;
 
 /** What came of submitting; `revision`: the one that is looked at from now on. */
 export type Submitted = { state: "in_review"; revision: number } | { refused: SubmitRefused };
@@ -25,8 +35,10 @@ export async function submitForReview(
   if (standing === null) return { refused: "unknown" };
   const next = afterEvent(standing, "submit");
   if (next === null) return { refused: "not-draft" };
-  await writeStanding(tx, key, next);
   const { revision } = next;
+  const content = await tx.query(HAS_CONTENT, [workspaceId, evidenceId, revision]);
+  if (content.length === 0) return { refused: "no-content" };
+  await writeStanding(tx, key, next);
   const details = { revision, by: (await whoIs(tx, workspaceId, by)).name };
   await recordAudit(tx, {
     workspaceId,

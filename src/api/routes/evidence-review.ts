@@ -83,7 +83,10 @@ export const evidenceReviewRoutes = [
         return { status: 200, body: { id, status, revision: number } };
       }
       if (submitted.refused === "unknown") throw noEvidence();
-      const detail = "Only a draft that has a file is submitted.";
+      const detail =
+        submitted.refused === "no-content"
+          ? "None of its files could be kept: hand in another one first."
+          : "Only a draft that has a file is submitted.";
       throw new Problem(409, "Not submitted", detail);
     },
   }),

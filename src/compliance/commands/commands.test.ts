@@ -245,6 +245,7 @@ describe("who asks, and where", () => {
     expect(help).toContain("/risk [level]");
     // Whoever looks at others' evidence hands none in.
     expect(help).not.toContain("/evidence");
+    expect(help).not.toContain("begins a piece of evidence");
   });
 
   test("what is typed wrong is answered by how to write it", async () => {
@@ -310,6 +311,11 @@ describe("a press", () => {
     const [answer, help] = await press("hg:l:h");
     expect(answer).toMatchObject({ kind: "callback-answer" });
     expect(help?.text).toContain("/reports [type] [period]");
+    expect((await ask("/help")).text).toContain("begins a piece of evidence");
+    await world.db.query("UPDATE chats SET purpose = 'support' WHERE connector_id = $1", [
+      scope.connectorId,
+    ]);
+    expect((await ask("/help")).text).not.toContain("begins a piece of evidence");
   });
 });
 

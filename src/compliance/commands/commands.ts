@@ -44,9 +44,9 @@ async function answerTo(
   request: RequestOf<"command">,
   { asker, texts, nowMs }: { asker: Asker; texts: Texts; nowMs: number },
 ): Promise<Answer> {
-  const { name, args, workspaceId, chatType } = request;
+  const { name, args, workspaceId, chatType, purpose } = request;
   if (name === "help") {
-    return openly(helpText(texts, asker, { isPrivate: chatType === "private" }));
+    return openly(helpText(texts, asker, { isPrivate: chatType === "private", purpose }));
   }
   const deed = commandNamed(name)?.deed ?? null;
   if (deed !== null && !may(asker.viewer, deed, asker.access)) {

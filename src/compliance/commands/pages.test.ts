@@ -172,6 +172,9 @@ describe("the framework that a name means", () => {
     ["ISO27101", ["ISO27001", "iso9001"]],
     ["sco2", ["SOC2"]],
     ["Informaton securty", ["ISO27001"]],
+    ["iso 27", ["ISO27001"]],
+    ["Datenschutz", ["DSGVO"]],
+    ["is", []],
     ["something else", []],
     ["", []],
   ])("%j is none of them: perhaps one of %j", (name, ids) => {

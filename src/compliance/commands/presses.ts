@@ -30,7 +30,10 @@ export const handleListPress: RequestHandler<Request> = async (tx, request, aske
   if (press.kind === "help") {
     const answered = told(texts.help.sent);
     if (request.chatType === null || request.chatType === "channel") return answered;
-    return [...answered, message(request, { html: helpText(texts, asker, { isPrivate }) })];
+    return [
+      ...answered,
+      message(request, { html: helpText(texts, asker, { isPrivate, purpose: request.purpose }) }),
+    ];
   }
   if (!isPrivate) return told(texts.onlyInPrivate);
   if (!may(asker.viewer, "see-register", asker.access)) return told(texts.refusedShort);

@@ -17,6 +17,7 @@ export const TEXTS_DE: Texts = {
   },
   help: {
     title: "Was Sie hier tun können",
+    files: "Mit einem Dokument oder Foto, das Sie schicken, beginnt ein Nachweis.",
     writing: "Alles andere, was Sie schreiben oder schicken, geht an unser Team.",
     inGroups: "Was nicht für alle hier bestimmt ist, beantworte ich in unserem privaten Chat.",
     sent: "Hier ist die Liste der Befehle.",

@@ -17,6 +17,7 @@ export const TEXTS_EN: Texts = {
   },
   help: {
     title: "What you can do here",
+    files: "A document or a photo that you send begins a piece of evidence.",
     writing: "Anything else you write or send goes to our team.",
     inGroups: "What is not for everybody here I answer in our private chat.",
     sent: "Here is the list of commands.",

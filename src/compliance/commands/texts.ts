@@ -19,6 +19,8 @@ export interface Texts {
   commands: Record<CommandName, string>;
   help: {
     title: string;
+    /** In a private chat where files are taken as evidence. */
+    files: string;
     /** In a private chat. */
     writing: string;
     /** In a group. */

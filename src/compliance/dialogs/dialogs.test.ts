@@ -125,6 +125,11 @@ describe("collecting evidence", () => {
     await people.member(scope, OLA, "Ola", "auditor");
     await people.photo(scope, OLA);
     expect((await people.said(scope, OLA)).at(-1)).toContain("You may not hand in evidence here.");
+    await world.db.query("UPDATE chats SET purpose = 'support' WHERE connector_id = $1", [
+      scope.connectorId,
+    ]);
+    await people.write(scope, EMMA, "/evidence document Report");
+    expect((await people.said(scope, EMMA)).at(-1)).toContain("This chat is for support");
     expect(await count("evidence")).toBe(0);
   });
 
@@ -137,6 +142,7 @@ describe("collecting evidence", () => {
     ]);
     await people.photo(scope, EMMA, { chat: group() });
     const shown = await people.card(scope, GROUP);
+    expect(shown.text).toContain("write in reply to this message");
     const skip = shown.data.Skip;
     expect(await people.press(scope, STRANGER, skip, { chat: group() })).toEqual([
       ANSWERS.notYours,

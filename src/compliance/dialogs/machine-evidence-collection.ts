@@ -331,7 +331,7 @@ function card(dialog: Collection): Card {
         buttons: [UPLOAD, CANCEL],
       };
     case "awaiting-file":
-      return { text: COLLECTION.awaitingFile(data), buttons: [CANCEL] };
+      return { text: COLLECTION.awaitingFile(data, dialog.isPrivate), buttons: [CANCEL] };
     case "choosing-control": {
       const options = data.options.map((option, n): Button[] => [
         { text: optionLabel(option), action: "control", n },
@@ -342,7 +342,7 @@ function card(dialog: Collection): Card {
       ];
       const skip: Button = { text: "Skip", action: "skip" };
       const rows = [...options, pages, [skip, ...CANCEL]].filter((row) => row.length > 0);
-      return { text: COLLECTION.choosingControl(data), buttons: rows };
+      return { text: COLLECTION.choosingControl(data, dialog.isPrivate), buttons: rows };
     }
     case "confirming": {
       const label = data.control === null ? "Choose a control" : "Change control";

@@ -33,7 +33,9 @@ export async function onEvidence(
   asker: Asker,
   words: readonly string[],
 ): Promise<Reply[]> {
-  if (!servesEvidence(request)) return [tell(request, REFUSED.place)];
+  if (!servesEvidence(request)) {
+    return [tell(request, REFUSED[request.purpose === "support" ? "supportChat" : "place"])];
+  }
   if (!may(asker.viewer, "submit-evidence", asker.access)) return [tell(request, REFUSED.rights)];
   const [evidenceType = "", ...rest] = words;
   const description = rest.join(" ").trim();

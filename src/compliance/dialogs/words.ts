@@ -46,6 +46,7 @@ export const USAGE = text(
 
 export const REFUSED = {
   place: "Evidence is handed in in a private chat with me, or in a group for compliance.",
+  supportChat: "This chat is for support: no evidence is taken here.",
   rights:
     "You may not hand in evidence here. Somebody of your workspace can send you a link that says who you are.",
   assess: "Only compliance officers assess risks.",
@@ -67,7 +68,7 @@ const KIND_NAMES: Record<string, string> = {
 };
 
 export const notAccepted = (kind: string): string =>
-  `Here ${KIND_NAMES[kind] ?? "such messages"} are not taken as evidence. Send a document or a photo.`;
+  `Your message has arrived, but ${KIND_NAMES[kind] ?? "such messages"} are not taken as evidence here. For evidence, send a document or a photo.`;
 
 export const tooLarge = (name: string | null, maxBytes: number): string => {
   const file = name === null ? "This file" : `“${line(name, 100)}”`;
@@ -80,12 +81,17 @@ function size(bytes: number): string {
   return `${Math.floor((bytes / 1_024 ** power) * 10) / 10} ${UNITS[power]}`;
 }
 
+/** In a group most of what is written is said to others: only replies are taken. */
+const writing = (isPrivate: boolean): string =>
+  isPrivate ? "write" : "write in reply to this message";
+
 export const COLLECTION = {
   submitted: "Submitted for review.",
   notTaken: "What this album belongs to is over: this file was not taken.",
   refused: {
     unknown: "That evidence is gone.",
     "not-draft": "It is submitted already, or nothing was handed in yet.",
+    "no-content": "None of its files could be kept. Please send another one first.",
   },
   gone: "That is not asked for any more.",
   controlGone: "That control is not there any more.",
@@ -107,20 +113,20 @@ export const COLLECTION = {
       `Type: ${line(evidenceType, 100)}`,
       about(description),
     ),
-  awaitingFile: ({ number, description, rejected }: CollectionData) =>
+  awaitingFile: ({ number, description, rejected }: CollectionData, isPrivate: boolean) =>
     text(
       rejected,
       `Please upload the file for evidence EV-${number}.`,
       about(description),
-      "What you write before it becomes its description.",
+      `What you ${writing(isPrivate)} before it becomes its description.`,
     ),
-  choosingControl: (data: CollectionData) =>
+  choosingControl: (data: CollectionData, isPrivate: boolean) =>
     text(
       `EV-${data.number}: your file was received.`,
       about(data.description),
       data.query === "" ? null : `Searched for: ${line(data.query, 100)}`,
       data.options.length === 0 && data.query !== "" ? "No control was found." : null,
-      "Which control does it prove? Choose one, or write a part of its code or title.",
+      `Which control does it prove? Choose one, or ${writing(isPrivate)} a part of its code or title.`,
       "Further files are added to it.",
     ),
   confirming: ({ number, description, control }: CollectionData) =>

@@ -53,7 +53,7 @@ export const FAULTS = {
     next: "give-up",
     waits: "",
     ended:
-      "Telegram gives bots files of up to 20 MB only. A Bot API server of one's own lifts that limit; without it, please send a smaller file.",
+      "Telegram gives bots files of up to 20 MB only. Please send a smaller file, or hand this one to the team in another way.",
   },
   unreadable: {
     next: "wait",
