@@ -13,7 +13,7 @@ import {
 import { FewAtOnce } from "../few-at-once.ts";
 import { defineRoute, workspaceOf } from "../route.ts";
 
-/** Of a file that is imported: half a million controls with their links, or so. */
+/** Of a file that is imported; how many entries it may have is another bound (read-file.ts). */
 const MAX_FILE_BYTES = 64 * 1_048_576;
 const BODY_DEADLINE_MS = 120_000;
 /** Problems that are told where every call tells them, besides those of the file. */
