@@ -79,6 +79,14 @@ test("what is wrong with a file is 422, with the list; an Idempotency-Key is fre
   expect((await bringIn("kind=controls", `${right}C-10,Ten,active\n`, key)).status).toBe(422);
 });
 
+test("the description lets a problem say more, and a file be of any type", async () => {
+  const { paths } = JSON.parse(await (await fetch(`${world.url}/openapi.json`)).text());
+  const told = paths["/v1/register/import"].post.responses.default.content;
+  expect(told["application/problem+json"].schema.additionalProperties).not.toBe(false);
+  const file = paths["/v1/evidence/{id}/files/{fileId}"].get.responses[200].content;
+  expect(Object.keys(file)).toEqual(["*/*"]);
+});
+
 test("a file and its Idempotency-Key are written together, or neither is", async () => {
   const key = { "idempotency-key": "torn" };
   const file = "code,title\nC-30,Thirty\n";
