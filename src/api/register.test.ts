@@ -332,6 +332,22 @@ describe("an acceptance", () => {
     });
   });
 
+  test("of a version that is past is refused: it would be of what nobody looked at", async () => {
+    const { id } = await make("risk", rated);
+    await call("PATCH", `/v1/risks/${id}`, { residualImpact: 5 });
+    const path = `/v1/risks/${id}/acceptances`;
+    expect(await call("POST", path, { reason: "Rare", version: 1 })).toMatchObject({
+      status: 409,
+      body: { errors: [{ path: "version" }] },
+    });
+    expect((await call("GET", path)).body.data).toEqual([]);
+    expect((await call("GET", `/v1/risks/${id}`)).body.treatment).toBeNull();
+    expect(await call("POST", path, { reason: "Rare", version: 2 })).toMatchObject({
+      status: 201,
+      body: { score: 25 },
+    });
+  });
+
   test.each([
     ["no reason", { reason: " " }],
     ["a day that is past", { reason: "R", validUntil: "2020-01-01" }],

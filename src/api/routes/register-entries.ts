@@ -34,7 +34,8 @@ const ANSWERS: Record<RefusalReason, { status: number; title: string }> = {
   contradiction: { status: 422, title: "Contradiction" },
 };
 
-async function orProblem<Result>(work: Promise<Result>): Promise<Result> {
+/** What the register refuses, as it is answered. */
+export async function orProblem<Result>(work: Promise<Result>): Promise<Result> {
   try {
     return await work;
   } catch (error) {
