@@ -213,6 +213,20 @@ describe("a version", () => {
   });
 });
 
+test("what an import holds is not waited for with a connection for long", async () => {
+  const { id } = await make("risk");
+  await world.owner.transaction(async (tx) => {
+    await tx.query("SELECT FROM risks WHERE id = $1 FOR UPDATE", [id]);
+    const path = `/v1/risks/${id}`;
+    const answers = await Promise.all([
+      call("PATCH", path, { title: "N" }),
+      call("DELETE", path),
+      call("POST", `${path}/acceptances`, { reason: "R" }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503]);
+  });
+});
+
 describe("what others stand on", () => {
   test("is not removed before them, and says what they are", async () => {
     const framework = await make("framework");

@@ -11,7 +11,7 @@ import { decodeCursor, encodeCursor } from "../cursor.ts";
 import { entryVersion } from "../entry-shape.ts";
 import { madeOnce } from "../idempotency.ts";
 import { authorOf, defineRoute, pageOf, pageQuery, text, workspaceOf } from "../route.ts";
-import { entryParams, noEntry, orProblem } from "./register-entries.ts";
+import { CHANGE, entryParams, noEntry, orProblem } from "./register-entries.ts";
 
 /** Calls about how the workspace stands: its scores, and the risks it lives with. */
 
@@ -117,12 +117,14 @@ export const complianceRoutes = [
       const workspaceId = workspaceOf(principal);
       const key = idempotency && { workspaceId, ...idempotency };
       const accepted = { workspaceId, riskId: params.id, by: authorOf(principal), ...body };
-      const made = db.transaction((tx) =>
-        madeOnce(tx, key, async () => {
-          const acceptance = await acceptRisk(tx, accepted);
-          if (acceptance === null) throw noEntry("risk");
-          return acceptance;
-        }),
+      const made = db.transaction(
+        (tx) =>
+          madeOnce(tx, key, async () => {
+            const acceptance = await acceptRisk(tx, accepted);
+            if (acceptance === null) throw noEntry("risk");
+            return acceptance;
+          }),
+        CHANGE,
       );
       return orProblem(made);
     },
