@@ -43,6 +43,11 @@ const folded = (text: string) => `CASE WHEN octet_length(${text}) = length(${tex
 const WORD_LETTERS = 40;
 const TITLE_LETTERS = 300;
 const TEXT_LETTERS = 4000;
+/**
+ * Of all of it, folded: some characters become eighteen others, some six words, and of more lexemes than
+ * a megabyte Postgres makes no tsvector, so that the entry could not be written.
+ */
+const FOLDED_LETTERS = 12_000;
 const QUERY_LETTERS = 256;
 const QUERY_WORDS = 8;
 /** Of the code as one lexeme. */
@@ -73,7 +78,8 @@ export const migration: Migration = {
         -- One blank between two words. What is read as a tsvector holds nothing else that it knows.
         name := btrim(regexp_replace(name, '${BETWEEN}', ' ', 'g'));
         head := btrim(name || ' ' || regexp_replace(named, '${BETWEEN}', ' ', 'g'));
-        said := btrim(head || ' ' || btrim(regexp_replace(said, '${BETWEEN}', ' ', 'g')));
+        said := head || ' ' || btrim(regexp_replace(said, '${BETWEEN}', ' ', 'g'));
+        said := btrim(left(said, ${FOLDED_LETTERS}));
         IF said ~ '[^ ]{${WORD_LETTERS + 1}}' THEN
           said := regexp_replace(said, '([^ ]{${WORD_LETTERS}})[^ ]+', '\\1', 'g');
         END IF;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import http from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { createMessageFiles } from "../src/connectors/index.ts";
 import { type ChatRequest, createIngestHandler } from "../src/conversations/index.ts";
 import { createReplySink } from "../src/outbound/index.ts";
 import { silentLogger } from "../src/platform/index.ts";
@@ -221,4 +222,28 @@ describe("the file of a message", () => {
     for (let n = 0; n < 25; n++)
       expect(await waitFor(async () => (await glance()) === 200)).toBe(true);
   });
+});
+
+test("whoever reads nothing of many files leaves room for another workspace's", async () => {
+  async function* content() {
+    yield CONTENT;
+  }
+  const open = createMessageFiles({
+    botApis: {
+      forConnector: async () => ({
+        call: () => Promise.reject(new Error("nothing else is asked")),
+        download: async () => ({ sizeBytes: CONTENT.length, from: 0, content: content() }),
+      }),
+      refusedToken: () => undefined,
+    },
+    callNow: async <Result>() => ({ file_path: "documents/a.pdf" }) as Result,
+  });
+  const ask = (workspaceId: string) =>
+    open({ workspaceId, connectorId: "c", fileId: "f", sizeBytes: null });
+  const taken = [];
+  for (let n = 0; n < 10; n++) taken.push(await ask("one"));
+  await expect(ask("one")).rejects.toMatchObject({ status: 503 });
+  await expect(ask("another")).resolves.toBeDefined();
+  for (const file of taken) for await (const _ of file.content);
+  await expect(ask("one")).resolves.toBeDefined();
 });

@@ -14,6 +14,13 @@ import { pageQuery, text, uuid } from "./route.ts";
 const MAX_LINKS = 200;
 /** Of a column of type integer. */
 const MAX_VERSION = 2_147_483_647;
+export const entryVersion = z
+  .number()
+  .int()
+  .min(1)
+  .max(MAX_VERSION)
+  .optional()
+  .describe("only if it is still the one that was read; else 409");
 
 const codeText = text()
   .trim()
@@ -86,13 +93,7 @@ export const entryChange = ({ fields }: Kind) =>
     title: COMMON.title.optional(),
     description: COMMON.description.optional(),
     ...shapesOf(fields, (field) => given(field).optional()),
-    version: z
-      .number()
-      .int()
-      .min(1)
-      .max(MAX_VERSION)
-      .optional()
-      .describe("only if it is still the one that was read; else 409"),
+    version: entryVersion,
   }) as unknown as z.ZodType<EntryValues & { version?: number }>;
 
 /** As it is answered. */

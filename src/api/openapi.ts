@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { Route } from "./route.ts";
 
-const problemSchema = z.object({
+/** Some say more (RFC 9457: extension members). */
+const problemSchema = z.looseObject({
   type: z.string(),
   title: z.string(),
   status: z.number(),

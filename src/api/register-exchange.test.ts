@@ -79,6 +79,30 @@ test("what is wrong with a file is 422, with the list; an Idempotency-Key is fre
   expect((await bringIn("kind=controls", `${right}C-10,Ten,active\n`, key)).status).toBe(422);
 });
 
+test("the description lets a problem say more, and a file be of any type", async () => {
+  const { paths } = JSON.parse(await (await fetch(`${world.url}/openapi.json`)).text());
+  const told = paths["/v1/register/import"].post.responses.default.content;
+  expect(told["application/problem+json"].schema.additionalProperties).not.toBe(false);
+  const file = paths["/v1/evidence/{id}/files/{fileId}"].get.responses[200].content;
+  expect(Object.keys(file)).toEqual(["*/*"]);
+});
+
+test("a file and its Idempotency-Key are written together, or neither is", async () => {
+  const key = { "idempotency-key": "torn" };
+  const file = "code,title\nC-30,Thirty\n";
+  await world.owner.query(`
+    CREATE FUNCTION no_answer() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'the process is gone'; END $$;
+    CREATE TRIGGER no_answer BEFORE UPDATE ON idempotency_keys
+      FOR EACH ROW EXECUTE FUNCTION no_answer()`);
+  expect((await bringIn("kind=controls", file, key)).status).toBe(500);
+  await world.owner.query("DROP FUNCTION no_answer CASCADE");
+  expect(await bringIn("kind=controls", file, key)).toMatchObject({
+    status: 200,
+    body: { created: 1 },
+  });
+});
+
 describe("what cannot be taken in is refused in words", () => {
   test.each([
     ["", {}, 400, /query/],

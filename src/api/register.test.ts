@@ -221,6 +221,20 @@ describe("a version", () => {
   });
 });
 
+test("what an import holds is not waited for with a connection for long", async () => {
+  const { id } = await make("risk");
+  await world.owner.transaction(async (tx) => {
+    await tx.query("SELECT FROM risks WHERE id = $1 FOR UPDATE", [id]);
+    const path = `/v1/risks/${id}`;
+    const answers = await Promise.all([
+      call("PATCH", path, { title: "N" }),
+      call("DELETE", path),
+      call("POST", `${path}/acceptances`, { reason: "R" }),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503]);
+  });
+});
+
 describe("what others stand on", () => {
   test("is not removed before them, and says what they are", async () => {
     const framework = await make("framework");
@@ -337,6 +351,22 @@ describe("an acceptance", () => {
     expect(await audited(id)).toContainEqual({
       action: "risk.accepted",
       acceptanceId: first.body.id,
+    });
+  });
+
+  test("of a version that is past is refused: it would be of what nobody looked at", async () => {
+    const { id } = await make("risk", rated);
+    await call("PATCH", `/v1/risks/${id}`, { residualImpact: 5 });
+    const path = `/v1/risks/${id}/acceptances`;
+    expect(await call("POST", path, { reason: "Rare", version: 1 })).toMatchObject({
+      status: 409,
+      body: { errors: [{ path: "version" }] },
+    });
+    expect((await call("GET", path)).body.data).toEqual([]);
+    expect((await call("GET", `/v1/risks/${id}`)).body.treatment).toBeNull();
+    expect(await call("POST", path, { reason: "Rare", version: 2 })).toMatchObject({
+      status: 201,
+      body: { score: 25 },
     });
   });
 

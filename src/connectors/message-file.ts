@@ -33,6 +33,8 @@ export interface AskedFile {
 export const MAX_MESSAGE_FILE_BYTES = 100 * 2 ** 20;
 /** On their way at once in one process: each holds a connection on either side. */
 const MAX_AT_ONCE = 20;
+/** Of one workspace: somebody who reads slowly, or not at all, leaves room for the others'. */
+const MAX_OF_ONE = 10;
 const GET_FILE_MS = 10_000;
 const STALL_MS = 15_000;
 const WHOLE_MS = 10 * 60_000;
@@ -87,7 +89,7 @@ function whyNot(error: unknown): unknown {
 /** Throws `Problem`, worded for who wants the file. */
 export type OpenMessageFile = (asked: AskedFile) => Promise<MessageFile>;
 
-/** So many are on their way at once, and no more. */
+/** So many are on their way at once, of all and of one workspace, and no more. */
 export function createMessageFiles({
   botApis,
   callNow,
@@ -96,19 +98,26 @@ export function createMessageFiles({
   callNow: CallNow;
 }): OpenMessageFile {
   let open = 0;
+  const ofEach = new Map<string, number>();
   return async (asked) => {
     if ((asked.sizeBytes ?? 0) > MAX_MESSAGE_FILE_BYTES) throw tooBig();
-    if (open >= MAX_AT_ONCE) {
+    const { workspaceId } = asked;
+    const own = ofEach.get(workspaceId) ?? 0;
+    if (open >= MAX_AT_ONCE || own >= MAX_OF_ONE) {
       const words = "Too many files are on their way at this moment; try again shortly.";
       throw problem(503, "Busy", words, 2);
     }
     open++;
+    ofEach.set(workspaceId, own + 1);
     const ending = new AbortController();
     const end = () => ending.abort();
     const deadline = setTimeout(end, WHOLE_MS).unref();
     const release = () => {
       clearTimeout(deadline);
       open--;
+      const left = (ofEach.get(workspaceId) ?? 1) - 1;
+      if (left === 0) ofEach.delete(workspaceId);
+      else ofEach.set(workspaceId, left);
     };
     // However it ends, and once.
     ending.signal.addEventListener("abort", release, { once: true });

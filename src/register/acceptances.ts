@@ -1,5 +1,7 @@
 import { recordAudit } from "../audit/index.ts";
 import type { Queryable } from "../platform/index.ts";
+import { findEntry } from "./entries.ts";
+import { EntryRefused } from "./entry-refusals.ts";
 
 /** That somebody took a risk as it then was. Never changed, never deleted. */
 export interface Acceptance {
@@ -27,7 +29,7 @@ const COLUMNS = `a.id, a.risk_id AS "riskId", a.accepted_by AS "acceptedBy", a.r
 /** The risk's row is held: its score is the one that was accepted. */
 const TREAT = `/* register.accept-risk */
 UPDATE risks SET treatment = 'accept', version = version + 1, updated_at = now()
-WHERE workspace_id = $1 AND id = $2 RETURNING score`;
+WHERE workspace_id = $1 AND id = $2 AND ($3::integer IS NULL OR version = $3) RETURNING score`;
 
 const INSERT = `/* register.insert-acceptance */
 INSERT INTO risk_acceptances AS a (workspace_id, risk_id, accepted_by, reason, score, valid_until)
@@ -35,7 +37,8 @@ VALUES ($1, $2, $3, $4, $5, $6) RETURNING ${COLUMNS}`;
 
 /**
  * Accepts a risk: its treatment is `accept` from now on. In the caller's transaction, with its audit
- * entry; null when the workspace has no such risk.
+ * entry; null when the workspace has no such risk. `version`: only if the risk is still the one that was
+ * read; throws `EntryRefused` otherwise, since nobody can take an acceptance back.
  */
 export async function acceptRisk(
   tx: Queryable,
@@ -45,16 +48,23 @@ export async function acceptRisk(
     by,
     reason,
     validUntil = null,
+    version = null,
   }: {
     workspaceId: string;
     riskId: string;
     by: string;
     reason: string;
     validUntil?: string | null;
+    version?: number | null;
   },
 ): Promise<Acceptance | null> {
-  const [risk] = await tx.query<{ score: number | null }>(TREAT, [workspaceId, riskId]);
-  if (risk === undefined) return null;
+  const [risk] = await tx.query<{ score: number | null }>(TREAT, [workspaceId, riskId, version]);
+  if (risk === undefined) {
+    const now = await findEntry(tx, { workspaceId, kind: "risk", id: riskId });
+    if (now === null) return null;
+    const words = `This risk was changed meanwhile: it is at version ${now.version}.`;
+    throw new EntryRefused("stale", words, ["version"]);
+  }
   const params = [workspaceId, riskId, by, reason, risk.score, validUntil];
   const [row] = await tx.query<AcceptanceRow>(INSERT, params);
   if (row === undefined) throw new Error("an insert without a condition gave no row");

@@ -119,6 +119,25 @@ describe("a search", () => {
     expect(await codes("full NAIVE ελλασ")).toEqual(["W-1"]);
   });
 
+  test("an entry of characters that are six words each is written, and found", async () => {
+    const text = (length: number) => "㌖".repeat(length);
+    const many = db.transaction(async (tx) => {
+      await tx.query(
+        "INSERT INTO controls (workspace_id, code, title, description) VALUES ($1, $2, $3, $4)",
+        [own, text(60), text(300), text(10_000)],
+      );
+      const found = await searchRegister(tx, {
+        workspaceId: own,
+        query: "キロメートル",
+        limit: 5,
+        offset: 0,
+      });
+      expect(found).toMatchObject([{ code: text(60) }]);
+      throw new Error("only tried");
+    });
+    await expect(many).rejects.toThrow("only tried");
+  });
+
   test("one letter or two are looked for at the beginnings of words of codes and titles", async () => {
     expect(await codes("b")).toEqual(["iso-5"]);
     expect(await codes("of", { kinds: ["control"] })).toEqual(["CC6.10"]);

@@ -8,9 +8,10 @@ import {
   readSummary,
 } from "../../register/index.ts";
 import { decodeCursor, encodeCursor } from "../cursor.ts";
+import { entryVersion } from "../entry-shape.ts";
 import { madeOnce } from "../idempotency.ts";
 import { authorOf, defineRoute, pageOf, pageQuery, text, workspaceOf } from "../route.ts";
-import { entryParams, noEntry } from "./register-entries.ts";
+import { CHANGE, entryParams, noEntry, orProblem } from "./register-entries.ts";
 
 /** Calls about how the workspace stands: its scores, and the risks it lives with. */
 
@@ -109,19 +110,23 @@ export const complianceRoutes = [
         .nullable()
         .default(null)
         .describe("the last day on which it holds"),
+      version: entryVersion,
     }),
     success: { status: 201, schema: acceptanceSchema },
     handler: ({ db, principal, params, body, idempotency }) => {
       const workspaceId = workspaceOf(principal);
       const key = idempotency && { workspaceId, ...idempotency };
       const accepted = { workspaceId, riskId: params.id, by: authorOf(principal), ...body };
-      return db.transaction((tx) =>
-        madeOnce(tx, key, async () => {
-          const acceptance = await acceptRisk(tx, accepted);
-          if (acceptance === null) throw noEntry("risk");
-          return acceptance;
-        }),
+      const made = db.transaction(
+        (tx) =>
+          madeOnce(tx, key, async () => {
+            const acceptance = await acceptRisk(tx, accepted);
+            if (acceptance === null) throw noEntry("risk");
+            return acceptance;
+          }),
+        CHANGE,
       );
+      return orProblem(made);
     },
   }),
   defineRoute({

@@ -90,7 +90,7 @@ export const evidenceFileRoutes = [
       "Hands a file in: the body is its bytes as they are. Its revision is made if none is open; a file that comes while one is looked at gives that another number.",
     params,
     query: z.strictObject({ name: text().max(MAX_NAME).optional().describe("of the file") }),
-    bodyStream: { contentTypes: ["application/octet-stream"], deadlineMs: UPLOAD_MS },
+    bodyStream: { contentTypes: ["*/*"], deadlineMs: UPLOAD_MS },
     success: { status: 201, schema: evidenceSchema },
     handler: async ({ db, services, principal, params: { id }, query, headers, ...call }) => {
       const workspaceId = workspaceOf(principal);
@@ -141,7 +141,7 @@ export const evidenceFileRoutes = [
     summary:
       "The bytes of a file, as an attachment; a range of them where one is asked for. 409 for one that is not stored, or in quarantine.",
     params: z.object({ id: uuid, fileId: uuid }),
-    success: { status: 200, schema: z.unknown(), contentTypes: ["application/octet-stream"] },
+    success: { status: 200, schema: z.unknown(), contentTypes: ["*/*"] },
     handler: async ({ db, services, principal, params: { id: evidenceId, fileId }, headers }) => {
       const workspaceId = workspaceOf(principal);
       const found = await findFile(db, { workspaceId, evidenceId, fileId });

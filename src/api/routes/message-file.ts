@@ -20,7 +20,7 @@ export const messageFileRoutes = [
     success: {
       status: 200,
       schema: z.unknown(),
-      contentTypes: ["application/octet-stream"],
+      contentTypes: ["*/*"],
     },
     handler: async ({ db, services, principal, params }) => {
       const workspaceId = workspaceOf(principal);

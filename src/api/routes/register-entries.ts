@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Problem } from "../../platform/index.ts";
+import { isLockTimeout, Problem } from "../../platform/index.ts";
 import {
   changeEntry,
   createEntry,
@@ -34,10 +34,23 @@ const ANSWERS: Record<RefusalReason, { status: number; title: string }> = {
   contradiction: { status: 422, title: "Contradiction" },
 };
 
-async function orProblem<Result>(work: Promise<Result>): Promise<Result> {
+/**
+ * Of a change. An import holds what it changes for seconds: who waited for it with a connection each
+ * would leave none to those who bring updates.
+ */
+export const CHANGE = { lockTimeoutMs: 2_000 };
+
+const underWay = () =>
+  new Problem(503, "Unavailable", "An import is changing the same entries; try again shortly.", {
+    headers: { "retry-after": "5" },
+  });
+
+/** What the register refuses, as it is answered. */
+export async function orProblem<Result>(work: Promise<Result>): Promise<Result> {
   try {
     return await work;
   } catch (error) {
+    if (isLockTimeout(error)) throw underWay();
     if (!(error instanceof EntryRefused)) throw error;
     const { message, paths } = error;
     const { status, title } = ANSWERS[error.reason];
@@ -83,8 +96,10 @@ function routesOf(kind: Kind): Route[] {
       handler: ({ db, principal, body, idempotency }) => {
         const workspaceId = workspaceOf(principal);
         const key = idempotency && { workspaceId, ...idempotency };
-        const made = db.transaction((tx) =>
-          madeOnce(tx, key, () => createEntry(tx, { workspaceId, kind: name, values: body })),
+        const made = db.transaction(
+          (tx) =>
+            madeOnce(tx, key, () => createEntry(tx, { workspaceId, kind: name, values: body })),
+          CHANGE,
         );
         return orProblem(made);
       },
@@ -134,7 +149,7 @@ function routesOf(kind: Kind): Route[] {
       success: { status: 200, schema },
       handler: async ({ db, principal, params: { id }, body }) => {
         const key = { workspaceId: workspaceOf(principal), kind: name, id };
-        const entry = await orProblem(db.transaction((tx) => changeEntry(tx, key, body)));
+        const entry = await orProblem(db.transaction((tx) => changeEntry(tx, key, body), CHANGE));
         if (entry === null) throw noEntry(name);
         return { status: 200, body: entry };
       },
@@ -149,7 +164,7 @@ function routesOf(kind: Kind): Route[] {
       success: { status: 200, schema: z.object({ removed: z.literal(true) }) },
       handler: async ({ db, principal, params: { id } }) => {
         const key = { workspaceId: workspaceOf(principal), kind: name, id };
-        const removed = await orProblem(db.transaction((tx) => removeEntry(tx, key)));
+        const removed = await orProblem(db.transaction((tx) => removeEntry(tx, key), CHANGE));
         if (!removed) throw noEntry(name);
         return { status: 200, body: { removed: true } };
       },

@@ -3,6 +3,7 @@ import { Problem } from "../../platform/index.ts";
 import {
   FILE_FORMATS,
   type FileFormat,
+  type ImportOnce,
   type ImportOutcome,
   importRegister,
   KINDS,
@@ -11,9 +12,10 @@ import {
   openExport,
 } from "../../register/index.ts";
 import { FewAtOnce } from "../few-at-once.ts";
+import { claimKey, type IdempotencyKey, storeAnswer } from "../idempotency.ts";
 import { defineRoute, workspaceOf } from "../route.ts";
 
-/** Of a file that is imported: half a million controls with their links, or so. */
+/** Of a file that is imported; how many entries it may have is another bound (read-file.ts). */
 const MAX_FILE_BYTES = 64 * 1_048_576;
 const BODY_DEADLINE_MS = 120_000;
 /** Problems that are told where every call tells them, besides those of the file. */
@@ -70,6 +72,14 @@ function assertHolds(format: FileFormat, kind: Kind | "all"): void {
   });
 }
 
+const onceFor = (key: IdempotencyKey): ImportOnce => ({
+  known: async (tx) => {
+    const answer = await claimKey(tx, key);
+    return answer && (answer.body as ImportOutcome);
+  },
+  done: (tx, outcome) => storeAnswer(tx, key, { status: 200, body: outcome }),
+});
+
 /** Throws `Problem` 422 with all that is wrong, where anything is. */
 function assertWell(outcome: ImportOutcome): void {
   const { problemCount, problems } = outcome;
@@ -111,19 +121,21 @@ export const registerExchangeRoutes = [
       deadlineMs: BODY_DEADLINE_MS,
     },
     success: { status: 200, schema: outcomeSchema },
-    idempotent: "stored",
-    handler: async ({ db, principal, query, raw }) => {
+    handler: async ({ db, principal, query, raw, idempotency }) => {
       const kind = kindOf(query.kind);
       const format = formatOf(query.format, raw.contentType);
       assertHolds(format, kind);
-      const outcome = await importRegister(db, {
-        workspaceId: workspaceOf(principal),
+      const workspaceId = workspaceOf(principal);
+      const file = {
+        workspaceId,
         content: raw.content,
         format,
         kind,
         isDryRun: query.dryRun,
         onlyNew: query.onlyNew,
-      });
+      };
+      const once = idempotency && onceFor({ workspaceId, ...idempotency });
+      const outcome = await importRegister(db, file, once);
       assertWell(outcome);
       return { status: 200, body: outcome };
     },

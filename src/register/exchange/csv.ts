@@ -18,8 +18,14 @@ const QUOTE = '"';
 const [LF, CR] = [10, 13];
 /** A row that has more is not a table's: nobody holds its cells in memory. */
 const MAX_CELLS = 1_000;
+/** Nor one that is longer, in UTF-16 units; and while a row is read nothing else is done. */
+const MAX_ROW_LENGTH = 1_048_576;
 
-/** Rows that hold nothing are left out. `separator`: default: the one that the first row has most of. */
+/**
+ * All rows, also those that hold nothing: a file may have millions of them, and whoever reads it gives
+ * way to other work between two rows. After one that is too long nothing comes.
+ * `separator`: default: the one that the first row has most of.
+ */
 export function* readCsv(text: string, separator?: Separator): Generator<CsvRow> {
   const reader = new CsvReader(text);
   // A line that Excel writes and reads.
@@ -27,11 +33,12 @@ export function* readCsv(text: string, separator?: Separator): Generator<CsvRow>
   const known = SEPARATORS.find((one) => one === told);
   if (known !== undefined) reader.skipLine();
   const used = separator ?? known ?? likelySeparator(text);
-  while (!reader.isDone) {
-    const row = reader.row(used);
-    if (row.fault !== undefined || row.cells.some((cell) => cell !== "")) yield row;
-  }
+  while (!reader.isDone) yield reader.row(used);
 }
+
+/** An empty line, or a spreadsheet's row without a value. */
+export const holdsNothing = ({ cells, fault }: CsvRow): boolean =>
+  fault === undefined && cells.every((cell) => cell === "");
 
 /** The one that stands most often in the first row outside of quotation marks. */
 function likelySeparator(text: string): Separator {
@@ -50,6 +57,8 @@ class CsvReader {
   private readonly text: string;
   private at = 0;
   private line = 1;
+  /** Where the row under way is too long. */
+  private rowLimit = 0;
 
   constructor(text: string) {
     this.text = text;
@@ -67,11 +76,17 @@ class CsvReader {
   row(separator: Separator): CsvRow {
     const row: CsvRow = { line: this.line, cells: [] };
     const separatorCode = separator.charCodeAt(0);
+    this.rowLimit = this.at + MAX_ROW_LENGTH;
     for (;;) {
       const cell =
         this.text.charAt(this.at) === QUOTE
           ? this.quotedCell(row, separatorCode)
           : this.plainCell(separatorCode);
+      if (this.at > this.rowLimit) {
+        row.fault ??= "is longer than 1 MB; what comes after it is not read";
+        this.at = this.text.length;
+        return row;
+      }
       if (row.cells.length < MAX_CELLS) row.cells.push(cell);
       else row.fault ??= `has more than ${MAX_CELLS} cells`;
       if (this.text.charCodeAt(this.at) === separatorCode) {
@@ -86,7 +101,8 @@ class CsvReader {
   /** Up to a separator, the end of the line or of the text. */
   private plainCell(separatorCode: number): string {
     const from = this.at;
-    for (; this.at < this.text.length; this.at++) {
+    const end = Math.min(this.text.length, this.rowLimit + 1);
+    for (; this.at < end; this.at++) {
       const code = this.text.charCodeAt(this.at);
       if (code === separatorCode || code === LF || code === CR) break;
     }
@@ -102,6 +118,10 @@ class CsvReader {
       if (end === -1) {
         row.fault ??= "a quotation mark is opened and never closed";
         this.at = text.length;
+        return cell;
+      }
+      if (end > this.rowLimit) {
+        this.at = end;
         return cell;
       }
       const part = text.slice(this.at, end);

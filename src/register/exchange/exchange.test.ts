@@ -1,3 +1,5 @@
+import { readdir } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/database.ts";
@@ -345,7 +347,7 @@ describe("an export", () => {
     expect(titles).toEqual(codes.map(() => "before"));
   });
 
-  test("ends its transaction when the reader goes away or takes nothing", async () => {
+  test("leaves no transaction open, nor a file, whoever reads it and however slowly", async () => {
     const workspaceId = await newWorkspace();
     const big = Array.from({ length: 1_200 }, (_, n) => ({
       code: `C-${n}`,
@@ -356,15 +358,18 @@ describe("an export", () => {
     const db = database.db.asTenant(workspaceId);
     const request = { workspaceId, kind: "all", format: "json" } as const;
     const left = await openExport(db, request);
-    left.content.destroy();
     const deaf = await openExport(db, request, { readerTimeoutMs: 50 });
-    const error = await new Promise((resolve) => deaf.content.once("error", resolve));
-    expect(error).toBeInstanceOf(ReaderTooSlow);
-    const held = async () =>
-      database.owner.query(
-        `SELECT FROM pg_stat_activity WHERE datname = current_database()
-           AND state = 'idle in transaction'`,
-      );
-    await waitFor(async () => (await held()).length === 0, { what: "no transaction to be open" });
+    const ended = new Promise((resolve) => deaf.content.once("error", resolve));
+    const held = await database.owner.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database()
+         AND state = 'idle in transaction'`,
+    );
+    expect(held).toEqual([]);
+    // Another process's has a name for a moment.
+    const named = async () =>
+      (await readdir(tmpdir())).filter((name) => name.startsWith("heliograph-spool-"));
+    await waitFor(async () => (await named()).length === 0, { what: "no file to have a name" });
+    left.content.destroy();
+    expect(await ended).toBeInstanceOf(ReaderTooSlow);
   });
 });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { kindNamed } from "../kinds.ts";
-import { csvLine, readCsv } from "./csv.ts";
+import { csvLine, holdsNothing, readCsv } from "./csv.ts";
 import { guarded, unguarded } from "./formula-guard.ts";
 import { jsonRecords } from "./json-records.ts";
 import { ProblemList } from "./problems.ts";
-import { type FileFormat, readFile } from "./read-file.ts";
+import { type FileFormat, MAX_ENTRIES, readFile } from "./read-file.ts";
 import { listCell, readListCell, readReference, referenceText } from "./references.ts";
 
 /** Files without a database: what is read out of them, and what is said of those that are wrong. */
@@ -28,7 +28,7 @@ describe("what is written is what is read", () => {
     fc.assert(
       fc.property(rows, (written) => {
         const text = written.map((cells) => csvLine(cells.map(guarded))).join("");
-        const read = [...readCsv(text, ",")];
+        const read = [...readCsv(text, ",")].filter((row) => !holdsNothing(row));
         const told = written.filter((cells) => cells.some((cell) => cell !== ""));
         expect(read.map(({ cells }) => cells.map(unguarded))).toEqual(told);
         for (const { cells, fault } of read) {
@@ -193,6 +193,24 @@ describe("what is wrong is told by line and column, all of it, and never by valu
     ["nothing", "", "csv", [[1, null, "the file is empty"]]],
     ["no table", ",".repeat(1_000_000), "csv", [[1, null, "has more than 1000 cells"]]],
     [
+      "a row without an end",
+      `code,title\nA,x\nB,${"x".repeat(1_100_000)}\nC,y\n`,
+      "csv",
+      [[3, null, expect.stringMatching(/longer than 1 MB/)]],
+    ],
+    [
+      "a cell without an end",
+      `code,title\nB,"${'""'.repeat(600_000)}"\nC,y\n`,
+      "csv",
+      [[2, null, expect.stringMatching(/longer than 1 MB/)]],
+    ],
+    [
+      "lists without an end",
+      `{${'"controls": [],'.repeat(200)}"controls": []}`,
+      "json",
+      [[1, null, "the file has more than 100 lists"]],
+    ],
+    [
       "a quotation mark that is never closed",
       'code,title\nA,"x\nB,y\n',
       "csv",
@@ -232,5 +250,30 @@ describe("what is wrong is told by line and column, all of it, and never by valu
     ],
   ])("%s", async (_, content, format, expected) => {
     expect((await read(content, format)).problems).toEqual(expected);
+  });
+});
+
+describe("a file that is made to be too much", () => {
+  test.each<[string, FileFormat, string]>([
+    ["CSV", "csv", `code,title${"\nA,x".repeat(MAX_ENTRIES + 1_000)}`],
+    ["JSON", "json", `[${"{},".repeat(MAX_ENTRIES + 1_000)}{}]`],
+  ])("of %s is read to the most entries that there may be", async (_, format, content) => {
+    const { rows, problems } = await read(content, format);
+    expect(rows).toBe(MAX_ENTRIES);
+    expect(problems.length).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ["empty lines", `code,title\n${"\n".repeat(3_000_000)}`],
+    ["empty rows", `code,title\n${",\n".repeat(1_500_000)}`],
+  ])("of %s lets other work be done meanwhile", async (_, content) => {
+    let turns = 0;
+    let next = setImmediate(function other() {
+      turns++;
+      next = setImmediate(other);
+    });
+    await read(content);
+    clearImmediate(next);
+    expect(turns).toBeGreaterThan(0);
   });
 });

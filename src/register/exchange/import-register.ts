@@ -40,6 +40,27 @@ export interface ImportOutcome {
   dryRun: boolean;
 }
 
+/**
+ * What keeps a file that is sent again from being brought in again, in the transaction of what the first
+ * one did: nobody finds the one without the other.
+ */
+export interface ImportOnce {
+  /** Null: nobody has sent it. Otherwise what came of it then; nothing else is done. */
+  known(tx: Queryable): Promise<ImportOutcome | null>;
+  /** What came of it now. Not of a file with a problem, which may be mended and sent again. */
+  done(tx: Queryable, outcome: ImportOutcome): Promise<void>;
+}
+
+/** Takes back what was done for a file that turned out to have a problem. */
+class NotBroughtIn extends Error {
+  readonly outcome: ImportOutcome;
+
+  constructor(outcome: ImportOutcome) {
+    super("the file has problems");
+    this.outcome = outcome;
+  }
+}
+
 /** Another import of the workspace, or a change of one of its entries, may be under way. */
 const LOCK_TIMEOUT_MS = 20_000;
 /** Between two statements, other work of this process may be done. */
@@ -60,14 +81,22 @@ SELECT pg_advisory_xact_lock(hashtext('heliograph register import'), hashtext($1
 export async function importRegister(
   db: Transactor,
   request: ImportRequest,
+  once: ImportOnce | null = null,
 ): Promise<ImportOutcome> {
   const ofReading = new ProblemList();
   const file = await readFile(request, ofReading);
+  const bringInOnce = async (tx: Queryable) => {
+    const known = await once?.known(tx);
+    if (known != null) return known;
+    const outcome = await bringIn(tx, request, file, ofReading);
+    if (outcome.problemCount > 0) throw new NotBroughtIn(outcome);
+    await once?.done(tx, outcome);
+    return outcome;
+  };
   try {
-    return await db.transaction((tx) => bringIn(tx, request, file, ofReading), {
-      lockTimeoutMs: LOCK_TIMEOUT_MS,
-    });
+    return await db.transaction(bringInOnce, { lockTimeoutMs: LOCK_TIMEOUT_MS });
   } catch (error) {
+    if (error instanceof NotBroughtIn) return error.outcome;
     if (isLockTimeout(error)) {
       const detail =
         "Another import or change of the same entries is under way; try again shortly.";

@@ -11,6 +11,11 @@ export {
   type RegisterExport,
 } from "./export-register.ts";
 export { kindOfPlural } from "./fields.ts";
-export { type ImportOutcome, type ImportRequest, importRegister } from "./import-register.ts";
+export {
+  type ImportOnce,
+  type ImportOutcome,
+  type ImportRequest,
+  importRegister,
+} from "./import-register.ts";
 export type { ImportProblem } from "./problems.ts";
 export { FILE_FORMATS, type FileFormat } from "./read-file.ts";

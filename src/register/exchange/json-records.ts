@@ -9,6 +9,8 @@ export type JsonPiece =
   | { line: number; fault: string };
 
 export const MAX_RECORD_LENGTH = 1_048_576;
+/** There are few kinds; and of lists without an entry nobody hears while they are read. */
+const MAX_LISTS = 100;
 
 const [QUOTE, BACKSLASH, LF, CR] = [34, 92, 10, 13];
 const [OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = [123, 125, 91, 93];
@@ -21,7 +23,9 @@ export function* jsonRecords(text: string): Generator<JsonPiece> {
     if (scanner.next("[", "{") === "[") {
       yield* scanner.records(null);
     } else if (scanner.next('"', "}") === '"') {
+      let lists = 0;
       do {
+        if (++lists > MAX_LISTS) throw new JsonFault(`the file has more than ${MAX_LISTS} lists`);
         const name = scanner.name();
         scanner.next(":");
         scanner.next("[");

@@ -1,6 +1,6 @@
 import { type Field, KINDS, type Kind } from "../kinds.ts";
 import { columnNamed, strangeColumn } from "./column-names.ts";
-import { readCsv } from "./csv.ts";
+import { holdsNothing, readCsv } from "./csv.ts";
 import { withinOf } from "./fields.ts";
 import { NotUtf8, textOf } from "./file-text.ts";
 import { unguarded } from "./formula-guard.ts";
@@ -37,6 +37,22 @@ export interface FileToRead {
   kind: Kind | "all";
 }
 
+/**
+ * Of a file. Each is held in memory several times over until all are written, and a short one is a
+ * hundred times its length: without a bound a file of 64 MB took 3 GB.
+ */
+export const MAX_ENTRIES = 250_000;
+
+/** What comes after it is not read. */
+class TooManyEntries extends Error {
+  readonly line: number;
+
+  constructor(line: number) {
+    super(`the file has more than ${MAX_ENTRIES} entries: import it in parts`);
+    this.line = line;
+  }
+}
+
 /** Reads what can be read; all that cannot is in `problems`. Gives way to other work meanwhile. */
 export async function readFile(file: FileToRead, problems: ProblemList): Promise<FileContent> {
   const lists = new EntryLists(problems);
@@ -46,7 +62,7 @@ export async function readFile(file: FileToRead, problems: ProblemList): Promise
     else if (file.kind !== "all") await readCsvFile(text, file.kind, lists);
     else throw new Error("CSV holds entries of one kind");
   } catch (error) {
-    if (!(error instanceof NotUtf8)) throw error;
+    if (!(error instanceof NotUtf8 || error instanceof TooManyEntries)) throw error;
     problems.add({ line: error.line, column: null, message: error.message });
   }
   return lists.content();
@@ -54,13 +70,15 @@ export async function readFile(file: FileToRead, problems: ProblemList): Promise
 
 async function readCsvFile(text: string, kind: Kind, lists: EntryLists): Promise<void> {
   let columns: Column[] | undefined;
-  await inSlices(readCsv(text), ({ line, cells, fault }) => {
+  await inSlices(readCsv(text), (row) => {
+    if (holdsNothing(row)) return;
+    const { line, cells, fault } = row;
     if (columns === undefined) {
       columns = fault === undefined ? lists.header(kind, line, cells) : [];
       if (fault !== undefined) lists.problem(line, null, fault);
       return;
     }
-    lists.rows++;
+    lists.count(line);
     if (columns.length === 0) return;
     const wrong = fault ?? wrongLength(cells, columns.length);
     if (wrong !== undefined) {
@@ -91,8 +109,8 @@ async function readJsonFile(text: string, kind: Kind | "all", lists: EntryLists)
       lists.problem(piece.line, null, piece.fault);
       return;
     }
-    lists.rows++;
     const { line, list, json } = piece;
+    lists.count(line);
     const of = kindOfList(kind, list);
     if (typeof of === "string") {
       lists.once(line, list, of);
@@ -149,6 +167,12 @@ class EntryLists {
   content(): FileContent {
     const lists = KINDS.map((kind) => ({ kind, entries: this.entries.get(kind) ?? [] }));
     return { lists: lists.filter(({ entries }) => entries.length > 0), rows: this.rows };
+  }
+
+  /** One more entry, whether it can be read or not. Throws `TooManyEntries`. */
+  count(line: number): void {
+    if (this.rows === MAX_ENTRIES) throw new TooManyEntries(line);
+    this.rows++;
   }
 
   problem(line: number, column: string | null, message: string, code?: string): void {
