@@ -46,6 +46,11 @@ beforeAll(async () => {
      FROM generate_series(1, ${ENTRIES}) n`,
     [workspaceId],
   );
+  await db.query(
+    `INSERT INTO evidence (workspace_id, type, description, status, created_by)
+     VALUES ($1, 'document', 'What we did at the drill', 'draft', 'telegram:1')`,
+    [workspaceId],
+  );
 }, 30_000);
 afterAll(() => world.close());
 
@@ -93,6 +98,10 @@ test("what somebody types is answered from the register, page after page, and po
     via_bot: { id: bot.id },
   });
   expect((await answered("evidence ransom")).results).toEqual([]);
+  // What people wrote about it is not for everybody that the bot hears.
+  for (const query of ["evidence drill", "drill"]) {
+    expect((await answered(query)).results).toEqual([]);
+  }
   const given = sandbox.record.entries.filter(({ kind }) => kind === "inlineAnswer");
   for (const one of given) expect(one).toMatchObject({ isPersonal: true, cacheTimeS: 10 });
 
@@ -123,6 +132,7 @@ test("who may not see the register finds a way to the bot, and nothing else", as
     [world.workspaceId, ada],
   );
   expect((await answered("ransomware 7 7")).results).toHaveLength(1);
+  expect((await answered("evidence what drill")).results).toHaveLength(1);
 });
 
 test("a query that nobody waits for any more is not answered; one that Telegram has given up is over", async () => {

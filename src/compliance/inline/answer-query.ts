@@ -52,10 +52,13 @@ export function createInlineQueryHandler({
     if (!may(viewer, "see-register", access)) return answer({ button: NO_ACCESS });
     const asked = askedFor(request.query, request.offset);
     if (asked === null) return answer({});
+    // What people wrote about what they handed in is for people of the workspace, whomever the bot hears.
+    const kinds = asked.kinds.filter((kind) => kind !== "evidence" || viewer.personId !== null);
+    if (kinds.length === 0) return answer({});
     const found = await searchRegister(tx, {
       workspaceId: request.workspaceId,
       query: asked.words,
-      kinds: asked.kinds,
+      kinds,
       limit: PAGE + 1,
       offset: asked.offset,
     });
