@@ -172,6 +172,6 @@ test("a batch comes to what its updates come to one by one", async () => {
         expect(await outcome(history, [cut, history.length], given)).toEqual(oneByOne);
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 }, 120_000);

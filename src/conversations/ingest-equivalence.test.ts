@@ -198,7 +198,7 @@ test("a batch comes to what its updates come to one by one", async () => {
         expect(await outcome(updates, [cut, updates.length])).toEqual(oneByOne);
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 }, 120_000);
 
@@ -225,6 +225,6 @@ test("updates that come again change nothing and say nothing but to pressed butt
         historyBefore,
       ]);
     }),
-    { numRuns: 40 },
+    { numRuns: 25 },
   );
 }, 120_000);

@@ -66,8 +66,8 @@ afterEach(async () => {
 });
 
 const STAGES: (Stage & { name: string; runs: number })[] = [
-  { name: "rows, in strict lanes", queue: "ingest", mode: "transactional", runs: 60 },
-  { name: "calls, in order per key", queue: "outbound", mode: "external", runs: 60 },
+  { name: "rows, in strict lanes", queue: "ingest", mode: "transactional", runs: 40 },
+  { name: "calls, in order per key", queue: "outbound", mode: "external", runs: 40 },
   { name: "calls, in one order", queue: "backfill", mode: "external", runs: 10 },
   { name: "calls, without order", queue: "evidence", mode: "external", runs: 10 },
 ];

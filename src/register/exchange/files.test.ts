@@ -36,6 +36,7 @@ describe("what is written is what is read", () => {
           for (const cell of cells) expect(cell).not.toMatch(/^[=+\-@\t\r\n＝]/);
         }
       }),
+      { numRuns: 40 },
     );
   });
 
@@ -53,6 +54,7 @@ describe("what is written is what is read", () => {
           expect(readReference(kind, referenceText(whole))).toEqual(whole);
         }
       }),
+      { numRuns: 40 },
     );
     expect(readListCell(" CC6.1 ;; CC6.2;")).toEqual(["CC6.1", "CC6.2"]);
     expect(readReference(requirement, "ISO\\/IEC 27001/A.5/1")).toEqual({
@@ -87,6 +89,7 @@ describe("what is written is what is read", () => {
           }
         }
       }),
+      { numRuns: 40 },
     );
   });
 });
