@@ -178,7 +178,8 @@ function mayLeadTo(dialog: Dialog, event: DialogEvent): readonly string[] {
     case "words":
       return [...own, ...(rule?.words ?? []), ...decidedElsewhere("words")];
     case "file":
-      return [...own, ...(rule?.file ?? [])];
+      // Its caption describes the evidence, which may have been decided meanwhile.
+      return [...own, ...(rule?.file ?? []), ...(event.caption === null ? [] : ["approved"])];
     case "described":
       return [...own, "ready"];
     case "time-over":
