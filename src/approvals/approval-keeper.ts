@@ -1,6 +1,12 @@
 import { recordAudit } from "../audit/index.ts";
 import { enqueueSends, type JobSink } from "../outbound/index.ts";
-import { createTurns, type Database, type Logger, warnUnlessAway } from "../platform/index.ts";
+import {
+  createTurns,
+  type Database,
+  inBatches,
+  type Logger,
+  warnUnlessAway,
+} from "../platform/index.ts";
 import { followUp } from "./ask.ts";
 import { NOT_DECIDED } from "./notice.ts";
 
@@ -77,15 +83,8 @@ export function createApprovalKeeper({
       if (sends.length > 0) await enqueueSends(tx, jobs, sends);
       return rows.length;
     });
-  const runOnce = async (): Promise<number> => {
-    let ended = 0;
-    for (let batch = 0; batch < MAX_BATCHES && !turns.isStopping; batch++) {
-      const count = await endBatch();
-      ended += count;
-      if (count < BATCH) break;
-    }
-    return ended;
-  };
+  const runOnce = () =>
+    inBatches(endBatch, { size: BATCH, most: MAX_BATCHES, isStopping: () => turns.isStopping });
   const turns = createTurns({
     db,
     name: "approvals",

@@ -1,4 +1,10 @@
-import { createTurns, type Database, type Logger, warnUnlessAway } from "../platform/index.ts";
+import {
+  createTurns,
+  type Database,
+  inBatches,
+  type Logger,
+  warnUnlessAway,
+} from "../platform/index.ts";
 
 /** Conversations opened in one transaction. */
 const BATCH = 500;
@@ -43,15 +49,9 @@ export function createSnoozeKeeper({
   log,
   everyMs = 2_000,
 }: SnoozeKeeperOptions): SnoozeKeeper {
-  const runOnce = async (): Promise<number> => {
-    let opened = 0;
-    for (let batch = 0; batch < MAX_BATCHES && !turns.isStopping; batch++) {
-      const rows = await db.query(END);
-      opened += rows.length;
-      if (rows.length < BATCH) break;
-    }
-    return opened;
-  };
+  const openBatch = async () => (await db.query(END)).length;
+  const runOnce = () =>
+    inBatches(openBatch, { size: BATCH, most: MAX_BATCHES, isStopping: () => turns.isStopping });
   const turns = createTurns({
     db,
     name: "snoozes",

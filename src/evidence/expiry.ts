@@ -1,5 +1,11 @@
 import { recordAudit } from "../audit/index.ts";
-import { createTurns, type Database, type Logger, warnUnlessAway } from "../platform/index.ts";
+import {
+  createTurns,
+  type Database,
+  inBatches,
+  type Logger,
+  warnUnlessAway,
+} from "../platform/index.ts";
 
 /** Ended in one transaction. */
 const BATCH = 200;
@@ -58,15 +64,8 @@ export function createEvidenceExpiry({
       await recordAudit(tx, ...entries);
       return rows.length;
     });
-  const runOnce = async (): Promise<number> => {
-    let ended = 0;
-    for (let batch = 0; batch < MAX_BATCHES && !turns.isStopping; batch++) {
-      const count = await endBatch();
-      ended += count;
-      if (count < BATCH) break;
-    }
-    return ended;
-  };
+  const runOnce = () =>
+    inBatches(endBatch, { size: BATCH, most: MAX_BATCHES, isStopping: () => turns.isStopping });
   const turns = createTurns({
     db,
     name: "evidence expiry",

@@ -1,5 +1,6 @@
 import { recordAudit } from "../audit/index.ts";
 import type { Dropped, RetentionRule, Transaction } from "../platform/index.ts";
+import { type KeyRow, keyColumns } from "./vault-rows.ts";
 
 /**
  * Content of evidence goes, and what it was stays on record: names, sizes, hashes, who handed it in and
@@ -66,16 +67,6 @@ WITH removed AS (
 )
 SELECT workspace_id, evidence_id, count(*)::int AS files FROM removed GROUP BY 1, 2`;
 
-interface KeyRow {
-  workspace_id: string;
-  id: string;
-}
-
-const columns = (rows: KeyRow[]) => [
-  rows.map(({ workspace_id }) => workspace_id),
-  rows.map(({ id }) => id),
-];
-
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
 const EVERY_MS = 6 * 3_600_000;
 
@@ -96,10 +87,10 @@ export const evidenceRetention: RetentionRule = {
 };
 
 async function removeOver(tx: Transaction, over: KeyRow[]): Promise<number> {
-  const locked = await tx.query<KeyRow>(LOCK_OVER, columns(over));
+  const locked = await tx.query<KeyRow>(LOCK_OVER, keyColumns(over));
   const removed = await tx.query<{ workspace_id: string; evidence_id: string; files: number }>(
     REMOVE_OVER,
-    columns(locked),
+    keyColumns(locked),
   );
   if (removed.length > 0) {
     await recordAudit(

@@ -18,6 +18,18 @@ export interface StoredFile {
   sha256: Buffer;
 }
 
+/** A row's key, as statements name it. */
+export interface KeyRow {
+  workspace_id: string;
+  id: string;
+}
+
+/** The keys of rows as two parameters of a statement. */
+export const keyColumns = (rows: readonly KeyRow[]): string[][] => [
+  rows.map(({ workspace_id }) => workspace_id),
+  rows.map(({ id }) => id),
+];
+
 /** What it is stored as. */
 export const storageKey = ({ workspaceId, storedFileId }: StoredFileKey) =>
   `${workspaceId}/${storedFileId}`;

@@ -1,6 +1,12 @@
-import type { Database } from "../platform/index.ts";
+import { type Database, inBatches } from "../platform/index.ts";
 import type { Storage } from "../storage/index.ts";
-import { LOOSE_IS_KEPT_MS, storageKey, WRITING_IS_ALIVE_MS } from "./vault-rows.ts";
+import {
+  type KeyRow,
+  keyColumns,
+  LOOSE_IS_KEPT_MS,
+  storageKey,
+  WRITING_IS_ALIVE_MS,
+} from "./vault-rows.ts";
 
 /** Clears up behind processes that died, and lets content go that nobody refers to any more. */
 
@@ -60,42 +66,29 @@ const PUT_OFF = `/* vault.put_off */
 UPDATE stored_files s SET touched_at = now() FROM unnest($1::uuid[], $2::uuid[]) AS n(workspace_id, id)
 WHERE s.workspace_id = n.workspace_id AND s.id = n.id AND s.state = 'deleting'`;
 
-interface KeyRow {
-  workspace_id: string;
-  id: string;
-}
-
-const columns = (rows: KeyRow[]) => [
-  rows.map(({ workspace_id }) => workspace_id),
-  rows.map(({ id }) => id),
-];
-
 /** One sweep: bounded, and right beside any number of others. */
 export async function sweepVault(options: SweepOptions): Promise<SweptVault> {
   const { db, storage, batchRows = 100, maxBatches = 100, isStopping = () => false } = options;
   const swept: SweptVault = { givenUp: 0, removed: 0, failed: 0 };
 
-  async function inBatches(batch: () => Promise<number>): Promise<void> {
-    for (let n = 0; n < maxBatches && !isStopping(); n++) {
-      if ((await batch()) < batchRows) return;
-    }
-  }
+  const all = (batch: () => Promise<number>) =>
+    inBatches(batch, { size: batchRows, most: maxBatches, isStopping });
 
-  await inBatches(async () => {
+  await all(async () => {
     const params = [batchRows, WRITING_IS_ALIVE_MS];
     const { length } = await db.query(GIVE_UP_WRITING, params);
     swept.givenUp += length;
     return length;
   });
-  await inBatches(() =>
+  await all(() =>
     db.transaction(async (tx) => {
       const rows = await tx.query<KeyRow>(LOCK_LOOSE, [batchRows, LOOSE_IS_KEPT_MS]);
-      const judged = await tx.query<{ state: string }>(JUDGE_LOOSE, columns(rows));
+      const judged = await tx.query<{ state: string }>(JUDGE_LOOSE, keyColumns(rows));
       swept.givenUp += judged.filter(({ state }) => state === "deleting").length;
       return rows.length;
     }),
   );
-  await inBatches(async () => {
+  await all(async () => {
     const rows = await db.query<KeyRow>(FIND_DELETING, [batchRows]);
     const removed: KeyRow[] = [];
     const failed: KeyRow[] = [];
@@ -109,8 +102,8 @@ export async function sweepVault(options: SweepOptions): Promise<SweptVault> {
         if (removed.length === 0 && failed.length === 3) break;
       }
     }
-    await db.query(DROP_REMOVED, columns(removed));
-    await db.query(PUT_OFF, columns(failed));
+    await db.query(DROP_REMOVED, keyColumns(removed));
+    await db.query(PUT_OFF, keyColumns(failed));
     swept.removed += removed.length;
     swept.failed += failed.length;
     return failed.length === 0 ? rows.length : 0;

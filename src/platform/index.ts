@@ -58,5 +58,5 @@ export {
 export * from "./secrets.ts";
 export * from "./software-version.ts";
 export * from "./storage-url.ts";
-export { createTurns, takeTurn, warnUnlessAway } from "./turn.ts";
+export { createTurns, inBatches, takeTurn, warnUnlessAway } from "./turn.ts";
 export { startWatchdog, type Watchdog } from "./watchdog.ts";

@@ -40,6 +40,23 @@ export interface Turns {
   readonly isStopping: boolean;
 }
 
+/**
+ * Work of a turn that is done batch after batch, until there is no full one, at most `most` times; what is
+ * left is due at the next turn. `batch` answers how many it treated. Answers how many there were.
+ */
+export async function inBatches(
+  batch: () => Promise<number>,
+  { size, most, isStopping }: { size: number; most: number; isStopping(): boolean },
+): Promise<number> {
+  let total = 0;
+  for (let n = 0; n < most && !isStopping(); n++) {
+    const count = await batch();
+    total += count;
+    if (count < size) break;
+  }
+  return total;
+}
+
 /** For `failed`: `words` is a warning, but for a database that is away, of which others tell. */
 export const warnUnlessAway = (log: Logger, words: string) => (error: unknown) =>
   log[isUnavailable(error) ? "debug" : "warn"]({ err: error }, words);

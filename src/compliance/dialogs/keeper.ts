@@ -3,6 +3,7 @@ import {
   type Clock,
   createTurns,
   type Database,
+  inBatches,
   isUnavailable,
   type Logger,
   systemClock,
@@ -68,11 +69,8 @@ export function createDialogKeeper({
       return due.length;
     });
 
-  async function inBatches(batch: () => Promise<number>): Promise<void> {
-    for (let n = 0; n < MAX_BATCHES && !turns.isStopping; n++) {
-      if ((await batch()) < BATCH) return;
-    }
-  }
+  const all = (batch: () => Promise<number>) =>
+    inBatches(batch, { size: BATCH, most: MAX_BATCHES, isStopping: () => turns.isStopping });
 
   async function tellAll(): Promise<void> {
     const failed: string[] = [];
@@ -96,8 +94,8 @@ export function createDialogKeeper({
 
   async function runOnce(): Promise<void> {
     await tellAll();
-    await inBatches(() => treat("expire", (dialog) => expire(dialog, clock())));
-    await inBatches(() => treat("remind", remindOf));
+    await all(() => treat("expire", (dialog) => expire(dialog, clock())));
+    await all(() => treat("remind", remindOf));
   }
 
   const turns = createTurns({
