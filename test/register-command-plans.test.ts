@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { createHandlers } from "../src/compliance/handlers.ts";
-import type { RequestOf } from "../src/compliance/index.ts";
+import { createDialogs, createHandlers, type RequestOf } from "../src/compliance/index.ts";
+import { insertJobs } from "../src/jobs/index.ts";
+import type { JobSink } from "../src/outbound/index.ts";
 import { openDatabase } from "../src/platform/index.ts";
 import { nearFrameworks, topRisks } from "../src/register/index.ts";
 import { createTestDatabase, type TestDatabase } from "./support/database.ts";
@@ -75,7 +76,8 @@ const asker = {
   access: "heard" as const,
   botUsername: "a_bot",
 };
-const handlers = createHandlers();
+const jobs: JobSink = { enqueueIn: (tx, wanted) => insertJobs(tx.engine, wanted) };
+const handlers = createHandlers({ dialogs: createDialogs({ jobs }) });
 
 /** Rows that answering reads. */
 async function readBy(name: string, args: string): Promise<{ reads: number; text: string }> {

@@ -2,7 +2,6 @@ import { createPressSink } from "../src/approvals/index.ts";
 import {
   createDialogs,
   createHandlers,
-  createInlineQueryHandler,
   createRequestSink,
   gatherJobs,
 } from "../src/compliance/index.ts";
@@ -15,8 +14,7 @@ export async function startIngest({ jobs, log }: System): Promise<void> {
   const presses = createPressSink({ jobs });
   const downloads = gatherJobs(jobs);
   const dialogs = createDialogs({ jobs: downloads.sink });
-  const handlers = createHandlers({ dialogs, inlineQuery: createInlineQueryHandler() });
-  const requests = createRequestSink(handlers, downloads.flush);
+  const requests = createRequestSink(createHandlers({ dialogs }), downloads.flush);
   const replies = createReplySink({ jobs });
   const handler = createIngestHandler({ replies, presses, requests, log });
   await jobs.startPool("ingest", handler, { slots: 100 });

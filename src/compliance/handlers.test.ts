@@ -1,7 +1,8 @@
 import { expect, test } from "@jest/globals";
 import type { Reply } from "../conversations/index.ts";
 import type { Transaction } from "../platform/index.ts";
-import { createHandlers, type DialogHandlers } from "./handlers.ts";
+import type { Dialogs } from "./dialogs/index.ts";
+import { createHandlers } from "./handlers.ts";
 import type { Asker, RequestOf } from "./request-sink.ts";
 
 /** None of these reads anything. */
@@ -77,13 +78,13 @@ const answered = {
 /** Dialogs that note what they were given, and answer `said`. */
 function noted(said: Reply[] = []) {
   const given: unknown[] = [];
-  const dialogs: DialogHandlers = {
+  const dialogs: Dialogs = {
     evidence: async (_tx, _request, _asker, some) => {
       given.push(some);
       return said;
     },
-    assess: async (_tx, _request, _asker, { code }) => {
-      given.push(code);
+    assess: async (_tx, _request, _asker, wanted) => {
+      given.push("code" in wanted ? wanted.code : wanted.riskId);
       return said;
     },
     press: async (_tx, { data }) => {
@@ -124,11 +125,10 @@ test("a customer's file is for support, where the register is the workspace's ow
   expect(await handlers.file(tx, file, employee)).toEqual([answer]);
 });
 
-test("words that are for no dialog are answered in private, and in groups let be; so are files where nobody takes them", async () => {
+test("words that are for no dialog are answered in private, and in groups let be; files are the dialogs'", async () => {
   const { handlers } = noted();
   expect(await handlers.text(tx, words, asker)).toMatchObject([{ isCourtesy: true }]);
   expect(await handlers.file(tx, file, asker)).toEqual([]);
-  expect(await createHandlers().file(tx, file, asker)).toMatchObject([{ isCourtesy: true }]);
   const group = { ...asked, chatType: "group" as const };
   expect(await handlers.text(tx, { ...words, ...group }, asker)).toEqual([]);
   const answer: Reply = { ...answered, text: "taken" };

@@ -1,5 +1,5 @@
-import type { Asked, Reply } from "../conversations/index.ts";
-import { type Clock, systemClock, type Transaction } from "../platform/index.ts";
+import type { Reply } from "../conversations/index.ts";
+import { type Clock, systemClock } from "../platform/index.ts";
 import {
   createCommandHandler,
   escaped,
@@ -10,27 +10,13 @@ import {
   parseArguments,
   textsFor,
 } from "./commands/index.ts";
-import type { Asker, RequestHandler, RequestHandlers, RequestOf } from "./request-sink.ts";
-
-/** What dialogs do with what people ask. Files and words that are none of theirs they leave unanswered. */
-export interface DialogHandlers extends Pick<RequestHandlers, "press" | "file" | "text"> {
-  /** `/evidence`, its arguments as words. */
-  evidence(
-    tx: Transaction,
-    request: Asked,
-    asker: Asker,
-    words: readonly string[],
-  ): Promise<Reply[]>;
-  /** `/risk assess CODE`. */
-  assess(tx: Transaction, request: Asked, asker: Asker, wanted: { code: string }): Promise<Reply[]>;
-}
-
-/** What the data of dialogs' buttons goes on with. */
-const DIALOG_DATA = "d:";
+import { DIALOG_DATA, type Dialogs } from "./dialogs/index.ts";
+import { createInlineQueryHandler } from "./inline/index.ts";
+import type { Asker, RequestHandlers, RequestOf } from "./request-sink.ts";
 
 export interface HandlersOptions {
-  dialogs?: DialogHandlers;
-  inlineQuery?: RequestHandler<RequestOf<"inline-query">>;
+  /** Files and words that are none of theirs they leave unanswered. */
+  dialogs: Dialogs;
   clock?: Clock;
 }
 
@@ -38,17 +24,13 @@ export interface HandlersOptions {
  * All that people ask in chats, each by whom it is for. Nobody who asked something is left without an
  * answer, and no button goes on spinning; in groups what people say to each other is left alone.
  */
-export function createHandlers({
-  dialogs,
-  inlineQuery,
-  clock = systemClock,
-}: HandlersOptions = {}): RequestHandlers {
+export function createHandlers({ dialogs, clock = systemClock }: HandlersOptions): RequestHandlers {
   const lists = createCommandHandler(clock);
 
   return {
     command: (tx, request, asker) => {
-      const begun = dialogs === undefined ? null : beginning(request);
-      if (dialogs === undefined || begun === null) return lists(tx, request, asker);
+      const begun = beginning(request);
+      if (begun === null) return lists(tx, request, asker);
       return begun.kind === "evidence"
         ? dialogs.evidence(tx, request, asker, begun.words)
         : dialogs.assess(tx, request, asker, { code: begun.code });
@@ -60,30 +42,26 @@ export function createHandlers({
         const behind = data.slice(LIST_DATA.length);
         return handleListPress(tx, { ...request, data: behind }, asker);
       }
-      if (data.startsWith(DIALOG_DATA) && dialogs !== undefined) {
-        return dialogs.press(tx, request, asker);
-      }
+      if (data.startsWith(DIALOG_DATA)) return dialogs.press(tx, request, asker);
       return [overButton(request, textsFor(request.user.languageCode).nothingBehindButton)];
     },
 
     file: async (tx, request, asker) => {
       // To a bot that speaks of the register to the workspace's own alone others come for support.
       if (isCustomer(asker) && request.chatType === "private") {
-        return [besides(request, "wordsNotTaken")];
+        return [thanks(request)];
       }
       // Dialogs tell what they don't take; a file that adds to others is told of once it is here.
-      if (dialogs !== undefined) return dialogs.file(tx, request, asker);
-      return [besides(request, "fileNotTaken")];
+      return dialogs.file(tx, request, asker);
     },
 
     text: async (tx, request, asker) => {
-      const said = (await dialogs?.text(tx, request, asker)) ?? [];
+      const said = await dialogs.text(tx, request, asker);
       const isTold = said.length > 0 || request.chatType !== "private";
-      return isTold ? said : [besides(request, "wordsNotTaken")];
+      return isTold ? said : [thanks(request)];
     },
 
-    inlineQuery: async (tx, request, asker) =>
-      inlineQuery === undefined ? [] : inlineQuery(tx, request, asker),
+    inlineQuery: createInlineQueryHandler({ clock }),
   };
 }
 
@@ -103,13 +81,8 @@ function beginning({ name, args }: RequestOf<"command">): Beginning | null {
   return first.toLowerCase() === "assess" ? { kind: "assess", code: code.join(" ") } : null;
 }
 
-/** Nobody asked for it to be said. */
-function besides(
-  request: RequestOf<"file"> | RequestOf<"text">,
-  which: "fileNotTaken" | "wordsNotTaken",
-): Reply {
-  const { user, chatType, messageId } = request;
-  const html = escaped(textsFor(user.languageCode)[which]);
-  const answered = chatType === "private" ? {} : { replyToMessageId: messageId };
-  return message(request, { html, isCourtesy: true, ...answered });
+/** Nobody asked for it to be said: it is for the team. */
+function thanks(request: RequestOf<"file"> | RequestOf<"text">): Reply {
+  const html = escaped(textsFor(request.user.languageCode).wordsNotTaken);
+  return message(request, { html, isCourtesy: true });
 }

@@ -15,11 +15,7 @@ export {
   dropDialogs,
 } from "./dialogs/index.ts";
 export { type GatheredJobs, gatherJobs } from "./gathered-jobs.ts";
-export {
-  createHandlers,
-  type DialogHandlers,
-  type HandlersOptions,
-} from "./handlers.ts";
+export { createHandlers, type HandlersOptions } from "./handlers.ts";
 export { createInlineQueryHandler } from "./inline/index.ts";
 export {
   type Asker,

@@ -15,8 +15,9 @@ import {
 } from "../../../test/support/telegram-updates.ts";
 import type { Reply, ReplyButton, Scope } from "../../conversations/index.ts";
 import { insertJobs } from "../../jobs/index.ts";
-import { createReplySink } from "../../outbound/index.ts";
+import { createReplySink, type JobSink } from "../../outbound/index.ts";
 import { createEntry, type KindName, type NewEntry } from "../../register/index.ts";
+import { createDialogs } from "../dialogs/index.ts";
 import { createHandlers } from "../handlers.ts";
 import { createRequestSink } from "../request-sink.ts";
 
@@ -28,9 +29,11 @@ let scope: Scope;
 let lastId = 0;
 
 beforeAll(async () => {
+  const jobs: JobSink = { enqueueIn: (tx, wanted) => insertJobs(tx.engine, wanted) };
+  const dialogs = createDialogs({ jobs });
   world = await createWorld({
-    requests: createRequestSink(createHandlers({ clock: () => NOW })),
-    sends: createReplySink({ jobs: { enqueueIn: (tx, jobs) => insertJobs(tx.engine, jobs) } }),
+    requests: createRequestSink(createHandlers({ dialogs, clock: () => NOW })),
+    sends: createReplySink({ jobs }),
   });
 });
 afterAll(() => world.drop());
@@ -317,10 +320,4 @@ describe("a press", () => {
     ]);
     expect((await ask("/help")).text).not.toContain("begins a piece of evidence");
   });
-});
-
-test("a file that nobody takes is answered all the same", async () => {
-  const document = { file_id: "F", file_unique_id: "U", file_name: "form.pdf" };
-  const [answer] = await saidTo({ message: message(++lastId, "", { text: undefined, document }) });
-  expect(answer).toMatchObject({ isCourtesy: true, text: expect.stringContaining("/evidence") });
 });

@@ -134,7 +134,5 @@ export const TEXTS_DE: Texts = {
     moreThan: (count) => `mehr als ${count}`,
   },
 
-  fileNotTaken:
-    "Ihre Datei ist angekommen, aber als Nachweis konnte ich sie nicht annehmen. Mit /evidence geht es los.",
   wordsNotTaken: "Danke, Ihre Nachricht ist angekommen. Unser Team antwortet hier.",
 };

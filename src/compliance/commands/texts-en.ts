@@ -132,7 +132,5 @@ export const TEXTS_EN: Texts = {
     moreThan: (count) => `more than ${count}`,
   },
 
-  fileNotTaken:
-    "Your file has arrived, but I could not take it as evidence. Send /evidence to begin.",
   wordsNotTaken: "Thank you, your message has arrived. Our team will answer here.",
 };

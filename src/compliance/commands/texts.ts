@@ -121,7 +121,6 @@ export interface Texts {
     moreThan(count: string): string;
   };
 
-  fileNotTaken: string;
   wordsNotTaken: string;
 }
 
