@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { nextDueInMs } from "../src/jobs/claim.ts";
 import { LaneMemories } from "../src/jobs/lane-memories.ts";
+import { LaneReaders } from "../src/jobs/lane-reader.ts";
 import type { Lease } from "../src/jobs/lease.ts";
 import { placeInLane } from "../src/jobs/place-in-lane.ts";
 import { openDatabase } from "../src/platform/index.ts";
@@ -76,8 +77,8 @@ describe.each([
   test.each(["force_generic_plan", "force_custom_plan"])("a drain's claims by %s", async (mode) => {
     const db = openDatabase({ url: database.url, max: 1 });
     await db.query(`SET plan_cache_mode = ${mode}`);
-    const memories = new LaneMemories();
-    let keyed = memories.take(db, lease);
+    const memories = new LaneMemories(new LaneReaders(db, "outbound"));
+    let keyed = memories.take(lane);
     const claim = () => keyed.claim({ blockedKeys: ["held"], ownIds: [], room: 60 });
     const reads = (work: () => Promise<unknown>) => rowsRead(db, TABLES, work);
 
@@ -116,7 +117,7 @@ describe.each([
     expect(bounded(place, HELD + READS)).toEqual(enough(place));
     // The next drain of the process goes on from there.
     memories.give(lane, keyed);
-    keyed = memories.take(db, lease);
+    keyed = memories.take(lane);
     const next = await reads(claim);
     expect(bounded(next, READS)).toEqual(enough(next));
     // The held chat's 20,000 are one entry of memory.

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { ClassShare } from "../../src/jobs/class-share.ts";
-import { createLaneReader } from "../../src/jobs/key-claim.ts";
 import { KeyedLane } from "../../src/jobs/keyed-lane.ts";
+import { LaneReaders } from "../../src/jobs/lane-reader.ts";
 import type { Lease } from "../../src/jobs/lease.ts";
 import type { Job } from "../../src/jobs/types.ts";
 import type { Database } from "../../src/platform/index.ts";
@@ -124,7 +124,7 @@ async function timed<Result>(
 /** A drain that begins and knows nothing: its first claim passes the held chat. */
 async function coldStarts(db: Database, lease: Lease): Promise<number[]> {
   const ms: number[] = [];
-  const reader = createLaneReader(db, lease);
+  const reader = new LaneReaders(db, "outbound").readerOf(lease.lane);
   // The statement is prepared once a connection.
   await new KeyedLane(reader).claim({ blockedKeys: [HELD_KEY], ownIds: [], room: 30 });
   for (let n = 0; n < COLD_STARTS; n++) {
@@ -136,7 +136,7 @@ async function coldStarts(db: Database, lease: Lease): Promise<number[]> {
 
 /** Choices of one drain, each job completed after its choice; now and then a critical alert comes. */
 async function chooseAll(db: Database, lease: Lease, choices: number) {
-  const keyed = new KeyedLane(createLaneReader(db, lease));
+  const keyed = new KeyedLane(new LaneReaders(db, "outbound").readerOf(lease.lane));
   const share = new ClassShare();
   const ms: number[] = [];
   const alertMs: number[] = [];

@@ -6,7 +6,7 @@ import { waitFor } from "../../test/support/wait-for.ts";
 import { Attempts, Busy, type RecordWay } from "./attempts.ts";
 import { Discard, LeaseLost } from "./errors.ts";
 import type { EndedAttempt, ExternalHandler, Job, NewJob } from "./index.ts";
-import { createLaneReader } from "./key-claim.ts";
+import { LaneReaders } from "./lane-reader.ts";
 import { takeLeases } from "./take-leases.ts";
 
 const DONE = { type: "complete" } as const;
@@ -132,7 +132,7 @@ describe("an attempt", () => {
     const holder = { owner: fixture.workspaceId, leaseMs: 60_000, claimLimit: 0 };
     const lease = (await takeLeases(db, "outbound", [lane], holder)).get(lane)?.lease;
     if (lease === undefined) throw new Error("no lease");
-    const reader = createLaneReader(db, lease);
+    const reader = new LaneReaders(db, lease.queue).readerOf(lease.lane);
     const claimed = await reader.readHeads(jobs.map(({ orderingKey = "" }) => orderingKey));
     expect(claimed.map(numberOf)).toEqual(jobs.map((_, n) => n));
     return { lane, lease, jobs: claimed, attempts: new Attempts({ db, handler, worker: "w" }) };
@@ -210,7 +210,9 @@ describe("an attempt", () => {
     const cut = new Attempts({ db: cutAtTheEnd, handler: NO_HANDLER, worker: "cut" });
     await expect(cut.begin(lease, job)).rejects.toMatchObject({ code: "57P01" });
     expect(await attempts.begin(lease, another)).toMatchObject({ attempt: 1 });
-    const [left] = await createLaneReader(db, lease).readRunning([job.id]);
+    const [left] = await new LaneReaders(db, lease.queue)
+      .readerOf(lease.lane)
+      .readRunning([job.id]);
     if (!left) throw new Error("no job is left");
     expect(left).toMatchObject({ id: job.id, state: "running", worker: "cut" });
     expect(cut.neverLeft(left)).toBe(true);

@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import { insertJobs } from "./enqueue.ts";
-import { createLaneReader, type LaneReader } from "./key-claim.ts";
-import type { Lease } from "./lease.ts";
+import { type LaneReader, LaneReaders } from "./lane-reader.ts";
 import { touchLanes } from "./ledger.ts";
 import { rekeyJobs } from "./rekey-jobs.ts";
 import type { NewJob } from "./types.ts";
@@ -23,16 +22,7 @@ async function enqueue(lane: string, more: Partial<NewJob> = {}): Promise<string
 }
 
 function readerOf(lane: string): LaneReader {
-  const owner = randomUUID();
-  const lease: Lease = {
-    queue: "outbound",
-    lane,
-    workspaceId,
-    owner,
-    epoch: "1",
-    inherited: false,
-  };
-  return createLaneReader(database.db, lease);
+  return new LaneReaders(database.db, "outbound", { page: 1 }).readerOf(lane);
 }
 
 /** The head of the lane's one key, and whether it may run. Who reads does not look at the lease. */
@@ -122,7 +112,7 @@ describe("the head of a key", () => {
 test("a change by hand and a new key are told to whoever drains the lane; what arrives is not", async () => {
   const lane = randomUUID();
   const seqs = async () => {
-    const wish = { ownIds: [], passed: [], limit: 1 };
+    const wish = { ownIds: [], passed: [] };
     const { seq, changedSeq } = (await readerOf(lane).look([], wish)) ?? {};
     return [seq, changedSeq];
   };

@@ -160,7 +160,7 @@ const IS_DUE = `(j.run_at <= now() OR ${AT_ONCE})`;
 
 /** Whether the lane that $1 and $2 name has no unfinished job. */
 export const IS_EMPTY = `NOT EXISTS (
-  SELECT FROM jobs j WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE}
+  SELECT FROM jobs j WHERE j.queue = l.queue AND j.lane = l.lane AND ${LIVE}
 ) AS is_empty`;
 
 /** Came to be run at once, and was not tried yet. These four as the indexes are written. */

@@ -88,7 +88,7 @@ export class ExternalDrain {
     this.turn = turn;
     this.orphans = new Orphans(options, held.lease);
     const isKeyed = options.order === "per-key";
-    this.keyed = isKeyed ? options.memories.take(options.db, held.lease) : null;
+    this.keyed = isKeyed ? options.memories.take(held.lease.lane) : null;
   }
 
   async run(): Promise<DrainEnd> {

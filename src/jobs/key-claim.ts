@@ -1,4 +1,4 @@
-import { fewRows, type Queryable } from "../platform/index.ts";
+import { fewRows, groupBy, type Queryable } from "../platform/index.ts";
 import {
   AT_ONCE_ROW,
   BODY,
@@ -11,8 +11,7 @@ import {
   SCHEDULED_ROW,
   TIMED_ROW,
 } from "./claim.ts";
-import type { Lease } from "./lease.ts";
-import type { JobId } from "./types.ts";
+import type { JobId, QueueName } from "./types.ts";
 
 /**
  * What a drain reads of a lane that is ordered per key: candidates by their urgency, and the heads of
@@ -62,54 +61,66 @@ const KEYED = "j.ordering_key IS NOT NULL";
 const MAX_RUNNING = 1_000;
 
 /** Compared by a hash, however many are passed. */
-const NOT_PASSED =
-  "(j.priority, j.ordering_key) NOT IN (SELECT * FROM unnest($8::smallint[], $9::text[]))";
+const NOT_PASSED = `(j.lane, j.priority, j.ordering_key) NOT IN (
+        SELECT * FROM unnest($9::text[], $10::smallint[], $11::text[]))`;
 
+/** A row for each lane that there is, and one for each thing that was found in it. */
 const LOOK = `/* jobs.look */
-WITH streams AS MATERIALIZED (
-  SELECT $1::text AS queue, $2::text AS lane, timed, priority, after_at, after_id
-  FROM unnest($3::boolean[], $4::smallint[], $5::timestamptz[], $6::bigint[])
-    AS s(timed, priority, after_at, after_id) ${fewRows("$3")}
+WITH asked AS MATERIALIZED (
+  SELECT $1::text AS queue, lane FROM unnest($2::text[]) AS a(lane) ${fewRows("$2")}
+), streams AS MATERIALIZED (
+  SELECT $1::text AS queue, lane, timed, priority, after_at, after_id
+  FROM unnest($3::text[], $4::boolean[], $5::smallint[], $6::timestamptz[], $7::bigint[])
+    AS s(lane, timed, priority, after_at, after_id) ${fewRows("$3")}
 )
-SELECT l.seq, l.changed_seq, now()::text AS claimed_at, ${IS_EMPTY}, c.what, c.priority, c.at::text AS at, c.id, c.key
-FROM lanes l
-LEFT JOIN LATERAL (
-  SELECT 'running' AS what, 0 AS priority, '-infinity'::timestamptz AS at, r.id, r.key FROM (
+SELECT c.what, c.lane, c.priority, c.at::text AS at, c.id, c.key, c.seq, c.changed_seq,
+  now()::text AS claimed_at, c.is_empty
+FROM (
+  SELECT 'lane' AS what, l.lane, 0 AS priority, '-infinity'::timestamptz AS at, 0::bigint AS id,
+    '' AS key, l.seq, l.changed_seq, ${IS_EMPTY}
+  FROM asked a JOIN lanes l ON l.queue = a.queue AND l.lane = a.lane
+  UNION ALL
+  SELECT 'running', a.lane, 0, '-infinity', r.id, r.key, NULL, NULL, NULL
+  FROM asked a CROSS JOIN LATERAL (
     SELECT j.id, j.ordering_key AS key FROM jobs j
-    WHERE j.queue = l.queue AND j.lane = l.lane AND j.state = 'running' AND ${KEYED}
-      AND j.id <> ALL ($7::bigint[])
+    WHERE j.queue = a.queue AND j.lane = a.lane AND j.state = 'running' AND ${KEYED}
+      AND j.id NOT IN (SELECT unnest($8::bigint[]))
     ORDER BY j.id LIMIT ${MAX_RUNNING}
   ) r
   UNION ALL
-  SELECT 'at once', s.priority, '-infinity', r.id, r.key
+  SELECT 'at once', s.lane, s.priority, '-infinity', r.id, r.key, NULL, NULL, NULL
   FROM (SELECT * FROM streams WHERE NOT timed) s CROSS JOIN LATERAL (
     SELECT j.id, j.ordering_key AS key FROM jobs j
     WHERE j.queue = s.queue AND j.lane = s.lane AND ${AT_ONCE_ROW} AND ${KEYED}
       AND (j.priority, j.id) > (s.priority, s.after_id) AND j.priority <= s.priority
       AND ${NOT_PASSED}
-    ORDER BY j.priority, j.id LIMIT $10
+    ORDER BY j.priority, j.id LIMIT $12
   ) r
   UNION ALL
-  SELECT 'timed', s.priority, r.run_at, r.id, r.key
+  SELECT 'timed', s.lane, s.priority, r.run_at, r.id, r.key, NULL, NULL, NULL
   FROM (SELECT * FROM streams WHERE timed) s CROSS JOIN LATERAL (
     SELECT j.run_at, j.id, j.ordering_key AS key FROM jobs j
     WHERE j.queue = s.queue AND j.lane = s.lane AND ${TIMED_ROW} AND ${KEYED}
       AND (j.priority, j.run_at, j.id) > (s.priority, s.after_at, s.after_id)
       AND (j.priority, j.run_at) <= (s.priority, now())
       AND ${NOT_PASSED}
-    ORDER BY j.priority, j.run_at, j.id LIMIT $10
+    ORDER BY j.priority, j.run_at, j.id LIMIT $12
   ) r
-) c ON true
-WHERE l.queue = $1 AND l.lane = $2
+) c
 ORDER BY c.what, c.priority, c.at, c.id`;
 
-interface LookRow {
+interface LaneRow {
+  what: "lane";
+  lane: string;
   seq: string;
   changed_seq: string;
   claimed_at: string;
   is_empty: boolean;
-  /** Null where the lane has nothing of the kind. */
-  what: "running" | "at once" | "timed" | null;
+}
+
+interface FoundRow {
+  what: "running" | "at once" | "timed";
+  lane: string;
   priority: number;
   at: string;
   id: JobId;
@@ -122,69 +133,57 @@ export interface Passed {
   priority: number;
 }
 
+/** What a drain wants to see of its lane. */
 export interface LookWish {
+  lane: string;
+  streams: readonly Stream[];
   /** Running jobs of the drain itself. */
-  ownIds: JobId[];
+  ownIds: readonly JobId[];
   /** Keys of which no candidate of a priority is wanted. */
   passed: readonly Passed[];
-  /** Most candidates of a stream. */
-  limit: number;
 }
 
-/** How a drain reads a lane that is ordered per key. */
-export interface LaneReader {
-  /** Reads on in some streams, from one snapshot. Null: there is no such lane. */
-  look(streams: readonly Stream[], wish: LookWish): Promise<Look | null>;
-  /** The heads of some keys, due or not; none of a key that has nothing to run. */
-  readHeads(keys: readonly string[]): Promise<ClaimedJob[]>;
-  /** Those of some jobs that are still marked running. */
-  readRunning(ids: readonly JobId[]): Promise<ClaimedJob[]>;
-}
-
-export const createLaneReader = (on: Queryable, lease: Lease): LaneReader => ({
-  look: (streams, wish) => look(on, lease, streams, wish),
-  readHeads: (keys) => readHeads(on, lease, keys),
-  readRunning: (ids) => readRunning(on, lease, ids),
-});
-
-async function look(
+/**
+ * Reads on in some streams of lanes, each lane named once, all from one snapshot. `limit`: most
+ * candidates of a stream. Null: there is no such lane.
+ */
+export async function lookAtLanes(
   on: Queryable,
-  lease: Lease,
-  streams: readonly Stream[],
-  { ownIds, passed, limit }: LookWish,
-): Promise<Look | null> {
-  const rows = await on.query<LookRow>(LOOK, [
-    lease.queue,
-    lease.lane,
-    streams.map((stream) => stream.isTimed),
-    streams.map((stream) => stream.priority),
-    streams.map((stream) => stream.afterAt),
-    streams.map((stream) => stream.afterId),
-    ownIds,
+  queue: QueueName,
+  { wishes, limit }: { wishes: readonly LookWish[]; limit: number },
+): Promise<Array<Look | null>> {
+  const streams = wishes.flatMap((wish) =>
+    wish.streams.map((one) => ({ ...one, lane: wish.lane })),
+  );
+  const passed = wishes.flatMap((wish) => wish.passed.map((one) => ({ ...one, lane: wish.lane })));
+  const rows = await on.query<LaneRow | FoundRow>(LOOK, [
+    queue,
+    wishes.map(({ lane }) => lane),
+    streams.map(({ lane }) => lane),
+    streams.map(({ isTimed }) => isTimed),
+    streams.map(({ priority }) => priority),
+    streams.map(({ afterAt }) => afterAt),
+    streams.map(({ afterId }) => afterId),
+    wishes.flatMap(({ ownIds }) => ownIds),
+    passed.map(({ lane }) => lane),
     passed.map(({ priority }) => priority),
     passed.map(({ key }) => key),
     limit,
   ]);
-  const [first] = rows;
-  if (first === undefined) return null;
-  const isRunning = ({ what }: LookRow) => what === "running";
-  const found = rows.filter((row) => row.what !== null);
-  return {
-    seq: first.seq,
-    changedSeq: first.changed_seq,
-    claimedAt: first.claimed_at,
-    isEmpty: first.is_empty,
-    running: found.filter(isRunning).map(({ id, key }) => ({ id, key })),
-    candidates: found
-      .filter((row) => !isRunning(row))
-      .map(({ what, priority, key, id, at }) => ({
-        isTimed: what === "timed",
-        priority,
-        key,
-        id,
-        at,
-      })),
-  };
+  const looks = new Map<string, Look>();
+  for (const row of rows) {
+    if (row.what !== "lane") continue;
+    const { lane, seq, changed_seq: changedSeq, claimed_at: claimedAt, is_empty: isEmpty } = row;
+    looks.set(lane, { seq, changedSeq, claimedAt, isEmpty, running: [], candidates: [] });
+  }
+  for (const row of rows) {
+    if (row.what === "lane") continue;
+    const { what, lane, priority, key, id, at } = row;
+    const look = looks.get(lane);
+    if (what === "running") look?.running.push({ id, key });
+    else look?.candidates.push({ isTimed: what === "timed", priority, key, id, at });
+  }
+  return wishes.map(({ lane }) => looks.get(lane) ?? null);
 }
 
 const OF_LANE = "j.queue = a.queue AND j.lane = a.lane";
@@ -225,8 +224,8 @@ const FIRST_DUE = oneOf(1, `${DUE_IN_KEY} AND ${HAS_NO_CRITICAL}`, "j.run_at, j.
  */
 const HEADS = `/* jobs.heads */
 WITH asked AS MATERIALIZED (
-  SELECT $1::text AS queue, $2::text AS lane, key FROM unnest($3::text[]) AS a(key)
-  ${fewRows("$3")}
+  SELECT $1::text AS queue, lane, key FROM unnest($2::text[], $3::text[]) AS a(lane, key)
+  ${fewRows("$2")}
 )
 SELECT j.*, b.body
 FROM asked a
@@ -241,14 +240,24 @@ CROSS JOIN LATERAL (
 ) j
 ${BODY}`;
 
-async function readHeads(
+/** Of a lane, keys whose heads are wanted. */
+export interface HeadsWish {
+  lane: string;
+  keys: readonly string[];
+}
+
+/** The heads of some keys of lanes, due or not; none of a key that has nothing to run. */
+export async function headsOfLanes(
   on: Queryable,
-  lease: Lease,
-  keys: readonly string[],
-): Promise<ClaimedJob[]> {
-  if (keys.length === 0) return [];
-  const rows = await on.query<JobRow>(HEADS, [lease.queue, lease.lane, keys]);
-  return rows.map(claimedJob);
+  queue: QueueName,
+  wishes: readonly HeadsWish[],
+): Promise<ClaimedJob[][]> {
+  const asked = wishes.flatMap(({ lane, keys }) => keys.map((key) => ({ lane, key })));
+  if (asked.length === 0) return wishes.map(() => []);
+  const lanes = asked.map(({ lane }) => lane);
+  const rows = await on.query<JobRow>(HEADS, [queue, lanes, asked.map(({ key }) => key)]);
+  const heads = groupBy(rows, ({ lane }) => lane);
+  return wishes.map(({ lane }) => (heads.get(lane) ?? []).map(claimedJob));
 }
 
 const RUNNING = `/* jobs.running */
@@ -260,12 +269,13 @@ JOIN jobs j ON j.queue = r.queue AND j.lane = r.lane AND j.id = r.id
   AND j.state = 'running' AND ${KEYED}
 ${BODY}`;
 
-async function readRunning(
+/** Those of some jobs of a lane that are still marked running. */
+export async function runningOfLane(
   on: Queryable,
-  lease: Lease,
+  { queue, lane }: { queue: QueueName; lane: string },
   ids: readonly JobId[],
 ): Promise<ClaimedJob[]> {
   if (ids.length === 0) return [];
-  const rows = await on.query<JobRow>(RUNNING, [lease.queue, lease.lane, ids]);
+  const rows = await on.query<JobRow>(RUNNING, [queue, lane, ids]);
   return rows.map(claimedJob);
 }

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import type { ClaimedJob } from "./claim.ts";
-import type { Candidate, LaneReader } from "./key-claim.ts";
+import type { Candidate } from "./key-claim.ts";
 import { KeyedLane } from "./keyed-lane.ts";
+import type { LaneReader } from "./lane-reader.ts";
 import type { JobState } from "./types.ts";
 
 /**
@@ -27,10 +28,15 @@ interface Row {
 
 /** A lane as Postgres has it, with the statements of key-claim.ts in plain words. */
 class Lane implements LaneReader {
+  readonly page: number;
   readonly rows: Row[] = [];
   seq = 0;
   changedSeq = 0;
   now = 1_000_000;
+
+  constructor(page = PAGE) {
+    this.page = page;
+  }
 
   add(key: string, priority: number, inMs: number): void {
     const runAt = this.now + inMs;
@@ -49,7 +55,7 @@ class Lane implements LaneReader {
     return row.state === "available" && row.runAt <= row.createdAt;
   }
 
-  async look(...[streams, { ownIds, passed, limit }]: Parameters<LaneReader["look"]>) {
+  async look(...[streams, { ownIds, passed }]: Parameters<LaneReader["look"]>) {
     const isPassed = ({ key, priority }: Row) =>
       passed.some((one) => one.key === key && one.priority === priority);
     const candidates = streams.flatMap((stream): Candidate[] => {
@@ -63,7 +69,7 @@ class Lane implements LaneReader {
       return this.rows
         .filter((row) => row.priority === stream.priority && isOf(row) && !isPassed(row))
         .sort((a, b) => (stream.isTimed ? a.runAt - b.runAt : 0) || a.id - b.id)
-        .slice(0, limit)
+        .slice(0, this.page)
         .map(({ key, priority, id, runAt }) => ({
           isTimed: stream.isTimed,
           priority,
@@ -199,7 +205,7 @@ test("what is claimed is what a look at the whole lane gives", async () => {
         async (steps) => {
           const lane = new Lane();
           lane.now = Date.now();
-          const keyed = new KeyedLane(lane, { page: PAGE, enough: ENOUGH });
+          const keyed = new KeyedLane(lane, { enough: ENOUGH });
           const inFlight = new Map<string, Row>();
           let held: string[] = [];
           const pass = (ms: number) => {
@@ -292,7 +298,7 @@ test("what is claimed is what a look at the whole lane gives", async () => {
 /** Claims of a lane, while something else of it is in flight: nothing is read anew for a hand-back. */
 function claimsOf(lane: Lane) {
   jest.useFakeTimers({ now: lane.now, doNotFake: ["queueMicrotask", "nextTick"] });
-  const keyed = new KeyedLane(lane, { page: PAGE, enough: ENOUGH });
+  const keyed = new KeyedLane(lane, { enough: ENOUGH });
   return async (blockedKeys: string[] = []) => {
     const { jobs } = await keyed.claim({ blockedKeys, ownIds: ["0"], room: 4 });
     return jobs.map(({ orderingKey }) => orderingKey);
@@ -348,7 +354,7 @@ describe("while a lane is busy", () => {
   });
 
   test("hundreds of heads that wait for a retry keep no claim from its end, however slow the database is", async () => {
-    const lane = new Lane();
+    const lane = new Lane(200);
     jest.useFakeTimers({ now: lane.now, doNotFake: ["queueMicrotask", "nextTick"] });
     for (let n = 0; n < 400; n++) lane.add(`chat ${n}`, 5, 0);
     for (const row of lane.rows) Object.assign(row, { state: "retryable", runAt: lane.now + 1e6 });

@@ -1,11 +1,9 @@
 import type { Claim, ClaimedJob } from "./claim.ts";
 import { ClockWatch } from "./clock-watch.ts";
-import type { LaneReader } from "./key-claim.ts";
 import { type IsBlocked, KeyHeads } from "./key-heads.ts";
+import type { LaneReader } from "./lane-reader.ts";
 import type { Job, JobId } from "./types.ts";
 
-/** Candidates of a stream that are read at a time. */
-const PAGE = 200;
 /** So many heads are enough, however many may start: those are begun, and the drain looks again. */
 const MAX_HEADS = 64;
 /** Beside those that there is room for: a runner may refuse some. */
@@ -42,19 +40,14 @@ export class KeyedLane {
   /** Its times are this process's. */
   readonly clock = new ClockWatch();
   private readonly reader: LaneReader;
-  private readonly page: number;
   private readonly heads: KeyHeads;
   /** The lane's `seq` when memory began: while it is the same, nobody brought anything back. */
   private seq: string | null = null;
   private changedSeq: string | null = null;
 
-  /** `page`: candidates of a stream that are read at a time; `enough`: see `KeyHeads`. */
-  constructor(
-    reader: LaneReader,
-    { page = PAGE, enough }: { page?: number; enough?: number } = {},
-  ) {
+  /** `enough`: see `KeyHeads`. */
+  constructor(reader: LaneReader, { enough }: { enough?: number } = {}) {
     this.reader = reader;
-    this.page = page;
     this.heads = new KeyHeads(Date.now(), { enough });
   }
 
@@ -86,7 +79,7 @@ export class KeyedLane {
 
   /** What may start now, as far as it is needed. */
   async claim({ blockedKeys, ownIds, room }: KeyedWish): Promise<KeyedClaim> {
-    const { reader, heads, page } = this;
+    const { reader, heads } = this;
     const blocked = new Set(blockedKeys);
     const isBlocked: IsBlocked = (key) => blocked.has(key);
     const limit = Math.min(MAX_HEADS, room + SPARE_HEADS);
@@ -97,7 +90,7 @@ export class KeyedLane {
       const streams = heads.toRead(isBlocked, nowMs);
       if (claim === null || streams.length > 0) {
         const passed = heads.passed(isBlocked);
-        const seen = await reader.look(streams, { ownIds, passed, limit: page });
+        const seen = await reader.look(streams, { ownIds, passed });
         if (seen === null) return NO_LANE;
         const { seq, claimedAt, isEmpty, running, candidates } = seen;
         // What is said of the lane is of the first look: nothing older was looked at.
@@ -110,7 +103,7 @@ export class KeyedLane {
         }
         if (isEmpty && reads === 1) return { ...claim, isWhole: true };
         for (const { key } of running) blocked.add(key);
-        heads.read({ streams, candidates, limit: page }, isBlocked, nowMs);
+        heads.read({ streams, candidates, limit: reader.page }, isBlocked, nowMs);
       }
       const keys = heads.toLookUp(isBlocked, nowMs, limit);
       if (reads === 1) keys.push(...heads.toLookAgain(isBlocked, nowMs));

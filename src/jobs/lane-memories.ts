@@ -1,7 +1,5 @@
-import type { Queryable } from "../platform/index.ts";
-import { createLaneReader } from "./key-claim.ts";
 import { KeyedLane } from "./keyed-lane.ts";
-import type { Lease } from "./lease.ts";
+import type { LaneReaders } from "./lane-reader.ts";
 
 const MAX_LANES = 100;
 /** A memory of more keys is not kept: it is read again. */
@@ -14,14 +12,19 @@ const MAX_KEYS_KEPT = 2_000;
  * meanwhile only took away from it, or gave a job a later time.
  */
 export class LaneMemories {
+  private readonly readers: LaneReaders;
   private readonly kept = new Map<string, KeyedLane>();
 
+  constructor(readers: LaneReaders) {
+    this.readers = readers;
+  }
+
   /** The lane as it was left, or as one that nobody knows. It is the caller's until it is given back. */
-  take(on: Queryable, lease: Lease): KeyedLane {
-    const known = this.kept.get(lease.lane);
-    this.kept.delete(lease.lane);
+  take(lane: string): KeyedLane {
+    const known = this.kept.get(lane);
+    this.kept.delete(lane);
     if (known === undefined || known.clock.hasJumped()) {
-      return new KeyedLane(createLaneReader(on, lease));
+      return new KeyedLane(this.readers.readerOf(lane));
     }
     known.resume();
     return known;

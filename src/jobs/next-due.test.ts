@@ -4,8 +4,8 @@ import { createTestDatabase, type TestDatabase } from "../../test/support/databa
 import { waitFor } from "../../test/support/wait-for.ts";
 import { nextDueInMs } from "./claim.ts";
 import { insertJobs } from "./enqueue.ts";
-import { createLaneReader } from "./key-claim.ts";
 import { KeyedLane } from "./keyed-lane.ts";
+import { LaneReaders } from "./lane-reader.ts";
 import { takeLeases } from "./take-leases.ts";
 
 let database: TestDatabase;
@@ -23,7 +23,7 @@ test("a job that becomes due between the claim and the hand-back is not left beh
   const holder = { owner: randomUUID(), leaseMs: 5_000, claimLimit: 0 };
   const lease = (await takeLeases(db, "outbound", [lane], holder)).get(lane)?.lease;
   if (lease === undefined) throw new Error("the lane could not be leased");
-  const keyed = new KeyedLane(createLaneReader(db, lease));
+  const keyed = new KeyedLane(new LaneReaders(db, "outbound").readerOf(lease.lane));
   const claim = await keyed.claim({ blockedKeys: [], ownIds: [], room: 10 });
   expect(claim).toMatchObject({ jobs: [], isEmpty: false, isWhole: true });
   await waitFor(

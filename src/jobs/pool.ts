@@ -6,6 +6,7 @@ import { LeaseLost } from "./errors.ts";
 import { ExternalDrain } from "./external-drain.ts";
 import type { InHand } from "./in-hand.ts";
 import { LaneMemories } from "./lane-memories.ts";
+import { LaneReaders } from "./lane-reader.ts";
 import type { Lease } from "./lease.ts";
 import type { HeldLane, LeaseKeeper } from "./lease-keeper.ts";
 import type { PauseWatch } from "./paused-queues.ts";
@@ -121,7 +122,7 @@ export class WorkerPool {
         ? {
             handler,
             attempts: new Attempts({ ...options, handler }),
-            memories: new LaneMemories(),
+            memories: new LaneMemories(new LaneReaders(options.db, options.queue)),
           }
         : null;
   }

@@ -49,6 +49,29 @@ describe("group commit", () => {
     expect(most).toBe(1);
   });
 
+  test("where several may be under way, what comes gathers once they are", async () => {
+    const batches: number[][] = [];
+    const first = gate();
+    const batcher = new Batcher<number, number>({
+      maxItems: 3,
+      maxUnderWay: 2,
+      run: async (items) => {
+        batches.push(items);
+        if (batches.length <= 2) await first.opened;
+        return items;
+      },
+    });
+    const results: Promise<number>[] = [];
+    for (const item of [0, 1, 2, 3]) {
+      results.push(batcher.add(item));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(batches).toEqual([[0], [1]]);
+    first.open();
+    expect(await Promise.all(results)).toEqual([0, 1, 2, 3]);
+    expect(batches).toEqual([[0], [1], [2, 3]]);
+  });
+
   test("a bad item hurts only its caller", async () => {
     const batcher = new Batcher<string, string>({
       maxItems: 10,

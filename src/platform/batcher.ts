@@ -4,7 +4,7 @@ import { groupBy } from "./group-by.ts";
  * Group commit: callers that meet in the same moment travel in one statement.
  *
  * While nothing is under way, the first item waits only until the end of the current turn of the
- * event loop; while a batch is under way, items gather and leave together when it returns. So the
+ * event loop; while a batch (or as many as may be) is under way, items gather and leave together when it returns. So the
  * batch grows with the load, and an idle system pays no delay.
  *
  * A batch that fails is tried again item by item, so that one bad item hurts only its caller. An
@@ -20,6 +20,8 @@ export interface BatcherOptions<Item, Result> {
   run(items: Item[]): Promise<Array<Result | Promise<Result>>>;
   /** Most items in a batch. */
   maxItems: number;
+  /** Batches under way at once; more than one where they need not keep the order of their items. Default 1. */
+  maxUnderWay?: number;
   /** Most of what `weigh` counts in a batch (bytes); a single item may weigh more. */
   maxWeight?: number;
   weigh?(item: Item): number;
@@ -53,7 +55,7 @@ export class Batcher<Item, Result> {
   /** How many of `queued` each group has. */
   private readonly groups = new Map<string, number>();
   private scheduled = false;
-  private running = false;
+  private underWay = 0;
   private readonly options: BatcherOptions<Item, Result>;
 
   constructor(options: BatcherOptions<Item, Result>) {
@@ -83,22 +85,25 @@ export class Batcher<Item, Result> {
   }
 
   private schedule(): void {
-    if (this.scheduled || this.running) return;
+    if (this.scheduled || !this.mayRun) return;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
-      void this.flush();
+      while (this.mayRun && this.queued.length > 0) void this.flush();
     });
   }
 
+  private get mayRun(): boolean {
+    return this.underWay < (this.options.maxUnderWay ?? 1);
+  }
+
   private async flush(): Promise<void> {
-    if (this.running) return;
-    this.running = true;
+    this.underWay++;
     while (this.queued.length > 0) {
       const batch = this.takeBatch();
       await this.runBatch(batch);
     }
-    this.running = false;
+    this.underWay--;
   }
 
   private groupOf(item: Item): string {

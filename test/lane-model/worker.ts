@@ -2,6 +2,7 @@ import { Attempts } from "../../src/jobs/attempts.ts";
 import { ExternalDrain } from "../../src/jobs/external-drain.ts";
 import { InHand } from "../../src/jobs/in-hand.ts";
 import { LaneMemories } from "../../src/jobs/lane-memories.ts";
+import { LaneReaders } from "../../src/jobs/lane-reader.ts";
 import { LeaseKeeper } from "../../src/jobs/lease-keeper.ts";
 import { QUEUE_POLICIES } from "../../src/jobs/policies.ts";
 import type { DrainEnd, TurnControl } from "../../src/jobs/pool.ts";
@@ -50,7 +51,7 @@ export class ModelWorker {
         : {
             handler,
             attempts: new Attempts({ db, handler, worker }),
-            memories: new LaneMemories(),
+            memories: new LaneMemories(new LaneReaders(db, queue)),
           };
   }
 
