@@ -1,15 +1,17 @@
 import { debugInForce } from "../src/connectors/index.ts";
 import { createOutboundHandler } from "../src/outbound/index.ts";
+import { createLookup } from "../src/platform/index.ts";
 import type { System } from "./system.ts";
 
 /** The pool that sends: a lane a bot. */
 export async function startOutbound(system: System): Promise<void> {
   const { db, jobs, botApis, connectors, metrics, log } = system;
+  const debugOf = createLookup((ids) => debugInForce(db, ids));
   const handler = createOutboundHandler({
     db,
     botApiFor: (connectorId) => botApis.forConnector(connectorId),
     onUnauthorized: (connectorId, reason) => connectors.disable(connectorId, reason),
-    debugFor: (connectorId) => debugInForce(db, connectorId),
+    debugFor: async (connectorId) => (await debugOf(connectorId)) ?? null,
     metrics,
     log,
   });

@@ -1,4 +1,11 @@
-import type { Database, Keyring, SealedColumn } from "../platform/index.ts";
+import {
+  createLookup,
+  type Database,
+  fewRows,
+  type Keyring,
+  type Queryable,
+  type SealedColumn,
+} from "../platform/index.ts";
 import type { BotApi, BotApiFactory } from "../telegram/index.ts";
 import { isRefusal } from "./prove-token.ts";
 
@@ -45,20 +52,34 @@ export const tokenPlace = (workspaceId: string, connectorId: string) => ({
   row: connectorId,
 });
 
+const READ_TOKENS = `/* connectors.tokens */
+SELECT c.id, c.workspace_id, c.token_sealed
+FROM (SELECT id FROM unnest($1::uuid[]) AS a(id) ${fewRows("$1")}) a
+JOIN connectors c ON c.id = a.id`;
+
+interface TokenRow {
+  id: string;
+  workspace_id: string;
+  token_sealed: Buffer | null;
+}
+
+async function readTokens(on: Queryable, ids: string[]): Promise<Map<string, TokenRow>> {
+  const rows = await on.query<TokenRow>(READ_TOKENS, [ids]);
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
 export function createBotApis(options: {
   db: Database;
   keyring: Keyring;
   botApi: BotApiFactory;
 }): BotApis {
   const { db, keyring, botApi } = options;
+  const tokenOf = createLookup((ids) => readTokens(db, ids));
   const kept = new Map<string, { client: Promise<BotApi>; untilMs: number }>();
   const refused = new Map<string, Buffer>();
 
   async function open(connectorId: string): Promise<Opened> {
-    const [row] = await db.query<{ workspace_id: string; token_sealed: Buffer | null }>(
-      "/* connectors.token */ SELECT workspace_id, token_sealed FROM connectors WHERE id = $1",
-      [connectorId],
-    );
+    const row = await tokenOf(connectorId);
     if (!row?.token_sealed) throw new ConnectorRemoved(`connector ${connectorId} was removed`);
     const token = keyring.open(row.token_sealed, tokenPlace(row.workspace_id, connectorId));
     return { api: botApi(token.toString("utf8")), sealed: row.token_sealed };

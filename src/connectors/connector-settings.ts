@@ -1,5 +1,5 @@
 import type { AccessLevel } from "../people/index.ts";
-import type { Queryable } from "../platform/index.ts";
+import { fewRows, type Queryable } from "../platform/index.ts";
 
 export const DEBUG_LEVELS = ["error", "warn", "info", "debug"] as const;
 
@@ -132,13 +132,14 @@ export async function beginSettings(
 }
 
 const DEBUG = `/* connectors.debug */
-SELECT debug FROM connectors WHERE id = $1 AND (debug ->> 'until')::timestamptz > now()`;
+SELECT c.id, c.debug FROM (SELECT id FROM unnest($1::uuid[]) AS a(id) ${fewRows("$1")}) a
+JOIN connectors c ON c.id = a.id AND (c.debug ->> 'until')::timestamptz > now()`;
 
-/** The debug settings that are in force for a bot; null: none. */
+/** The debug settings that are in force for bots, by connector; of the others nothing. */
 export async function debugInForce(
   db: Queryable,
-  connectorId: string,
-): Promise<DebugSettings | null> {
-  const [row] = await db.query<{ debug: DebugSettings }>(DEBUG, [connectorId]);
-  return row?.debug ?? null;
+  connectorIds: string[],
+): Promise<Map<string, DebugSettings>> {
+  const rows = await db.query<{ id: string; debug: DebugSettings }>(DEBUG, [connectorIds]);
+  return new Map(rows.map(({ id, debug }) => [id, debug]));
 }

@@ -31,6 +31,7 @@ export { groupBy } from "./group-by.ts";
 export * from "./keyring.ts";
 export * from "./log.ts";
 export { withoutQuotes } from "./loggable.ts";
+export { createLookup } from "./lookup.ts";
 export * from "./metrics.ts";
 export { migrate } from "./migrate.ts";
 export type { Migration } from "./migration.ts";

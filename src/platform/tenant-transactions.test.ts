@@ -229,9 +229,9 @@ test("options of the connection string are kept, and neither role nor planner is
   const own = openDatabase({ url: url.toString(), max: 1 });
   const [row] = await own.query(
     `SELECT current_user AS role, current_setting('work_mem') AS work_mem,
-       current_setting('enable_seqscan') AS seqscan`,
+       current_setting('enable_seqscan') AS seqscan, current_setting('jit') AS jit`,
   );
-  expect(row).toEqual({ role: ENGINE_ROLE, work_mem: "7MB", seqscan: "off" });
+  expect(row).toEqual({ role: ENGINE_ROLE, work_mem: "7MB", seqscan: "off", jit: "off" });
   const client = await own.connect();
   expect((await client.query("SELECT current_user AS role")).rows).toEqual([{ role: ENGINE_ROLE }]);
   await client.end();
