@@ -35,6 +35,8 @@ export interface Environment {
   databaseUrl: string;
   port: number;
   url: string;
+  /** Of the Postgres. */
+  postgresPid: number;
   /** Starts a process of the installation; resolves when it says it is up. */
   start(
     command: "web" | "ingest" | "outbound" | "evidence",
@@ -113,6 +115,7 @@ export async function openEnvironment(apiRoot: string): Promise<Environment> {
     databaseUrl: postgres.url,
     port,
     url: `http://127.0.0.1:${port}`,
+    postgresPid: postgres.pid,
     start: async (command, nodeArgs = [], env = {}) => {
       const args = [...nodeArgs, projectFile("bin", "heliograph.mjs"), command];
       const child = spawn(process.execPath, args, {

@@ -44,7 +44,7 @@ const FIGURES: Record<string, () => Promise<Figure>> = {
   "flame-graphs": flameGraphs,
 };
 /** Writes files of the project. */
-const BY_NAME_ONLY = ["flame-graphs"];
+const BY_NAME_ONLY = ["flame-graphs", "send-many-bots-profile"];
 
 /**
  * bench: the figures, each beside its baseline measured in the same run. Prints a JSON line a

@@ -5,7 +5,7 @@ import { faults } from "./faults.ts";
 import { groupsAndPeople } from "./groups.ts";
 import { hiddenLimit } from "./hidden-limit.ts";
 import { kills } from "./kills.ts";
-import { manyBots } from "./many-bots.ts";
+import { manyBots, manyBotsProfile } from "./many-bots.ts";
 import { neighbour } from "./neighbour.ts";
 
 /** What sending reaches, beside what a user would write first. */
@@ -16,6 +16,7 @@ export const SENDING_FIGURES: Record<string, () => Promise<Figure>> = {
   "send-critical": criticalAlert,
   "send-neighbour": neighbour,
   "send-many-bots": manyBots,
+  "send-many-bots-profile": manyBotsProfile,
   "send-kills": kills,
   "send-faults": faults,
 };
