@@ -4,12 +4,13 @@ import type { System } from "./system.ts";
 
 /** The pool that sends: a lane a bot. */
 export async function startOutbound(system: System): Promise<void> {
-  const { db, jobs, botApis, connectors, metrics, log } = system;
+  const { config, db, jobs, botApis, connectors, metrics, log } = system;
   const handler = createOutboundHandler({
     db,
     botApiFor: (connectorId) => botApis.forConnector(connectorId),
     onUnauthorized: (connectorId, reason) => connectors.disable(connectorId, reason),
     debugFor: (connectorId) => debugInForce(db, connectorId),
+    filesMaxBytes: config.sendFilesMaxBytes,
     metrics,
     log,
   });

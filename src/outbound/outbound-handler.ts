@@ -27,6 +27,8 @@ export interface OutboundOptions {
   debugFor?(connectorId: string): Promise<DebugSettings | null>;
   /** Which addresses files may be downloaded from. Default: those of the public Internet. */
   mayDial?(address: string): boolean;
+  /** What files on their way may take of this machine's disk, in bytes. Default: 2 GB. */
+  filesMaxBytes?: number;
 }
 
 const CALL_TIMEOUT_MS = 15_000;
@@ -58,12 +60,12 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
   };
   /** Of bots whose calls have another deadline than everybody's, in ms. */
   const timeouts = new Map<string, number>();
-  const files = new FileTaker();
+  const files = new FileTaker({ maxBytes: options.filesMaxBytes });
   /** Chosen, and not over: those that are paid for. */
   const paidJobs = new Set<JobId>();
   return {
     mode: "external",
-    open: async ({ lane, workspaceId }) => {
+    open: async ({ lane, workspaceId, epoch }) => {
       const bot = { workspaceId, connectorId: lane };
       const [pace, debug = null] = await Promise.all([
         readPace(db, lane, { nowMs: systemClock(), limits }),
@@ -74,7 +76,7 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
       if (debug === null) timeouts.delete(lane);
       else timeouts.set(lane, calls.timeoutMs);
       const followsConnector = limits === undefined;
-      const keeping = { db, connectorId: lane, pace, followsConnector, log };
+      const keeping = { db, connectorId: lane, epoch, pace, followsConnector, log };
       const keeper = new PaceKeeper(keeping, systemClock());
       const allowance = new PaidAllowance({ db, connectorId: lane, log });
       const known = { bot, pace, keeper, allowance, paidJobs, observe, calls, files };

@@ -1,27 +1,43 @@
+import { isLatestHolder } from "../jobs/index.ts";
 import { type Database, type Logger, type Queryable, systemClock } from "../platform/index.ts";
 import { LearnedRate, type LearnedState } from "./learned-rate.ts";
 import { ceilingOf, DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
 
 /**
- * The last minute's calls, whoever made them, the newest where there are too many. When a call left
- * lies between its begin and its end; it counts at the later of the two, and at this moment while
- * nobody has seen it end.
+ * Of attempts: as how many each counts, and how long ago it left. That lies between its begin and its
+ * end; it counts at the later of the two, and at this moment while nobody has seen it end.
+ */
+const ATTEMPTS = `SELECT chat_id, cost, paid,
+    (extract(epoch FROM now() - coalesce(finished_at, now())) * 1000)::double precision AS age_ms
+  FROM send_attempts
+  WHERE connector_id = $1 AND outcome IS DISTINCT FROM 'not-sent'
+    AND coalesce(finished_at, now()) > now() - interval '61 s'`;
+
+/**
+ * The last minute's calls, whoever made them, as counts: for a bot that may send a thousand a second
+ * they are sixty thousand. Those that left within a second to one chat count as late as the last of
+ * them; for the bot itself ('') those within 20 ms, of the time in which they can matter to it: its
+ * second, and the slots that an album may have taken at the slowest rate. What brings files may leave
+ * minutes after it began. And the holds in force.
  */
 const CALLS = `/* outbound.pace */
-(SELECT chat_id, (extract(epoch FROM clock_timestamp() - coalesce(finished_at, clock_timestamp()))
-    * 1000)::double precision AS age_ms, NULL::double precision AS left_ms, paid
-  FROM send_attempts
-  WHERE connector_id = $1 AND started_at > now() - interval '80 s'
-    AND outcome IS DISTINCT FROM 'not-sent'
-    AND coalesce(finished_at, now()) > now() - interval '61 s'
-  ORDER BY started_at DESC LIMIT 5000)
-UNION ALL
-(SELECT chat_id, (extract(epoch FROM clock_timestamp() - left_at) * 1000)::double precision, NULL,
-    false
+WITH calls AS MATERIALIZED (
+  ${ATTEMPTS} AND started_at > now() - interval '80 s'
+  UNION ALL
+  ${ATTEMPTS} AND started_at > now() - interval '300 s' AND started_at <= now() - interval '80 s'
+    AND deadline_at - started_at > interval '70 s'
+  UNION ALL
+  SELECT chat_id, 1, false, (extract(epoch FROM now() - left_at) * 1000)::double precision
   FROM direct_calls WHERE connector_id = $1 AND left_at > now() - interval '61 s'
-  ORDER BY left_at DESC LIMIT 1000)
+)
+SELECT '' AS chat_id, sum(cost)::int AS count, min(age_ms) AS age_ms,
+  NULL::double precision AS left_ms
+FROM calls WHERE NOT paid AND age_ms < 12000 GROUP BY floor(age_ms / 20)
 UNION ALL
-SELECT chat_id, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision, false
+SELECT chat_id, sum(cost)::int, min(age_ms), NULL
+FROM calls WHERE chat_id <> '' GROUP BY chat_id, floor(age_ms / 1000)
+UNION ALL
+SELECT chat_id, 0, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
 FROM send_holds WHERE connector_id = $1 AND until > now()`;
 
 const RATE = `/* outbound.learned-rate */
@@ -31,12 +47,12 @@ LEFT JOIN send_rates r ON r.workspace_id = c.workspace_id AND r.connector_id = c
 WHERE c.id = $1`;
 
 interface CallRow {
+  /** Empty: the bot itself. */
   chat_id: string;
+  count: number;
   /** Null: of a hold. */
   age_ms: number | null;
   left_ms: number | null;
-  /** It did not count for the bot's free rate. */
-  paid: boolean;
 }
 
 interface RateRow {
@@ -65,10 +81,10 @@ export async function readPace(
   const calls = rows
     .flatMap(({ age_ms, ...call }) => (age_ms === null ? [] : [{ ...call, age_ms }]))
     .sort((a, b) => b.age_ms - a.age_ms);
-  for (const { chat_id, age_ms, paid } of calls) {
+  for (const { chat_id, count, age_ms } of calls) {
     const atMs = nowMs - age_ms;
-    if (!paid) pace.record(chat_id || null, atMs);
-    else if (chat_id !== "") pace.chatWindows(chat_id, nowMs).record(atMs);
+    if (chat_id === "") pace.record(null, atMs, count);
+    else pace.chatWindows(chat_id, nowMs).record(atMs, count);
   }
   for (const { chat_id, left_ms } of rows) {
     if (left_ms !== null) pace.hold(chat_id || null, nowMs + left_ms);
@@ -118,6 +134,8 @@ export class PaceKeeper {
   private readonly options: {
     db: Database;
     connectorId: string;
+    /** Of the drain's lease: what it learned is not kept over what a later one learns. */
+    epoch: string;
     pace: Pace;
     /** The ceiling is the connector's, not the caller's. */
     followsConnector: boolean;
@@ -161,11 +179,14 @@ export class PaceKeeper {
   }
 
   private async keep(): Promise<void> {
-    const { db, connectorId, pace } = this.options;
+    const { db, connectorId, epoch, pace } = this.options;
     const { state, perSecond } = pace.rate;
     if (state?.plateau === this.kept?.plateau && state?.busyMs === this.kept?.busyMs) return;
     const { plateau, busyMs } = state ?? { plateau: null, busyMs: 0 };
-    await db.query(KEEP, [connectorId, plateau, busyMs, perSecond]);
+    await db.transaction(async (tx) => {
+      if (!(await isLatestHolder(tx, { queue: "outbound", lane: connectorId, epoch }))) return;
+      await tx.query(KEEP, [connectorId, plateau, busyMs, perSecond]);
+    });
     this.kept = state;
   }
 
