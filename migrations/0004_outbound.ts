@@ -89,6 +89,8 @@ export const migration: Migration = {
         started_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
         deadline_at  timestamptz NOT NULL,
         finished_at  timestamptz,
+        -- As how many messages Telegram counts it: of an album, its items.
+        cost         smallint    NOT NULL DEFAULT 1 CHECK (cost > 0),
         -- With allow_paid_broadcast: it counts for no free rate.
         paid         boolean     NOT NULL DEFAULT false,
         outcome      text        CHECK (outcome IN ('sent', 'failed', 'unknown', 'not-sent', 'rate-limited')),
@@ -98,6 +100,9 @@ export const migration: Migration = {
         FOREIGN KEY (workspace_id, message_id) REFERENCES outbound_messages (workspace_id, id) ON DELETE CASCADE
       );
       CREATE INDEX send_attempts_of_connector ON send_attempts (connector_id, started_at);
+      -- Those that bring files may leave minutes after they began (src/outbound/pace-store.ts).
+      CREATE INDEX send_attempts_long ON send_attempts (connector_id, started_at)
+        WHERE deadline_at - started_at > interval '70 s';
       CREATE INDEX send_attempts_started ON send_attempts (started_at);
       CREATE INDEX send_attempts_of_message ON send_attempts (workspace_id, message_id);
 

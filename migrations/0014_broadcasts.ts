@@ -33,6 +33,8 @@ export const migration: Migration = {
         created_by   text        NOT NULL,
         created_at   timestamptz NOT NULL DEFAULT now(),
         finished_at  timestamptz,
+        -- Why it ended though nobody ended it.
+        error        text,
         recipients   integer     NOT NULL DEFAULT 0,
         -- Of those: messages by now, and chats that get none.
         fed          integer     NOT NULL DEFAULT 0 CHECK (fed >= 0),
@@ -100,6 +102,19 @@ export const migration: Migration = {
           REFERENCES chats (workspace_id, connector_id, chat_id) ON DELETE CASCADE
       );
       CREATE INDEX chat_tags_of_tag ON chat_tags (tag, connector_id, workspace_id, chat_id);
+
+      -- Whoever disconnects a bot need not know of its broadcasts: the feeder ends them, also those that
+      -- it had nothing to do for.
+      CREATE FUNCTION broadcasts_lose_bot() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        UPDATE broadcasts SET due_at = now()
+        WHERE workspace_id = NEW.workspace_id AND connector_id = NEW.id
+          AND state IN ('awaiting_approval', 'running', 'paused');
+        RETURN NULL;
+      END $$;
+      CREATE TRIGGER broadcasts_lose_bot AFTER UPDATE OF status ON connectors FOR EACH ROW
+        WHEN (NEW.status = 'removed' AND OLD.status <> 'removed')
+        EXECUTE FUNCTION broadcasts_lose_bot();
 
       ${Object.entries(TENANT_MAY)
         .map(([table, tenantMay]) => tenantTable(table, { tenantMay }))

@@ -54,7 +54,12 @@ describe("heliograph jobs", () => {
     expect(await jobs("discard", "--lane", lane, "--limit", "1")).toEqual([
       "1 discarded; 0 run now; 1 left",
     ]);
-    expect(await jobs("retry", "--lane", lane)).toEqual(["2 will run again; 0 run now; 0 left"]);
+    // What was cancelled is not wanted, unless it is named.
+    const retry = ["retry", "--lane", lane];
+    expect(await jobs(...retry)).toEqual(["1 will run again; 0 run now; 0 left"]);
+    expect(await jobs(...retry, "--state", "cancelled")).toEqual([
+      "1 will run again; 0 run now; 0 left",
+    ]);
     expect(await jobs("run-now", "--queue", "schedule")).toEqual(["1 due now; 0 run now; 0 left"]);
   });
 

@@ -54,7 +54,7 @@ const USAGE = `heliograph <command>
                            the register as such a file, on standard output
   jobs list [FILTER]       the newest jobs that match
   jobs show ID             one job, with its failed attempts
-  jobs retry ID|FILTER     gives dead letters their attempts back
+  jobs retry ID|FILTER     gives dead letters their attempts back; --state cancelled: those
   jobs discard ID|FILTER   makes waiting jobs dead letters
   jobs cancel ID|FILTER    cancels waiting jobs
   jobs run-now ID|FILTER   makes jobs due that wait for their time or their retry

@@ -5,13 +5,14 @@ import type { System } from "./system.ts";
 
 /** The pool that sends: a lane a bot. */
 export async function startOutbound(system: System): Promise<void> {
-  const { db, jobs, botApis, connectors, metrics, log } = system;
-  const debugOf = createLookup((ids) => debugInForce(db, ids));
+  const { config, db, jobs, botApis, connectors, metrics, log } = system;
+  const debugOf = createLookup((ids: string[]) => debugInForce(db, ids));
   const handler = createOutboundHandler({
     db,
     botApiFor: (connectorId) => botApis.forConnector(connectorId),
     onUnauthorized: (connectorId, reason) => connectors.disable(connectorId, reason),
     debugFor: async (connectorId) => (await debugOf(connectorId)) ?? null,
+    filesMaxBytes: config.sendFilesMaxBytes,
     metrics,
     log,
   });

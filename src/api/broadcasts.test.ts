@@ -187,8 +187,10 @@ test("a rule holds a broadcast as a whole: what is approved is what everybody ge
   expect(await state(sent.body.id)).toBe("awaiting_approval");
   const asked = (await call("GET", "/v1/approvals")).body.data as unknown as {
     messageId: string;
+    broadcast: object;
   }[];
   expect(asked).toHaveLength(2);
+  expect(asked.at(-1)?.broadcast).toEqual({ id: sent.body.id, recipients: 2, optedOut: 0 });
   expect((await call("POST", `/v1/broadcasts/${dropped.body.id}/cancel`)).status).toBe(200);
   const waiting = await call("GET", "/v1/approvals?state=waiting");
   const [one] = waiting.body.data as unknown as { messageId: string }[];

@@ -2,6 +2,7 @@ import {
   type Content,
   formatMessage,
   MAX_CAPTION,
+  MAX_PART_ENTITIES,
   type NewMessage,
   TextError,
 } from "../outbound/index.ts";
@@ -30,6 +31,12 @@ export function formattedText(
     const most = content?.type === "edit" ? partLength : MAX_CAPTION;
     if (content !== undefined && text.length > most) {
       throw new TextError(`has at most ${most} characters with this content`, most);
+    }
+    // Telegram drops the rest in silence; a text without a content is cut so that none is.
+    const first = content === undefined ? undefined : entities[MAX_PART_ENTITIES];
+    if (first !== undefined) {
+      const words = `has at most ${MAX_PART_ENTITIES} formatted places with this content`;
+      throw new TextError(words, first.offset);
     }
     return { text, entities, partLength };
   } catch (error) {

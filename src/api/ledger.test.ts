@@ -116,7 +116,12 @@ describe("the ledger over HTTP", () => {
     expect((await call("POST", "/v1/jobs/discard", { updateId: "7004" })).body).toMatchObject({
       discarded: 1,
     });
-    expect((await call("POST", "/v1/jobs/retry", filter)).body).toMatchObject({ retried: 3 });
+    // What was cancelled is not wanted, unless it is named.
+    const retry = async (more = {}) =>
+      (await call("POST", "/v1/jobs/retry", { ...filter, ...more })).body;
+    expect(await retry({ dryRun: true })).toMatchObject({ count: 1 });
+    expect(await retry()).toMatchObject({ retried: 1, left: { count: 0 } });
+    expect(await retry({ state: "cancelled" })).toMatchObject({ retried: 2 });
     expect(await found("state=available")).toEqual([ids[4], ids[1], ids[0]]);
     expect((await call("POST", "/v1/jobs/run-now", filter)).body).toMatchObject({ started: 2 });
     expect(await found("state=available")).toHaveLength(5);

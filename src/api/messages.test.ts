@@ -299,12 +299,12 @@ describe("where rules ask for approval", () => {
 
 describe("unknown", () => {
   /** One that Telegram took, and whose answer was lost. */
-  async function unknown(text: string) {
+  async function unknown(text: string, more: Record<string, unknown> = {}) {
     const { id: person, chatId } = await someone();
     const method = "sendMessage";
     const fault = { botId: bot.id, chatId: person, method, answer: "5xx-after-effect" } as const;
     world.sandbox.fault(fault);
-    const id = await submit({ chatId, text, onUnknown: "hold" });
+    const id = await submit({ chatId, text, onUnknown: "hold", ...more });
     await ended(id, "unknown");
     return { id, person, path: `/v1/messages/${id}/resolve` };
   }
@@ -328,6 +328,15 @@ describe("unknown", () => {
     expect((await audited("message.resolved")).map(({ details }) => details)).toEqual([
       { connectorId: bot.connectorId, verdict: "sent" },
     ]);
+  });
+
+  test("sent: of a notice that was to vanish it says that nobody can delete it", async () => {
+    const { id, path } = await unknown("until tonight", { deleteAfter: 3_600 });
+    expect(await read(id)).not.toHaveProperty("deletion");
+    const { body } = await call("POST", path, { verdict: "sent" });
+    const deletion = { state: "failed", at: expect.any(String), error: expect.any(String) };
+    expect(body).toEqual({ id, state: "sent", deletion });
+    expect(await read(id)).toMatchObject({ deletion });
   });
 
   test("failed: no retry of unknown ones by hand sends it", async () => {

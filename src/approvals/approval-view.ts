@@ -10,6 +10,8 @@ export interface ApprovalSummary {
   rule: { id: string; name: string };
   /** `key:<id>` of whoever submitted the message. */
   author: string | null;
+  /** The broadcast that it stands for, and for how many chats; of those, how many want none. */
+  broadcast?: { id: string; recipients: number; optedOut: number };
   needed: number;
   /** Approvals that are still missing, of the message as it is now. */
   missing: number;
@@ -44,6 +46,7 @@ interface SummaryRow {
   rule_id: string;
   rule_name: string;
   submitted_by: string | null;
+  broadcast: { id: string; recipients: number; optedOut: number } | null;
   needed: number;
   version: string;
   asked_at: Date;
@@ -60,7 +63,10 @@ interface DecisionRow extends Given {
 
 /** Of `approvals a` and `outbound_messages m`. */
 const COLUMNS = `a.message_id, a.seq, a.state, m.connector_id, m.chat_id, a.rule_id,
-  a.rule ->> 'name' AS rule_name, m.submitted_by, a.needed,
+  a.rule ->> 'name' AS rule_name, m.submitted_by, (
+    SELECT json_build_object('id', b.id, 'recipients', b.recipients, 'optedOut', b.opted_out)
+    FROM broadcasts b WHERE b.workspace_id = m.workspace_id AND b.id = m.broadcast_id
+  ) AS broadcast, a.needed,
   encode(coalesce(a.version, outbound_digest(m)), 'hex') AS version, a.asked_at, a.expires_at,
   a.decided_at, (
     SELECT coalesce(json_agg(json_build_object('approver', d.approver, 'verdict', d.verdict,
@@ -139,6 +145,7 @@ function summaryOf(row: SummaryRow): ApprovalSummary {
     chatId: row.chat_id,
     rule: { id: row.rule_id, name: row.rule_name },
     author: row.submitted_by,
+    ...(row.broadcast === null ? {} : { broadcast: row.broadcast }),
     needed,
     missing: missing({ needed, given, version }),
     version,

@@ -68,6 +68,13 @@ describe("a message that meets a rule", () => {
     ]);
   });
 
+  test("is none that says nothing and is over in seconds", async () => {
+    await approvals.rule(scope);
+    const action = { type: "chat-action", action: "typing" } as const;
+    expect(await submit({ text: "", content: action })).toBe("");
+    expect(await state(await submit())).toBe("awaiting_approval");
+  });
+
   test("says its words in a name, behind a button, or where nobody here can read them", async () => {
     await approvals.rule(scope, { conditions: { words: ["pay"], minLength: 1 } });
     await approvals.rule(scope, { conditions: { kinds: ["reply"] } });

@@ -27,7 +27,7 @@ interface AskedRow {
   buttons: Button[][] | null;
   entities: MessageEntity[] | null;
   has_content: boolean;
-  is_broadcast: boolean;
+  broadcast_to: number | null;
   send_at: Date | null;
   delivery: Delivery;
   author: string | null;
@@ -36,7 +36,9 @@ interface AskedRow {
 
 const READ = `/* approvals.read-asked */
 SELECT m.chat_id, m.text, m.buttons, m.entities,
-  m.content IS NOT NULL AS has_content, m.broadcast_id IS NOT NULL AS is_broadcast, m.send_at,
+  m.content IS NOT NULL AS has_content, m.send_at,
+  (SELECT b.recipients - b.opted_out FROM broadcasts b
+    WHERE b.workspace_id = m.workspace_id AND b.id = m.broadcast_id) AS broadcast_to,
   json_build_object('replyTo', m.reply_to::text, 'threadId', m.thread_id::text,
     'isOfBusiness', m.business_connection_id IS NOT NULL, 'deleteAfterS', m.delete_after_s,
     'isSilent', m.silent, 'isProtected', m.protected) AS delivery,
@@ -100,7 +102,7 @@ export async function askInChat(tx: Transaction, request: Request): Promise<Send
       return user === undefined ? [] : [{ label, url: `tg://user?id=${user.id}` }];
     }),
     hasContent: row.has_content,
-    isBroadcast: row.is_broadcast,
+    broadcastTo: row.broadcast_to,
     sendAt: row.send_at,
     delivery: row.delivery,
     expiresAt,

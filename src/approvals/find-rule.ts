@@ -86,6 +86,8 @@ export async function findRuleFor(
   }: { message: NewMessage; kind: MessageKind | null; among?: (rule: Rule) => boolean },
 ): Promise<Rule | null> {
   const { workspaceId, connectorId, text, content, format = "plain", entities = [] } = message;
+  // It says nothing, and would be over before anybody has approved it.
+  if (content?.type === "chat-action") return null;
   const rules = (await rulesFor(on, { workspaceId, connectorId })).filter(among);
   if (rules.length === 0) return null;
   const leads = entities.flatMap(({ url }) => url ?? []);

@@ -21,8 +21,8 @@ export interface Asking {
   links: Array<{ label: string; url: string }>;
   /** Something other than a text is sent. */
   hasContent: boolean;
-  /** It stands for all of a broadcast. */
-  isBroadcast: boolean;
+  /** It stands for all of a broadcast: for so many chats; null: it does not. */
+  broadcastTo: number | null;
   sendAt: Date | null;
   /** How it is sent, beside its words. */
   delivery: Delivery;
@@ -51,16 +51,19 @@ function linesOf(delivery: Delivery): string[] {
   ].flat();
 }
 
+const counted = (chats: number): string =>
+  `${chats.toLocaleString("en-US")} ${chats === 1 ? "chat" : "chats"}`;
+
 const minute = (time: Date): string => `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
 /** `isWhole`: all that is sent is shown, so that it can be approved by who sees this. */
 export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
-  const { chatId, chatTitle, isBroadcast, sendAt, hasContent } = asking;
+  const { chatId, chatTitle, broadcastTo, sendAt, hasContent } = asking;
   const chat = chatTitle === null ? chatId : `${line(chatTitle)} (${chatId})`;
   const head = [
     `Approval is needed: ${line(asking.ruleName)}`,
     `From: ${line(asking.author ?? "unknown")}`,
-    `To: ${isBroadcast ? `all chats of a broadcast, first ${chat}` : chat}`,
+    `To: ${broadcastTo === null ? chat : `${counted(broadcastTo)} of a broadcast, first ${chat}`}`,
     ...linesOf(asking.delivery),
     `Goes out: ${sendAt === null ? "once approved" : minute(sendAt)}`,
     `To be decided by: ${minute(asking.expiresAt)}`,

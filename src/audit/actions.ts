@@ -84,7 +84,7 @@ export const AUDIT_ACTIONS = {
   "broadcast.created": { subject: "broadcast", details: ["connectorId", "count"] },
   "broadcast.paused": { subject: "broadcast", details: ["connectorId"] },
   "broadcast.resumed": { subject: "broadcast", details: ["connectorId"] },
-  "broadcast.cancelled": { subject: "broadcast", details: ["connectorId"] },
+  "broadcast.cancelled": { subject: "broadcast", details: ["connectorId", "why"] },
   "template.saved": { subject: "template", details: ["version"] },
   // No message is made of it any more.
   "template.archived": { subject: "template", details: ["version"] },

@@ -35,6 +35,8 @@ export interface ListedBroadcast {
   createdAt: string;
   sendAt?: string;
   finishedAt?: string;
+  /** Why it ended though nobody ended it. */
+  error?: string;
   segment?: Segment;
 }
 
@@ -53,10 +55,11 @@ interface Row {
   created_at: Date;
   send_at: Date | null;
   finished_at: Date | null;
+  error: string | null;
 }
 
 const COLUMNS = `b.id, b.number, b.connector_id, b.state, b.send_at > now() AS is_later, b.segment,
-  b.recipients, b.created_at, b.send_at, b.finished_at`;
+  b.recipients, b.created_at, b.send_at, b.finished_at, b.error`;
 
 /** In one statement, so that what the feeder commits meanwhile is counted before or after, not both. */
 const GET = `/* broadcasts.get */
@@ -131,6 +134,7 @@ function listed(row: Row): ListedBroadcast {
     createdAt: row.created_at.toISOString(),
     ...(row.send_at === null ? {} : { sendAt: row.send_at.toISOString() }),
     ...(row.finished_at === null ? {} : { finishedAt: row.finished_at.toISOString() }),
+    ...(row.error === null ? {} : { error: row.error }),
     ...(row.segment === null ? {} : { segment: row.segment }),
   };
 }

@@ -216,6 +216,10 @@ describe("feeding", () => {
   test("of a bot that was disconnected it ends, and nobody to write to is done at once", async () => {
     const { id } = await create();
     const none = await create({ to: { segment: { tag: "nobody" } } });
+    const { id: paused } = await create();
+    await change(paused, "pause");
+    const { id: over } = await create();
+    await change(over, "cancel");
     const { id: asked } = await create();
     await db.transaction(async (tx) => {
       const sample = await sampleOf(tx, { workspaceId, id: asked });
@@ -230,9 +234,27 @@ describe("feeding", () => {
         [connectorId, status, secret],
       );
     await disconnected("removed", null);
+    // Stopped at the last moment, it is over all the same.
+    const { id: late } = await create();
+    await change(late, "pause");
     await turn();
     await disconnected("active", "\\x00");
-    expect((await view(id)).state).toBe("cancelled");
+    for (const one of [id, paused, asked, late]) {
+      const { state, error, finishedAt } = await view(one);
+      expect({ one, state }).toEqual({ one, state: "cancelled" });
+      expect(error).toContain("disconnected");
+      expect(finishedAt).toBeDefined();
+      await expect(change(one, "resume")).rejects.toThrow("cancelled cannot be resumed");
+    }
+    expect((await view(over)).error).toBeUndefined();
+    const entries = await db.query<{ subject_id: string }>(
+      `SELECT subject_id FROM audit_entries WHERE action = 'broadcast.cancelled'
+         AND details ->> 'why' = 'connector-removed' AND subject_id = ANY ($1)`,
+      [[id, paused, asked, late, over]],
+    );
+    expect(entries.map((entry) => entry.subject_id).sort()).toEqual(
+      [id, paused, asked, late].sort(),
+    );
     expect(await countsOf(id)).toEqual({ cancelled: 3 });
     expect(await countsOf(asked)).toEqual({ cancelled: 3 });
     expect((await view(none.id)).recipients).toBe(0);

@@ -1,3 +1,4 @@
+import { recordAudit } from "../audit/index.ts";
 import type { WaitingJobs } from "../jobs/index.ts";
 import { enqueueSends, insertMessages, type JobSink } from "../outbound/index.ts";
 import { fewRows, type Transaction } from "../platform/index.ts";
@@ -105,7 +106,8 @@ UPDATE broadcasts SET fed = fed + $3, opted_out = opted_out + $4, unreachable = 
 WHERE workspace_id = $1 AND id = $2`;
 
 const END_OF_REMOVED = `/* broadcasts.cancel-removed */
-UPDATE broadcasts SET state = 'cancelled', finished_at = now(), due_at = NULL
+UPDATE broadcasts SET state = 'cancelled', finished_at = now(), due_at = NULL,
+  error = 'The bot was disconnected before this was over.'
 WHERE workspace_id = $1 AND id = $2`;
 
 const LEFT_ALONE = `/* broadcasts.left-alone */
@@ -131,9 +133,8 @@ export async function feedBroadcast(
   const [row] = await tx.query<HeldRow>(HOLD, key);
   if (row === undefined) return false;
   if (row.is_removed) {
-    const isEnded = row.state === "running" || row.state === "awaiting_approval";
-    await tx.query(isEnded ? END_OF_REMOVED : LEFT_ALONE, key);
-    if (isEnded) await cancelSample(tx, { workspaceId, sampleId: row.sample_id });
+    if (OPEN.includes(row.state)) await endOfRemoved(tx, { workspaceId, id }, row);
+    else await tx.query(LEFT_ALONE, key);
     return false;
   }
   if (row.state === "awaiting_approval") {
@@ -178,6 +179,20 @@ export async function feedBroadcast(
   // The bot's lane is hot: last.
   if (sends.length > 0) await enqueueSends(tx, jobs, sends);
   return hasMore;
+}
+
+const OPEN: readonly string[] = ["awaiting_approval", "running", "paused"];
+
+/** Ends a broadcast whose bot is disconnected; what of it waits in the queue is the bot's to cancel. */
+async function endOfRemoved(
+  tx: Transaction,
+  { workspaceId, id }: FedBroadcast,
+  { connector_id: connectorId, sample_id: sampleId }: HeldRow,
+): Promise<void> {
+  await tx.query(END_OF_REMOVED, [workspaceId, id]);
+  await cancelSample(tx, { workspaceId, sampleId });
+  const details = { connectorId, why: "connector-removed" };
+  await recordAudit(tx, { workspaceId, action: "broadcast.cancelled", subjectId: id, details });
 }
 
 /** How many are to be outstanding; a batch soon after the last one goes by what that one found. */

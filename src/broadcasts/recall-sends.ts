@@ -25,9 +25,13 @@ const UNFEED_MOVED = `/* broadcasts.unfeed-moved */
 UPDATE broadcast_recipients SET message_id = NULL
 WHERE workspace_id = $1 AND broadcast_id = $2 AND message_id = ANY ($3::uuid[])`;
 
+/** Of a bot that is disconnected by now the feeder ends it. */
 const NOTE = `/* broadcasts.note-recalled */
-UPDATE broadcasts SET fed = fed - $3, outstanding = greatest(0, outstanding - $3),
-  due_at = CASE WHEN $4 THEN NULL ELSE now() END
+UPDATE broadcasts b SET fed = fed - $3, outstanding = greatest(0, outstanding - $3),
+  due_at = CASE WHEN $4 AND NOT EXISTS (
+    SELECT FROM connectors k
+    WHERE k.workspace_id = b.workspace_id AND k.id = b.connector_id AND k.status = 'removed'
+  ) THEN NULL ELSE now() END
 WHERE workspace_id = $1 AND id = $2`;
 
 /**

@@ -83,8 +83,9 @@ const START = `/* broadcasts.start-approved */
 UPDATE broadcasts SET state = 'running', due_at = greatest(send_at, now()), message = message || $3
 WHERE workspace_id = $1 AND id = $2`;
 const END = `/* broadcasts.end-asked */
-UPDATE broadcasts SET state = $3, finished_at = now(), due_at = NULL
+UPDATE broadcasts SET state = $3, error = $4, finished_at = now(), due_at = NULL
 WHERE workspace_id = $1 AND id = $2`;
+const WORDS_GONE = "What was approved has vanished before the others could get it.";
 
 /**
  * What was approved. A notice that vanished has lost its words: then it is what was submitted, unless an
@@ -106,10 +107,10 @@ export async function followSample(
   const [sample] = await tx.query<Sample>(LOOK, [workspaceId, sampleId]);
   if (sample?.approved) {
     const said = approvedOf(sample);
-    if (said === null) await tx.query(END, [...key, "cancelled"]);
+    if (said === null) await tx.query(END, [...key, "cancelled", WORDS_GONE]);
     else await tx.query(START, [...key, JSON.stringify({ ...said, isApproved: true })]);
   } else if (sample?.state === "awaiting_approval") await tx.query(LATER, key);
-  else await tx.query(END, [...key, "rejected"]);
+  else await tx.query(END, [...key, "rejected", null]);
 }
 
 const CANCEL = `/* broadcasts.cancel-sample */

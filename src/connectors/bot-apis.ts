@@ -74,7 +74,7 @@ export function createBotApis(options: {
   botApi: BotApiFactory;
 }): BotApis {
   const { db, keyring, botApi } = options;
-  const tokenOf = createLookup((ids) => readTokens(db, ids));
+  const tokenOf = createLookup((ids: string[]) => readTokens(db, ids));
   const kept = new Map<string, { client: Promise<BotApi>; untilMs: number }>();
   const refused = new Map<string, Buffer>();
 

@@ -9,7 +9,7 @@ import {
   SUPERGROUP,
   T0,
 } from "../../test/support/telegram-updates.ts";
-import { linkedChats, markUnreachable, setChatLink } from "./chat-links.ts";
+import { linkedChats, markReachable, markUnreachable, setChatLink } from "./chat-links.ts";
 import { listChats } from "./chat-list.ts";
 import type { Scope } from "./effects.ts";
 import { moveChatLink } from "./rekey-chat.ts";
@@ -117,6 +117,25 @@ describe("an unreachable chat", () => {
     await world.ingest(scope, { message: message(2, "hi again") });
     expect(await reachable()).toEqual([false]);
     await world.ingest(scope, { my_chat_member: membership("member", { date: T0 - 3_600 }) });
+    expect(await reachable()).toEqual([true]);
+  });
+
+  test("is so until a message arrives that was sent after the bot was put out", async () => {
+    await world.ingest(scope, { message: message(1, "hi") });
+    const there = chat(String(PERSON));
+    await markUnreachable(world.db, [there]);
+    await markReachable(world.db, [
+      { ...there, atS: T0 },
+      { ...there, atS: T0 + 5 },
+    ]);
+    expect(await reachable()).toEqual([true]);
+    // What Telegram told before that is old news.
+    await world.ingest(scope, { my_chat_member: membership("kicked", { date: T0 + 4 }) });
+    expect(await reachable()).toEqual([true]);
+    await world.ingest(scope, { my_chat_member: membership("kicked", { date: T0 + 60 }) });
+    await markReachable(world.db, [{ ...there, atS: T0 + 60 }]);
+    expect(await reachable()).toEqual([false]);
+    await markReachable(world.db, [{ ...there, atS: T0 + 61 }]);
     expect(await reachable()).toEqual([true]);
   });
 

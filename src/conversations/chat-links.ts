@@ -2,6 +2,7 @@ import { recordAudit } from "../audit/index.ts";
 import type { Queryable } from "../platform/index.ts";
 import { CHAT_COLUMNS, type ChatRow, type ChatView, chatView } from "./chat-list.ts";
 import type { Scope } from "./effects.ts";
+import { isoOfS } from "./write-chats.ts";
 
 export const CHAT_PURPOSES = ["support", "compliance"] as const;
 export type ChatPurpose = (typeof CHAT_PURPOSES)[number];
@@ -120,9 +121,9 @@ ON CONFLICT (workspace_id, connector_id, chat_id) DO UPDATE
   SET reachable = false, updated_at = now() WHERE c.reachable`;
 
 /**
- * Telegram refused to deliver there (blocked, kicked, gone). Only the bot's own `my_chat_member`
- * revives a chat; its date is not compared with this moment, because two clocks that disagree must
- * not leave a chat dead for ever.
+ * Telegram refused to deliver there (blocked, kicked, gone). The bot's own `my_chat_member` revives a
+ * chat, and a message that arrives (`markReachable`); their dates are not compared with this moment,
+ * because two clocks that disagree must not leave a chat dead for ever.
  */
 export async function markUnreachable(
   tx: Queryable,
@@ -133,5 +134,40 @@ export async function markUnreachable(
     chats.map((chat) => chat.workspaceId),
     chats.map((chat) => chat.connectorId),
     chats.map((chat) => chat.chatId),
+  ]);
+}
+
+const REACHABLE = `/* conversations.reachable */
+WITH revived AS MATERIALIZED (
+  SELECT c.workspace_id, c.connector_id, c.chat_id, k.at
+  FROM (
+    SELECT workspace_id, connector_id, chat_id, max(at) AS at
+    FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[])
+      AS t(workspace_id, connector_id, chat_id, at)
+    GROUP BY workspace_id, connector_id, chat_id
+  ) k
+  JOIN chats c USING (workspace_id, connector_id, chat_id)
+  WHERE NOT c.reachable AND coalesce(k.at > c.reachable_at, true)
+  ORDER BY 1, 2, 3 FOR NO KEY UPDATE OF c
+)
+UPDATE chats c SET reachable = true, reachable_at = coalesce(r.at, c.reachable_at),
+  updated_at = now()
+FROM revived r
+WHERE c.workspace_id = r.workspace_id AND c.connector_id = r.connector_id AND c.chat_id = r.chat_id`;
+
+/**
+ * Telegram delivered there, at `atS` by its own clock (null: it did not say): a chat that was marked as
+ * unreachable is not, unless Telegram has told since that the bot may not write there.
+ */
+export async function markReachable(
+  tx: Queryable,
+  chats: ReadonlyArray<Scope & { chatId: string; atS: number | null }>,
+): Promise<void> {
+  if (chats.length === 0) return;
+  await tx.query(REACHABLE, [
+    chats.map((chat) => chat.workspaceId),
+    chats.map((chat) => chat.connectorId),
+    chats.map((chat) => chat.chatId),
+    chats.map(({ atS }) => (atS === null ? null : isoOfS(atS))),
   ]);
 }

@@ -4,7 +4,7 @@
  *
  * `createIngestHandler` is what the ingest pool runs; at its core is a pure function, `interpret`,
  * which says what an update changes. The outbound room tells what became of sending through
- * `recordOutgoing`, `recordOutgoingEdits`, `markDeleted`, `markUnreachable` and `rekeyChat`; the
+ * `recordOutgoing`, `recordOutgoingEdits`, `markDeleted`, `markUnreachable`, `markReachable` and `rekeyChat`; the
  * receiver asks which groups are linked; the API reads pages. What deserves an answer goes out through the `ReplySink` the ingest handler
  * is given. Who may talk to a bot is asked of the people room and applied here; sessions end by
  * themselves as long as somebody runs the `SessionCloser`.
@@ -35,6 +35,7 @@ export {
   linkedChats,
   listLinkedChats,
   listLostChats,
+  markReachable,
   markUnreachable,
   setChatLink,
 } from "./chat-links.ts";

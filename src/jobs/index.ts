@@ -27,6 +27,7 @@ export { Discard, Pause, Retry } from "./errors.ts";
 export { isJobId, type JobFilter, type WhichJobs } from "./filter.ts";
 export { forgetBodies } from "./forget-bodies.ts";
 export { type JobTrace, readJobBody, type TracedJob, traceJob } from "./job-trace.ts";
+export { isLatestHolder } from "./lease.ts";
 export {
   type Changed,
   LEDGER_ACTIONS,

@@ -129,6 +129,22 @@ export async function mustHold(tx: Transaction, lease: Lease): Promise<void> {
   if (!held.has(lease.lane)) throw new LeaseLost(`lane ${lease.lane} has another holder`);
 }
 
+const LATEST = `/* jobs.latest-holder */
+SELECT epoch <= $3::bigint AS "isLatest" FROM lanes WHERE queue = $1 AND lane = $2
+FOR NO KEY UPDATE`;
+
+/**
+ * Whether nobody has taken the lane since the lease of that epoch, be it handed back or not; nobody
+ * does until the transaction ends. For what a holder has learned and keeps when it has ended.
+ */
+export async function isLatestHolder(
+  tx: Transaction,
+  { queue, lane, epoch }: Pick<Lease, "queue" | "lane" | "epoch">,
+): Promise<boolean> {
+  const [row] = await tx.query<{ isLatest: boolean }>(LATEST, [queue, lane, epoch]);
+  return row?.isLatest ?? true;
+}
+
 /** How a lane is handed back. */
 export interface Release {
   lease: Lease;

@@ -199,7 +199,8 @@ describe("by hand", () => {
       engine.ledger.cancel(mine),
     ]);
     expect(changed.reduce((sum, count) => sum + count, 0)).toBe(400);
-    const retried = await Promise.all([engine.ledger.retry(mine), engine.ledger.retry(mine)]);
+    const again = { ...mine, states: ["discarded", "cancelled"] as const };
+    const retried = await Promise.all([engine.ledger.retry(again), engine.ledger.retry(again)]);
     expect(retried.reduce((sum, count) => sum + count, 0)).toBe(400);
     expect(await engine.ledger.countMatching(mine, "cancel")).toEqual({
       count: 400,
@@ -235,6 +236,21 @@ describe("by hand", () => {
       });
     }
     expect(await states()).toEqual(["available"]);
+  });
+
+  test("many are retried that are dead letters; cancelled ones only where they are named", async () => {
+    const [first = ""] = await enqueue([1, 2, 3, 4].map((n) => job(n, { runAt: LATER })));
+    await engine.ledger.change("cancel", { lane }, { limit: 3 });
+    await engine.ledger.discard({ lane });
+    expect(await engine.ledger.countMatching({ lane }, "retry")).toMatchObject({ count: 1 });
+    expect(await engine.ledger.change("retry", { lane })).toMatchObject({
+      changed: 1,
+      left: { count: 0 },
+    });
+    expect(await states()).toEqual(["cancelled", "cancelled", "cancelled", "available"]);
+    expect(await engine.ledger.retry({ id: first })).toBe(1);
+    expect(await engine.ledger.retry({ lane, states: ["cancelled"] })).toBe(2);
+    expect(await states()).toEqual(Array(4).fill("available"));
   });
 
   test("states that are named narrow what an action is for, and never widen it", async () => {

@@ -22,6 +22,8 @@ export type LedgerAction = (typeof LEDGER_ACTIONS)[number];
 interface ActionRule {
   /** Which jobs it is for, as people see their states. */
   from: readonly Standing[];
+  /** Of many, where no state is named: those of them that it is for. Default: all. */
+  fromMany?: readonly Standing[];
   hook: keyof JobHooks;
   update: string;
 }
@@ -40,6 +42,8 @@ const WAITING = ["available", "scheduled", "retryable"] as const;
 const RULES: Record<LedgerAction, ActionRule> = {
   retry: {
     from: ["discarded", "cancelled"],
+    // What was cancelled is not wanted: somebody has said so, and is not overruled by the way.
+    fromMany: ["discarded"],
     hook: "retried",
     update: update(
       "retry",
@@ -139,7 +143,10 @@ export class Ledger {
     this.options = options;
   }
 
-  /** Gives dead and cancelled jobs their attempts back and makes them due. Answers how many. */
+  /**
+   * Gives dead jobs their attempts back and makes them due; cancelled ones where they are named, by
+   * their state or one by its id. Answers how many.
+   */
   async retry(which: WhichJobs): Promise<number> {
     return (await this.change("retry", which)).changed;
   }
@@ -283,7 +290,9 @@ interface HandChange {
 
 /** The part of what is asked for that an action is for. */
 function changeable(action: LedgerAction, which: WhichJobs): WhichJobs {
-  return only(which, RULES[action].from);
+  const { from, fromMany = from } = RULES[action];
+  const isUnsaid = which.id === undefined && which.states === undefined;
+  return only(which, isUnsaid ? fromMany : from);
 }
 
 function only(which: WhichJobs, states: readonly Standing[]): WhichJobs {

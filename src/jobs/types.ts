@@ -143,8 +143,11 @@ export interface TransactionalHandler {
  */
 export interface ExternalHandler<Own = unknown> {
   mode: "external";
-  /** Called when a drain has taken the lane's lease; the runner lives as long as the drain. */
-  open(lane: { lane: string; workspaceId: string }): Promise<LaneRunner<Own>>;
+  /**
+   * Called when a drain has taken the lane's lease, whose epoch it is told; the runner lives as long as
+   * the drain.
+   */
+  open(lane: { lane: string; workspaceId: string; epoch: string }): Promise<LaneRunner<Own>>;
   /**
    * Inside the transaction that marks the jobs running, under the fences of their lanes: attempt
    * rows. Answers what each attempt is to keep, by job. Throwing rolls everything back; each job is

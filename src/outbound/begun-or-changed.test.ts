@@ -186,3 +186,21 @@ test("ended by hand after an attempt that may have been sent: nobody says that i
   expect(await over(ids)).toEqual(["unknown", "unknown", "cancelled"]);
   expect(await shown(untried)).toMatchObject({ errorClass: "cancelled" });
 });
+
+test("a caption is replaced by what Telegram takes of one, and by nothing longer", async () => {
+  const [id = ""] = await submit(await someone(), [
+    {
+      content: { type: "photo", file: { fileId: "AgAC" } },
+      sendAt: new Date(Date.now() + 3_600_000),
+    },
+  ]);
+  const replace = (places: number) => {
+    const entities = Array.from({ length: places }, (_, n) => ({
+      ...{ type: "bold" as const, offset: 2 * n, length: 1 },
+    }));
+    const said = { text: "a ".repeat(places).trim(), entities, partLength: 4_096 };
+    return db.transaction((tx) => replaceMessage(tx, jobs, ref(id), { said }));
+  };
+  await expect(replace(101)).rejects.toThrow("at most 100 formatted places");
+  expect(await replace(100)).not.toBeNull();
+});

@@ -2,7 +2,7 @@ import type { Choice, Job, JobId, LaneRunner, Outcome } from "../jobs/index.ts";
 import { type Database, systemClock } from "../platform/index.ts";
 import { Bringing } from "./bringing.ts";
 import { tellOfCall, withinAttempts } from "./call-settings.ts";
-import { asCourtesy, bringsFiles, costOf } from "./content/index.ts";
+import { asCourtesy, bringsFiles } from "./content/index.ts";
 import { type CallMeans, makeCalls } from "./make-calls.ts";
 import { resultOfPart } from "./message-parts.ts";
 import { isGroupChat, type LeftCall, type Pace } from "./pace.ts";
@@ -11,6 +11,7 @@ import type { PaceKeeper } from "./pace-store.ts";
 import { HeldBack, Turns } from "./pace-turns.ts";
 import type { PaidAllowance } from "./paid-allowance.ts";
 import { PaidPace } from "./paid-pace.ts";
+import { PassedChats } from "./passed-chats.ts";
 import { type NewHold, orphanedAttempt, type SendAttempt } from "./send-attempts.ts";
 import type { MessageRow } from "./send-call.ts";
 import { notSentResult, type SendResult, unknownResult } from "./send-result.ts";
@@ -31,6 +32,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   private readonly options: BotRunnerOptions;
   private readonly pace: Pace;
   private readonly bringing = new Bringing();
+  private readonly roomless = new PassedChats();
+  /** Chosen, and would have left earlier but for the bot's rate. */
+  private readonly waited = new Set<JobId>();
   private readonly turns: Turns;
   private readonly paid: PaidPace;
   private readonly paidTurns: Turns;
@@ -64,9 +68,10 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   held(nowMs: number): { keys: string[]; untilMs: number | null } {
     const { chatIds, untilMs } = this.pace.heldChats(nowMs);
     const passed = this.bringing.passedKeys(nowMs);
-    const times = [untilMs, passed.untilMs].filter((ms) => ms !== null);
+    const roomless = this.roomless.passedKeys(nowMs);
+    const times = [untilMs, passed.untilMs, roomless.untilMs].filter((ms) => ms !== null);
     return {
-      keys: [...chatIds, ...passed.keys],
+      keys: [...chatIds, ...passed.keys, ...roomless.keys],
       untilMs: times.length > 0 ? Math.min(...times) : null,
     };
   }
@@ -78,13 +83,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
    */
   choose(ready: Job[], nowMs: number): Choice {
     const botMs = this.pace.botChoiceAtMs(nowMs, this.flow.leadMs);
-    if (botMs > nowMs) {
-      if (this.pace.heldUntilMs(null) <= nowMs) this.pace.rate.noteLoad(nowMs);
-      const paid = this.choosePaid(ready, nowMs);
-      if ("job" in paid) return paid;
-      this.isFilling = false;
-      return { waitUntilMs: Math.min(botMs, paid.waitUntilMs) };
-    }
+    if (botMs > nowMs) return this.chooseWhileFull(ready, nowMs, botMs);
     let waitUntilMs = Number.POSITIVE_INFINITY;
     const best: { group?: Job; other?: Job } = {};
     for (const job of ready) {
@@ -93,9 +92,11 @@ export class BotRunner implements LaneRunner<SendAttempt> {
         continue;
       }
       const chatId = chatOf(job);
-      const nextMs = chatId === null ? nowMs : this.pace.chatNextAtMs(chatId, nowMs);
+      const cost = costOf(job);
+      const nextMs = chatId === null ? nowMs : this.pace.chatNextAtMs(chatId, nowMs, cost);
       if (nextMs > nowMs) {
-        waitUntilMs = Math.min(waitUntilMs, nextMs);
+        const againMs = cost > 1 ? this.roomless.pass(job, nextMs, nowMs) : nextMs;
+        waitUntilMs = Math.min(waitUntilMs, againMs);
         continue;
       }
       const first = best.group ?? best.other;
@@ -106,14 +107,28 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     }
     const job = (this.groupsTurn ? best.group : best.other) ?? best.group ?? best.other;
     if (job === undefined) return { waitUntilMs };
+    if (!takesFiles(job) && costOf(job) > 1) {
+      // Nothing else is sent before it finds room for all that it counts as: it would never find any.
+      const roomMs = this.pace.botChoiceAtMs(nowMs, this.flow.leadMs, costOf(job));
+      if (roomMs > nowMs) return this.chooseWhileFull(ready, nowMs, roomMs);
+    }
     if (best.group && best.other) this.groupsTurn = !this.groupsTurn;
     // What takes a minute until it can leave has no slot before then.
     if (takesFiles(job)) this.bringing.begin(job);
     else {
       this.flow.chosen(job.id, nowMs);
-      this.pace.choose(chatOf(job), nowMs);
+      if (this.pace.choose(chatOf(job), nowMs, costOf(job))) this.waited.add(job.id);
     }
     return { job };
+  }
+
+  /** The free rate is used up until then: what may be paid for is chosen, or nothing. */
+  private chooseWhileFull(ready: Job[], nowMs: number, botMs: number): Choice {
+    if (this.pace.heldUntilMs(null) <= nowMs) this.pace.rate.noteLoad(nowMs);
+    const paid = this.choosePaid(ready, nowMs);
+    if ("job" in paid) return paid;
+    this.isFilling = false;
+    return { waitUntilMs: Math.min(botMs, paid.waitUntilMs) };
   }
 
   /**
@@ -125,7 +140,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     if (payable.length === 0) return { waitUntilMs: Number.POSITIVE_INFINITY };
     this.options.allowance.note(nowMs);
     const job = payable.find(
-      (one) => this.pace.chatNextAtMs(one.orderingKey ?? "", nowMs) <= nowMs,
+      (one) => this.pace.chatNextAtMs(one.orderingKey ?? "", nowMs, costOf(one)) <= nowMs,
     );
     if (job === undefined) return { waitUntilMs: Number.POSITIVE_INFINITY };
     const paidMs = this.paid.choiceAtMs(nowMs, this.flow.leadMs, priceOf(job));
@@ -138,9 +153,10 @@ export class BotRunner implements LaneRunner<SendAttempt> {
 
   notBegun(job: Job): void {
     this.bringing.ended(job);
+    this.waited.delete(job.id);
     if (this.options.paidJobs.delete(job.id)) {
       this.paid.release(chatOf(job), systemClock(), priceOf(job));
-    } else if (!takesFiles(job)) this.pace.release(chatOf(job));
+    } else if (!takesFiles(job)) this.pace.release(chatOf(job), costOf(job));
     this.flow.ended(job.id);
   }
 
@@ -159,12 +175,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       const wasChosen = left.length === 0 && !takesFiles(job);
       if (wasChosen) this.flow.began(job.id, systemClock());
       const turns = isPaid ? this.paidTurns : this.turns;
-      const call = await turns.take(chatId, wasChosen, signal);
-      left.push(call);
-      // Telegram counts an album's items.
-      const more = costOf(attempt.message.content) - 1;
-      const counted = isPaid ? this.paid : this.pace;
-      for (let n = 0; n < more; n++) counted.record(chatId, call.leftMs);
+      const call = await turns.take({ chatId, wasChosen, cost: costOf(job) }, signal);
+      // Where it took longer to begin than it was chosen early, its turn had come by then.
+      left.push({ ...call, waited: call.waited || (wasChosen && this.waited.has(job.id)) });
     };
     let sent: SendResult;
     try {
@@ -175,6 +188,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     } finally {
       this.bringing.ended(job);
       if (left.length === 0) this.notBegun(job);
+      this.waited.delete(job.id);
       this.options.paidJobs.delete(job.id);
       this.flow.ended(job.id);
     }
@@ -291,6 +305,9 @@ function heldResult(untilMs: number, nowMs: number): SendResult {
 
 /** Its files are downloaded first. */
 const takesFiles = (job: Job): boolean => job.payload.files === true;
+
+/** As how many messages Telegram counts it: of an album, its items. */
+const costOf = ({ payload }: Job): number => Number(payload.cost ?? 1);
 
 /** How many messages are paid for where it is paid for; 0: it cannot be. */
 const priceOf = ({ payload }: Job): number => Number(payload.mayBePaid ?? 0);

@@ -72,6 +72,7 @@ export {
 } from "./take-back.ts";
 export {
   type FormattedText,
+  MAX_PART_ENTITIES,
   MAX_PART_LENGTH,
   MAX_TEXT_LENGTH,
   type MessageEntity,

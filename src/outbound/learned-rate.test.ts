@@ -69,6 +69,14 @@ describe("a learned rate", () => {
     expect(rate.state).toBeNull();
   });
 
+  test("who is kept far below it by something else learns nothing of it", () => {
+    const rate = new LearnedRate(30, { plateau: 10, busyMs: 0 });
+    for (let nowMs = 0; nowMs < 120_000; nowMs += 200) rate.passed(nowMs, true);
+    expect(rate.perSecond).toBe(10);
+    for (let nowMs = 120_000; nowMs < 180_000; nowMs += 125) rate.passed(nowMs, true);
+    expect(rate.perSecond).toBeGreaterThan(12);
+  });
+
   test("what was kept goes on where it was", () => {
     const rate = new LearnedRate(30, { plateau: 10, busyMs: 0 });
     busy(rate, 0, 30_000);

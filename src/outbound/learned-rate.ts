@@ -9,7 +9,9 @@
  *             that was raised is found within a minute, one that was not costs a refusal in half a minute
  *   ceiling   never beyond what is documented, or what the workspace says
  *
- * Only time in which the bot was limited by the rate counts: who sends nothing learns nothing. (The
+ * Only time in which the bot was limited by the rate counts, and used most of it: who sends nothing
+ * learns nothing, and who is kept below the rate by something else (a slow database) learns of no
+ * more than it sends, so that one refusal takes it back to what is true. (The
  * shape is that of CUBIC, RFC 9438: a plateau at the last refusal, then a cube.)
  */
 
@@ -35,6 +37,11 @@ const MIN_PER_SECOND = 1;
 const DOCUMENTED_PER_SECOND = 30;
 /** It is under load if a call had to wait for the rate within this time. */
 const LOAD_MEMORY_MS = 5_000;
+/**
+ * So much of the rate has to be used for it to grow. No less than a refusal lowers it to: what was
+ * never tried is undone by the first.
+ */
+const TRIED_SHARE = DEEPEST_STEP;
 const SECOND_MS = 1_000;
 /**
  * What passed in the second before a refusal: a second at the far end, where two that left this much
@@ -88,15 +95,19 @@ export class LearnedRate {
     return nowMs - this.loadedAtMs <= LOAD_MEMORY_MS;
   }
 
-  /** A call that left then was taken. `waited`: it would have left earlier but for this rate. */
-  passed(leftMs: number, waited: boolean): void {
-    this.passes.push(leftMs);
+  /**
+   * A call that left then was taken. `waited`: it would have left earlier but for this rate. `cost`: as
+   * how many it counts.
+   */
+  passed(leftMs: number, waited: boolean, cost = 1): void {
+    for (let n = 0; n < cost; n++) this.passes.push(leftMs);
     const sinceMs = leftMs - (this.lastPassMs ?? leftMs);
     this.lastPassMs = Math.max(leftMs, this.lastPassMs ?? leftMs);
     const old = this.passes.findIndex((passMs) => passMs > leftMs - 2 * SECOND_MS);
     if (old > 0) this.passes.splice(0, old);
     if (!waited) return;
     this.noteLoad(leftMs);
+    if (!this.isTried()) return;
     if (this.perSecond >= this.topPerSecond) this.reachTop();
     else this.busyMs += Math.min(Math.max(0, sinceMs), SECOND_MS);
   }
@@ -113,6 +124,12 @@ export class LearnedRate {
     this.plateau = Math.max(MIN_PER_SECOND, rate * DEEPEST_STEP, known * STEP);
     this.busyMs = 0;
     this.loweredAtMs = nowMs;
+  }
+
+  /** Most of the rate was used of late. */
+  private isTried(): boolean {
+    const spanMs = (this.passes.at(-1) ?? 0) - (this.passes[0] ?? 0);
+    return this.passes.length - 1 >= (TRIED_SHARE * this.perSecond * spanMs) / SECOND_MS;
   }
 
   /** Nothing is refused at the ceiling: what was learned below it is over. */

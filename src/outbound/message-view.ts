@@ -1,5 +1,5 @@
 import type { Queryable } from "../platform/index.ts";
-import { type DeletionView, deletionOf } from "./content/index.ts";
+import { type DeletionView, deletionOf, undeletable } from "./content/index.ts";
 import { adviceFor } from "./failure-advice.ts";
 import { type MessageState, type Priority, priorityNamed } from "./new-message.ts";
 
@@ -82,7 +82,7 @@ export function messageView(row: MessageViewRow): MessageView {
 }
 
 const GET = `/* outbound.message */
-SELECT ${VIEW_COLUMNS}, m.delete_after_s IS NOT NULL AS vanishes FROM outbound_messages m
+SELECT ${VIEW_COLUMNS}, m.delete_after_s FROM outbound_messages m
 WHERE m.workspace_id = $1 AND m.id = $2 AND m.kind = 'message'`;
 
 /** A message as its workspace sees it; null when there is none. */
@@ -90,8 +90,14 @@ export async function getMessage(
   on: Queryable,
   { workspaceId, id }: { workspaceId: string; id: string },
 ): Promise<MessageView | null> {
-  const [row] = await on.query<MessageViewRow & { vanishes: boolean }>(GET, [workspaceId, id]);
+  type Row = MessageViewRow & { delete_after_s: number | null };
+  const [row] = await on.query<Row>(GET, [workspaceId, id]);
   if (row === undefined) return null;
-  const deletion = row.vanishes ? await deletionOf(on, { workspaceId, id }) : null;
+  const { delete_after_s: afterS, sent_at: sentAt } = row;
+  if (afterS === null) return messageView(row);
+  const isNumberless = row.state === "sent" && row.telegram_message_ids.length === 0;
+  const deletion =
+    (await deletionOf(on, { workspaceId, id })) ??
+    (isNumberless && sentAt !== null ? undeletable(sentAt, afterS) : null);
   return { ...messageView(row), ...(deletion === null ? {} : { deletion }) };
 }

@@ -1,13 +1,14 @@
 import type { DebugSettings } from "../connectors/index.ts";
 import type { ExternalHandler, JobId } from "../jobs/index.ts";
 import type { Database, Logger, Metrics } from "../platform/index.ts";
-import { systemClock } from "../platform/index.ts";
+import { createLookup, systemClock } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
 import { BotRunner } from "./bot-runner.ts";
 import { callSettings } from "./call-settings.ts";
 import { FileTaker } from "./content/index.ts";
 import type { PaceLimits } from "./pace.ts";
-import { PaceKeeper, readPace } from "./pace-store.ts";
+import { NOTHING, type PaceNewsWish, readPaceNews, readPaceRecords } from "./pace-reads.ts";
+import { PaceKeeper, paceOf } from "./pace-store.ts";
 import { PaidAllowance } from "./paid-allowance.ts";
 import { beginSending, endSending, type SendAttempt } from "./send-attempts.ts";
 import type { SendResult } from "./send-result.ts";
@@ -27,6 +28,8 @@ export interface OutboundOptions {
   debugFor?(connectorId: string): Promise<DebugSettings | null>;
   /** Which addresses files may be downloaded from. Default: those of the public Internet. */
   mayDial?(address: string): boolean;
+  /** What files on their way may take of this machine's disk, in bytes. Default: 2 GB. */
+  filesMaxBytes?: number;
 }
 
 const CALL_TIMEOUT_MS = 15_000;
@@ -58,23 +61,26 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
   };
   /** Of bots whose calls have another deadline than everybody's, in ms. */
   const timeouts = new Map<string, number>();
-  const files = new FileTaker();
+  const recordOf = createLookup((ids: string[]) => readPaceRecords(db, ids));
+  const newsOf = createLookup((wishes: PaceNewsWish[]) => readPaceNews(db, wishes));
+  const files = new FileTaker({ maxBytes: options.filesMaxBytes });
   /** Chosen, and not over: those that are paid for. */
   const paidJobs = new Set<JobId>();
   return {
     mode: "external",
-    open: async ({ lane, workspaceId }) => {
+    open: async ({ lane, workspaceId, epoch }) => {
       const bot = { workspaceId, connectorId: lane };
-      const [pace, debug = null] = await Promise.all([
-        readPace(db, lane, { nowMs: systemClock(), limits }),
+      const [record = NOTHING, debug = null] = await Promise.all([
+        recordOf(lane),
         options.debugFor?.(lane),
       ]);
+      const pace = paceOf(record, { nowMs: systemClock(), limits });
       const calls = callSettings(debug, { connectorId: lane, timeoutMs: callTimeoutMs, log });
       // One drain a bot: what its begins go by is what its runner goes by.
       if (debug === null) timeouts.delete(lane);
       else timeouts.set(lane, calls.timeoutMs);
       const followsConnector = limits === undefined;
-      const keeping = { db, connectorId: lane, pace, followsConnector, log };
+      const keeping = { db, connectorId: lane, epoch, pace, followsConnector, newsOf, log };
       const keeper = new PaceKeeper(keeping, systemClock());
       const allowance = new PaidAllowance({ db, connectorId: lane, log });
       const known = { bot, pace, keeper, allowance, paidJobs, observe, calls, files };

@@ -49,14 +49,21 @@ export class BotBucket {
     this.perSecond = perSecond;
   }
 
-  /** The earliest time, not before `nowMs`, at which one more may leave after `ahead` others. */
-  nextAtMs(nowMs: number, ahead = this.inHand): number {
+  /**
+   * The earliest time, not before `nowMs`, at which one more may leave after `ahead` others. `cost`: as
+   * how many it counts (an album): it leaves at the slot of its last, once the second has room for all of
+   * them, or is empty where it never has.
+   */
+  nextAtMs(nowMs: number, ahead = this.inHand, cost = 1): number {
     const perSecond = this.perSecond();
     const everyMs = 1_000 / perSecond;
     const count = Math.ceil(perSecond);
-    const slotMs = Math.max(this.slotMs, nowMs) + ahead * everyMs - TOLERANCE_MS;
+    const others = Math.min(cost, count) - 1;
+    const before = ahead + others;
+    const freeMs = Math.max(this.slotMs, nowMs - others * everyMs);
+    const slotMs = freeMs + before * everyMs - TOLERANCE_MS;
     const firstMs =
-      ahead >= count ? nowMs : this.arrivedMs(this.sent.length - count + ahead, nowMs);
+      before >= count ? nowMs : this.arrivedMs(this.sent.length - count + before, nowMs);
     const gapMs = (this.sent.at(-1)?.atMs ?? Number.NEGATIVE_INFINITY) + QUICK_SHARE * everyMs;
     return Math.max(nowMs, slotMs, gapMs, firstMs + count * everyMs - SLACK_MS);
   }
@@ -66,21 +73,21 @@ export class BotBucket {
     return this.sent.filter(({ atMs }) => atMs > nowMs - 1_000).length / this.perSecond();
   }
 
-  choose(): void {
-    this.inHand++;
+  choose(cost = 1): void {
+    this.inHand += cost;
   }
 
-  release(): void {
-    this.inHand = Math.max(0, this.inHand - 1);
+  release(cost = 1): void {
+    this.inHand = Math.max(0, this.inHand - cost);
   }
 
-  leave(atMs: number): void {
-    this.add({ atMs, tookMs: null });
+  leave(atMs: number, cost = 1): void {
+    this.add({ atMs, tookMs: null }, cost);
   }
 
   /** It was sent then; when it arrived is as good as known. */
-  record(atMs: number): void {
-    this.add({ atMs, tookMs: 0 });
+  record(atMs: number, cost = 1): void {
+    this.add({ atMs, tookMs: 0 }, cost);
   }
 
   /** What left then was answered so long after it; null: that says nothing of its way. */
@@ -95,12 +102,15 @@ export class BotBucket {
     this.spreadMs += SPREAD_SHARE * (Math.abs(tookMs - usualMs) - this.spreadMs);
   }
 
-  private add(call: Left): void {
-    const everyMs = 1_000 / this.perSecond();
-    this.slotMs = Math.max(this.slotMs, call.atMs) + everyMs;
+  /** As many times as it counts: all of these are one, with one answer. */
+  private add(call: Left, cost: number): void {
+    const perSecond = this.perSecond();
+    const everyMs = 1_000 / perSecond;
+    const others = Math.min(cost, Math.ceil(perSecond)) - 1;
+    this.slotMs = Math.max(this.slotMs, call.atMs - others * everyMs) + cost * everyMs;
     let at = this.sent.length;
     while (at > 0 && (this.sent[at - 1]?.atMs ?? 0) > call.atMs) at--;
-    this.sent.splice(at, 0, call);
+    this.sent.splice(at, 0, ...Array.from({ length: cost }, () => call));
     const keptMs = Math.max(KEPT_MS, 2 * everyMs);
     const oldest = this.sent.findIndex(({ atMs }) => atMs > call.atMs - keptMs);
     if (oldest > 0) this.sent.splice(0, oldest);

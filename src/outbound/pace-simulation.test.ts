@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { defaultLimits } from "../../sandbox/limits.ts";
 import { RateLimiter, type RateWindow } from "../../sandbox/rate-limit.ts";
 import { seededRandom } from "../../sandbox/seeded-random.ts";
-import { LearnedRate } from "./learned-rate.ts";
+import { LearnedRate, type LearnedState } from "./learned-rate.ts";
 import { DOCUMENTED_LIMITS, isGroupChat, type LeftCall, Pace } from "./pace.ts";
 
 /**
@@ -16,6 +16,12 @@ interface Run {
   seconds: number;
   /** Calls a second that the bot may make, as its workspace says. */
   ceiling?: number;
+  /** What was learned before. */
+  learned?: LearnedState;
+  /** How long it takes at that second until a call that was chosen can leave. Default: no time. */
+  beginMs?(second: number): number;
+  /** As how many its nth call counts. Default: one. */
+  costOf?(n: number): number;
   /** What the far end allows the bot at that second. */
   bot(second: number): RateWindow[];
 }
@@ -29,12 +35,15 @@ interface Ran {
   inHold: number;
 }
 
+/** So much earlier a call is chosen than it can leave, where beginning takes its time (pace-flow.ts). */
+const LEAD_MS = 300;
 const START_MS = 1_800_000_000_000;
 
-function run({ seed, chats, seconds, ceiling = 30, bot }: Run): Ran {
+function run({ seed, chats, seconds, ceiling = 30, learned, costOf = () => 1, ...more }: Run): Ran {
+  const { bot, beginMs } = more;
   const random = seededRandom(seed);
   const oneWayMs = () => 1 + 4 * random() + (random() < 0.01 ? 90 * random() : 0);
-  const pace = new Pace(DOCUMENTED_LIMITS, new LearnedRate(ceiling));
+  const pace = new Pace(DOCUMENTED_LIMITS, new LearnedRate(ceiling, learned));
   const far = new RateLimiter(() => defaultLimits.violationPenaltyMs);
   const queues = [chats.filter((chat) => !isGroupChat(chat)), chats.filter(isGroupChat)];
   const busy = new Set<string>();
@@ -43,14 +52,16 @@ function run({ seed, chats, seconds, ceiling = 30, bot }: Run): Ran {
   const ran: Ran = { accepted: [], calls: 0, refused: 0, inHold: 0 };
   let farHeldUntilMs = 0;
   let stillUntilMs = 0;
+  const begun: { readyMs: number; chatId: string; cost: number; waited: boolean }[] = [];
   let waitedMs = 0;
   let turn = 0;
+  let chosen = 0;
 
   /** Private chats and groups in turn, of each the one that waits longest. */
-  const next = (nowMs: number): string | undefined => {
+  const next = (nowMs: number, cost: number): string | undefined => {
     for (const queue of [queues[turn % 2], queues[(turn + 1) % 2]]) {
       const at = queue?.findIndex(
-        (chat) => !busy.has(chat) && pace.chatNextAtMs(chat, nowMs) <= nowMs,
+        (chat) => !busy.has(chat) && pace.chatNextAtMs(chat, nowMs, cost) <= nowMs,
       );
       if (queue !== undefined && at !== undefined && at !== -1) {
         const [chat] = queue.splice(at, 1);
@@ -69,10 +80,13 @@ function run({ seed, chats, seconds, ceiling = 30, bot }: Run): Ran {
         { key: `chat ${chat}`, windows: defaultLimits.chat },
         ...(isGroupChat(chat) ? [{ key: `group ${chat}`, windows: defaultLimits.group }] : []),
       ];
-      const decision = far.take(atMs, 1, scopes);
+      const { cost = 1 } = call;
+      const decision = far.take(atMs, cost, scopes);
       const retryAfterS = decision.allowed ? null : decision.retryAfterS;
       answers.push({ atMs: atMs + oneWayMs(), call, retryAfterS });
-      if (decision.allowed) ran.accepted.push({ atMs: atMs - START_MS, chatId: chat });
+      for (let n = 0; decision.allowed && n < cost; n++) {
+        ran.accepted.push({ atMs: atMs - START_MS, chatId: chat });
+      }
     }
     arriving = arriving.filter((one) => one.atMs > nowMs);
   };
@@ -89,29 +103,54 @@ function run({ seed, chats, seconds, ceiling = 30, bot }: Run): Ran {
     answers = answers.filter((one) => one.atMs > nowMs);
   };
 
+  /** Lets leave what has begun, in order; answers when the next may. */
+  const leave = (nowMs: number): number => {
+    for (;;) {
+      const [first] = begun;
+      if (first === undefined) return Number.POSITIVE_INFINITY;
+      const { chatId, cost, waited } = first;
+      if (first.readyMs > nowMs) return first.readyMs;
+      if (pace.heldUntilMs(chatId) > nowMs) {
+        begun.shift();
+        pace.release(chatId, cost);
+        busy.delete(chatId);
+        continue;
+      }
+      const turnMs = pace.turnAtMs(chatId, nowMs, cost);
+      if (turnMs > nowMs) return Math.ceil(turnMs);
+      begun.shift();
+      pace.leave(chatId, nowMs, { cost });
+      ran.calls++;
+      if (nowMs < farHeldUntilMs) ran.inHold++;
+      arriving.push({ atMs: nowMs + oneWayMs(), call: { chatId, leftMs: nowMs, waited, cost } });
+      // Now and then the process stands still.
+      if (random() < 0.02) stillUntilMs = nowMs + 40 * random();
+    }
+  };
+
   /** Sends what may be sent now; answers when there may be more. */
   const send = (nowMs: number): number => {
     for (;;) {
-      const heldUntilMs = pace.heldUntilMs(null);
-      if (heldUntilMs > nowMs) return heldUntilMs;
-      const turnMs = pace.turnAtMs(null, nowMs);
-      if (turnMs > nowMs) {
-        waitedMs = Math.ceil(turnMs);
+      const leaveMs = leave(nowMs);
+      const cost = costOf(chosen);
+      const choiceMs = pace.botChoiceAtMs(nowMs, beginMs === undefined ? 0 : LEAD_MS, cost);
+      if (choiceMs > nowMs) {
+        if (pace.heldUntilMs(null) > nowMs) return Math.min(leaveMs, choiceMs);
+        waitedMs = Math.ceil(choiceMs);
         pace.rate.noteLoad(nowMs);
-        return waitedMs;
+        return Math.min(leaveMs, waitedMs);
       }
-      const chatId = next(nowMs);
-      if (chatId === undefined) return pace.heldChats(nowMs).untilMs ?? Number.POSITIVE_INFINITY;
+      const chatId = next(nowMs, cost);
+      if (chatId === undefined) {
+        return Math.min(leaveMs, pace.heldChats(nowMs).untilMs ?? Number.POSITIVE_INFINITY);
+      }
       turn++;
-      pace.choose(chatId, nowMs);
-      pace.leave(chatId, nowMs);
+      chosen++;
+      const waits = pace.choose(chatId, nowMs, cost);
       busy.add(chatId);
-      ran.calls++;
-      if (nowMs < farHeldUntilMs) ran.inHold++;
-      const call = { chatId, leftMs: nowMs, waited: waitedMs >= nowMs - 40 };
-      arriving.push({ atMs: nowMs + oneWayMs(), call });
-      // Now and then the process stands still.
-      if (random() < 0.02) stillUntilMs = nowMs + 40 * random();
+      const waited = beginMs === undefined ? waitedMs >= nowMs - 40 : waits;
+      const readyMs = nowMs + (beginMs?.((nowMs - START_MS) / 1_000) ?? 0);
+      begun.push({ readyMs, chatId, cost, waited });
     }
   };
 
@@ -153,6 +192,31 @@ describe.each([1, 2])("a bot that has more to send than it may, in run %d", (see
       const used = perSecond(ran, 150 * n + 60, 150 * (n + 1)) / limit;
       expect({ limit, used, enough: used > 0.9 }).toMatchObject({ limit, enough: true });
     }
+    expect(ran.refused / ran.calls).toBeLessThan(0.02);
+    expect(ran.inHold).toBe(0);
+  });
+
+  test("albums among its messages count as many, and are never refused either", () => {
+    const costOf = (n: number) => (n % 7 === 0 ? 10 : n % 5 === 0 ? 3 : 1);
+    const chats = privateChats(500);
+    const ran = run({ seed, chats, seconds: 120, costOf, bot: () => defaultLimits.bot });
+    expect(ran.refused).toBe(0);
+    // What leaves at once leaves the second's window at once, too.
+    expect(perSecond(ran, 0, 120)).toBeGreaterThan(0.85 * 30);
+  });
+
+  test("climbs though calls take half a second to begin, and is not too fast once they don't", () => {
+    const ran = run({
+      seed,
+      chats: privateChats(500),
+      seconds: 240,
+      learned: { plateau: 6, busyMs: 0 },
+      beginMs: (second) => (second < 150 ? 500 : 10),
+      bot: () => [{ limit: 20, windowMs: 1_000 }],
+    });
+    expect(perSecond(ran, 0, 20)).toBeLessThan(7);
+    expect(perSecond(ran, 90, 150)).toBeGreaterThan(0.75 * 20);
+    expect(perSecond(ran, 180, 240)).toBeGreaterThan(0.9 * 20);
     expect(ran.refused / ran.calls).toBeLessThan(0.02);
     expect(ran.inHold).toBe(0);
   });

@@ -6,6 +6,7 @@ import type { Job } from "../jobs/index.ts";
 import { createMetrics, silentLogger } from "../platform/index.ts";
 import { type BotApi, BotApiError } from "../telegram/index.ts";
 import { LearnedRate } from "./learned-rate.ts";
+import type { NewMessage } from "./new-message.ts";
 import { createOutboundHandler } from "./outbound-handler.ts";
 import { Pace } from "./pace.ts";
 import { PaceKeeper, readPace } from "./pace-store.ts";
@@ -34,7 +35,13 @@ async function connector(maxSendRate = 30): Promise<string> {
 /** Attempts to as many chats, the oldest first; ages in ms. */
 async function attempts(
   connectorId: string,
-  rows: { chatId: string; begunMs: number; endedMs: number | null; outcome: string | null }[],
+  rows: {
+    chatId: string;
+    begunMs: number;
+    endedMs: number | null;
+    outcome: string | null;
+    cost?: number;
+  }[],
 ) {
   const message = { workspaceId, connectorId, chatId: "5", text: "x" };
   const [messageId] = await database.db.transaction((tx) =>
@@ -42,10 +49,11 @@ async function attempts(
   );
   await database.db.query(
     `INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
-       job_attempt, started_at, finished_at, deadline_at, outcome)
+       job_attempt, started_at, finished_at, deadline_at, outcome, cost)
      SELECT $1, gen_random_uuid(), $7, $2, t.chat_id, 1, 1, now() - t.begun * interval '1 ms',
-       now() - t.ended * interval '1 ms', now(), t.outcome
-     FROM unnest($3::text[], $4::float8[], $5::float8[], $6::text[]) AS t(chat_id, begun, ended, outcome)`,
+       now() - t.ended * interval '1 ms', now(), t.outcome, t.cost
+     FROM unnest($3::text[], $4::float8[], $5::float8[], $6::text[], $8::int[])
+       AS t(chat_id, begun, ended, outcome, cost)`,
     [
       workspaceId,
       connectorId,
@@ -54,6 +62,7 @@ async function attempts(
       rows.map((row) => row.endedMs),
       rows.map((row) => row.outcome),
       messageId,
+      rows.map((row) => row.cost ?? 1),
     ],
   );
 }
@@ -72,8 +81,6 @@ test("the pace goes on from the newest calls, each as late as it may have left",
     outcome,
   });
   await attempts(id, [
-    // More than are read, and all before the second that matters.
-    ...Array.from({ length: 5_100 }, (_, n) => row(`9${n}`, 30_000 + n, 30_000, "sent")),
     row("-7", 20_000, 2_000, "sent"),
     ...Array.from({ length: 19 }, () => row("-7", 15_000, 14_000, "sent")),
     ...Array.from({ length: 20 }, () => row("-8", 15_000, 14_000, "not-sent")),
@@ -92,13 +99,67 @@ test("the pace goes on from the newest calls, each as late as it may have left",
   expect(pace.botNextAtMs(nowMs)).toBeGreaterThanOrEqual(room.botNextAtMs(nowMs));
 });
 
+test("however many calls the last minute had, all of them count, albums as many as they are", async () => {
+  const id = await connector(1_000);
+  const many = Array.from({ length: 12_000 }, (_, n) => ({
+    chatId: `9${n % 6_000}`,
+    begunMs: 25_000 + (n % 900),
+    endedMs: 25_000 - n,
+    outcome: "sent",
+  }));
+  const ended = (chatId: string, endedMs: number, cost = 1, begunMs = endedMs) => ({
+    ...{ chatId, endedMs, cost, begunMs },
+    outcome: "sent",
+  });
+  await attempts(id, [
+    ...many,
+    ...Array.from({ length: 20 }, () => ended("-7", 50_000)),
+    ended("-8", 40_000, 10),
+    ended("-8", 30_000, 10),
+    // Its files took two minutes.
+    ended("-9", 20_000, 10, 140_000),
+    ended("-9", 10_000, 10, 140_000),
+    ...Array.from({ length: 35 }, (_, n) => ended("4", 4_000 - n)),
+  ]);
+  const nowMs = Date.now();
+  const pace = await readPace(database.db, id, { nowMs });
+  const waitsMs = (chatId: string) => pace.chatNextAtMs(chatId, nowMs) - nowMs;
+  // Less what it took to write them. The oldest count as well as the newest.
+  const about = (chatId: string, ms: number) => {
+    expect(waitsMs(chatId)).toBeLessThan(ms + 1_000);
+    expect(waitsMs(chatId)).toBeGreaterThan(ms - 6_000);
+  };
+  about("-7", 10_300);
+  about("-8", 20_300);
+  about("-9", 40_300);
+  about("4", 26_300);
+  expect(waitsMs("90")).toBeLessThanOrEqual(0);
+});
+
+test("an attempt counts as many as its message has items", async () => {
+  const { begin, job } = await runner(() => Promise.reject(new Error("nothing is sent")));
+  const items = ["a", "b", "c"].map((fileId) => ({ type: "photo" as const, file: { fileId } }));
+  const [plain, album] = await begin(
+    [job(1, "5"), job(2, "6")],
+    [{}, { content: { type: "album", items } }],
+  );
+  const costs = await database.db.query(
+    "SELECT id, cost FROM send_attempts WHERE id = ANY ($1) ORDER BY cost",
+    [[plain?.attempt.id, album?.attempt.id]],
+  );
+  expect(costs).toEqual([
+    { id: plain?.attempt.id, cost: 1 },
+    { id: album?.attempt.id, cost: 3 },
+  ]);
+});
+
 test("what a drain learns is kept, and the next one goes on with it, below its ceiling", async () => {
   const [learned, untouched, raised] = [await connector(), await connector(), await connector(300)];
   const nowMs = Date.now();
   const open = (connectorId: string) => readPace(database.db, connectorId, { nowMs });
   const keeping = (connectorId: string, pace: Pace) =>
     new PaceKeeper(
-      { db: database.db, connectorId, pace, followsConnector: true, log: silentLogger },
+      { db: database.db, connectorId, epoch: "0", pace, followsConnector: true, log: silentLogger },
       nowMs,
     );
   const pace = await open(learned);
@@ -115,6 +176,34 @@ test("what a drain learns is kept, and the next one goes on with it, below its c
   expect((await open(learned)).rate.perSecond).toBeCloseTo(9.8);
 });
 
+test("what a drain has learned is not kept once another has taken its lane", async () => {
+  const id = await connector();
+  const { db } = database;
+  await db.query(
+    "INSERT INTO lanes (queue, lane, workspace_id, epoch) VALUES ('outbound', $1, $2, 7)",
+    [id, workspaceId],
+  );
+  const nowMs = Date.now();
+  const plateauOf = async () =>
+    (await db.query("SELECT plateau FROM send_rates WHERE connector_id = $1", [id])).map(
+      ({ plateau }) => plateau,
+    );
+  const learn = async (epoch: string, plateau: number) => {
+    const pace = new Pace(undefined, new LearnedRate(30, { plateau, busyMs: 0 }));
+    const known = { db, connectorId: id, followsConnector: true, log: silentLogger };
+    const keeper = new PaceKeeper({ ...known, epoch, pace }, nowMs);
+    pace.rate.refused(nowMs, nowMs);
+    await keeper.close();
+  };
+  await learn("6", 20);
+  expect(await plateauOf()).toEqual([]);
+  // Handed back, and taken by nobody else yet.
+  await learn("7", 10);
+  expect(await plateauOf()).toEqual([expect.closeTo(9.75)]);
+  await learn("6", 20);
+  expect(await plateauOf()).toEqual([expect.closeTo(9.75)]);
+});
+
 test("a drain that lasts follows a ceiling and a hold that others set", async () => {
   const id = await connector();
   const nowMs = Date.now();
@@ -122,6 +211,7 @@ test("a drain that lasts follows a ceiling and a hold that others set", async ()
   const options = {
     db: database.db,
     connectorId: id,
+    epoch: "0",
     pace,
     followsConnector: true,
     log: silentLogger,
@@ -165,7 +255,7 @@ async function runner(call: BotApi["call"]) {
     metrics: createMetrics({ processMetrics: false }),
     log: silentLogger,
   });
-  const opened = await handler.open({ lane: connectorId, workspaceId });
+  const opened = await handler.open({ lane: connectorId, workspaceId, epoch: "0" });
   const job = (id: number, chatId: string, priority = 5): Job => ({
     id: String(id),
     queue: "outbound",
@@ -182,13 +272,14 @@ async function runner(call: BotApi["call"]) {
     causeId: null,
   });
   /** Puts their attempts on record, as a drain does. */
-  const begin = (jobs: Job[]) =>
+  const begin = (jobs: Job[], more: Partial<NewMessage>[] = []) =>
     database.db.transaction(async (tx) => {
-      const messages = jobs.map((one) => ({
+      const messages = jobs.map((one, n) => ({
         workspaceId,
         connectorId,
         chatId: one.orderingKey ?? "",
         text: "x",
+        ...more[n],
       }));
       const ids = await insertMessages(tx, messages, "queued");
       for (const [n, one] of jobs.entries()) one.payload = { messageId: ids[n] ?? "" };

@@ -1,79 +1,45 @@
+import { isLatestHolder } from "../jobs/index.ts";
 import { type Database, type Logger, type Queryable, systemClock } from "../platform/index.ts";
 import { LearnedRate, type LearnedState } from "./learned-rate.ts";
 import { ceilingOf, DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
+import {
+  NOTHING,
+  type PaceNews,
+  type PaceNewsWish,
+  type PaceRecord,
+  readPaceNews,
+  readPaceRecords,
+} from "./pace-reads.ts";
 
 /**
- * The last minute's calls, whoever made them, the newest where there are too many. When a call left
- * lies between its begin and its end; it counts at the later of the two, and at this moment while
- * nobody has seen it end.
+ * The pace as what is on record leaves it, at `nowMs`. `limits`: instead of the documented ones and of
+ * the connector's own ceiling.
  */
-const CALLS = `/* outbound.pace */
-(SELECT chat_id, (extract(epoch FROM clock_timestamp() - coalesce(finished_at, clock_timestamp()))
-    * 1000)::double precision AS age_ms, NULL::double precision AS left_ms, paid
-  FROM send_attempts
-  WHERE connector_id = $1 AND started_at > now() - interval '80 s'
-    AND outcome IS DISTINCT FROM 'not-sent'
-    AND coalesce(finished_at, now()) > now() - interval '61 s'
-  ORDER BY started_at DESC LIMIT 5000)
-UNION ALL
-(SELECT chat_id, (extract(epoch FROM clock_timestamp() - left_at) * 1000)::double precision, NULL,
-    false
-  FROM direct_calls WHERE connector_id = $1 AND left_at > now() - interval '61 s'
-  ORDER BY left_at DESC LIMIT 1000)
-UNION ALL
-SELECT chat_id, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision, false
-FROM send_holds WHERE connector_id = $1 AND until > now()`;
-
-const RATE = `/* outbound.learned-rate */
-SELECT c.max_send_rate AS ceiling, r.plateau, r.busy_ms AS "busyMs"
-FROM connectors c
-LEFT JOIN send_rates r ON r.workspace_id = c.workspace_id AND r.connector_id = c.id
-WHERE c.id = $1`;
-
-interface CallRow {
-  chat_id: string;
-  /** Null: of a hold. */
-  age_ms: number | null;
-  left_ms: number | null;
-  /** It did not count for the bot's free rate. */
-  paid: boolean;
+export function paceOf(
+  { calls, holds, rate }: PaceRecord,
+  { nowMs, limits }: { nowMs: number; limits?: PaceLimits },
+): Pace {
+  const paced = limits ?? DOCUMENTED_LIMITS;
+  const state = rate?.busyMs == null ? null : { plateau: rate.plateau, busyMs: rate.busyMs };
+  const ceiling = limits === undefined ? rate?.ceiling : undefined;
+  const pace = new Pace(paced, new LearnedRate(ceiling ?? ceilingOf(paced), state));
+  for (const { chatId, count, ageMs } of calls) {
+    const atMs = nowMs - ageMs;
+    if (chatId === null) pace.record(null, atMs, count);
+    else pace.chatWindows(chatId, nowMs).record(atMs, count);
+  }
+  for (const { chatId, leftMs } of holds) pace.hold(chatId, nowMs + leftMs);
+  return pace;
 }
 
-interface RateRow {
-  ceiling: number;
-  plateau: number | null;
-  busyMs: number | null;
-}
-
-/**
- * The pace as the last minute's calls, the holds in force and the learned rate leave it, whoever made
- * them. `limits`: instead of the documented ones and of the connector's own ceiling.
- */
+/** A bot's pace as what is on record leaves it (`paceOf`). */
 export async function readPace(
   on: Queryable,
   connectorId: string,
-  { nowMs, limits }: { nowMs: number; limits?: PaceLimits },
+  at: { nowMs: number; limits?: PaceLimits },
 ): Promise<Pace> {
-  const [rows, [row]] = await Promise.all([
-    on.query<CallRow>(CALLS, [connectorId]),
-    on.query<RateRow>(RATE, [connectorId]),
-  ]);
-  const paced = limits ?? DOCUMENTED_LIMITS;
-  const state = row?.busyMs == null ? null : { plateau: row.plateau, busyMs: row.busyMs };
-  const ceiling = limits === undefined ? row?.ceiling : undefined;
-  const pace = new Pace(paced, new LearnedRate(ceiling ?? ceilingOf(paced), state));
-  const calls = rows
-    .flatMap(({ age_ms, ...call }) => (age_ms === null ? [] : [{ ...call, age_ms }]))
-    .sort((a, b) => b.age_ms - a.age_ms);
-  for (const { chat_id, age_ms, paid } of calls) {
-    const atMs = nowMs - age_ms;
-    if (!paid) pace.record(chat_id || null, atMs);
-    else if (chat_id !== "") pace.chatWindows(chat_id, nowMs).record(atMs);
-  }
-  for (const { chat_id, left_ms } of rows) {
-    if (left_ms !== null) pace.hold(chat_id || null, nowMs + left_ms);
-  }
-  return pace;
+  const records = await readPaceRecords(on, [connectorId]);
+  return paceOf(records.get(connectorId) ?? NOTHING, at);
 }
 
 const KEEP = `/* outbound.keep-rate */
@@ -82,45 +48,20 @@ SELECT workspace_id, id, $2::float8, $3::float8, $4::float8 FROM connectors WHER
 ON CONFLICT (workspace_id, connector_id) DO UPDATE SET plateau = excluded.plateau,
   busy_ms = excluded.busy_ms, per_second = excluded.per_second, learned_at = now()`;
 
-/**
- * What the workspace decided, and what calls that go past the drain (call-gate.ts) have done in the
- * last $2 ms: they count, and the holds they met.
- */
-const NEWS = `/* outbound.pace-news */
-SELECT c.max_send_rate AS ceiling,
-  (SELECT coalesce(json_agg(json_build_object('chatId', h.chat_id,
-      'leftMs', extract(epoch FROM h.until - clock_timestamp()) * 1000)), '[]')
-    FROM send_holds h
-    WHERE h.workspace_id = c.workspace_id AND h.connector_id = c.id AND h.until > now()
-      AND h.chat_id IN (SELECT '' UNION ALL (SELECT d.chat_id FROM direct_calls d
-        WHERE d.connector_id = c.id AND d.left_at > now() - interval '61 s'
-        ORDER BY d.left_at DESC LIMIT 1000))
-  ) AS holds,
-  (SELECT coalesce(json_agg(d.chat_id), '[]') FROM (
-    SELECT chat_id FROM direct_calls
-    WHERE connector_id = c.id AND left_at > clock_timestamp() - $2 * interval '1 ms' LIMIT 1000
-  ) d) AS calls
-FROM connectors c
-WHERE c.id = $1`;
-
 const EVERY_MS = 1_000;
-
-interface NewsRow {
-  ceiling: number;
-  /** Of the bot (''), and of the chats of calls that went past the drain. */
-  holds: { chatId: string; leftMs: number }[];
-  /** Their chats. */
-  calls: string[];
-}
 
 /** Keeps what a drain learns of its bot's rate, and learns what was decided elsewhere meanwhile. */
 export class PaceKeeper {
   private readonly options: {
     db: Database;
     connectorId: string;
+    /** Of the drain's lease: what it learned is not kept over what a later one learns. */
+    epoch: string;
     pace: Pace;
     /** The ceiling is the connector's, not the caller's. */
     followsConnector: boolean;
+    /** Default: asked for by itself. */
+    newsOf?(wish: PaceNewsWish): Promise<PaceNews | undefined>;
     log: Logger;
   };
   private keptAtMs: number;
@@ -150,8 +91,8 @@ export class PaceKeeper {
   private async exchange(sinceMs: number): Promise<void> {
     await this.quietly(async () => {
       await this.keep();
-      const { db, connectorId, pace, followsConnector } = this.options;
-      const [news] = await db.query<NewsRow>(NEWS, [connectorId, sinceMs]);
+      const { pace, followsConnector } = this.options;
+      const news = await this.newsSince(sinceMs);
       if (news === undefined) return;
       const nowMs = systemClock();
       for (const chatId of news.calls) pace.record(chatId || null, nowMs);
@@ -160,12 +101,21 @@ export class PaceKeeper {
     });
   }
 
+  private async newsSince(sinceMs: number): Promise<PaceNews | undefined> {
+    const { db, connectorId, newsOf } = this.options;
+    const wish = { connectorId, sinceMs };
+    return newsOf === undefined ? (await readPaceNews(db, [wish])).get(wish) : newsOf(wish);
+  }
+
   private async keep(): Promise<void> {
-    const { db, connectorId, pace } = this.options;
+    const { db, connectorId, epoch, pace } = this.options;
     const { state, perSecond } = pace.rate;
     if (state?.plateau === this.kept?.plateau && state?.busyMs === this.kept?.busyMs) return;
     const { plateau, busyMs } = state ?? { plateau: null, busyMs: 0 };
-    await db.query(KEEP, [connectorId, plateau, busyMs, perSecond]);
+    await db.transaction(async (tx) => {
+      if (!(await isLatestHolder(tx, { queue: "outbound", lane: connectorId, epoch }))) return;
+      await tx.query(KEEP, [connectorId, plateau, busyMs, perSecond]);
+    });
     this.kept = state;
   }
 

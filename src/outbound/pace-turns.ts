@@ -13,9 +13,20 @@ export class HeldBack extends Error {
 }
 
 /** When calls may leave, and that they did. */
-export type Paced = Pick<Pace, "chatNextAtMs" | "heldUntilMs" | "turnAtMs"> & {
-  leave(chatId: string | null, atMs: number, wasChosen: boolean): void;
-};
+export type Paced = Pick<Pace, "chatNextAtMs" | "heldUntilMs" | "turnAtMs" | "leave">;
+
+/** A call that is to leave. */
+export interface Leaving {
+  /** Null: it counts for the bot only. */
+  chatId: string | null;
+  /**
+   * The pace counts it as in hand, which one more call of the same message, and one that files were
+   * taken for, is not.
+   */
+  wasChosen: boolean;
+  /** As how many Telegram counts it. */
+  cost: number;
+}
 
 /** What would wait longer goes back to where it came from. */
 const MOST_MS = 2_000;
@@ -37,38 +48,37 @@ export class Turns {
 
   /**
    * Waits for the call's turn, at most about two seconds. When this resolves the call is counted, and
-   * is to leave at once. `wasChosen`: the pace counts it as in hand, which one more call of
-   * the same message, and one that files were taken for, is not. Throws `HeldBack`.
+   * is to leave at once. Throws `HeldBack`.
    */
-  async take(chatId: string | null, wasChosen: boolean, signal: AbortSignal): Promise<LeftCall> {
+  async take(call: Leaving, signal: AbortSignal): Promise<LeftCall> {
+    const { chatId, wasChosen, cost } = call;
     // What its own chat keeps waiting is not to keep the others waiting.
     if (chatId !== null && !wasChosen) {
       const nowMs = this.clock();
-      const chatMs = this.pace.chatNextAtMs(chatId, nowMs);
+      const chatMs = this.pace.chatNextAtMs(chatId, nowMs, cost);
       if (chatMs > nowMs + MOST_MS) throw new HeldBack(chatMs);
       if (chatMs > nowMs) await this.wait(chatMs - nowMs, signal);
     }
-    const turn = this.last.then(() => this.leave(chatId, wasChosen, signal));
+    const turn = this.last.then(() => this.leave(call, signal));
     this.last = turn.catch(() => {});
     return turn;
   }
 
   private async leave(
-    chatId: string | null,
-    wasChosen: boolean,
+    { chatId, wasChosen, cost }: Leaving,
     signal: AbortSignal,
   ): Promise<LeftCall> {
     for (let waited = false; ; waited = true) {
       const nowMs = this.clock();
       const heldUntilMs = this.pace.heldUntilMs(chatId);
       if (heldUntilMs > nowMs) throw new HeldBack(heldUntilMs);
-      const atMs = this.pace.turnAtMs(chatId, nowMs);
+      const atMs = this.pace.turnAtMs(chatId, nowMs, cost);
       // However far away it is: a clock that was set back must not keep a message for hours.
       const soonMs = nowMs + MOST_MS;
       if (signal.aborted || atMs > soonMs) throw new HeldBack(Math.min(atMs, soonMs));
       if (atMs <= nowMs) {
-        this.pace.leave(chatId, nowMs, wasChosen);
-        return { chatId, leftMs: nowMs, waited };
+        this.pace.leave(chatId, nowMs, { wasChosen, cost });
+        return { chatId, leftMs: nowMs, waited, cost };
       }
       await this.wait(atMs - nowMs, signal);
     }

@@ -21,11 +21,15 @@ export class SlidingWindows {
     this.longestMs = Math.max(0, ...windows.map((window) => window.perMs));
   }
 
-  /** The earliest time, not before `nowMs`, at which one more may leave after `ahead` others. */
-  nextAtMs(nowMs: number, ahead = this.inHand): number {
+  /**
+   * The earliest time, not before `nowMs`, at which one more may leave after `ahead` others. `cost`: as
+   * how many it counts; what a window cannot hold at all leaves once that window is empty.
+   */
+  nextAtMs(nowMs: number, ahead = this.inHand, cost = 1): number {
     let nextMs = nowMs;
     for (const { count, perMs } of this.windows) {
-      const first = ahead >= count ? nowMs : this.sent[this.sent.length - (count - ahead)];
+      const before = ahead + Math.min(cost, count) - 1;
+      const first = before >= count ? nowMs : this.sent[this.sent.length - (count - before)];
       if (first !== undefined) nextMs = Math.max(nextMs, first + perMs);
     }
     return nextMs;
@@ -41,22 +45,23 @@ export class SlidingWindows {
     );
   }
 
-  choose(): void {
-    this.inHand++;
+  choose(cost = 1): void {
+    this.inHand += cost;
   }
 
-  release(): void {
-    this.inHand = Math.max(0, this.inHand - 1);
+  release(cost = 1): void {
+    this.inHand = Math.max(0, this.inHand - cost);
   }
 
-  leave(atMs: number): void {
-    this.record(atMs);
+  leave(atMs: number, cost = 1): void {
+    this.record(atMs, cost);
   }
 
-  record(atMs: number): void {
-    this.sent.push(atMs);
+  record(atMs: number, cost = 1): void {
     // Attempts that are read back may come out of order.
-    if ((this.sent.at(-2) ?? atMs) > atMs) this.sent.sort((a, b) => a - b);
+    const isLate = (this.sent.at(-1) ?? atMs) > atMs;
+    for (let n = 0; n < cost; n++) this.sent.push(atMs);
+    if (isLate) this.sent.sort((a, b) => a - b);
     const oldest = this.sent.findIndex((sentMs) => sentMs > atMs - this.longestMs);
     if (oldest > 0) this.sent.splice(0, oldest);
   }

@@ -5,9 +5,10 @@ import { DOCUMENTED_LIMITS, isGroupChat, Pace } from "./pace.ts";
 const CHATS = ["11", "22", "-33", "@channel"];
 
 /** Sends as the drain does: at the next allowed time, or a little later. */
-function send(pace: Pace, chatId: string, nowMs: number): number {
-  const atMs = Math.max(nowMs, pace.nextAtMs(chatId, nowMs));
-  pace.record(chatId, atMs);
+function send(pace: Pace, chatId: string, nowMs: number, cost: number): number {
+  const chatMs = pace.chatNextAtMs(chatId, nowMs, cost);
+  const atMs = Math.max(nowMs, chatMs, pace.botChoiceAtMs(nowMs, 0, cost));
+  pace.record(chatId, atMs, cost);
   return atMs;
 }
 
@@ -15,6 +16,8 @@ const steps = fc.array(
   fc.record({
     chat: fc.constantFrom(...CHATS),
     laterMs: fc.integer({ min: 0, max: 400 }),
+    // More than one: an album. Those that no window holds are another test's.
+    cost: fc.constantFrom(1, 1, 1, 2, 5),
     rebuild: fc.boolean(),
   }),
   { minLength: 1, maxLength: 200 },
@@ -27,7 +30,7 @@ describe("the pace", () => {
         let pace = new Pace();
         let nowMs = 1_000_000;
         const sent: { chat: string; atMs: number }[] = [];
-        for (const { chat, laterMs, rebuild } of sequence) {
+        for (const { chat, laterMs, cost, rebuild } of sequence) {
           nowMs += laterMs;
           if (rebuild) {
             pace = new Pace();
@@ -35,8 +38,8 @@ describe("the pace", () => {
               if (one.atMs > nowMs - 61_000) pace.record(one.chat, one.atMs);
             }
           }
-          nowMs = send(pace, chat, nowMs);
-          sent.push({ chat, atMs: nowMs });
+          nowMs = send(pace, chat, nowMs, cost);
+          for (let n = 0; n < cost; n++) sent.push({ chat, atMs: nowMs });
         }
         const windows = [
           { of: () => true, windows: DOCUMENTED_LIMITS.bot },
@@ -124,6 +127,30 @@ describe("the pace", () => {
     const gaps = left.slice(60).map((atMs, n) => atMs - (left[n + 59] ?? 0));
     expect(Math.max(...gaps)).toBeLessThan(180);
     expect(left.length).toBeGreaterThan(0.97 * 30 * 5);
+  });
+
+  test("an album leaves once there is room for all of it, in its chat and of the bot", () => {
+    const pace = new Pace();
+    for (let n = 0; n < 15; n++) pace.record("-7", 2_000 * n);
+    // Fifteen of twenty a minute: room for five more, and for ten once the fifth of them is over.
+    expect(pace.chatNextAtMs("-7", 40_000, 5)).toBe(40_000);
+    expect(pace.chatNextAtMs("-7", 40_000, 10)).toBe(4 * 2_000 + 60_300);
+    for (let n = 0; n < 29; n++) pace.record(null, 100_000 + n);
+    expect(pace.turnAtMs("5", 100_100, 10)).toBeGreaterThan(100_950);
+    pace.record("5", 102_000, 10);
+    expect(pace.turnAtMs(null, 102_000)).toBeLessThan(102_100);
+    expect(pace.turnAtMs("6", 102_000, 21)).toBeGreaterThan(102_900);
+  });
+
+  test("what no window can hold leaves once it is empty, and keeps what follows waiting", () => {
+    const bot = [{ count: 3, perMs: 1_000 }];
+    const pace = new Pace({ bot, chat: [{ count: 2, perMs: 5_000 }], group: [] });
+    pace.record("5", 1_000);
+    expect(pace.chatNextAtMs("5", 1_500, 10)).toBe(6_000);
+    expect(pace.turnAtMs("5", 6_000, 10)).toBe(6_000);
+    pace.leave("5", 6_000, { wasChosen: false, cost: 10 });
+    expect(pace.chatNextAtMs("5", 6_100)).toBe(11_000);
+    expect(pace.turnAtMs(null, 6_100)).toBeGreaterThan(8_000);
   });
 
   test("holds only move forward, and there is always a next time", () => {

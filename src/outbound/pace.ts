@@ -56,6 +56,8 @@ export interface LeftCall {
   leftMs: number;
   /** It would have left earlier but for the bot's rate. */
   waited: boolean;
+  /** As how many Telegram counts it; default: one. */
+  cost?: number;
 }
 
 export class Pace {
@@ -93,15 +95,16 @@ export class Pace {
 
   /**
    * When one more call of the bot may be chosen, which takes about `leadMs` until it can leave: early
-   * enough for its slot. A hold is over before anything is chosen.
+   * enough for its slot. A hold is over before anything is chosen. `cost`: as how many it counts.
    */
-  botChoiceAtMs(nowMs: number, leadMs: number): number {
-    return Math.max(nowMs, this.heldUntilMs(null), this.bot.nextAtMs(nowMs) - leadMs);
+  botChoiceAtMs(nowMs: number, leadMs: number, cost = 1): number {
+    const botMs = this.bot.nextAtMs(nowMs, undefined, cost);
+    return Math.max(nowMs, this.heldUntilMs(null), botMs - leadMs);
   }
 
-  /** When this chat's own limits and hold allow one more call. */
-  chatNextAtMs(chatId: string, nowMs: number): number {
-    const windowMs = this.chats.get(chatId)?.nextAtMs(nowMs) ?? nowMs;
+  /** When this chat's own limits and hold allow one more call, of that cost. */
+  chatNextAtMs(chatId: string, nowMs: number, cost = 1): number {
+    const windowMs = this.chats.get(chatId)?.nextAtMs(nowMs, undefined, cost) ?? nowMs;
     return Math.max(windowMs, this.holds.get(chatId) ?? 0);
   }
 
@@ -112,44 +115,50 @@ export class Pace {
   }
 
   /** When the call that is first in turn may leave, holds apart. */
-  turnAtMs(chatId: string | null, nowMs: number): number {
+  turnAtMs(chatId: string | null, nowMs: number, cost = 1): number {
     const chat = chatId === null ? undefined : this.chats.get(chatId);
-    return Math.max(this.bot.nextAtMs(nowMs, 0), chat?.nextAtMs(nowMs, 0) ?? nowMs);
+    const chatMs = chat?.nextAtMs(nowMs, 0, cost) ?? nowMs;
+    return Math.max(this.bot.nextAtMs(nowMs, 0, cost), chatMs);
   }
 
-  /** It is about to be sent: `leave` says when it was, `release` that it will not be. */
-  choose(chatId: string | null, nowMs: number): void {
-    for (const each of this.countersOf(chatId, nowMs)) each.choose();
+  /**
+   * It is about to be sent: `leave` says when it was, `release` that it will not be. Answers whether it
+   * could leave earlier but for the bot's rate, however long it takes until it can.
+   */
+  choose(chatId: string | null, nowMs: number, cost = 1): boolean {
+    const waits = this.bot.nextAtMs(nowMs, undefined, cost) > nowMs;
+    for (const each of this.countersOf(chatId, nowMs)) each.choose(cost);
+    return waits;
   }
 
   /** What was chosen will not leave. */
-  release(chatId: string | null): void {
-    this.bot.release();
-    if (chatId !== null) this.chats.get(chatId)?.release();
+  release(chatId: string | null, cost = 1): void {
+    this.bot.release(cost);
+    if (chatId !== null) this.chats.get(chatId)?.release(cost);
   }
 
   /** A call leaves now. `wasChosen`: it is in hand no more. */
-  leave(chatId: string | null, atMs: number, wasChosen = true): void {
+  leave(chatId: string | null, atMs: number, { wasChosen = true, cost = 1 } = {}): void {
     for (const each of this.countersOf(chatId, atMs)) {
-      if (wasChosen) each.release();
-      each.leave(atMs);
+      if (wasChosen) each.release(cost);
+      each.leave(atMs, cost);
     }
     if (chatId !== null) this.underWay.set(chatId, atMs);
   }
 
-  /** Something was sent that did not leave here, or that counts for more than one. */
-  record(chatId: string | null, atMs: number): void {
-    for (const each of this.countersOf(chatId, atMs)) each.record(atMs);
+  /** Something was sent that did not leave here. */
+  record(chatId: string | null, atMs: number, cost = 1): void {
+    for (const each of this.countersOf(chatId, atMs)) each.record(atMs, cost);
   }
 
   /**
    * Telegram took a call, whatever it made of it, and answered after `tookMs`; null: that says nothing
    * of its way there.
    */
-  passed({ chatId, leftMs, waited }: LeftCall, tookMs: number | null): void {
+  passed({ chatId, leftMs, waited, cost = 1 }: LeftCall, tookMs: number | null): void {
     this.ended(chatId);
     this.bot.answered(leftMs, tookMs);
-    this.rate.passed(leftMs, waited);
+    this.rate.passed(leftMs, waited, cost);
     if (this.refusals.passed(chatId, leftMs)) this.likelyHeldUntilMs = 0;
   }
 

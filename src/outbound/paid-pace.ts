@@ -29,49 +29,44 @@ export class PaidPace implements Paced {
   /** When a call of so many messages may be chosen; infinite: nothing may be paid for. */
   choiceAtMs(nowMs: number, leadMs: number, cost = 1): number {
     if (!this.allowance.has(cost, nowMs)) return Number.POSITIVE_INFINITY;
-    return Math.max(nowMs, this.heldUntilMs(null), this.bucket.nextAtMs(nowMs) - leadMs);
+    const ownMs = this.bucket.nextAtMs(nowMs, undefined, cost);
+    return Math.max(nowMs, this.heldUntilMs(null), ownMs - leadMs);
   }
 
   /** It is about to be sent, and paid for. */
   choose(chatId: string | null, nowMs: number, cost: number): void {
     this.allowance.spend(cost);
-    this.bucket.choose();
-    if (chatId !== null) this.pace.chatWindows(chatId, nowMs).choose();
+    this.bucket.choose(cost);
+    if (chatId !== null) this.pace.chatWindows(chatId, nowMs).choose(cost);
   }
 
   /** What was chosen will not leave. */
   release(chatId: string | null, nowMs: number, cost: number): void {
     this.allowance.giveBack(cost);
-    this.bucket.release();
-    if (chatId !== null) this.pace.chatWindows(chatId, nowMs).release();
+    this.bucket.release(cost);
+    if (chatId !== null) this.pace.chatWindows(chatId, nowMs).release(cost);
   }
 
-  chatNextAtMs(chatId: string, nowMs: number): number {
-    return this.pace.chatNextAtMs(chatId, nowMs);
+  chatNextAtMs(chatId: string, nowMs: number, cost?: number): number {
+    return this.pace.chatNextAtMs(chatId, nowMs, cost);
   }
 
   heldUntilMs(chatId: string | null): number {
     return Math.max(this.paidHeldUntilMs, this.pace.heldUntilMs(chatId));
   }
 
-  turnAtMs(chatId: string | null, nowMs: number): number {
-    const ownMs = this.bucket.nextAtMs(nowMs, 0);
+  turnAtMs(chatId: string | null, nowMs: number, cost?: number): number {
+    const ownMs = this.bucket.nextAtMs(nowMs, 0, cost);
     if (chatId === null) return ownMs;
-    return Math.max(ownMs, this.pace.chatWindows(chatId, nowMs).nextAtMs(nowMs, 0));
+    return Math.max(ownMs, this.pace.chatWindows(chatId, nowMs).nextAtMs(nowMs, 0, cost));
   }
 
-  leave(chatId: string | null, atMs: number, wasChosen: boolean): void {
+  leave(chatId: string | null, atMs: number, { wasChosen = true, cost = 1 } = {}): void {
     const chat = chatId === null ? [] : [this.pace.chatWindows(chatId, atMs)];
     for (const each of [this.bucket, ...chat]) {
-      if (wasChosen) each.release();
-      each.leave(atMs);
+      if (wasChosen) each.release(cost);
+      each.leave(atMs, cost);
     }
-  }
-
-  /** A call counts for more than one. */
-  record(chatId: string | null, atMs: number): void {
-    this.bucket.record(atMs);
-    if (chatId !== null) this.pace.chatWindows(chatId, atMs).record(atMs);
   }
 
   /** Telegram took it, and answered after `tookMs`; null: that says nothing of its way there. */

@@ -227,6 +227,27 @@ test("a part that somebody found in the chat is not sent again, and the rest is"
   await engine.stop(2_000);
 });
 
+test("what somebody has found of a notice is deleted in its time, as far as its numbers are known", async () => {
+  const engine = await worker();
+  const { db } = fixture.database;
+  strikeAt("three 3.", "5xx-after-effect");
+  const [id = ""] = await submit({ deleteAfterS: 3_600, onUnknown: "hold" });
+  await ended(id, "unknown");
+  // As where its chat was locked when it ended.
+  await db.query("DELETE FROM outbound_messages WHERE target_id = $1 AND kind = 'deletion'", [id]);
+  const ref = { workspaceId: fixture.workspaceId, id };
+  expect(await read(id)).not.toHaveProperty("deletion");
+  await db.transaction((tx) => resolveMessage(tx, engine, ref, "sent"));
+  expect(await read(id)).toMatchObject({
+    state: "sent",
+    deletion: { state: "waiting", error: expect.stringContaining("nobody can delete") },
+  });
+  await engine.ledger.runNow(await jobOf(id, "deletion"));
+  await waitFor(async () => (await read(id))?.deletion?.state === "deleted");
+  expect(texts()).toEqual(PARTS.slice(2));
+  await engine.stop(2_000);
+});
+
 test("a notice vanishes as far as it was sent, and what is sent of it later, too", async () => {
   const engine = await worker();
   const vanish = async (id: string | undefined) => {
@@ -302,7 +323,7 @@ test("a part that two holders sent counts once, whoever is later to tell", async
   const inTransaction = <Result>(work: (tx: Transaction) => Promise<Result>) =>
     db.transaction(work);
   const send = async (applied: boolean) => {
-    const runner = await handler.open({ lane: connectorId, workspaceId });
+    const runner = await handler.open({ lane: connectorId, workspaceId, epoch: "0" });
     const own =
       (await inTransaction(async (tx) => handler.begin?.(tx, [job])))?.get(job.id) ?? null;
     const outcome = await runner.run(job, new AbortController().signal, own);

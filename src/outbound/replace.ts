@@ -4,7 +4,7 @@ import { contentFaults, MAX_CAPTION, targetIdOf } from "./content/index.ts";
 import { columnsOf, formatMessage } from "./formatted-message.ts";
 import { MAY_BE_SENT } from "./may-be-sent.ts";
 import { type Button, type NewMessage, PRIORITY_NUMBERS, priorityNamed } from "./new-message.ts";
-import type { MessageEntity } from "./text/index.ts";
+import { MAX_PART_ENTITIES, type MessageEntity } from "./text/index.ts";
 import {
   changeWaiting,
   findWaiting,
@@ -177,8 +177,13 @@ function mustSuit({ content, state }: WaitingMessage, change: Replacement): void
   const { said, buttons } = change;
   const [fault] = contentFaults({ content, text: said?.text, buttons: buttons ?? undefined });
   if (fault !== undefined) throw new ImpossibleReplacement(fault.path, fault.message);
-  if (said !== undefined && said.text.length > MAX_CAPTION) {
+  if (said === undefined) return;
+  if (said.text.length > MAX_CAPTION) {
     throw new ImpossibleReplacement("text", `has at most ${MAX_CAPTION} characters as a caption`);
+  }
+  if ((said.entities?.length ?? 0) > MAX_PART_ENTITIES) {
+    const words = `has at most ${MAX_PART_ENTITIES} formatted places as a caption`;
+    throw new ImpossibleReplacement("text", words);
   }
 }
 

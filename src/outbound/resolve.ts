@@ -1,6 +1,6 @@
 import type { JobId, JobWords, WaitingJobs } from "../jobs/index.ts";
 import type { Transaction } from "../platform/index.ts";
-import type { Content } from "./content/index.ts";
+import { type Content, enqueueDeletions } from "./content/index.ts";
 import { type MessageState, priorityNamed } from "./new-message.ts";
 import { enqueueSends, type JobSink } from "./submit.ts";
 import type { MessageRef } from "./waiting-message.ts";
@@ -86,7 +86,8 @@ interface Resolved {
 /**
  * Says what became of a message that is `unknown`; null when the workspace has no such message. What
  * is sent again is sent by its own job, and so before what came later for its chat. Of a text in parts it
- * is said of one of them: where that was sent, the rest is sent now. Throws `NotUnknown`.
+ * is said of one of them: where that was sent, the rest is sent now. What of a notice that vanishes is
+ * known to be in the chat is deleted in its time. Throws `NotUnknown`.
  */
 export async function resolveMessage(
   tx: Transaction,
@@ -118,5 +119,6 @@ export async function resolveMessage(
     const of = { causeId: causeId ?? undefined, content: content ?? undefined };
     await enqueueSends(tx, jobs, [{ ...place, ...of, id }]);
   }
+  if (becomes === "sent") await enqueueDeletions(tx.engine, [{ workspaceId, messageId: id }]);
   return { state: becomes, connectorId };
 }

@@ -86,7 +86,7 @@ const inTransaction = <Result>(work: (tx: Transaction) => Promise<Result>) =>
 /** Begins them and makes their calls; their ends, not written yet. */
 const sendAll = async (some: Job[]) => {
   const { workspaceId } = fixture;
-  const runner = await handler.open({ lane: connectorId, workspaceId });
+  const runner = await handler.open({ lane: connectorId, workspaceId, epoch: "0" });
   const owns = await inTransaction(async (tx) => handler.begin?.(tx, some));
   return Promise.all(
     some.map(async (job) => {
@@ -130,7 +130,7 @@ test("a call that never left costs its message nothing, and no wait", async () =
   await inTransaction(async (tx) => handler.begin?.(tx, [job]));
   expect(await messageOf(job)).toMatchObject({ state: "sending", attempts: 1 });
   const { workspaceId } = fixture;
-  const runner = await handler.open({ lane: connectorId, workspaceId });
+  const runner = await handler.open({ lane: connectorId, workspaceId, epoch: "0" });
   const begun = { ...job, attempts: 1 };
   const waits = await runner.orphan?.(begun, { neverLeft: false });
   expect(waits?.outcome).toMatchObject({ type: "pause", reason: "may still be sent" });
@@ -146,6 +146,31 @@ test("a call that never left costs its message nothing, and no wait", async () =
     [connectorId],
   );
   expect(attempts).toEqual([{ outcome: "not-sent" }]);
+});
+
+test("a chat that was given up can be reached again once a message arrives", async () => {
+  const { db } = fixture.database;
+  const [ada = "", bob = "", cem = ""] = jobs.map(({ orderingKey }) => orderingKey ?? "");
+  await db.query(
+    `INSERT INTO chats (workspace_id, connector_id, chat_id, reachable, reachable_at)
+     VALUES ($1, $2, $3, false, NULL), ($1, $2, $4, false, now() + interval '1 min'),
+       ($1, $2, $5, true, NULL)`,
+    [fixture.workspaceId, connectorId, ada, bob, cem],
+  );
+  const ends = await sendAll(jobs);
+  // That one cannot be reached was learned while its message was under way.
+  await db.query("UPDATE chats SET reachable = false WHERE connector_id = $1 AND chat_id = $2", [
+    connectorId,
+    cem,
+  ]);
+  await inTransaction(async (tx) => handler.finish?.(tx, ends, ALL));
+  const rows = await db.query<{ chat_id: string; reachable: boolean }>(
+    "SELECT chat_id, reachable FROM chats WHERE connector_id = $1",
+    [connectorId],
+  );
+  const reachable = new Map(rows.map((row) => [row.chat_id, row.reachable]));
+  // Telegram has told since that the bot was put out of the second.
+  expect([ada, bob, cem].map((chatId) => reachable.get(chatId))).toEqual([true, false, false]);
 });
 
 test("what is sent is on record though its conversation is locked for good", async () => {

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { markUnreachable, rekeyChat } from "../conversations/index.ts";
 import type { EndedAttempt, Job, JobId } from "../jobs/index.ts";
 import {
   fewRows,
@@ -10,7 +9,8 @@ import {
   sqlState,
   type Transaction,
 } from "../platform/index.ts";
-import { BRINGS_FILES, enqueueDeletions, FILES_MS } from "./content/index.ts";
+import { CHAT_OUTCOMES } from "./chat-outcomes.ts";
+import { BRINGS_FILES, COST, enqueueDeletions, FILES_MS } from "./content/index.ts";
 import { MAY_BE_SENT, UNKNOWN } from "./may-be-sent.ts";
 import { toldOfPart } from "./message-parts.ts";
 import type { MessageState } from "./new-message.ts";
@@ -42,6 +42,8 @@ export interface SendAttempt {
   mayBeSent: boolean;
   /** It is of a broadcast, and its chat wants none since it was made; nothing of it was sent. */
   isRefused: boolean;
+  /** Its chat was marked as one that cannot be reached when it began. */
+  wasUnreachable: boolean;
 }
 
 type Ended = EndedAttempt<SendAttempt>;
@@ -54,6 +56,12 @@ const IS_REFUSED = `EXISTS (
   SELECT FROM broadcast_opt_outs o
   WHERE o.workspace_id = m.workspace_id AND o.connector_id = m.connector_id
     AND o.chat_id = m.chat_id::bigint OFFSET 0)`;
+
+/** As SQL, of a message `m`: its chat cannot be reached, as far as is known. */
+const IS_UNREACHABLE = `EXISTS (
+  SELECT FROM chats c
+  WHERE c.workspace_id = m.workspace_id AND c.connector_id = m.connector_id AND NOT c.reachable
+    AND c.chat_id = CASE WHEN m.chat_id NOT LIKE '@%' THEN m.chat_id::bigint END OFFSET 0)`;
 
 const BEGIN = `/* outbound.attempt */
 WITH asked AS MATERIALIZED (
@@ -71,14 +79,15 @@ WITH asked AS MATERIALIZED (
     END AS expires_in_ms,
     m.expires_at IS NOT NULL AND m.attempts > 1 AND ${MAY_BE_SENT} AS may_be_sent,
     CASE WHEN m.broadcast_id IS NULL THEN false
-      ELSE ${IS_WHOLE} AND ${IS_REFUSED} AND NOT ${MAY_BE_SENT} END AS is_refused
+      ELSE ${IS_WHOLE} AND ${IS_REFUSED} AND NOT ${MAY_BE_SENT} END AS is_refused,
+    ${IS_UNREACHABLE} AS was_unreachable
 ), begun AS (
   INSERT INTO send_attempts (workspace_id, id, message_id, connector_id, chat_id, job_id,
-    job_attempt, paid, deadline_at)
+    job_attempt, cost, paid, deadline_at)
   SELECT workspace_id, attempt_id, id, connector_id,
-    CASE WHEN kind = 'message' THEN chat_id ELSE '' END, job_id, job_attempt, paid,
+    CASE WHEN kind = 'message' THEN chat_id ELSE '' END, job_id, job_attempt, ${COST}, paid,
     clock_timestamp() + deadline_ms * interval '1 ms'
-  FROM sending
+  FROM sending m
 )
 SELECT * FROM sending`;
 
@@ -88,6 +97,7 @@ type BegunRow = MessageRow & {
   expires_in_ms: number | null;
   may_be_sent: boolean;
   is_refused: boolean;
+  was_unreachable: boolean;
 };
 
 /**
@@ -112,9 +122,10 @@ export async function beginSending(
   ]);
   const begunMs = performance.now();
   return new Map(
-    rows.map(({ job_id, attempt_id, expires_in_ms, may_be_sent, is_refused, ...message }) => [
-      job_id,
-      {
+    rows.map((row) => {
+      const { job_id, attempt_id, expires_in_ms, may_be_sent, is_refused, ...rest } = row;
+      const { was_unreachable, ...message } = rest;
+      const attempt: SendAttempt = {
         id: attempt_id,
         message,
         result: null,
@@ -123,8 +134,10 @@ export async function beginSending(
         expiresInMs: expires_in_ms,
         mayBeSent: may_be_sent,
         isRefused: is_refused,
-      },
-    ]),
+        wasUnreachable: was_unreachable,
+      };
+      return [job_id, attempt];
+    }),
   );
 }
 
@@ -149,7 +162,8 @@ export async function orphanedAttempt(
   if (row === undefined) return null;
   const { attempt_id: id, left_ms: leftMs, ...message } = row;
   const ended = { result: null, holds: [], begunMs: 0, expiresInMs: null };
-  return { attempt: { id, message, ...ended, mayBeSent: true, isRefused: false }, leftMs };
+  const unknown = { mayBeSent: true, isRefused: false, wasUnreachable: false };
+  return { attempt: { id, message, ...ended, ...unknown }, leftMs };
 }
 
 /** That it was sent is never unsaid. */
@@ -201,7 +215,7 @@ export interface EndSendingOptions {
 
 /**
  * Writes what became of attempts, of their messages, and what that says of chats and bots. Among
- * several ends none concerns chats (jobs room); `onlyEssential`: attempts and messages, and the rest where nobody
+ * several ends none concerns chats (jobs room), but for some that can be reached again; `onlyEssential`: attempts and messages, and the rest where nobody
  * has it locked.
  */
 export async function endSending(
@@ -233,7 +247,7 @@ export async function endSending(
     // ends the faulty one is found by trying each alone, which the caller does.
     await confine(tx, () => recordShown(tx, shown), { ...confined, mayFail: true });
   }
-  for (const write of [writeHolds, writeUnreachable, writeMoves]) {
+  for (const write of CHAT_OUTCOMES) {
     if (onlyEssential) await confine(tx, () => write(tx, ends), { ...confined, mayFail: false });
     else await write(tx, ends);
   }
@@ -331,61 +345,4 @@ function messageChange(end: Ended): {
  */
 function partsSentBy({ own }: Ended, result: SendResult | null): number {
   return result?.attempt === "sent" && own !== null ? own.message.parts_sent + 1 : 0;
-}
-
-/** Holds only move forward. */
-const HOLD = `/* outbound.hold */
-INSERT INTO send_holds AS h (workspace_id, connector_id, chat_id, until)
-SELECT workspace_id, connector_id, chat_id,
-  clock_timestamp() + max(for_s) * interval '1 s'
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::double precision[])
-  AS t(workspace_id, connector_id, chat_id, for_s)
-GROUP BY workspace_id, connector_id, chat_id
-ORDER BY workspace_id, connector_id, chat_id
-ON CONFLICT (workspace_id, connector_id, chat_id) DO UPDATE
-  SET until = greatest(h.until, excluded.until)`;
-
-async function writeHolds(tx: Transaction, ends: Ended[]): Promise<void> {
-  const holds = ends.flatMap(({ job, own }) =>
-    (own?.holds ?? []).map((hold) => ({ job, ...hold })),
-  );
-  if (holds.length === 0) return;
-  await tx.query(HOLD, [
-    holds.map(({ job }) => job.workspaceId),
-    holds.map(({ job }) => job.lane),
-    holds.map(({ chatId }) => chatId),
-    holds.map(({ forS }) => forS),
-  ]);
-}
-
-/** Chats that can no longer be reached. */
-async function writeUnreachable(tx: Transaction, ends: Ended[]): Promise<void> {
-  const unreachable = ends.flatMap(({ job, own }) => {
-    const chatId = own?.message.chat_id ?? "";
-    if (!own?.result?.unreachable || !/^-?[0-9]+$/.test(chatId)) return [];
-    return [{ workspaceId: job.workspaceId, connectorId: job.lane, chatId }];
-  });
-  await markUnreachable(tx, unreachable);
-}
-
-/**
- * Groups that moved. Parts that were sent before keep no numbers: under the new id they name others'
- * messages, which an edit or a deletion would hit.
- */
-async function writeMoves(tx: Transaction, ends: Ended[]): Promise<void> {
-  for (const { job, own } of ends) {
-    const to = own?.result?.migratedTo ?? null;
-    if (own === null || to === null) continue;
-    const { workspaceId, lane: connectorId } = job;
-    const from = own.message.chat_id;
-    await rekeyChat(tx, { workspaceId, connectorId, from, to });
-    await tx.query(
-      `/* outbound.rekey */
-       UPDATE outbound_messages SET chat_id = $4, telegram_message_ids = '{}'
-       WHERE workspace_id = $1 AND connector_id = $2 AND chat_id = $3
-         AND kind IN ('message', 'deletion')
-         AND state IN ('awaiting_approval', 'queued', 'sending', 'unknown')`,
-      [workspaceId, connectorId, from, to],
-    );
-  }
 }

@@ -134,11 +134,11 @@ test("a worker that starts reads the holds back, of the bot and of a chat", asyn
     createdAt: new Date(),
     causeId: null,
   };
-  const ofBot = await handler.open({ lane: bot, workspaceId });
+  const ofBot = await handler.open({ lane: bot, workspaceId, epoch: "0" });
   const choice = ofBot.choose?.([job], nowMs);
   expect(choice).toEqual({ waitUntilMs: expect.any(Number) });
   expect((choice as { waitUntilMs: number }).waitUntilMs).toBeGreaterThan(nowMs + 60_000);
-  const ofChat = await handler.open({ lane: chat, workspaceId });
+  const ofChat = await handler.open({ lane: chat, workspaceId, epoch: "0" });
   expect(ofChat.held?.(nowMs).keys).toEqual(["7"]);
   expect(ofChat.choose?.([job], nowMs)).toEqual({ job });
 });

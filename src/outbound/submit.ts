@@ -134,6 +134,7 @@ async function enqueueJobs(
       payload: {
         messageId: message.id,
         ...(bringsFiles(message.content) ? { files: true } : {}),
+        ...(costOf(message.content) > 1 ? { cost: costOf(message.content) } : {}),
         ...(mayBePaid(message) ? { mayBePaid: costOf(message.content) } : {}),
       },
       runAt: message.sendAt,

@@ -37,7 +37,7 @@ export interface WaitingFacts {
   isRefused: boolean;
   botHeldUntil: Date | null;
   chatHeldUntil: Date | null;
-  /** When the chat's own limits allow one more. */
+  /** When the chat's own limits have room for it. */
   chatFreeAt: Date;
   /** Calls a second of the bot. */
   perSecond: number;

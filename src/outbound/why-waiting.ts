@@ -1,5 +1,6 @@
 import { placeInLane } from "../jobs/index.ts";
 import { type Queryable, systemClock } from "../platform/index.ts";
+import { COST } from "./content/index.ts";
 import type { MessageState } from "./new-message.ts";
 import { readPace } from "./pace-store.ts";
 import { COUNTED, type WaitingReason, waitingReasons } from "./waiting-reasons.ts";
@@ -20,6 +21,7 @@ interface MessageRow {
   state: MessageState;
   connector_id: string;
   chat_id: string;
+  cost: number;
   send_at: Date | null;
   expires_at: Date | null;
   status: string;
@@ -32,7 +34,7 @@ interface MessageRow {
 const HELD_CHATS = 1_000;
 
 const MESSAGE = `/* outbound.waiting */
-SELECT m.state, m.connector_id, m.chat_id, m.send_at, m.expires_at, c.status,
+SELECT m.state, m.connector_id, m.chat_id, ${COST} AS cost, m.send_at, m.expires_at, c.status,
   bot.until AS bot_held_until, chat.until AS chat_held_until,
   ARRAY(SELECT h.chat_id FROM send_holds h
     WHERE h.workspace_id = m.workspace_id AND h.connector_id = m.connector_id
@@ -78,7 +80,7 @@ export async function whyWaiting(
     isRefused: message.status === "disabled",
     botHeldUntil: message.bot_held_until,
     chatHeldUntil: message.chat_held_until,
-    chatFreeAt: new Date(pace.chatNextAtMs(chatId, nowMs)),
+    chatFreeAt: new Date(pace.chatNextAtMs(chatId, nowMs, message.cost)),
     perSecond: pace.rate.perSecond,
     place,
     now: new Date(nowMs),

@@ -33,6 +33,7 @@ export const EXAMPLES = {
   ADMIN_TOKEN: "$(node -p \"crypto.randomBytes(32).toString('base64url')\")",
   BOT_TOKEN: "123456:ABC-…",
   LOG_LEVEL: "info",
+  SEND_FILES_DISK_MB: "2048",
   STORAGE_URL: "s3://bucket/prefix?region=eu-central-1",
   AWS_ACCESS_KEY_ID: "AKIA…",
   AWS_SECRET_ACCESS_KEY: "…",

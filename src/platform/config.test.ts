@@ -47,6 +47,7 @@ describe("loadConfig", () => {
       ADMIN_TOKEN: "let-me-in",
       LOG_LEVEL: "WARN",
       UPDATES_MODE: "polling",
+      SEND_FILES_DISK_MB: "600",
       STORAGE_URL: "s3://files?region=eu-west-1",
       AWS_ACCESS_KEY_ID: "AKIAEXAMPLE",
       AWS_SECRET_ACCESS_KEY: "hunter2",
@@ -81,6 +82,7 @@ describe("loadConfig", () => {
       adminToken: "let-me-in",
       logLevel: "warn",
       updatesMode: "polling",
+      sendFilesMaxBytes: 600 * 2 ** 20,
       storage: {
         kind: "s3",
         bucket: "files",

@@ -46,6 +46,8 @@ export interface Config {
   storage?: StorageConfig;
   /** How updates come in: Telegram sends them, or pollers ask for them. */
   updatesMode: UpdatesMode;
+  /** What files that are to be sent may take of a process's disk, in bytes; undefined: the default. */
+  sendFilesMaxBytes?: number;
   /** How long what is over is kept, in ms; undefined: each room's own default. */
   retention?: {
     finishedMs?: number;
@@ -102,6 +104,8 @@ const environment = z.object({
   BOT_TOKEN: setting((text) => text),
   LOG_LEVEL: setting(parseLogLevel),
   UPDATES_MODE: setting(parseUpdatesMode),
+  // At least an album as large as it may be.
+  SEND_FILES_DISK_MB: setting((text) => parseWhole(text, 500, 99_999) * 2 ** 20),
   STORAGE_URL: setting(parseStorageUrl),
   AWS_ACCESS_KEY_ID: setting(parseVisible),
   AWS_SECRET_ACCESS_KEY: setting(parseVisible),
@@ -145,6 +149,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
     botToken: values.BOT_TOKEN,
     logLevel: values.LOG_LEVEL ?? "info",
     updatesMode: values.UPDATES_MODE ?? "webhook",
+    sendFilesMaxBytes: values.SEND_FILES_DISK_MB,
     storage: withCredentials(values.STORAGE_URL, {
       accessKeyId: values.AWS_ACCESS_KEY_ID,
       secretAccessKey: values.AWS_SECRET_ACCESS_KEY,

@@ -3,7 +3,7 @@ import { createLookup } from "./lookup.ts";
 
 test("keys that are asked for at once are asked for together, each once", async () => {
   const asked: string[][] = [];
-  const lookup = createLookup(async (keys) => {
+  const lookup = createLookup(async (keys: string[]) => {
     asked.push(keys);
     return new Map(keys.filter((key) => key !== "gone").map((key) => [key, key.toUpperCase()]));
   });
@@ -17,7 +17,7 @@ test("keys that are asked for at once are asked for together, each once", async 
 });
 
 test("a key whose row cannot be read fails alone", async () => {
-  const lookup = createLookup(async (keys) => {
+  const lookup = createLookup(async (keys: string[]) => {
     if (keys.includes("bad")) throw new Error("unreadable");
     return new Map(keys.map((key) => [key, 1]));
   });

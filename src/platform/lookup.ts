@@ -10,10 +10,10 @@ const UNDER_WAY = 2;
  * statement. `read` answers what there is, by key, and its error is that of each key it was asked
  * for, once each has been tried by itself.
  */
-export function createLookup<Value>(
-  read: (keys: string[]) => Promise<Map<string, Value>>,
-): (key: string) => Promise<Value | undefined> {
-  const lookups = new Batcher<string, Value | undefined>({
+export function createLookup<Key, Value>(
+  read: (keys: Key[]) => Promise<Map<Key, Value>>,
+): (key: Key) => Promise<Value | undefined> {
+  const lookups = new Batcher<Key, Value | undefined>({
     maxItems: MAX_KEYS,
     maxUnderWay: UNDER_WAY,
     isShared: isUnavailable,

@@ -35,6 +35,10 @@ const summaryShape = {
   chatId: z.string(),
   rule: z.object({ id: z.string(), name: z.string() }),
   author: z.string().nullable().describe("`key:` and the id of the API key that submitted it"),
+  broadcast: z
+    .object({ id: z.string(), recipients: z.number(), optedOut: z.number() })
+    .optional()
+    .describe("the broadcast that it stands for, and how many get what it says"),
   needed: z.number(),
   missing: z.number().describe("approvals that the message, as it is now, still needs"),
   version: z.string().describe("SHA-256 of all that is sent; to be named in a decision"),

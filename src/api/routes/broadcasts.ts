@@ -93,6 +93,7 @@ const listedShape = {
   createdAt: z.string(),
   sendAt: z.string().optional(),
   finishedAt: z.string().optional(),
+  error: z.string().optional().describe("why it ended though nobody ended it"),
   segment: z.looseObject({}).optional(),
 };
 

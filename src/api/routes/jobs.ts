@@ -31,6 +31,8 @@ interface Action {
   from: string;
   /** The name of the figure of those that were changed. */
   done: string;
+  /** What is to be known where it is done to many. */
+  ofMany?: string;
 }
 
 const ACTIONS: Record<string, Action> = {
@@ -39,6 +41,7 @@ const ACTIONS: Record<string, Action> = {
     summary: "Gives a dead letter its attempts back and makes it due.",
     from: "discarded or cancelled",
     done: "retried",
+    ofMany: " Cancelled ones only where `state` names them.",
   },
   discard: {
     action: "discard",
@@ -103,7 +106,7 @@ export const jobRoutes = [
       return { status: 200, body: job };
     },
   }),
-  ...Object.entries(ACTIONS).flatMap(([name, { action, summary, from, done }]) => [
+  ...Object.entries(ACTIONS).flatMap(([name, { action, summary, from, done, ofMany = "" }]) => [
     defineRoute({
       method: "post",
       path: `/v1/jobs/:id/${name}`,
@@ -126,7 +129,7 @@ export const jobRoutes = [
       path: `/v1/jobs/${name}`,
       auth: "either",
       scope: "manage",
-      summary: `${summary} All that match, oldest first, up to a limit a call; running ones are left alone. With \`dryRun\` only says how many. Without a filter it wants \`all: true\`.`,
+      summary: `${summary} All that match, oldest first, up to a limit a call; running ones are left alone.${ofMany} With \`dryRun\` only says how many. Without a filter it wants \`all: true\`.`,
       body: z.strictObject({
         ...filterShape,
         all: z.boolean().default(false).describe("all jobs are meant: without a filter needed"),

@@ -27,6 +27,7 @@ import { noConnector } from "./connectors.ts";
 
 const idParams = z.object({ id: z.string().max(40) });
 const stateSchema = z.object({ id: z.string(), state: z.enum(MESSAGE_STATES) });
+const resolvedSchema = stateSchema.extend({ deletion: messageSchema.shape.deletion });
 
 /** When a message was created, and its id. */
 const PLACE_SHAPE =
@@ -201,7 +202,7 @@ export const messageRoutes = [
       "Says what became of a message that is `unknown`: it was sent, it failed, or it is to be sent again, which may double it.",
     params: idParams,
     body: z.strictObject({ verdict: z.enum(VERDICTS) }),
-    success: { status: 200, schema: stateSchema },
+    success: { status: 200, schema: resolvedSchema },
     handler: async ({ db, services, principal, params, body }) => {
       const workspaceId = workspaceOf(principal);
       const id = idOf(params.id);
@@ -212,11 +213,13 @@ export const messageRoutes = [
           if (done === null) return null;
           const entry = { subjectId: id, details: { connectorId: done.connectorId, verdict } };
           await recordAudit(tx, { workspaceId, action: "message.resolved", ...entry });
-          return done;
+          const message = await getMessage(tx, { workspaceId, id });
+          return { ...done, deletion: message?.deletion };
         })
         .catch(refused);
       if (resolved === null) throw noMessage();
-      return { status: 200, body: { id, state: resolved.state } };
+      const { state, deletion } = resolved;
+      return { status: 200, body: { id, state, ...(deletion ? { deletion } : {}) } };
     },
   }),
 ];

@@ -4,7 +4,8 @@ export const actions = [
     name: "retry",
     word: "Retry",
     done: "will run again",
-    explain: "Dead and cancelled jobs get their attempts back and are due at once.",
+    explain:
+      "Dead letters get their attempts back and are due at once; cancelled jobs where the search names their state.",
     states: ["discarded", "cancelled"],
   },
   {

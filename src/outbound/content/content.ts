@@ -92,6 +92,10 @@ export const takesPayment = (content: Content | null | undefined): boolean =>
 export const costOf = (content: Content | null | undefined): number =>
   content?.type === "album" ? content.items.length : 1;
 
+/** SQL: `costOf` of `outbound_messages m`. */
+export const COST = `CASE WHEN m.content ->> 'type' = 'album'
+  THEN coalesce(jsonb_array_length(m.content -> 'items'), 1) ELSE 1 END`;
+
 /** What else is asked of a message with a content. */
 interface Asked {
   text?: string | undefined;

@@ -11,6 +11,7 @@ export {
   bringsFiles,
   CHAT_ACTION_SHOWN_MS,
   CHAT_ACTIONS,
+  COST,
   type Content,
   contentFaults,
   costOf,
@@ -32,4 +33,5 @@ export {
   deletionOf,
   enqueueDeletions,
   recordDeletions,
+  undeletable,
 } from "./vanish.ts";

@@ -190,3 +190,11 @@ export async function deletionOf(
     ...(error === null ? {} : { error }),
   };
 }
+
+/** Of a notice that was sent under a number that nobody knows, because Telegram's answer was lost. */
+export const undeletable = (sentAt: Date, deleteAfterS: number): DeletionView => ({
+  state: "failed",
+  at: new Date(sentAt.getTime() + deleteAfterS * 1_000).toISOString(),
+  error:
+    "It cannot be deleted: Telegram's answer, which held its number in the chat, was lost. Delete it by hand.",
+});

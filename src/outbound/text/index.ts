@@ -8,7 +8,14 @@ import { parseMarkdown } from "./parse-markdown.ts";
 import { TextError } from "./text-error.ts";
 
 export type { EntityType, FormattedText, MessageEntity } from "./message-entity.ts";
-export { type Cut, cutText, MAX_PART_LENGTH, partOf, splitText } from "./split-text.ts";
+export {
+  type Cut,
+  cutText,
+  MAX_PART_ENTITIES,
+  MAX_PART_LENGTH,
+  partOf,
+  splitText,
+} from "./split-text.ts";
 export { TextError } from "./text-error.ts";
 
 export const TEXT_FORMATS = ["plain", "html", "markdown"] as const;

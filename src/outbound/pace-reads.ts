@@ -1,0 +1,162 @@
+import { fewRows, type Queryable } from "../platform/index.ts";
+
+/** What is on record of bots' calls, of many bots in one statement: each drain that begins asks for its bot's. */
+
+/**
+ * Of attempts: as how many each counts, and how long ago it left. That lies between its begin and its
+ * end; it counts at the later of the two, and at this moment while nobody has seen it end.
+ */
+const ATTEMPTS = `SELECT chat_id, cost, paid,
+    (extract(epoch FROM now() - coalesce(finished_at, now())) * 1000)::double precision AS age_ms
+  FROM send_attempts
+  WHERE connector_id = a.id AND outcome IS DISTINCT FROM 'not-sent'
+    AND coalesce(finished_at, now()) > now() - interval '61 s'`;
+
+/**
+ * The last minute's calls, whoever made them, as counts: for a bot that may send a thousand a second
+ * they are sixty thousand. Those that left within a second to one chat count as late as the last of
+ * them; for the bot itself ('') those within 20 ms, of the time in which they can matter to it: its
+ * second, and the slots that an album may have taken at the slowest rate. What brings files may leave
+ * minutes after it began. And the holds in force.
+ */
+const CALLS = `/* outbound.pace */
+SELECT a.id AS connector_id, c.*
+FROM (SELECT id FROM unnest($1::uuid[]) AS a(id) ${fewRows("$1")}) a
+CROSS JOIN LATERAL (
+  WITH calls AS MATERIALIZED (
+    ${ATTEMPTS} AND started_at > now() - interval '80 s'
+    UNION ALL
+    ${ATTEMPTS} AND started_at > now() - interval '300 s' AND started_at <= now() - interval '80 s'
+      AND deadline_at - started_at > interval '70 s'
+    UNION ALL
+    SELECT chat_id, 1, false, (extract(epoch FROM now() - left_at) * 1000)::double precision
+    FROM direct_calls WHERE connector_id = a.id AND left_at > now() - interval '61 s'
+  )
+  SELECT '' AS chat_id, sum(cost)::int AS count, min(age_ms) AS age_ms,
+    NULL::double precision AS left_ms
+  FROM calls WHERE NOT paid AND age_ms < 12000 GROUP BY floor(age_ms / 20)
+  UNION ALL
+  SELECT chat_id, sum(cost)::int, min(age_ms), NULL
+  FROM calls WHERE chat_id <> '' GROUP BY chat_id, floor(age_ms / 1000)
+  UNION ALL
+  SELECT chat_id, 0, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
+  FROM send_holds WHERE connector_id = a.id AND until > now()
+) c`;
+
+const RATES = `/* outbound.learned-rate */
+SELECT c.id AS connector_id, c.max_send_rate AS ceiling, r.plateau, r.busy_ms AS "busyMs"
+FROM (SELECT id FROM unnest($1::uuid[]) AS a(id) ${fewRows("$1")}) a
+JOIN connectors c ON c.id = a.id
+LEFT JOIN send_rates r ON r.workspace_id = c.workspace_id AND r.connector_id = c.id`;
+
+interface CallRow {
+  connector_id: string;
+  /** Empty: the bot itself. */
+  chat_id: string;
+  count: number;
+  /** Null: of a hold. */
+  age_ms: number | null;
+  left_ms: number | null;
+}
+
+interface RateRow {
+  connector_id: string;
+  ceiling: number;
+  plateau: number | null;
+  busyMs: number | null;
+}
+
+/** What is on record of a bot's calls. */
+export interface PaceRecord {
+  /** The last minute's, as counts, the oldest first; `chatId` null: they count for the bot itself. */
+  calls: { chatId: string | null; count: number; ageMs: number }[];
+  /** In force; null: of the bot itself. */
+  holds: { chatId: string | null; leftMs: number }[];
+  /** Undefined: there is no such bot. */
+  rate: Omit<RateRow, "connector_id"> | undefined;
+}
+
+/** Of a bot that there is not. */
+export const NOTHING: PaceRecord = { calls: [], holds: [], rate: undefined };
+
+/** What is on record of bots' calls, by connector; one for each that is asked for. */
+export async function readPaceRecords(
+  on: Queryable,
+  connectorIds: readonly string[],
+): Promise<Map<string, PaceRecord>> {
+  const [rows, rates] = await Promise.all([
+    on.query<CallRow>(CALLS, [connectorIds]),
+    on.query<RateRow>(RATES, [connectorIds]),
+  ]);
+  const records = new Map<string, PaceRecord>();
+  for (const id of connectorIds) records.set(id, { calls: [], holds: [], rate: undefined });
+  for (const { connector_id, chat_id, count, age_ms: ageMs, left_ms: leftMs } of rows) {
+    const record = records.get(connector_id);
+    const chatId = chat_id || null;
+    if (ageMs !== null) record?.calls.push({ chatId, count, ageMs });
+    else if (leftMs !== null) record?.holds.push({ chatId, leftMs });
+  }
+  for (const { calls } of records.values()) calls.sort((a, b) => b.ageMs - a.ageMs);
+  for (const { connector_id, ...rate } of rates) {
+    const record = records.get(connector_id);
+    if (record !== undefined) record.rate = rate;
+  }
+  return records;
+}
+
+/**
+ * What the workspace decided, and what calls that go past the drain (call-gate.ts) have done in the
+ * last `since_ms`: they count, and the holds they met.
+ */
+const NEWS = `/* outbound.pace-news */
+SELECT c.id AS connector_id, c.max_send_rate AS ceiling,
+  (SELECT coalesce(json_agg(json_build_object('chatId', h.chat_id,
+      'leftMs', extract(epoch FROM h.until - clock_timestamp()) * 1000)), '[]')
+    FROM send_holds h
+    WHERE h.workspace_id = c.workspace_id AND h.connector_id = c.id AND h.until > now()
+      AND h.chat_id IN (SELECT '' UNION ALL (SELECT d.chat_id FROM direct_calls d
+        WHERE d.connector_id = c.id AND d.left_at > now() - interval '61 s'
+        ORDER BY d.left_at DESC LIMIT 1000))
+  ) AS holds,
+  (SELECT coalesce(json_agg(d.chat_id), '[]') FROM (
+    SELECT chat_id FROM direct_calls
+    WHERE connector_id = c.id AND left_at > clock_timestamp() - a.since_ms * interval '1 ms'
+    LIMIT 1000
+  ) d) AS calls
+FROM (
+  SELECT id, since_ms FROM unnest($1::uuid[], $2::double precision[]) AS a(id, since_ms)
+  ${fewRows("$1")}
+) a
+JOIN connectors c ON c.id = a.id`;
+
+/** A bot's news of the last ms. */
+export interface PaceNewsWish {
+  connectorId: string;
+  sinceMs: number;
+}
+
+export interface PaceNews {
+  ceiling: number;
+  /** Of the bot (''), and of the chats of calls that went past the drain. */
+  holds: { chatId: string; leftMs: number }[];
+  /** Their chats. */
+  calls: string[];
+}
+
+/** News of bots, by what was asked for; nothing of a bot that there is not. */
+export async function readPaceNews(
+  on: Queryable,
+  wishes: readonly PaceNewsWish[],
+): Promise<Map<PaceNewsWish, PaceNews>> {
+  const rows = await on.query<PaceNews & { connector_id: string }>(NEWS, [
+    wishes.map(({ connectorId }) => connectorId),
+    wishes.map(({ sinceMs }) => sinceMs),
+  ]);
+  const news = new Map(rows.map(({ connector_id, ...of }) => [connector_id, of]));
+  return new Map(
+    wishes.flatMap((wish) => {
+      const of = news.get(wish.connectorId);
+      return of === undefined ? [] : [[wish, of] as const];
+    }),
+  );
+}
