@@ -1,5 +1,6 @@
 import { debugInForce } from "../src/connectors/index.ts";
 import { createOutboundHandler } from "../src/outbound/index.ts";
+import { evidenceToSend } from "./evidence-services.ts";
 import type { System } from "./system.ts";
 
 /** The pool that sends: a lane a bot. */
@@ -10,6 +11,7 @@ export async function startOutbound(system: System): Promise<void> {
     botApiFor: (connectorId) => botApis.forConnector(connectorId),
     onUnauthorized: (connectorId, reason) => connectors.disable(connectorId, reason),
     debugFor: (connectorId) => debugInForce(db, connectorId),
+    evidence: evidenceToSend(system),
     metrics,
     log,
   });

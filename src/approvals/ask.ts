@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import {
   type Button,
+  type Content,
   insertMessages,
   type MessageEntity,
+  mediaOf,
   type NewMessage,
   type Sendable,
 } from "../outbound/index.ts";
@@ -26,7 +28,7 @@ interface AskedRow {
   text: string;
   buttons: Button[][] | null;
   entities: MessageEntity[] | null;
-  has_content: boolean;
+  content: Content | null;
   is_broadcast: boolean;
   send_at: Date | null;
   delivery: Delivery;
@@ -36,7 +38,7 @@ interface AskedRow {
 
 const READ = `/* approvals.read-asked */
 SELECT m.chat_id, m.text, m.buttons, m.entities,
-  m.content IS NOT NULL AS has_content, m.broadcast_id IS NOT NULL AS is_broadcast, m.send_at,
+  m.content, m.broadcast_id IS NOT NULL AS is_broadcast, m.send_at,
   json_build_object('replyTo', m.reply_to::text, 'threadId', m.thread_id::text,
     'isOfBusiness', m.business_connection_id IS NOT NULL, 'deleteAfterS', m.delete_after_s,
     'isSilent', m.silent, 'isProtected', m.protected) AS delivery,
@@ -99,7 +101,8 @@ export async function askInChat(tx: Transaction, request: Request): Promise<Send
       if (url !== undefined) return [{ label, url }];
       return user === undefined ? [] : [{ label, url: `tg://user?id=${user.id}` }];
     }),
-    hasContent: row.has_content,
+    hasContent: row.content !== null,
+    files: mediaOf(row.content).flatMap(({ file }) => ("evidenceFileId" in file ? [file] : [])),
     isBroadcast: row.is_broadcast,
     sendAt: row.send_at,
     delivery: row.delivery,

@@ -5,7 +5,7 @@ import { systemClock } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
 import { BotRunner } from "./bot-runner.ts";
 import { callSettings } from "./call-settings.ts";
-import { FileTaker } from "./content/index.ts";
+import { type EvidenceFiles, FileTaker } from "./content/index.ts";
 import type { PaceLimits } from "./pace.ts";
 import { PaceKeeper, readPace } from "./pace-store.ts";
 import { PaidAllowance } from "./paid-allowance.ts";
@@ -27,6 +27,8 @@ export interface OutboundOptions {
   debugFor?(connectorId: string): Promise<DebugSettings | null>;
   /** Which addresses files may be downloaded from. Default: those of the public Internet. */
   mayDial?(address: string): boolean;
+  /** Where files of evidence come from, for messages that carry them. */
+  evidence?: EvidenceFiles;
 }
 
 const CALL_TIMEOUT_MS = 15_000;

@@ -1,6 +1,7 @@
 import { DownloadError } from "../../platform/index.ts";
 import type { UploadFile } from "../../telegram/index.ts";
-import { type Content, MAX_FILE_BYTES, mediaOf } from "./content.ts";
+import { bringsFiles, type Content, MAX_FILE_BYTES, mediaOf } from "./content.ts";
+import { type EvidenceFiles, type EvidenceUpload, evidenceUpload } from "./evidence-file.ts";
 import { urlSource } from "./file-source.ts";
 import { type SpooledFile, spool } from "./spool.ts";
 
@@ -17,17 +18,22 @@ const OF_ONE_WORKSPACE = 16;
 export interface TakenFiles {
   /** For each item of its media; null where Telegram has it. */
   list: (UploadFile | null)[];
+  /** Why one of them broke off while it was uploaded; null: none did. */
+  broken(): Error | null;
   close(): Promise<void>;
 }
 
 export interface TakeFilesOptions {
   workspaceId: string;
+  messageId: string;
   signal: AbortSignal;
   /** Which addresses may be dialled. Default: those of the public Internet. */
   mayDial?: (address: string) => boolean;
+  /** Where files of evidence come from. */
+  evidence?: EvidenceFiles;
 }
 
-const NONE: TakenFiles = { list: [], close: async () => {} };
+const NONE: TakenFiles = { list: [], broken: () => null, close: async () => {} };
 
 /** Who waits for a place. */
 interface Waiting {
@@ -54,14 +60,18 @@ export class FileTaker {
     this.ofOneWorkspace = ofOneWorkspace;
   }
 
-  /** One after the other, in their order. Throws `DownloadError`; nothing is left behind then. */
+  /**
+   * One after the other, in their order. Files of evidence are looked up, and read when they are
+   * uploaded. Throws `DownloadError`, `CannotSend`, `EvidenceAway`; nothing is left behind then.
+   */
   async take(content: Content | null, options: TakeFilesOptions): Promise<TakenFiles> {
     const media = mediaOf(content);
-    if (!media.some(({ file }) => "url" in file)) return { ...NONE, list: media.map(() => null) };
+    if (!bringsFiles(content)) return { ...NONE, list: media.map(() => null) };
     const deadlineMs = performance.now() + this.downloadMs;
-    const { workspaceId } = options;
+    const { workspaceId, messageId, signal, evidence } = options;
     await this.place(workspaceId, options.signal);
     const spooled: SpooledFile[] = [];
+    const ofEvidence: EvidenceUpload[] = [];
     const close = async () => {
       this.give(workspaceId);
       await Promise.all(spooled.map((one) => one.close()));
@@ -73,16 +83,23 @@ export class FileTaker {
           list.push(null);
           continue;
         }
-        const one = await spool(urlSource(file.url, options.mayDial), {
-          maxBytes: MAX_FILE_BYTES[type],
-          timeoutMs: Math.max(1, deadlineMs - performance.now()),
-          signal: options.signal,
-          name: file.name,
-        });
+        const timeoutMs = Math.max(1, deadlineMs - performance.now());
+        const within = { maxBytes: MAX_FILE_BYTES[type], timeoutMs, signal };
+        if ("evidenceFileId" in file) {
+          if (evidence === undefined) throw new Error("no evidence is wired to what sends");
+          const one = await evidenceUpload(evidence, file, { workspaceId, messageId, ...within });
+          ofEvidence.push(one);
+          list.push(one.upload);
+          continue;
+        }
+        const source = urlSource(file.url, options.mayDial);
+        const one = await spool(source, { ...within, name: file.name });
         spooled.push(one);
         list.push(one.upload);
       }
-      return { list, close };
+      const broken = () =>
+        ofEvidence.map((one) => one.broken()).find((why) => why !== null) ?? null;
+      return { list, broken, close };
     } catch (error) {
       await close();
       throw error;
