@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { z } from "zod";
 import type { Route } from "../src/api/route.ts";
@@ -273,6 +274,33 @@ describe("a field that names another workspace's: 404, 422 or nothing, and nothi
       await untouched();
     },
   );
+});
+
+test("a message carries no file of another workspace's evidence, nor is told that there is one", async () => {
+  const { a, b, call } = world;
+  const before = await world.rowsOf(b.workspaceId);
+  const document = (evidenceFileId: string) => ({ type: "document", file: { evidenceFileId } });
+  const contents = (id: string) => [
+    document(id),
+    { type: "photo", file: { evidenceFileId: id } },
+    { type: "album", items: [document(b.fileId), document(id)] },
+  ];
+  const answers = async (id: string) => {
+    const answered = [];
+    for (const content of contents(id)) {
+      const own = { connectorId: b.connectorId, chatId: b.chatId, content };
+      answered.push(await call(b.apiKey, "post", "/v1/messages", own));
+      const path = `/v1/conversations/${b.conversationId}/messages`;
+      answered.push(await call(b.apiKey, "post", path, { content }));
+    }
+    return answered;
+  };
+  const foreign = await answers(a.fileId);
+  expect(foreign.map(({ status }) => status)).toEqual(Array(6).fill(422));
+  expect(foreign).toEqual(await answers(randomUUID()));
+  await untouched();
+  const rows = await world.rowsOf(b.workspaceId);
+  expect(rows.outbound_messages).toEqual(before.outbound_messages);
 });
 
 test("an Idempotency-Key of one workspace stands for nothing of another's", async () => {

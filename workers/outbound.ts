@@ -1,6 +1,7 @@
 import { debugInForce } from "../src/connectors/index.ts";
 import { createOutboundHandler } from "../src/outbound/index.ts";
 import { createLookup } from "../src/platform/index.ts";
+import { evidenceToSend } from "./evidence-services.ts";
 import type { System } from "./system.ts";
 
 /** The pool that sends: a lane a bot. */
@@ -13,6 +14,7 @@ export async function startOutbound(system: System): Promise<void> {
     onUnauthorized: (connectorId, reason) => connectors.disable(connectorId, reason),
     debugFor: async (connectorId) => (await debugOf(connectorId)) ?? null,
     filesMaxBytes: config.sendFilesMaxBytes,
+    evidence: evidenceToSend(system),
     metrics,
     log,
   });

@@ -2,6 +2,7 @@ import { holdForApproval } from "../approvals/index.ts";
 import { recordAudit } from "../audit/index.ts";
 import { type NewMessage, submitMessages } from "../outbound/index.ts";
 import { type Problem, systemClock, type Transaction } from "../platform/index.ts";
+import { evidenceFilesIn, withCarriedFiles } from "./carried-files.ts";
 import { type ContentBody, deliveryOfBody, priorityBehindTarget } from "./content-body.ts";
 import { formattedText } from "./formatted-text.ts";
 import { claimKey, storeAnswer } from "./idempotency.ts";
@@ -60,9 +61,11 @@ export async function acceptMessage(
     const times = { sendAt: sendAt ?? undefined, expiresAt: expiresAt ?? undefined };
     const place = { workspaceId, ...where, priority: body.priority ?? where.priority };
     const priority = await priorityBehindTarget(tx, body.content, place);
+    const content = await withCarriedFiles(tx, principal, body.content);
+    const evidenceFileIds = evidenceFilesIn(body.content);
     const asked = { ...body, linkPreview: body.linkPreview ?? hasLinkPreview };
     const delivery = deliveryOfBody(asked, sendAt?.getTime() ?? systemClock());
-    const said = { ...text, priority, replyTo, buttons, onUnknown, ...times, ...delivery };
+    const said = { ...text, priority, replyTo, buttons, onUnknown, content, ...times, ...delivery };
     const submittedBy = authorOf(principal);
     const message = { workspaceId, ...where, ...said, submittedBy };
     const kind = conversationId === undefined ? "message" : "reply";
@@ -72,7 +75,12 @@ export async function acceptMessage(
       workspaceId,
       action: "message.submitted",
       subjectId: submitted?.id,
-      details: { connectorId: where.connectorId, conversationId, content: body.content?.type },
+      details: {
+        connectorId: where.connectorId,
+        conversationId,
+        content: body.content?.type,
+        evidenceFileIds: evidenceFileIds.length > 0 ? evidenceFileIds : undefined,
+      },
     });
     const answer = { status: 202, body: submitted };
     if (key) await storeAnswer(tx, key, answer);

@@ -19,6 +19,10 @@ describe("a content, as the API takes it", () => {
 
   test.each<[string, unknown]>([
     ["a photo by its address", photo({ url: "https://files.example/a.png?x=1", name: "a" })],
+    [
+      "a document of evidence",
+      { type: "document", file: { evidenceFileId: messageId, name: "a.pdf" } },
+    ],
     ["a document that Telegram has", { type: "document", file: { fileId: "BQAC-_1" } }],
     ["an album of photos", album("photo", "photo")],
     ["an edit", { type: "edit", messageId }],
@@ -35,6 +39,13 @@ describe("a content, as the API takes it", () => {
     ["a file of this machine", photo({ url: "file:///etc/passwd" })],
     ["a password in the address", photo({ url: "https://u:p@files.example/" })],
     ["two places at once", photo({ url: "https://files.example/", fileId: "A" })],
+    [
+      "evidence and an address",
+      photo({ url: "https://files.example/", evidenceFileId: messageId }),
+    ],
+    ["evidence that Telegram has", photo({ fileId: "A", evidenceFileId: messageId })],
+    ["evidence by no id", photo({ evidenceFileId: "EV-17" })],
+    ["another name for what Telegram has", photo({ fileId: "A", name: "a" })],
     ["no place", photo({})],
     ["an address as a file_id", photo({ fileId: "http://127.0.0.1/" })],
     ["a half of a character in a name", photo({ url: "https://files.example/", name: "\ud800" })],

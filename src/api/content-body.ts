@@ -5,7 +5,6 @@ import {
   CHAT_ACTIONS,
   type Content,
   contentFaults,
-  type FileRef,
   type FoundTarget,
   findTarget,
   MAX_DELETE_AFTER_S,
@@ -14,6 +13,7 @@ import {
   PRIORITY_NUMBERS,
 } from "../outbound/index.ts";
 import { checkedUrl, DownloadError, Problem, type Transaction } from "../platform/index.ts";
+import type { AskedFile } from "./carried-files.ts";
 import { chatId } from "./chat-id.ts";
 import { text, uuid } from "./route.ts";
 
@@ -36,16 +36,27 @@ const fileUrl = text()
 const file = z
   .strictObject({
     url: fileUrl.optional().describe("Downloaded by us, from the public Internet"),
-    name: text().min(1).max(200).optional().describe("Default: the last part of the url"),
+    evidenceFileId: uuid
+      .optional()
+      .describe("A file of evidence, by its id; the key needs the scope `read`, too"),
+    name: text()
+      .min(1)
+      .max(200)
+      .optional()
+      .describe("Default: the last part of the url, or the name that the evidence has"),
     fileId: z
       .string()
       .regex(/^[A-Za-z0-9_-]{1,300}$/, "a file_id of the same bot")
       .optional(),
   })
-  .transform(({ url, name, fileId }, context): FileRef => {
-    if (url !== undefined && fileId === undefined) return { url, name };
-    if (fileId !== undefined && url === undefined && name === undefined) return { fileId };
-    const message = "is either a url, perhaps with a name, or a fileId";
+  .transform(({ url, evidenceFileId, name, fileId }, context): AskedFile => {
+    const places = [url, evidenceFileId, fileId].filter((place) => place !== undefined);
+    if (places.length === 1) {
+      if (url !== undefined) return { url, name };
+      if (evidenceFileId !== undefined) return { evidenceFileId, name };
+      if (fileId !== undefined && name === undefined) return { fileId };
+    }
+    const message = "is a url or an evidenceFileId, perhaps with a name, or a fileId";
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   });
@@ -115,7 +126,7 @@ export function checkTogether(
 
 /** What a message's body says of it beside its text, as the outbound room takes it. */
 export interface ContentBody {
-  content?: Content;
+  content?: Content<AskedFile>;
   silent?: boolean;
   protected?: boolean;
   linkPreview?: boolean;
@@ -124,14 +135,13 @@ export interface ContentBody {
 
 type Delivery = Pick<
   NewMessage,
-  "content" | "isSilent" | "isProtected" | "hasLinkPreview" | "deleteAfterS" | "expiresAt"
+  "isSilent" | "isProtected" | "hasLinkPreview" | "deleteAfterS" | "expiresAt"
 >;
 
-/** `sendAtMs`: when it is to be sent. */
+/** How it is sent, whatever it is. `sendAtMs`: when it is to be sent. */
 export function deliveryOfBody(body: ContentBody, sendAtMs: number): Delivery {
   const isAction = body.content?.type === "chat-action";
   return {
-    content: body.content,
     isSilent: body.silent,
     isProtected: body.protected,
     hasLinkPreview: body.linkPreview,
@@ -150,7 +160,7 @@ const OVER = ["failed", "rejected", "cancelled"];
  */
 export async function priorityBehindTarget(
   tx: Transaction,
-  content: Content | undefined,
+  content: Content<unknown> | undefined,
   message: Pick<NewMessage, "workspaceId" | "connectorId" | "chatId" | "priority">,
 ): Promise<NewMessage["priority"]> {
   if (content === undefined || !("messageId" in content)) return message.priority;

@@ -21,7 +21,7 @@ export interface Said extends Pick<NewMessage, "format" | "entities"> {
 export function formattedText(
   { text: source, format, entities: marks }: Said,
   partLength: number,
-  { content, template }: { content?: Content; template?: object } = {},
+  { content, template }: { content?: Content<unknown>; template?: object } = {},
 ): Required<Pick<NewMessage, "text" | "entities" | "partLength">> {
   if (source === undefined) return { text: "", entities: [], partLength };
   try {

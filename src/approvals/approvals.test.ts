@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import { NOT_SENT } from "../../migrations/0015_approvals.ts";
 import { approvalsWorld } from "../../test/support/approvals-world.ts";
@@ -83,7 +84,15 @@ describe("a message that meets a rule", () => {
     const there = await submit();
     const file = (name?: string) => ({ url: "https://files.example/a/pay%2Eit.pdf", name });
     const forward = { type: "forward", fromChatId: "5", telegramMessageId: "7" } as const;
+    const evidence = {
+      evidenceFileId: randomUUID(),
+      name: "pay.pdf",
+      contentType: null,
+      sizeBytes: 1,
+      sha256: "0".repeat(64),
+    };
     const held: Record<string, Partial<NewMessage>> = {
+      handedIn: { text: "Here", content: { type: "document", file: evidence } },
       forwarded: { text: "", content: { ...forward, asCopy: true } },
       edited: { text: "Hello", content: { type: "edit", messageId: there } },
       linked: { text: "Here", buttons: [[{ text: "Ok", url: "https://a.example/pay" }]] },

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import {
   type Button,
+  type Content,
   insertMessages,
   type MessageEntity,
+  mediaOf,
   type NewMessage,
   type Sendable,
 } from "../outbound/index.ts";
@@ -26,7 +28,7 @@ interface AskedRow {
   text: string;
   buttons: Button[][] | null;
   entities: MessageEntity[] | null;
-  has_content: boolean;
+  content: Content | null;
   broadcast_to: number | null;
   send_at: Date | null;
   delivery: Delivery;
@@ -36,7 +38,7 @@ interface AskedRow {
 
 const READ = `/* approvals.read-asked */
 SELECT m.chat_id, m.text, m.buttons, m.entities,
-  m.content IS NOT NULL AS has_content, m.send_at,
+  m.content, m.send_at,
   (SELECT b.recipients - b.opted_out FROM broadcasts b
     WHERE b.workspace_id = m.workspace_id AND b.id = m.broadcast_id) AS broadcast_to,
   json_build_object('replyTo', m.reply_to::text, 'threadId', m.thread_id::text,
@@ -101,7 +103,8 @@ export async function askInChat(tx: Transaction, request: Request): Promise<Send
       if (url !== undefined) return [{ label, url }];
       return user === undefined ? [] : [{ label, url: `tg://user?id=${user.id}` }];
     }),
-    hasContent: row.has_content,
+    hasContent: row.content !== null,
+    files: mediaOf(row.content).flatMap(({ file }) => ("evidenceFileId" in file ? [file] : [])),
     broadcastTo: row.broadcast_to,
     sendAt: row.send_at,
     delivery: row.delivery,

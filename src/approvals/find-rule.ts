@@ -64,8 +64,11 @@ const ANY_CHAT: Pick<Asked, "chatIds" | "chatTypes" | "purpose"> = {
 function namesIn(content: Content | undefined): string[] {
   switch (content?.type) {
     case "photo":
-    case "document":
-      return "url" in content.file ? [content.file.name ?? content.file.url] : [];
+    case "document": {
+      const { file } = content;
+      if ("evidenceFileId" in file) return [file.name];
+      return "url" in file ? [file.name ?? file.url] : [];
+    }
     case "album":
       return content.items.flatMap(namesIn);
     default:

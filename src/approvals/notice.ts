@@ -21,6 +21,8 @@ export interface Asking {
   links: Array<{ label: string; url: string }>;
   /** Something other than a text is sent. */
   hasContent: boolean;
+  /** Files of evidence that it carries; `sha256` in hex. */
+  files: Array<{ name: string; sizeBytes: number; sha256: string }>;
   /** It stands for all of a broadcast: for so many chats; null: it does not. */
   broadcastTo: number | null;
   sendAt: Date | null;
@@ -54,6 +56,15 @@ function linesOf(delivery: Delivery): string[] {
 const counted = (chats: number): string =>
   `${chats.toLocaleString("en-US")} ${chats === 1 ? "chat" : "chats"}`;
 
+/** So that an album's are all told, with their hashes. */
+const MAX_FILE_NAME = 60;
+
+const fileLinesOf = (files: Asking["files"]): string[] =>
+  files.flatMap(({ name, sizeBytes, sha256 }) => [
+    `File of evidence: ${line(name, MAX_FILE_NAME)} (${sizeBytes} bytes)`,
+    `SHA-256: ${sha256}`,
+  ]);
+
 const minute = (time: Date): string => `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 
 /** `isWhole`: all that is sent is shown, so that it can be approved by who sees this. */
@@ -65,6 +76,7 @@ export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
     `From: ${line(asking.author ?? "unknown")}`,
     `To: ${broadcastTo === null ? chat : `${counted(broadcastTo)} of a broadcast, first ${chat}`}`,
     ...linesOf(asking.delivery),
+    ...fileLinesOf(asking.files),
     `Goes out: ${sendAt === null ? "once approved" : minute(sendAt)}`,
     `To be decided by: ${minute(asking.expiresAt)}`,
     ...(asking.needed > 1 ? [`Approvals needed: ${asking.needed}`] : []),
@@ -84,8 +96,8 @@ export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
 }
 
 /** A name, which must not look like lines of ours, nor turn around what stands behind it. */
-const line = (name: string): string =>
-  cut(name.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " "), 200);
+const line = (name: string, most = 200): string =>
+  cut(name.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " "), most);
 
 /** At most so many UTF-16 units, and no half of a character. */
 const cut = (text: string, length: number): string =>

@@ -54,10 +54,10 @@ export const AUDIT_ACTIONS = {
   "chat.unlinked": { subject: "chat", details: ["connectorId", "purpose", "personId"] },
   // The group became a supergroup: the link goes with it.
   "chat.link_moved": { subject: "chat", details: ["connectorId", "from"] },
-  // What it is where it is more than a text: a deletion, say.
+  // What it is where it is more than a text: a deletion, say; and which files of evidence it carries.
   "message.submitted": {
     subject: "message",
-    details: ["connectorId", "conversationId", "content"],
+    details: ["connectorId", "conversationId", "content", "evidenceFileIds"],
   },
   "message.cancelled": { subject: "message", details: ["connectorId"] },
   "message.replaced": { subject: "message", details: ["connectorId", "fields"] },
@@ -162,6 +162,9 @@ export const AUDIT_ACTIONS = {
   "evidence.listed": { subject: "evidence", details: ["status", "controlId", "count"] },
   "evidence.viewed": { subject: "evidence", details: [] },
   "evidence.file_read": { subject: "evidence", details: ["fileId", "from", "to"] },
+  // A message carries it out: its bytes begin to go to Telegram. Who asked for that is in
+  // `message.submitted`.
+  "evidence.file_sent": { subject: "evidence", details: ["fileId", "messageId"] },
   // `manifest`: SHA-256 of the pack's manifest.json.
   "evidence.packed": { subject: "evidence", details: ["count", "files", "bytes", "manifest"] },
   "audit.listed": { subject: "audit", details: ["action", "from", "to", "count"] },

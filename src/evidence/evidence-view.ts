@@ -214,15 +214,22 @@ const fileView = (row: FileRow): EvidenceFileView => ({
   revision: row.revision,
 });
 
-const FIND_FILE = `/* evidence.find-file */
-SELECT f.id, f.name, f.state, f.error, f.content_type AS "contentType",
-  f.size_bytes::float8 AS "sizeBytes", encode(f.sha256, 'hex') AS sha256,
-  f.stored_file_id AS "storedFileId"
-FROM evidence_files f WHERE f.workspace_id = $1 AND f.evidence_id = $2 AND f.id = $3`;
+const KEPT = `f.id, f.evidence_id AS "evidenceId", f.name, f.state, f.error,
+  f.content_type AS "contentType", f.size_bytes::float8 AS "sizeBytes",
+  encode(f.sha256, 'hex') AS sha256, f.stored_file_id AS "storedFileId"`;
 
-/** What is needed to hand a file out; of a file that is not stored all but id, name and state may be null. */
+const FIND_FILE = `/* evidence.find-file */
+SELECT ${KEPT} FROM evidence_files f
+WHERE f.workspace_id = $1 AND f.evidence_id = $2 AND f.id = $3`;
+
+const FIND_FILES = `/* evidence.find-files */
+SELECT ${KEPT} FROM (SELECT DISTINCT id FROM unnest($2::uuid[]) AS k(id) ${fewRows("$2")}) k
+JOIN evidence_files f ON f.workspace_id = $1 AND f.id = k.id`;
+
+/** What is needed to hand a file out; of a file that is not stored the last four may be null. */
 export interface KeptFile {
   id: string;
+  evidenceId: string;
   name: string;
   state: FileState;
   error: string | null;
@@ -239,4 +246,12 @@ export async function findFile(
 ): Promise<KeptFile | null> {
   const [row] = await on.query<KeptFile>(FIND_FILE, [workspaceId, evidenceId, fileId]);
   return row ?? null;
+}
+
+/** Those of the files that the workspace has, of whatever evidence and revision. */
+export async function findFiles(
+  on: Queryable,
+  { workspaceId, fileIds }: { workspaceId: string; fileIds: readonly string[] },
+): Promise<KeptFile[]> {
+  return on.query<KeptFile>(FIND_FILES, [workspaceId, fileIds]);
 }

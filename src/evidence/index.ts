@@ -37,11 +37,21 @@ export {
   type FileState,
   findEvidence,
   findFile,
+  findFiles,
   type KeptFile,
   listEvidence,
 } from "./evidence-view.ts";
 export { createEvidenceExpiry, type EvidenceExpiry } from "./expiry.ts";
 export { safeName } from "./file-name.ts";
+export {
+  createGiveOut,
+  FileNotGiven,
+  type FileToSend,
+  type GivenFile,
+  type GiveOut,
+  givenFile,
+  type NotGivenReason,
+} from "./give-out.ts";
 export { type HoldView, listHolds, placeHold, releaseHold } from "./holds.ts";
 export type { DecisionRefused } from "./judge.ts";
 export {

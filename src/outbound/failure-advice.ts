@@ -20,6 +20,17 @@ const ADVICE: Record<string, string> = {
   "bad-buttons": "Mend its buttons: a text, and either data of 1 to 64 bytes or a valid address.",
   "bad-entities": "Mend its formatting, or send it as plain text.",
   "bad-file": "Check the file: its kind, its size and whether it can be opened.",
+  "file-upload": "Submit it anew when the way to Telegram is better, or with a smaller file.",
+  "evidence-file-gone": "Hand the file in again, or leave it out; then submit the message anew.",
+  "evidence-file-quarantined": "Leave the file out; then submit the message anew.",
+  "evidence-file-not-stored":
+    "Wait until the file is stored, or hand it in again; then submit anew.",
+  "evidence-file-changed": "Look at the file as it is now; then submit the message anew.",
+  "evidence-file-damaged":
+    "Hand the same file in again, which mends it, or restore the store; then submit anew.",
+  "evidence-file-too-large": "Give the file out in another way, or in smaller ones.",
+  "evidence-file-unavailable":
+    "Look at the store (STORAGE_URL) and at the log of the outbound process; then submit anew.",
   "message-gone": "The message it is about is gone or too old: send a new one.",
   "target-gone": "Nothing: the message it was about is gone.",
   "target-waits": "Replace or cancel the message that it is about.",
@@ -44,7 +55,8 @@ const ADVICE: Record<string, string> = {
 /** Null where nothing can be done, or nothing is known of the class. */
 export function adviceFor(errorClass: string | null): string | null {
   if (errorClass === null) return null;
-  // Whatever kept a file from being had: its error names it.
-  if (errorClass.startsWith("file-")) return "Look at the file's address, then submit it anew.";
-  return ADVICE[errorClass] ?? null;
+  const advice = ADVICE[errorClass];
+  if (advice !== undefined) return advice;
+  // Whatever kept a file from being downloaded: its error names it.
+  return errorClass.startsWith("file-") ? "Look at the file's address, then submit it anew." : null;
 }

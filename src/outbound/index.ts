@@ -7,19 +7,27 @@ export { type Cancelled, cancelMessage } from "./cancel.ts";
 export { createConnectorSends } from "./connector-sends.ts";
 export {
   ALBUM_ITEMS,
+  CannotSend,
   CHAT_ACTION_SHOWN_MS,
   CHAT_ACTIONS,
   type Content,
   contentFaults,
   costOf,
   type DeletionView,
+  type EvidenceFileRef,
+  type EvidenceFiles,
   type FileRef,
   type FileSource,
   type FoundTarget,
   findTarget,
   MAX_CAPTION,
   MAX_DELETE_AFTER_S,
+  MAX_FILE_BYTES,
+  type MediaContent,
+  mediaOf,
+  type OpenedEvidence,
   type OpenFile,
+  withFiles,
 } from "./content/index.ts";
 export { createExpiryKeeper, type ExpiryKeeper } from "./expiry.ts";
 export { type FormattedMessage, formatMessage } from "./formatted-message.ts";

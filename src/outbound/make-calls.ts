@@ -6,6 +6,7 @@ import type { CallSettings } from "./call-settings.ts";
 import {
   bringsFiles,
   contentResult,
+  type EvidenceFiles,
   FILES_MS,
   type FileTaker,
   type TakenFiles,
@@ -29,6 +30,8 @@ export interface CallMeans {
   files: FileTaker;
   /** Which addresses files may be downloaded from. Default: those of the public Internet. */
   mayDial?(address: string): boolean;
+  /** Where files of evidence come from. */
+  evidence?: EvidenceFiles;
 }
 
 /** How the calls of one attempt leave. */
@@ -53,19 +56,20 @@ export async function makeCalls(
   job: Job,
   way: CallWay,
 ): Promise<SendResult> {
-  const { content } = attempt.message;
-  const { files: taker, mayDial } = means;
-  const failed = (error: unknown) => contentResult(error, content, job.attempts);
+  const { content, id: messageId } = attempt.message;
+  const { files: taker, mayDial, evidence } = means;
+  const { signal } = way;
   let files: TakenFiles;
   try {
     const { workspaceId } = means.bot;
-    files = await taker.take(content, { workspaceId, signal: way.signal, mayDial });
+    files = await taker.take(content, { workspaceId, messageId, signal, mayDial, evidence });
   } catch (error) {
-    const result = failed(error);
+    const result = contentResult(error, content, job.attempts);
     if (result === null) throw error;
     return result;
   }
   try {
+    const failed = (error: unknown) => contentResult(error, content, job.attempts, files.broken());
     return await callWith(files.list, means, attempt, { ...way, failed });
   } finally {
     await files.close();

@@ -5,7 +5,7 @@ import { createLookup, systemClock } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
 import { BotRunner } from "./bot-runner.ts";
 import { callSettings } from "./call-settings.ts";
-import { FileTaker } from "./content/index.ts";
+import { type EvidenceFiles, FileTaker } from "./content/index.ts";
 import type { PaceLimits } from "./pace.ts";
 import { NOTHING, type PaceNewsWish, readPaceNews, readPaceRecords } from "./pace-reads.ts";
 import { PaceKeeper, paceOf } from "./pace-store.ts";
@@ -30,6 +30,8 @@ export interface OutboundOptions {
   mayDial?(address: string): boolean;
   /** What files on their way may take of this machine's disk, in bytes. Default: 2 GB. */
   filesMaxBytes?: number;
+  /** Where files of evidence come from, for messages that carry them. */
+  evidence?: EvidenceFiles;
 }
 
 const CALL_TIMEOUT_MS = 15_000;

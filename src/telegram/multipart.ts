@@ -86,19 +86,25 @@ const attached = (item: unknown, attach: (file: UploadFile) => string): unknown 
   hasMedia(item) ? { ...item, media: attach(item.media) } : item;
 
 const filePart = (boundary: string, name: string, file: UploadFile): Part => ({
-  head: headOf(boundary, name, fileNameOf(file.name)),
+  head: headOf(boundary, name, file),
   content: file,
 });
 
-function headOf(boundary: string, name: string, fileName?: string): Buffer {
+function headOf(boundary: string, name: string, content?: UploadFile): Buffer {
   const file =
-    fileName === undefined
+    content === undefined
       ? ""
-      : `; filename="${fileName}"${CRLF}content-type: application/octet-stream`;
+      : `; filename="${fileNameOf(content.name)}"${CRLF}content-type: ${typeOf(content)}`;
   return Buffer.from(
     `--${boundary}${CRLF}content-disposition: form-data; name="${name}"${file}${CRLF}${CRLF}`,
   );
 }
+
+/** RFC 6838: a type and a subtype, without parameters. What is anything else is bytes. */
+const TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126}$/i;
+
+const typeOf = ({ contentType = "" }: UploadFile): string =>
+  TYPE.test(contentType) ? contentType : "application/octet-stream";
 
 /** Somebody else's text in a header: nothing in it may end the line, the name, or the path. */
 function fileNameOf(name: string): string {

@@ -19,12 +19,20 @@ export class UploadFile {
   /** As the person who receives it sees it. */
   readonly name: string;
   readonly sizeBytes: number;
+  /** What it is said to be; undefined: bytes. */
+  readonly contentType: string | undefined;
   /** From its beginning, each time it is called. */
   readonly open: () => Readable;
 
-  constructor(file: { name: string; sizeBytes: number; open: () => Readable }) {
+  constructor(file: {
+    name: string;
+    sizeBytes: number;
+    contentType?: string;
+    open: () => Readable;
+  }) {
     this.name = file.name;
     this.sizeBytes = file.sizeBytes;
+    this.contentType = file.contentType;
     this.open = file.open;
   }
 }

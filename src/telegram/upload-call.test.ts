@@ -95,6 +95,22 @@ describe("a call with files", () => {
     });
   });
 
+  test("a file's type is said where it is one, and breaks out of nothing where it is none", async () => {
+    let body = "";
+    const root = await server(async (request, response) => {
+      body = (await readAll(request)).toString("latin1");
+      response.end(JSON.stringify({ ok: true, result: true }));
+    });
+    const typesOf = async (contentType: string) => {
+      const open = () => Readable.from([Buffer.from("a")]);
+      const document = new UploadFile({ name: "a", sizeBytes: 1, contentType, open });
+      await api(root).call("sendDocument", { document });
+      return [...body.matchAll(/^content-type: (.*)\r$/gm)].map(([, type]) => type);
+    };
+    expect(await typesOf("application/pdf")).toEqual(["application/pdf"]);
+    expect(await typesOf("a/b\r\nevil: 1")).toEqual(["application/octet-stream"]);
+  });
+
   test("an album's items refer to their files", async () => {
     let body = "";
     const root = await server(async (request, response) => {

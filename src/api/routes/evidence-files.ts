@@ -2,9 +2,12 @@ import { z } from "zod";
 import { recordAudit } from "../../audit/index.ts";
 import {
   addUpload,
+  FileNotGiven,
   findEvidence,
   findFile,
+  givenFile,
   type KeptFile,
+  type NotGivenReason,
   readSettings,
   type UploadFault,
   UploadRefused,
@@ -42,20 +45,22 @@ const SAID: ReadonlySet<string> = new Set([
 
 const noFile = () => new Problem(404, "Not found", "This evidence has no such file.");
 
+const NOT_GIVEN: Record<NotGivenReason, [status: number, title: string]> = {
+  quarantined: [409, "Not given out"],
+  "not-stored": [409, "Not stored"],
+  gone: [410, "Not kept"],
+  damaged: [500, "Damaged"],
+};
+
 /** A file whose content may be given out. Throws `Problem` 409 in words for any other. */
-function given({ state, error, storedFileId, sizeBytes, sha256, ...file }: KeptFile) {
-  if (state === "quarantined") {
-    const detail = "The file is in quarantine: a scanner found something in it.";
-    throw new Problem(409, "Not given out", detail);
+function given(file: KeptFile) {
+  try {
+    return givenFile(file);
+  } catch (error) {
+    if (!(error instanceof FileNotGiven)) throw error;
+    const [status, title] = NOT_GIVEN[error.reason];
+    throw new Problem(status, title, error.message);
   }
-  if (state === "failed") {
-    throw new Problem(409, "Not stored", `The file could not be stored. ${error ?? ""}`.trim());
-  }
-  if (state !== "stored") throw new Problem(409, "Not stored yet", "The file is on its way.");
-  if (storedFileId === null || sizeBytes === null || sha256 === null) {
-    throw new Problem(410, "Not kept", "The file's content was kept long enough, and has gone.");
-  }
-  return { ...file, storedFileId, sizeBytes, sha256 };
 }
 
 /** Of an upload, however large it is: the largest that may be taken at 4 Mbit/s. */

@@ -1,4 +1,4 @@
-/** What is to be sent cannot be, as things stand. The words are for people, and quote nothing. */
+/** What is to be sent cannot be, and will not be by itself. The words are for people, and quote nothing. */
 export class CannotSend extends Error {
   override name = "CannotSend";
   readonly errorClass: string;

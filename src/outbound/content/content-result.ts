@@ -4,6 +4,7 @@ import { BotApiError, type BotApiErrorKind } from "../../telegram/index.ts";
 import { type SendResult, sentResult } from "../send-result.ts";
 import { CannotSend } from "./cannot-send.ts";
 import { bringsFiles, type Content, targetIdOf } from "./content.ts";
+import { EvidenceAway } from "./evidence-file.ts";
 
 /** A file that cannot be had is asked for so often, about a minute or two: its chat waits meanwhile. */
 const FILE_TRIES = 8;
@@ -25,14 +26,19 @@ const NOTHING = {
 
 /**
  * What an error means where the content makes it mean something else than for a text; null: it means
- * the same. `triesBefore`: attempts of the job before this one.
+ * the same. `triesBefore`: attempts of the job before this one; `broken`: why a file of it broke off
+ * while it was uploaded.
  */
 export function contentResult(
   error: unknown,
   content: Content | null,
   triesBefore: number,
+  broken: Error | null = null,
 ): SendResult | null {
   if (error instanceof CannotSend) return failed(error.errorClass, error.message);
+  if (error instanceof EvidenceAway) {
+    return again("evidence-file-unavailable", error.message, triesBefore);
+  }
   if (error instanceof DownloadError) {
     const { fault, message, isFinal } = error;
     // It is this process that ends, not the file's server that fails.
@@ -47,6 +53,7 @@ export function contentResult(
     // Its upload broke off, was too slow, or a proxy did not wait for its end: not an outage that holds
     // the whole bot, and for which the file is downloaded each second again.
     if (OF_UPLOAD.includes(error.kind)) {
+      if (broken !== null) return contentResult(broken, content, triesBefore);
       const words = "The file could not be uploaded to Telegram in time, or the upload broke off.";
       return again("file-upload", words, triesBefore);
     }

@@ -7,6 +7,7 @@ import type { MessageEntity } from "../text/index.ts";
 import { CannotSend } from "./cannot-send.ts";
 import { type Content, contentFaults } from "./content.ts";
 import { asCourtesy, contentResult } from "./content-result.ts";
+import { EvidenceAway } from "./evidence-file.ts";
 import type { Target } from "./target.ts";
 
 const row = (content: Content | null, more: Partial<MessageRow> = {}): MessageRow => ({
@@ -281,6 +282,24 @@ describe("what an error means for a content", () => {
     const unknown = answer({ kind: "connection-lost", status: 0, sent: "unknown" });
     expect(contentResult(unknown, photo, 0)).toBeNull();
     expect(contentResult(broken, null, 0)).toBeNull();
+  });
+
+  test("what broke off while it was uploaded says more than the upload that broke off", () => {
+    const broken = answer({ kind: "connection-lost", status: 0 });
+    const damaged = new CannotSend("evidence-file-damaged", "It is damaged.");
+    expect(contentResult(broken, photo, 0, damaged)?.outcome).toMatchObject({
+      type: "discard",
+      errorClass: "evidence-file-damaged",
+    });
+    const away = new EvidenceAway("It could not be read.");
+    expect(contentResult(broken, photo, 0, away)?.outcome).toMatchObject({
+      type: "retry",
+      errorClass: "evidence-file-unavailable",
+    });
+    expect(contentResult(away, photo, 7)?.outcome.type).toBe("discard");
+    // What Telegram says for itself counts: it asks to wait.
+    const early = answer({ kind: "rate-limited", status: 429 });
+    expect(contentResult(early, photo, 0, away)).toBeNull();
   });
 
   test("Telegram's refusals of changes, in words; what is gone is deleted", () => {

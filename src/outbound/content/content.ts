@@ -4,9 +4,9 @@ import type { InlineAnswer } from "./inline-answer.ts";
  * What a message is where it is more than a text, as it stands in `outbound_messages.content`. The
  * text beside it is a caption, or an edit's new text.
  */
-export type Content =
-  | MediaContent
-  | { type: "album"; items: MediaContent[] }
+export type Content<File = FileRef> =
+  | MediaContent<File>
+  | { type: "album"; items: MediaContent<File>[] }
   | { type: "edit" | "delete" | "pin" | "unpin"; messageId: string }
   | { type: "chat-action"; action: ChatAction }
   | {
@@ -19,13 +19,28 @@ export type Content =
     }
   | InlineAnswer;
 
-export interface MediaContent {
+export interface MediaContent<File = FileRef> {
   type: "photo" | "document";
-  file: FileRef;
+  file: File;
 }
 
-/** Where a file comes from: an address that we download, or what Telegram has of the same bot. */
-export type FileRef = { url: string; name?: string } | { fileId: string };
+/**
+ * Where a file comes from: an address that we download, what Telegram has of the same bot, or a file
+ * of the workspace's evidence.
+ */
+export type FileRef = { url: string; name?: string } | { fileId: string } | EvidenceFileRef;
+
+/** A file of evidence, as it was when the message was accepted: another content is not sent. */
+export interface EvidenceFileRef {
+  evidenceFileId: string;
+  /** Under which it is sent. */
+  name: string;
+  /** Null: not known. */
+  contentType: string | null;
+  sizeBytes: number;
+  /** In hex. */
+  sha256: string;
+}
 
 /** Bot API: sendChatAction. */
 export const CHAT_ACTIONS = [
@@ -63,7 +78,7 @@ export function targetIdOf(content: Content | null | undefined): string | null {
 }
 
 /** Its files, in their order: those that are uploaded, and those that Telegram has. */
-export function mediaOf(content: Content | null | undefined): MediaContent[] {
+export function mediaOf<File>(content: Content<File> | null | undefined): MediaContent<File>[] {
   switch (content?.type) {
     case "photo":
     case "document":
@@ -75,12 +90,31 @@ export function mediaOf(content: Content | null | undefined): MediaContent[] {
   }
 }
 
-/** Whether files have to be downloaded and uploaded before it is sent, which takes its time. */
+/** The same content with other words for its files. */
+export function withFiles<From, To>(
+  content: Content<From>,
+  fileOf: (media: MediaContent<From>, n: number) => To,
+): Content<To> {
+  switch (content.type) {
+    case "photo":
+    case "document":
+      return { type: content.type, file: fileOf(content, 0) };
+    case "album": {
+      const items = content.items.map((item, n) => ({ type: item.type, file: fileOf(item, n) }));
+      return { type: "album", items };
+    }
+    default:
+      return content;
+  }
+}
+
+/** Whether files have to be had, and uploaded, when it is sent, which takes its time. */
 export const bringsFiles = (content: Content | null | undefined): boolean =>
-  mediaOf(content).some(({ file }) => "url" in file);
+  mediaOf(content).some(({ file }) => !("fileId" in file));
 
 /** SQL: `bringsFiles` of `outbound_messages m`. */
-export const BRINGS_FILES = "coalesce(jsonb_path_exists(m.content, '$.**.url'), false)";
+export const BRINGS_FILES = `(coalesce(jsonb_path_exists(m.content, '$.**.url'), false)
+  OR coalesce(jsonb_path_exists(m.content, '$.**.evidenceFileId'), false))`;
 
 /** Bot API: the methods that know `allow_paid_broadcast`. */
 export const takesPayment = (content: Content | null | undefined): boolean =>
@@ -99,7 +133,7 @@ export const COST = `CASE WHEN m.content ->> 'type' = 'album'
 /** What else is asked of a message with a content. */
 interface Asked {
   text?: string | undefined;
-  content?: Content | undefined;
+  content?: Content<unknown> | undefined;
   buttons?: unknown;
   deleteAfter?: number | undefined;
 }

@@ -15,15 +15,20 @@ export {
   type Content,
   contentFaults,
   costOf,
+  type EvidenceFileRef,
   type FileRef,
   MAX_CAPTION,
   MAX_DELETE_AFTER_S,
+  MAX_FILE_BYTES,
   type MediaContent,
+  mediaOf,
   takesPayment,
   targetIdOf,
+  withFiles,
 } from "./content.ts";
 export { contentCall, contentMethod } from "./content-call.ts";
 export { asCourtesy, contentResult } from "./content-result.ts";
+export type { EvidenceFiles, OpenedEvidence } from "./evidence-file.ts";
 export { type FileSource, type OpenFile, urlSource } from "./file-source.ts";
 export { FILES_MS, FileTaker, type TakenFiles } from "./take-files.ts";
 export { type FoundTarget, findTarget, TARGET, type Target } from "./target.ts";

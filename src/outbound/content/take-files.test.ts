@@ -25,6 +25,7 @@ afterAll(() => void server.close());
 const document = (path = "/a"): Content => ({ type: "document", file: { url: `${root}${path}` } });
 const options = (signal = new AbortController().signal, workspaceId = "w") => ({
   workspaceId,
+  messageId: "m",
   signal,
   mayDial: () => true,
 });

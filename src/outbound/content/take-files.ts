@@ -1,5 +1,6 @@
 import type { UploadFile } from "../../telegram/index.ts";
-import { type Content, MAX_FILE_BYTES, mediaOf } from "./content.ts";
+import { bringsFiles, type Content, MAX_FILE_BYTES, mediaOf } from "./content.ts";
+import { type EvidenceFiles, type EvidenceUpload, evidenceUpload } from "./evidence-file.ts";
 import { FilePlaces } from "./file-places.ts";
 import { urlSource } from "./file-source.ts";
 import { type SpooledFile, spool } from "./spool.ts";
@@ -18,17 +19,22 @@ const MAX_BYTES = 2 * 2 ** 30;
 export interface TakenFiles {
   /** For each item of its media; null where Telegram has it. */
   list: (UploadFile | null)[];
+  /** Why one of them broke off while it was uploaded; null: none did. */
+  broken(): Error | null;
   close(): Promise<void>;
 }
 
 export interface TakeFilesOptions {
   workspaceId: string;
+  messageId: string;
   signal: AbortSignal;
   /** Which addresses may be dialled. Default: those of the public Internet. */
   mayDial?: (address: string) => boolean;
+  /** Where files of evidence come from. */
+  evidence?: EvidenceFiles;
 }
 
-const NONE: TakenFiles = { list: [], close: async () => {} };
+const NONE: TakenFiles = { list: [], broken: () => null, close: async () => {} };
 
 /** Takes the files of messages: not of too many at once, and not too much. */
 export class FileTaker {
@@ -47,15 +53,21 @@ export class FileTaker {
     this.downloadMs = downloadMs;
   }
 
-  /** One after the other, in their order. Throws `DownloadError`; nothing is left behind then. */
+  /**
+   * One after the other, in their order. Files of evidence are looked up, and read when they are
+   * uploaded. Throws `DownloadError`, `CannotSend`, `EvidenceAway`; nothing is left behind then.
+   */
   async take(content: Content | null, options: TakeFilesOptions): Promise<TakenFiles> {
     const media = mediaOf(content);
+    if (!bringsFiles(content)) return { ...NONE, list: media.map(() => null) };
+    const deadlineMs = performance.now() + this.downloadMs;
+    const { workspaceId, messageId, signal, evidence } = options;
+    // Files of evidence never lie on this machine's disk.
     const most = media.map(({ type, file }) => ("url" in file ? MAX_FILE_BYTES[type] : 0));
     const mostBytes = most.reduce((sum, bytes) => sum + bytes, 0);
-    if (mostBytes === 0) return { ...NONE, list: media.map(() => null) };
-    const deadlineMs = performance.now() + this.downloadMs;
-    const place = await this.places.take(options.workspaceId, mostBytes, options.signal);
+    const place = await this.places.take(workspaceId, mostBytes, signal);
     const spooled: SpooledFile[] = [];
+    const ofEvidence: EvidenceUpload[] = [];
     const close = async () => {
       await Promise.all(spooled.map((one) => one.close()));
       place.close();
@@ -67,18 +79,24 @@ export class FileTaker {
           list.push(null);
           continue;
         }
-        const maxBytes = MAX_FILE_BYTES[type];
-        const one = await spool(urlSource(file.url, options.mayDial), {
-          maxBytes,
-          timeoutMs: Math.max(1, deadlineMs - performance.now()),
-          signal: options.signal,
-          name: file.name,
-        });
-        place.giveBack(maxBytes - one.upload.sizeBytes);
+        const timeoutMs = Math.max(1, deadlineMs - performance.now());
+        const within = { maxBytes: MAX_FILE_BYTES[type], timeoutMs, signal };
+        if ("evidenceFileId" in file) {
+          if (evidence === undefined) throw new Error("no evidence is wired to what sends");
+          const one = await evidenceUpload(evidence, file, { workspaceId, messageId, ...within });
+          ofEvidence.push(one);
+          list.push(one.upload);
+          continue;
+        }
+        const source = urlSource(file.url, options.mayDial);
+        const one = await spool(source, { ...within, name: file.name });
+        place.giveBack(within.maxBytes - one.upload.sizeBytes);
         spooled.push(one);
         list.push(one.upload);
       }
-      return { list, close };
+      const broken = () =>
+        ofEvidence.map((one) => one.broken()).find((why) => why !== null) ?? null;
+      return { list, broken, close };
     } catch (error) {
       await close();
       throw error;
