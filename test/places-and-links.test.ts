@@ -1,8 +1,15 @@
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { startAuditSealer } from "../src/audit/index.ts";
 import { startEvidence } from "../workers/evidence.ts";
 import { Opened } from "../workers/process.ts";
 import { deliver, startTestSystem, type TestBot, type TestSystem } from "./support/system.ts";
+import { unzip } from "./support/unzip.ts";
 import { waitFor } from "./support/wait-for.ts";
 
 /** A place and a link, from the webhook to the store and out of it again. */
@@ -32,6 +39,13 @@ const answers = async () => {
   );
   return rows.map(({ text }) => text);
 };
+
+async function download(at: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${world.apiKey}` };
+  const response = await fetch(world.url + at, { headers });
+  expect(response.status).toBe(200);
+  return response;
+}
 
 interface Kept {
   id: string;
@@ -94,8 +108,8 @@ test("what brings no file is stored, told of, and given out as any file; Telegra
   const [listed] = (
     (await world.api("GET", "/v1/evidence")).body as { data: { id: string; code: string }[] }
   ).data;
-  const path = `/v1/evidence/${listed?.id}`;
-  const { files } = (await world.api("GET", path)).body as { files: Kept[] };
+  const at = `/v1/evidence/${listed?.id}`;
+  const { files } = (await world.api("GET", at)).body as { files: Kept[] };
   expect(files).toMatchObject([
     {
       name: `link_${link?.message_id}.txt`,
@@ -112,9 +126,7 @@ test("what brings no file is stored, told of, and given out as any file; Telegra
   ]);
   const contents: string[] = [];
   for (const { id, name, sha256, sizeBytes } of files) {
-    const headers = { authorization: `Bearer ${world.apiKey}` };
-    const response = await fetch(`${world.url}${path}/files/${id}`, { headers });
-    expect(response.status).toBe(200);
+    const response = await download(`${at}/files/${id}`);
     expect(response.headers.get("content-disposition")).toMatch(/^attachment/);
     const content = Buffer.from(await response.arrayBuffer());
     expect([content.length, createHash("sha256").update(content).digest("hex")]).toEqual([
@@ -139,11 +151,31 @@ test("what brings no file is stored, told of, and given out as any file; Telegra
   ).toEqual([]);
   expect(sandbox.record.callsOf("getFile", bot.id)).toEqual([]);
 
-  const provenance = (await world.api("GET", `${path}/provenance`)).body as {
+  const provenance = (await world.api("GET", `${at}/provenance`)).body as {
     revisions: { files: { kind: string; telegram: object }[] }[];
   };
   expect(provenance.revisions[0]?.files).toMatchObject([
     { kind: "link", telegram: { messageId: String(link?.message_id), fileId: null } },
     { kind: "location", telegram: { messageId: "7001", chatId: String(ada.id), fileId: null } },
   ]);
+
+  const { db, keyring, log } = world.system;
+  const sealer = startAuditSealer({ db, keyring, log, tickMs: 0 });
+  await sealer.runOnce();
+  await sealer.stop();
+  const pack = await download(`/v1/evidence-packs?evidenceId=${listed?.id}`);
+  const folder = await mkdtemp(path.join(tmpdir(), "heliograph-pack-"));
+  try {
+    const inside = await unzip(Buffer.from(await pack.arrayBuffer()));
+    const packed = [...inside.keys()].filter((name) => name.startsWith("evidence/"));
+    expect(packed.map((name) => String(inside.get(name)))).toEqual(contents);
+    for (const [name, content] of inside) {
+      await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+      await writeFile(path.join(folder, name), content);
+    }
+    const script = path.resolve("scripts/verify-pack.mjs");
+    await promisify(execFile)(process.execPath, [script, folder]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
