@@ -148,8 +148,10 @@ export const migration: Migration = {
           ('queued', 'downloading', 'stored', 'failed', 'quarantined')),
         -- As the sender's device named it, made harmless to show and to save.
         name           text        NOT NULL CHECK (length(name) BETWEEN 1 AND 255),
-        -- document, photo, video, voice, location, link.
+        -- document, photo, video, voice, location, venue, link.
         kind           text        NOT NULL,
+        -- What stands in it, where the message brought no file and we write one: until it is in the store.
+        written        text        CHECK (octet_length(written) <= 65536),
         -- What was said of it before it was here.
         claimed_type   text,
         claimed_bytes  bigint,
@@ -190,7 +192,7 @@ export const migration: Migration = {
         CONSTRAINT evidence_files_stored FOREIGN KEY (workspace_id, stored_file_id)
           REFERENCES stored_files (workspace_id, id),
         CHECK (state NOT IN ('stored', 'quarantined') OR (sha256 IS NOT NULL AND size_bytes IS NOT NULL
-          AND (stored_file_id IS NULL) = (removed_at IS NOT NULL)))
+          AND (stored_file_id IS NULL) = (removed_at IS NOT NULL) AND written IS NULL))
       );
       CREATE INDEX evidence_files_of ON evidence_files (evidence_id, workspace_id, revision, position);
       -- The same message is taken in once.
@@ -225,7 +227,8 @@ export const migration: Migration = {
       CREATE TABLE evidence_settings (
         workspace_id   uuid    PRIMARY KEY,
         max_bytes      bigint  NOT NULL DEFAULT 2147483648 CHECK (max_bytes BETWEEN 1 AND 4294967296),
-        -- Kinds of messages besides documents and photos: video, voice, audio, animation, location, link.
+        -- Kinds of messages besides documents and photos: video, voice, audio, animation, video_note,
+        -- location, link.
         kinds          text[]  NOT NULL DEFAULT '{}',
         -- By content, e.g. application/pdf or image/*. Empty: any.
         content_types  text[]  NOT NULL DEFAULT '{}',

@@ -130,7 +130,14 @@ test("what one person does, and a turn with nothing due, reads a few rows", asyn
     "a press": await reading(() => press(labelled(replies, "Upload photo"))),
     "a file": await reading(() => ask({ ...asked, ...photo, messageId: "9", mediaGroupId: "z" })),
     "words that look for a control": await reading(() =>
-      ask({ ...asked, kind: "text", text: "C-4999", messageId: "3", replyToMessageId: null }),
+      ask({
+        ...asked,
+        kind: "text",
+        text: "C-4999",
+        entities: null,
+        messageId: "3",
+        replyToMessageId: null,
+      }),
     ),
     "a control": await reading(() => press(labelled(replies, "C-4999 T"))),
     "handing it over": await reading(() => press(labelled(replies, "Submit for review"))),

@@ -51,6 +51,7 @@ const words: RequestOf<"text"> = {
   ...asked,
   kind: "text",
   text: "hello",
+  entities: null,
   messageId: "1",
   replyToMessageId: null,
 };

@@ -7,7 +7,15 @@ import type { ConversationKey, Effect } from "./effects.ts";
 import type { Incoming } from "./interpret.ts";
 import { chatKeyOf, conversationKeyOf } from "./keys.ts";
 import type { Reply } from "./reply.ts";
-import type { ChatType, Media, TelegramMessage, TelegramUser, Update } from "./telegram-types.ts";
+import type {
+  ChatType,
+  Media,
+  MessageEntity,
+  SentPlace,
+  TelegramMessage,
+  TelegramUser,
+  Update,
+} from "./telegram-types.ts";
 
 /**
  * What somebody asks of the workspace's register in a chat: a command, a pressed button, a file, words
@@ -40,11 +48,17 @@ export type ChatRequest = Asked &
         contentKind: string;
         /** Null for places. */
         media: Media | null;
-        place: { latitude: number; longitude: number } | null;
+        place: SentPlace | null;
         caption: string | null;
         mediaGroupId: string | null;
       }
-    | { kind: "text"; text: string; messageId: string; replyToMessageId: string | null }
+    | {
+        kind: "text";
+        text: string;
+        entities: MessageEntity[] | null;
+        messageId: string;
+        replyToMessageId: string | null;
+      }
     | { kind: "inline-query"; queryId: string; query: string; offset: string }
   );
 
@@ -139,7 +153,8 @@ export function requestOfMessage(
       ? context.asked.has(conversationKeyOf(conversation))
       : serves && replyToMessageId !== null;
     if (!isAnswer) return null;
-    return handedOn({ ...asked, kind: "text", text, messageId, replyToMessageId });
+    const { entities } = content;
+    return handedOn({ ...asked, kind: "text", text, entities, messageId, replyToMessageId });
   }
   if (!serves || !FILE_KINDS.has(content.kind)) return null;
   return handedOn({

@@ -87,5 +87,12 @@ export {
 export { listSessions, type SessionView } from "./session-list.ts";
 export { createSnoozeKeeper, type SnoozeKeeper } from "./snoozes.ts";
 export { type Durations, type SupportTimes, supportTimes } from "./support-times.ts";
-export type { ChatType, Media, Reaction, Service } from "./telegram-types.ts";
+export type {
+  ChatType,
+  Media,
+  MessageEntity,
+  Reaction,
+  SentPlace,
+  Service,
+} from "./telegram-types.ts";
 export { type Place, placeOfUpdate, type TracedMessage, traceMessages } from "./trace.ts";

@@ -1,15 +1,6 @@
 import { findStartToken, withoutStartTokens } from "../people/index.ts";
 import { parseCommand } from "./command.ts";
-import {
-  asCount,
-  asFields,
-  asFilledText,
-  asId,
-  asList,
-  asText,
-  asTimeS,
-  type Fields,
-} from "./fields.ts";
+import { asCount, asFields, asFilledText, asId, asList, asText, asTimeS } from "./fields.ts";
 import { parseContent } from "./parse-content.ts";
 import {
   asKey,
@@ -24,6 +15,7 @@ import {
   parseTopic,
 } from "./parse-events.ts";
 import { parseChat, parseUser } from "./parse-people.ts";
+import { parsePlace } from "./parse-place.ts";
 import { parseService } from "./parse-service.ts";
 import {
   MEMBER_STATUSES,
@@ -199,14 +191,6 @@ function parseInlineQuery(json: unknown): Update | null {
   if (queryId === undefined || user === undefined) return null;
   const [text, offset] = [asText(query?.query) ?? "", asText(query?.offset) ?? ""];
   return { kind: "inline-query", queryId, user, query: text, offset };
-}
-
-/** Bot API: Location, which a Venue has too. */
-function parsePlace(message: Fields): TelegramMessage["place"] {
-  const place = asFields(message.location) ?? asFields(asFields(message.venue)?.location);
-  const { latitude, longitude } = place ?? {};
-  const isPlace = Number.isFinite(latitude) && Number.isFinite(longitude);
-  return isPlace ? { latitude: Number(latitude), longitude: Number(longitude) } : null;
 }
 
 /** Bot API: ChatMemberUpdated. */

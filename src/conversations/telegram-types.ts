@@ -103,6 +103,21 @@ export interface MessageContent {
   media: Media | null;
 }
 
+/** A place that somebody sent (Bot API: Location, Venue). */
+export interface SentPlace {
+  /** In degrees, −90 to 90. */
+  latitude: number;
+  /** In degrees, −180 to 180. */
+  longitude: number;
+  /** How far off it may be, in meters; null: nobody said. */
+  accuracyM: number | null;
+  /** It was to move for so long; null: it stands. */
+  liveS: number | null;
+  /** Of a venue. */
+  title: string | null;
+  address: string | null;
+}
+
 export interface TelegramMessage {
   chat: TelegramChat;
   messageId: string;
@@ -125,7 +140,7 @@ export interface TelegramMessage {
   mediaGroupId: string | null;
   replyToMessageId: string | null;
   /** Where it says a place is. */
-  place: { latitude: number; longitude: number } | null;
+  place: SentPlace | null;
   content: MessageContent;
   service: Service | null;
   poll: Poll | null;

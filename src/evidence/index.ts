@@ -107,3 +107,4 @@ export {
 export { createPartsKeeper, createVaultKeeper } from "./vault-keeper.ts";
 export { STORED_FILES_SEALED_COLUMNS } from "./vault-rows.ts";
 export { type FileFault, verifyVault } from "./vault-verify.ts";
+export { linksFile, placeFile, type WrittenFile, type WrittenPlace } from "./written-files.ts";

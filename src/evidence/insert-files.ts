@@ -33,6 +33,8 @@ export interface FileRow {
   claimedBytes: number | null;
   source: FileSource | null;
   content: StoredContent | null;
+  /** What is to stand in it, where nothing is fetched. */
+  written: string | null;
   error: string | null;
 }
 
@@ -44,6 +46,7 @@ const COLUMNS: [string, string, (file: FileRow) => unknown][] = [
   ["kind", "text", ({ kind }) => kind],
   ["claimed_type", "text", ({ claimedType }) => claimedType],
   ["claimed_bytes", "bigint", ({ claimedBytes }) => claimedBytes],
+  ["written", "text", ({ written }) => written],
   ["error", "text", ({ error }) => error],
   ["connector_id", "uuid", ({ source }) => source?.connectorId ?? null],
   ["chat_id", "bigint", ({ source }) => source?.chatId ?? null],

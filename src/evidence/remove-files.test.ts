@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { vaultWorld } from "../../test/support/vault-world.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
+import type { Job } from "../jobs/index.ts";
 import { createRetention, type Queryable, silentLogger } from "../platform/index.ts";
+import { createDownloadHooks } from "./download/index.ts";
 import { EvidenceHeld, evidenceRetention, removeFiles } from "./remove-files.ts";
 
 const world = vaultWorld();
@@ -154,4 +156,26 @@ test("content is kept as long as its workspace says, longer while it is held", a
   const there = await Promise.all([old, older, held, fresh, elsewhere].map(isThere));
   expect(there).toEqual([false, false, true, true, true]);
   expect(await retention.runOnce()).toEqual({ "content of evidence": 0 });
+});
+
+test("what could not be stored of a place goes with the rest, and is not tried again by hand", async () => {
+  const { workspaceId, evidenceId } = await filed(await world.newWorkspace());
+  const [row] = await world.db().query<{ id: string }>(
+    `INSERT INTO evidence_files (workspace_id, evidence_id, revision, state, name, kind, written)
+     VALUES ($1, $2, 1, 'failed', 'location_1.geojson', 'location', '{}') RETURNING id`,
+    [workspaceId, evidenceId],
+  );
+  const job = { workspaceId, kind: "download", payload: { fileId: row?.id } } as unknown as Job;
+  const retry = () =>
+    world.db().transaction(async (tx) => createDownloadHooks().retried?.(tx, [job]));
+  const now = () =>
+    world.db().query("SELECT state, written FROM evidence_files WHERE id = $1", [row?.id]);
+  await retry();
+  expect(await now()).toEqual([{ state: "queued", written: "{}" }]);
+  await world.db().query("UPDATE evidence_files SET state = 'failed' WHERE id = $1", [row?.id]);
+  expect(await world.db().transaction((tx) => removeFiles(tx, { workspaceId, evidenceId }))).toBe(
+    2,
+  );
+  await retry();
+  expect(await now()).toEqual([{ state: "failed", written: null }]);
 });

@@ -15,9 +15,13 @@ export class EvidenceHeld extends Error {
 const LOCK = `/* evidence.lock */
 SELECT held FROM evidence WHERE workspace_id = $1 AND id = $2 FOR UPDATE`;
 
+/** In the store, or on its row, where it waits for somebody who has it stored after all. */
+const HAS_CONTENT =
+  "(f.stored_file_id IS NOT NULL OR (f.written IS NOT NULL AND f.state = 'failed'))";
+
 const REMOVE = `/* evidence.remove_files */
-UPDATE evidence_files SET stored_file_id = NULL, removed_at = now()
-WHERE workspace_id = $1 AND evidence_id = $2 AND stored_file_id IS NOT NULL RETURNING id`;
+UPDATE evidence_files f SET stored_file_id = NULL, written = NULL, removed_at = now()
+WHERE f.workspace_id = $1 AND f.evidence_id = $2 AND ${HAS_CONTENT} RETURNING f.id`;
 
 /**
  * Removes the content of all files of a piece of evidence; answers how many had some. Waits for a hold
@@ -60,9 +64,9 @@ ORDER BY e.workspace_id, e.id FOR UPDATE OF e SKIP LOCKED`;
 
 const REMOVE_OVER = `/* evidence.remove_over */
 WITH removed AS (
-  UPDATE evidence_files f SET stored_file_id = NULL, removed_at = now()
+  UPDATE evidence_files f SET stored_file_id = NULL, written = NULL, removed_at = now()
   FROM unnest($1::uuid[], $2::uuid[]) AS n(workspace_id, id)
-  WHERE f.workspace_id = n.workspace_id AND f.evidence_id = n.id AND f.stored_file_id IS NOT NULL
+  WHERE f.workspace_id = n.workspace_id AND f.evidence_id = n.id AND ${HAS_CONTENT}
   RETURNING f.workspace_id, f.evidence_id
 )
 SELECT workspace_id, evidence_id, count(*)::int AS files FROM removed GROUP BY 1, 2`;

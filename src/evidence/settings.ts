@@ -1,15 +1,26 @@
 import { recordAudit } from "../audit/index.ts";
 import type { Queryable } from "../platform/index.ts";
 
-/** Kinds of messages with a file that a workspace may take in besides documents and photos. */
-export const MORE_KINDS = ["video", "voice", "audio", "animation", "video_note"] as const;
+/**
+ * Kinds of messages that a workspace may take in besides documents and photos; venues and live locations
+ * are locations.
+ */
+export const MORE_KINDS = [
+  "video",
+  "voice",
+  "audio",
+  "animation",
+  "video_note",
+  "location",
+  "link",
+] as const;
 
 /** What a workspace takes in, and how long it keeps it. */
 export interface EvidenceSettings {
   maxBytes: number;
   /** Of `MORE_KINDS`. */
   kinds: string[];
-  /** By content, e.g. `application/pdf` or `image/*`; empty: any. */
+  /** By content, e.g. `application/pdf` or `image/*`; empty: any. Of what we write ourselves: all. */
   contentTypes: string[];
   /** After so many days without a change, and unless it is held; null: kept. */
   keepDays: number | null;

@@ -13,8 +13,10 @@ export type JobSink = Pick<Jobs, "enqueueIn">;
 
 /** A file that somebody sent in a chat, as its message tells of it. */
 export interface NewFile extends FileSource {
-  /** document, photo, video, voice, location, link and so on. */
+  /** document, photo, video, voice, location, venue, link and so on. */
   kind: string;
+  /** What stands in it, where the message brings no file (`placeFile`, `linksFile`). Absent: it is fetched. */
+  written?: string;
   /** As the sender's device named it; null: it has no name. */
   name: string | null;
   claimedType: string | null;
@@ -48,7 +50,7 @@ JOIN evidence_files f ON f.workspace_id = $1 AND f.connector_id = i.connector_id
 
 /**
  * Takes files into evidence: rows `queued` in its open revision, which is made if there is none, and the
- * jobs that fetch them. A message is taken once, whatever evidence it is offered to again. In the caller's
+ * jobs that fetch them, or store what is written already. A message is taken once, whatever evidence it is offered to again. In the caller's
  * transaction, with its entry; answers in the order of the files. Takes lanes at its end. Throws where the
  * workspace has no such evidence.
  */
@@ -68,7 +70,8 @@ export async function takeFiles(
   );
 }
 
-function queuedRow({ kind, name, claimedType, claimedBytes, ...source }: NewFile): FileRow {
+function queuedRow(file: NewFile): FileRow {
+  const { kind, name, claimedType, claimedBytes, written = null, ...source } = file;
   const { telegramUniqueId: uniqueId } = source;
   return {
     id: randomUUID(),
@@ -79,6 +82,7 @@ function queuedRow({ kind, name, claimedType, claimedBytes, ...source }: NewFile
     claimedBytes,
     source,
     content: null,
+    written,
     error: null,
   };
 }
@@ -138,6 +142,7 @@ export async function addUpload(tx: Transaction, upload: UploadedFile): Promise<
     claimedBytes: null,
     source: null,
     content,
+    written: null,
     error: quarantine,
   };
   if ((await holdStanding(tx, { workspaceId, evidenceId })) === null) return false;

@@ -194,6 +194,14 @@ export function dialogsWorld(world: World) {
       await ingest(scope, update, { crashes });
       return answered(scope, id);
     },
+    /** Kinds of messages that its workspace takes besides documents and photos. */
+    async allow({ workspaceId }: Scope, ...kinds: string[]): Promise<void> {
+      await db.query(
+        `INSERT INTO evidence_settings (workspace_id, kinds) VALUES ($1, $2)
+         ON CONFLICT (workspace_id) DO UPDATE SET kinds = excluded.kinds`,
+        [workspaceId, kinds],
+      );
+    },
     /** A person of the workspace who has a private chat with the bot. */
     async member(scope: Scope, by: number, name: string, role = "employee"): Promise<string> {
       const id = await accessWorld(world).person(scope, { userId: by, name });
@@ -220,7 +228,7 @@ export function dialogsWorld(world: World) {
            INSERT INTO stored_files (workspace_id, id, state, key_sealed, sha256, size_bytes, stored_at)
            SELECT $1, stored_id, 'stored', '\\x00', sha256(stored_id::text::bytea), 1, now() FROM queued
          )
-         UPDATE evidence_files f SET state = 'stored', stored_file_id = q.stored_id,
+         UPDATE evidence_files f SET state = 'stored', stored_file_id = q.stored_id, written = NULL,
            sha256 = sha256(q.stored_id::text::bytea), size_bytes = 1, stored_at = now()
          FROM queued q WHERE f.id = q.id`,
         [workspaceId],

@@ -11,7 +11,9 @@ const shape = {
   kinds: z
     .array(z.enum(MORE_KINDS))
     .max(MORE_KINDS.length)
-    .describe("of messages that are taken besides documents and photos"),
+    .describe(
+      "of messages that are taken besides documents and photos; `location` stands for venues and live locations, too",
+    ),
   contentTypes: z
     .array(
       z
@@ -21,7 +23,7 @@ const shape = {
         .regex(/^[a-z0-9][a-z0-9!#$&^_.+-]*\/(\*|[a-z0-9][a-z0-9!#$&^_.+-]*)$/, "e.g. image/*"),
     )
     .max(MAX_TYPES)
-    .describe("by content, e.g. `application/pdf`, `image/*`; none: any"),
+    .describe("of files, by content, e.g. `application/pdf`, `image/*`; none: any"),
   keepDays: z
     .number()
     .int()

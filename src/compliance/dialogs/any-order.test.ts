@@ -10,6 +10,8 @@ let world: World;
 let people: ReturnType<typeof dialogsWorld>;
 let scope: Scope;
 const [EMMA, OLA, STRANGER] = [101, 102, 104];
+const LINK = "https://example.com/report";
+const ASKING: ReadonlySet<string> = new Set(["awaiting-file", "choosing-control"]);
 
 beforeAll(async () => {
   world = await createWorld();
@@ -21,6 +23,7 @@ describe("any order of what people do, and of crashes", () => {
   type Op =
     | { do: "write"; text: string }
     | { do: "photo"; album?: string }
+    | { do: "place"; liveS?: number }
     | { do: "press"; which: number; age: number; by: number | "owner"; elsewhere: boolean }
     | { do: "pass"; hours: number };
   const op: fc.Arbitrary<Op & { crashes: boolean }> = fc
@@ -30,7 +33,7 @@ describe("any order of what people do, and of crashes", () => {
           weight: 2,
           arbitrary: fc.record({
             do: fc.constant("write" as const),
-            text: fc.constantFrom("/evidence", "/evidence document Report", "some words"),
+            text: fc.constantFrom("/evidence", "/evidence document Report", "some words", LINK),
           }),
         },
         {
@@ -38,6 +41,13 @@ describe("any order of what people do, and of crashes", () => {
           arbitrary: fc.record({
             do: fc.constant("photo" as const),
             album: fc.constantFrom(undefined, "a", "b"),
+          }),
+        },
+        {
+          weight: 1,
+          arbitrary: fc.record({
+            do: fc.constant("place" as const),
+            liveS: fc.constantFrom(undefined, 900),
           }),
         },
         {
@@ -66,6 +76,7 @@ describe("any order of what people do, and of crashes", () => {
     await fc.assert(
       fc.asyncProperty(fc.array(op, { minLength: 6, maxLength: 16 }), async (ops) => {
         scope = await world.newScope();
+        await people.allow(scope, "location", "link");
         const other = await world.newScope();
         await people.member(scope, OLA, "Ola", "officer");
         for (const by of [EMMA, STRANGER, OLA]) await people.write(other, by, "hello");
@@ -78,8 +89,20 @@ describe("any order of what people do, and of crashes", () => {
         };
         let presses = 0;
         let photos = 0;
+        let places = 0;
+        let links = 0;
         for (const { crashes, ...one } of ops) {
-          if (one.do === "write") await people.write(scope, EMMA, one.text, { crashes });
+          if (one.do === "write") {
+            // Of those that words are for, the one that was changed last has them.
+            const asking = (await people.cards(scope, EMMA)).find(({ state }) => ASKING.has(state));
+            if (one.text === LINK && asking?.state === "awaiting-file") links++;
+            await people.write(scope, EMMA, one.text, { crashes });
+          }
+          if (one.do === "place") {
+            places++;
+            const location = { latitude: 1, longitude: 2, live_period: one.liveS };
+            await people.sent(scope, EMMA, { location }, { crashes });
+          }
           if (one.do === "photo") {
             photos++;
             await people.photo(scope, EMMA, { album: one.album, crashes });
@@ -108,13 +131,16 @@ describe("any order of what people do, and of crashes", () => {
           }
         }
         await people.keeper.runOnce();
-        await holds(other, { presses, photos });
+        await holds(other, { presses, photos, places, links });
       }),
       { numRuns: 12 },
     );
   });
 
-  async function holds(other: Scope, sent: { presses: number; photos: number }): Promise<void> {
+  async function holds(
+    other: Scope,
+    sent: { presses: number; photos: number; places: number; links: number },
+  ): Promise<void> {
     const { workspaceId } = scope;
     const dialogs = await people.rows<{
       kind: "evidence_collection" | "compliance_review";
@@ -144,6 +170,10 @@ describe("any order of what people do, and of crashes", () => {
          (SELECT count(*)::int FROM evidence WHERE workspace_id = $1) AS evidence,
          (SELECT count(DISTINCT evidence_id)::int FROM dialogs WHERE workspace_id = $1) AS owned,
          (SELECT count(*)::int FROM evidence_files WHERE workspace_id = $1) AS files,
+         (SELECT count(*)::int FROM evidence_files WHERE workspace_id = $1 AND kind = 'photo') AS photos,
+         (SELECT count(*)::int FROM evidence_files WHERE workspace_id = $1 AND kind = 'location') AS places,
+         (SELECT count(*)::int FROM evidence_files WHERE workspace_id = $1 AND kind = 'link') AS links,
+         (SELECT count(*)::int FROM evidence WHERE workspace_id = $1 AND description LIKE 'http%') AS mistaken,
          (SELECT count(*)::int FROM jobs WHERE workspace_id = $1 AND queue = 'evidence') AS downloads,
          (SELECT count(*)::int FROM outbound_messages WHERE workspace_id IN ($1, $2)
             AND kind = 'callback-answer') AS answers,
@@ -162,10 +192,13 @@ describe("any order of what people do, and of crashes", () => {
       answers: sent.presses,
       elsewhere: 0,
       untold: 0,
+      places: sent.places,
+      links: sent.links,
+      mistaken: 0,
     });
     const said = await people.said(scope, EMMA);
     const told = (words: string) => said.filter((text) => text.includes(words)).length;
-    expect((found?.files ?? 0) + told("this file was not taken")).toBe(sent.photos);
+    expect((found?.photos ?? 0) + told("this file was not taken")).toBe(sent.photos);
     expect(told("was approved by Ola.")).toBeLessThanOrEqual(found?.approvals ?? 0);
   }
 });

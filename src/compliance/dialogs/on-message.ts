@@ -1,5 +1,5 @@
-import type { ChatRequest, Reply } from "../../conversations/index.ts";
-import { type EvidenceSettings, type NewFile, readSettings } from "../../evidence/index.ts";
+import type { Reply } from "../../conversations/index.ts";
+import { readSettings } from "../../evidence/index.ts";
 import type { Transaction } from "../../platform/index.ts";
 import type { Asker } from "../request-sink.ts";
 import { may } from "../rights.ts";
@@ -14,47 +14,20 @@ import {
   type OpenDialog,
 } from "./dialog-rows.ts";
 import type { Acting, Doing } from "./effects.ts";
+import {
+  type FileRequest,
+  fileOf,
+  fileOfLinks,
+  type TextRequest,
+  whyNotTaken,
+} from "./handed-in.ts";
 import { actingOf, finish, inPlace, placeOf, servesEvidence, tell, whyMayNot } from "./in-chat.ts";
+import { findLinks } from "./links.ts";
 import { emptyCollection, evidenceCollection } from "./machine-evidence-collection.ts";
-import { notAccepted, REFUSED, tooLarge } from "./words.ts";
+import { REFUSED } from "./words.ts";
+import { LINKS_REFUSED, PLACES } from "./words-places-links.ts";
 
-type FileRequest = Extract<ChatRequest, { kind: "file" }>;
-type TextRequest = Extract<ChatRequest, { kind: "text" }>;
-
-/** Taken by every workspace. */
-const ALWAYS: ReadonlySet<string> = new Set(["document", "photo", "live_photo"]);
-
-/** Why a file is not taken, in words; null: it is. Pure. */
-export function whyNotTaken(
-  { contentKind, media }: Pick<FileRequest, "contentKind" | "media">,
-  { kinds, maxBytes }: Pick<EvidenceSettings, "kinds" | "maxBytes">,
-): string | null {
-  const isAccepted = ALWAYS.has(contentKind) || kinds.includes(contentKind);
-  if (!isAccepted || media === null) return notAccepted(contentKind);
-  const isLarge = media.sizeBytes !== undefined && media.sizeBytes > maxBytes;
-  return isLarge ? tooLarge(media.name ?? null, maxBytes) : null;
-}
-
-function fileOf(request: FileRequest): NewFile | undefined {
-  const { contentKind: kind, media, connectorId, chatId, messageId, threadId } = request;
-  if (media === null) return undefined;
-  return {
-    kind,
-    name: media.name ?? null,
-    claimedType: media.contentType ?? null,
-    claimedBytes: media.sizeBytes ?? null,
-    connectorId,
-    chatId,
-    messageId,
-    threadId,
-    mediaGroupId: request.mediaGroupId,
-    telegramFileId: media.fileId,
-    telegramUniqueId: media.fileUniqueId,
-    sentAt: new Date(request.askedAtMs),
-  };
-}
-
-/** A file in a chat that serves evidence: it goes to the dialog that waits for it, or begins one. */
+/** A file or a place in a chat that serves evidence: it goes to the dialog that waits for it, or begins one. */
 export async function onFile(
   tx: Transaction,
   doing: Doing,
@@ -76,7 +49,9 @@ export async function onFile(
     dialog === null
       ? await begin(tx, doing, { dialog: collecting(place, acting), event, open }, acting)
       : [await advance(tx, doing, inPlace(dialog, place), event, acting)];
-  return finish(tx, request, advanced);
+  const replies = await finish(tx, request, advanced);
+  const isLive = request.place !== null && request.place.liveS !== null;
+  return isLive ? [...replies, tell(request, PLACES.live)] : replies;
 }
 
 /** Whatever takes the rest of its album; else what the person did last. Null: nothing waits for a file. */
@@ -109,7 +84,10 @@ const collecting = (place: Place, { userId, nowMs }: Acting): Dialog =>
     nowMs,
   });
 
-/** Words where a question was asked. Those that answer none are left to whom they are for. */
+/**
+ * Words where a question was asked, or links where a file was asked for. Those that answer none are left to
+ * whom they are for.
+ */
 export async function onText(
   tx: Transaction,
   doing: Doing,
@@ -130,8 +108,31 @@ export async function onText(
   const refused = whyMayNot(asked.dialog, acting.userId, asker);
   // Whoever may not go on with it any more does not answer it for as long as it stands.
   if (refused !== null) return asked.isRepliedTo ? [tell(request, refused)] : [];
-  const event = { type: "words", text } as const;
-  return finish(tx, request, [
-    await advance(tx, doing, inPlace(asked.dialog, place), event, acting),
-  ]);
+  const dialog = inPlace(asked.dialog, place);
+  const found = await linksFor(tx, dialog, request);
+  if (found === null) {
+    const event = { type: "words", text } as const;
+    return finish(tx, request, [await advance(tx, doing, dialog, event, acting)]);
+  }
+  if (!servesEvidence(request)) return [];
+  if ("fault" in found) return [tell(request, LINKS_REFUSED[found.fault])];
+  const event = { type: "file", kind: "link", caption: null, mediaGroupId: null } as const;
+  const handingIn = { ...acting, file: fileOfLinks(request, found.links) };
+  return finish(tx, request, [await advance(tx, doing, dialog, event, handingIn)]);
+}
+
+/**
+ * Only where a card asks for a file, and of workspaces that take links: elsewhere an address is what somebody
+ * looks for, or says. Null: it is words.
+ */
+async function linksFor(
+  tx: Transaction,
+  { kind, state, workspaceId }: Dialog,
+  { text, entities }: TextRequest,
+): Promise<ReturnType<typeof findLinks>> {
+  if (kind !== "evidence_collection" || state !== "awaiting-file") return null;
+  const found = findLinks(text, entities);
+  if (found === null) return null;
+  const { kinds } = await readSettings(tx, workspaceId);
+  return kinds.includes("link") ? found : null;
 }

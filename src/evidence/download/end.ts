@@ -73,6 +73,7 @@ WITH ends AS MATERIALIZED (
 )
 UPDATE evidence_files f SET state = e.state, error = e.error, stored_file_id = e.stored_file_id,
   size_bytes = e.size_bytes, sha256 = e.sha256, content_type = e.content_type,
+  written = CASE WHEN e.stored_file_id IS NULL THEN f.written END,
   stored_at = CASE WHEN e.stored_file_id IS NOT NULL THEN clock_timestamp() END
 FROM ends e
 WHERE f.workspace_id = e.workspace_id AND f.id = e.id AND f.state IN ('queued', 'downloading')

@@ -10,7 +10,12 @@ export interface DownloadRow {
   connectorId: string;
   chatId: string;
   messageId: string;
-  telegramFileId: string;
+  /** document, photo, location and so on. */
+  kind: string;
+  /** Null: there is nothing to fetch. */
+  telegramFileId: string | null;
+  /** What is to stand in it, where nothing is fetched. */
+  written: string | null;
   /** Null: nobody said. */
   telegramUniqueId: string | null;
   claimedBytes: number | null;
@@ -35,18 +40,19 @@ WITH asked AS MATERIALIZED (
   SELECT f.workspace_id, f.id, a.job_id FROM asked a
   JOIN evidence_files f ON f.workspace_id = a.workspace_id AND f.id = a.id
   WHERE f.state IN ('queued', 'downloading')
-    AND f.connector_id IS NOT NULL AND f.telegram_file_id IS NOT NULL
+    AND f.connector_id IS NOT NULL AND (f.telegram_file_id IS NOT NULL OR f.written IS NOT NULL)
   ORDER BY f.workspace_id, f.id
   FOR NO KEY UPDATE OF f
 ), begun AS (
   UPDATE evidence_files f SET state = 'downloading', error = NULL, begun_bytes = f.received_bytes
   FROM locked l WHERE f.workspace_id = l.workspace_id AND f.id = l.id
   RETURNING l.job_id, f.workspace_id, f.id, f.evidence_id, f.connector_id, f.chat_id, f.message_id,
-    f.telegram_file_id, f.telegram_unique_id, f.claimed_bytes, f.announced_bytes
+    f.kind, f.telegram_file_id, f.written, f.telegram_unique_id, f.claimed_bytes, f.announced_bytes
 )
 SELECT b.job_id AS "jobId", b.workspace_id AS "workspaceId", b.id, b.evidence_id AS "evidenceId",
   b.connector_id AS "connectorId", b.chat_id AS "chatId", b.message_id AS "messageId",
-  b.telegram_file_id AS "telegramFileId", b.telegram_unique_id AS "telegramUniqueId",
+  b.kind, b.telegram_file_id AS "telegramFileId", b.written,
+  b.telegram_unique_id AS "telegramUniqueId",
   b.claimed_bytes::float8 AS "claimedBytes", b.announced_bytes::float8 AS "announcedBytes",
   coalesce(s.max_bytes, ${DEFAULT_MAX_BYTES})::float8 AS "maxBytes",
   coalesce(s.content_types, '{}') AS "contentTypes"

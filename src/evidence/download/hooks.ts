@@ -13,10 +13,11 @@ UPDATE evidence_files f SET state = 'failed', error = $3
 FROM ${FILES} AND f.state IN ('queued', 'downloading')
 RETURNING f.workspace_id AS "workspaceId", f.id`;
 
-/** Whatever comes of it now is news. */
+/** Whatever comes of it now is news. What we wrote ourselves may be removed by now: then it stays as it is. */
 const AGAIN = `/* evidence.download-again */
 UPDATE evidence_files f SET state = 'queued', error = NULL, told = false
-FROM ${FILES} AND f.state = 'failed'`;
+FROM ${FILES} AND f.state = 'failed'
+  AND (f.telegram_file_id IS NOT NULL OR f.written IS NOT NULL)`;
 
 const GIVEN_UP =
   "It was given up by hand before it was fetched. Please send it again if it is still wanted.";

@@ -78,7 +78,9 @@ async function newFile(more: Partial<DownloadRow> = {}): Promise<DownloadRow> {
     connectorId: randomUUID(),
     chatId: "5",
     messageId: "7",
+    kind: "document",
     telegramFileId: "file-id",
+    written: null,
     telegramUniqueId: randomUUID(),
     claimedBytes: CONTENT.length,
     announcedBytes: null,
@@ -326,4 +328,19 @@ test("beyond what bots are given another source is asked, where there is one", a
     refusing.closeAllConnections();
     refusing.close();
   }
+});
+
+test("what its row has is stored as it is, whatever types are taken, and nobody is asked for it", async () => {
+  const written = "https://a.example/\r\n";
+  const row = { kind: "link", written, telegramFileId: null, telegramUniqueId: null };
+  said = { file_path: "never" };
+  const none = { ...row, claimedBytes: null, contentTypes: ["application/pdf"] };
+  const file = await newFile(none);
+  const taken = await take(file);
+  await isStored(taken, Buffer.from(written));
+  expect(taken.content.contentType).toBe("text/uri-list");
+  // A worker that died before it noted so.
+  expect((await take(file)).content.storedFileId).toBe(taken.content.storedFileId);
+  const { ended } = await faultOf(take(await newFile({ ...none, maxBytes: 5 })));
+  expect([ended, asked]).toEqual([expect.stringContaining("larger than the 5 bytes"), []]);
 });

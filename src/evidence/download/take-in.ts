@@ -2,10 +2,12 @@ import { type Database, isUnavailable, type Logger, sqlState } from "../../platf
 import { type PartFile, PartInUse } from "../../storage/index.ts";
 import type { Begun, Vault } from "../vault.ts";
 import { TOUCH_MS, whileTouching } from "../while-touching.ts";
+import { typeOfWritten } from "../written-files.ts";
 import { contentTypeOf, headOf, isTaken } from "./content-type.ts";
 import { DownloadFault, FAULTS } from "./fault.ts";
 import { type DownloadRow, noteProgress, type StoredContent, takeKnownFile } from "./file-rows.ts";
 import { checkSize, mayResume, receive } from "./receive.ts";
+import { onRow } from "./row-source.ts";
 import { type Scanner, ScannerAway } from "./scanner.ts";
 import { type FoundFile, findFile, type OpenSource, type SourceOptions } from "./source.ts";
 
@@ -50,13 +52,25 @@ export async function takeIn(
     return { content: known, finding: null, fetchedBytes: 0 };
   }
   try {
-    const found = await findFile(file, options.source, signal);
+    const found = await find(file, options.source, signal);
     checkSize(found.sizeBytes, file.maxBytes);
     return await new Taking(file, options, signal).take(found);
   } catch (error) {
     // Whatever was cut off by it: it is this process that stops.
     throw signal.aborted ? new DownloadFault("stopped") : error;
   }
+}
+
+/** On its row, where we wrote it ourselves; else at Telegram's. */
+async function find(
+  file: DownloadRow,
+  options: SourceOptions,
+  signal: AbortSignal,
+): Promise<FoundFile> {
+  const { written, telegramFileId } = file;
+  if (written !== null) return onRow(written);
+  if (telegramFileId === null) throw new DownloadFault("not-there", { detail: "no file_id" });
+  return findFile({ ...file, telegramFileId }, options, signal);
 }
 
 function checkType(contentType: string, { contentTypes }: DownloadRow): void {
@@ -134,7 +148,7 @@ class Taking {
       return await found.open(from, this.signal);
     } catch (error) {
       if (!(error instanceof DownloadFault) || error.kind !== "not-there") throw error;
-      const again = await findFile(this.file, this.options.source, this.signal);
+      const again = await find(this.file, this.options.source, this.signal);
       if (again.sizeBytes !== found.sizeBytes) {
         throw new DownloadFault("changed", { detail: "another size when it was asked for again" });
       }
@@ -164,8 +178,7 @@ class Taking {
   private async keep({ storedFileId, part }: Begun): Promise<Omit<TakenIn, "fetchedBytes">> {
     const { vault } = this.options;
     const { signal } = this;
-    const contentType = await contentTypeOf(await this.stored(() => headOf(part.read())));
-    checkType(contentType, this.file);
+    const contentType = await this.typeOf(part);
     const finding = await this.scan(part);
     const what = { contentType, signal };
     const kept = await this.stored(() => vault.keep(storedFileId, part, what));
@@ -174,6 +187,15 @@ class Taking {
       content: { storedFileId: kept.storedFileId, sizeBytes, sha256, contentType },
       finding,
     };
+  }
+
+  /** Of what we wrote ourselves it is known; there the workspace allows kinds, not types. */
+  private async typeOf(part: PartFile): Promise<string> {
+    const { kind, written } = this.file;
+    if (written !== null) return typeOfWritten(kind);
+    const contentType = await contentTypeOf(await this.stored(() => headOf(part.read())));
+    checkType(contentType, this.file);
+    return contentType;
   }
 
   /** Null: nothing was found, or nobody looks. */
