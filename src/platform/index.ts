@@ -29,6 +29,7 @@ export * from "./failure-limit.ts";
 export * from "./folder-lock.ts";
 export { groupBy } from "./group-by.ts";
 export * from "./keyring.ts";
+export { LANGUAGES, type Language, languageOf } from "./language.ts";
 export * from "./log.ts";
 export { withoutQuotes } from "./loggable.ts";
 export * from "./metrics.ts";
@@ -56,6 +57,7 @@ export {
   type UnreadableRecord,
 } from "./sealed-records.ts";
 export * from "./secrets.ts";
+export { exactSize, shownSize } from "./shown-size.ts";
 export * from "./software-version.ts";
 export * from "./storage-url.ts";
 export { createTurns, inBatches, takeTurn, warnUnlessAway } from "./turn.ts";
