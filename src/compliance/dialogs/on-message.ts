@@ -14,9 +14,19 @@ import {
   type OpenDialog,
 } from "./dialog-rows.ts";
 import type { Acting, Doing } from "./effects.ts";
-import { actingOf, finish, inPlace, placeOf, servesEvidence, tell, whyMayNot } from "./in-chat.ts";
+import {
+  actingOf,
+  finish,
+  inPlace,
+  placeOf,
+  servesEvidence,
+  tell,
+  textsOf,
+  whyMayNot,
+} from "./in-chat.ts";
 import { emptyCollection, evidenceCollection } from "./machine-evidence-collection.ts";
-import { notAccepted, REFUSED, tooLarge } from "./words.ts";
+import type { Texts } from "./texts.ts";
+import { notAccepted, tooLarge } from "./words.ts";
 
 type FileRequest = Extract<ChatRequest, { kind: "file" }>;
 type TextRequest = Extract<ChatRequest, { kind: "text" }>;
@@ -26,13 +36,14 @@ const ALWAYS: ReadonlySet<string> = new Set(["document", "photo", "live_photo"])
 
 /** Why a file is not taken, in words; null: it is. Pure. */
 export function whyNotTaken(
+  texts: Texts,
   { contentKind, media }: Pick<FileRequest, "contentKind" | "media">,
   { kinds, maxBytes }: Pick<EvidenceSettings, "kinds" | "maxBytes">,
 ): string | null {
   const isAccepted = ALWAYS.has(contentKind) || kinds.includes(contentKind);
-  if (!isAccepted || media === null) return notAccepted(contentKind);
+  if (!isAccepted || media === null) return notAccepted(texts, contentKind);
   const isLarge = media.sizeBytes !== undefined && media.sizeBytes > maxBytes;
-  return isLarge ? tooLarge(media.name ?? null, maxBytes) : null;
+  return isLarge ? tooLarge(texts, media.name ?? null, maxBytes) : null;
 }
 
 function fileOf(request: FileRequest): NewFile | undefined {
@@ -62,8 +73,11 @@ export async function onFile(
   asker: Asker,
 ): Promise<Reply[]> {
   if (!servesEvidence(request)) return [];
-  if (!may(asker.viewer, "submit-evidence", asker.access)) return [tell(request, REFUSED.rights)];
-  const refused = whyNotTaken(request, await readSettings(tx, request.workspaceId));
+  const texts = textsOf(request);
+  if (!may(asker.viewer, "submit-evidence", asker.access)) {
+    return [tell(request, texts.refused.rights)];
+  }
+  const refused = whyNotTaken(texts, request, await readSettings(tx, request.workspaceId));
   if (refused !== null) return [tell(request, refused)];
   const place = placeOf(request);
   const acting = { ...actingOf(request, asker, doing.clock()), file: fileOf(request) };
@@ -100,12 +114,13 @@ async function takerOf(
   return collections[0] ?? null;
 }
 
-const collecting = (place: Place, { userId, nowMs }: Acting): Dialog =>
+const collecting = (place: Place, { userId, language, nowMs }: Acting): Dialog =>
   newDialog(place, {
     machine: evidenceCollection,
     state: "choosing-type",
     data: emptyCollection(),
     userId,
+    language,
     nowMs,
   });
 
@@ -127,7 +142,7 @@ export async function onText(
   const isLoose = request.chatType === "private" && replyToMessageId === null;
   const asked = repliedTo ?? (isLoose ? asking[0] : undefined);
   if (asked === undefined) return [];
-  const refused = whyMayNot(asked.dialog, acting.userId, asker);
+  const refused = whyMayNot(asked.dialog, request, asker);
   // Whoever may not go on with it any more does not answer it for as long as it stands.
   if (refused !== null) return asked.isRepliedTo ? [tell(request, refused)] : [];
   const event = { type: "words", text } as const;
