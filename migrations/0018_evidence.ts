@@ -161,6 +161,8 @@ export const migration: Migration = {
         sha256         bytea       CHECK (length(sha256) = 32),
         -- In words for who reads about it; never a URL.
         error          text,
+        -- The same for good, as its kind and what that is about: senders read it in their language.
+        fault          jsonb,
         stored_file_id uuid,
         -- Of a download: how large it is said to be, how much is here, and how much was when it began.
         announced_bytes bigint,

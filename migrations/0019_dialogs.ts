@@ -23,6 +23,8 @@ export const migration: Migration = {
         version      integer     NOT NULL DEFAULT 1,
         -- Telegram's id of whom it asks; 0: whoever may answer, in that chat.
         user_id      bigint      NOT NULL,
+        -- In which its card and its reminder speak, by two letters.
+        language     text        COLLATE "C" NOT NULL DEFAULT 'en' CHECK (length(language) = 2),
         evidence_id  uuid,
         risk_id      uuid,
         -- The last album of which a file came to it: the rest of the album does, too.

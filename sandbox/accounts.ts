@@ -23,6 +23,7 @@ export function createUser(core: Core, user: NewUser): TelegramUser {
     firstName: user.firstName,
     ...(user.lastName !== undefined && { lastName: user.lastName }),
     ...(user.username !== undefined && { username: user.username }),
+    ...(user.languageCode !== undefined && { languageCode: user.languageCode }),
     deactivated: false,
   };
   world.people.set(id, person);

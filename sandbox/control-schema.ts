@@ -20,6 +20,7 @@ export const newUser = z.strictObject({
   firstName: name,
   lastName: name.optional(),
   username: name.optional(),
+  languageCode: name.optional(),
   id: optionalId,
 });
 

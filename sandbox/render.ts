@@ -22,7 +22,7 @@ export function renderPerson(person: Person): TelegramUser {
     first_name: person.firstName,
     ...(person.lastName !== undefined && { last_name: person.lastName }),
     ...(person.username !== undefined && { username: person.username }),
-    language_code: "en",
+    language_code: person.languageCode ?? "en",
   };
 }
 

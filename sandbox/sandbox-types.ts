@@ -86,6 +86,8 @@ export interface NewUser {
   firstName: string;
   lastName?: string;
   username?: string;
+  /** What their app speaks, as an IETF tag. Default "en". */
+  languageCode?: string;
   /** Taken as given, for tests that need a certain id; otherwise the next free one. */
   id?: number;
 }

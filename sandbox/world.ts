@@ -20,6 +20,8 @@ export interface Person {
   firstName: string;
   lastName?: string;
   username?: string;
+  /** Absent: "en". */
+  languageCode?: string;
   deactivated: boolean;
 }
 

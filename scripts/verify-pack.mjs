@@ -234,8 +234,10 @@ async function main([folder, option, noted]) {
   }
   const expect = expected ? { count: Number(expected[1]), hash: expected[2] } : undefined;
   const { evidence, files, log } = await verifyPack(folder, expect);
+  const pieces = evidence === 1 ? "1 piece" : `${evidence} pieces`;
+  const filesFound = files === 1 ? "1 file" : `${files} files`;
   process.stdout.write(
-    `ok: ${evidence} pieces of evidence, ${files} files\nlog: entries ${log.first} to ${log.last}\nhead: ${log.head.count}:${log.head.hash}\n`,
+    `ok: ${pieces} of evidence, ${filesFound}\nlog: entries ${log.first} to ${log.last}\nhead: ${log.head.count}:${log.head.hash}\n`,
   );
 }
 

@@ -54,18 +54,18 @@ beforeAll(async () => {
 }, 30_000);
 afterAll(() => world.close());
 
-const ask = (query: string, offset?: string) =>
+const ask = (query: string, offset?: string, from = ada) =>
   world.sandbox.inlineQuery({
-    from: ada,
-    chatId: ada,
+    from,
+    chatId: from,
     botId: bot.id,
     viaBotId: bot.id,
     query,
     ...(offset === undefined ? {} : { offset }),
   });
 
-async function answered(query: string, offset?: string) {
-  const { inlineQueryId } = ask(query, offset);
+async function answered(query: string, offset?: string, from = ada) {
+  const { inlineQueryId } = ask(query, offset, from);
   return waitFor(
     () => {
       const results = world.sandbox.inlineResults(inlineQueryId);
@@ -116,6 +116,18 @@ test("what somebody types is answered from the register, page after page, and po
   const rules = outboundRetentionRules({ attemptsMs: 3_600_000 });
   await createRetention({ db, log: silentLogger, rules, pauseMs: 0 }).runOnce();
   expect(await rows()).toEqual([]);
+});
+
+test("whoever's app speaks German finds in German", async () => {
+  const { sandbox } = world;
+  const dora = sandbox.createUser({ firstName: "Dora", languageCode: "de-AT" }).id;
+  await sandbox.send({ from: dora, chatId: dora, botId: bot.id, text: "/start" });
+  const { inlineQueryId, results } = await answered("Risiko ransom", undefined, dora);
+  expect(results).toHaveLength(25);
+  sandbox.chooseInlineResult(inlineQueryId, results[0]?.id ?? "");
+  expect(sandbox.messages({ chatId: dora, botId: bot.id }).at(-1)?.text).toContain(
+    "\nRisiko · offen\n",
+  );
 });
 
 test("who may not see the register finds a way to the bot, and nothing else", async () => {

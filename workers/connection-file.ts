@@ -1,7 +1,7 @@
 import { isAlias, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
 import type { z } from "zod";
 import { newConnector } from "../src/api/index.ts";
-import { nearestWord } from "../src/platform/index.ts";
+import { nearestWord, shownSize } from "../src/platform/index.ts";
 
 /**
  * A connection in YAML (docs/connectors.md) as what a connect takes. Whatever is wrong is told by line
@@ -65,7 +65,7 @@ export function readConnection(bytes: Uint8Array, name: string): Connection {
 
 function textOf(bytes: Uint8Array): string {
   if (bytes.byteLength > MAX_FILE_BYTES) {
-    const limit = `${MAX_FILE_BYTES / 1_024} KB`;
+    const limit = shownSize(MAX_FILE_BYTES);
     throw new ConnectionFileError(`the file is larger than ${limit}: it holds no connection`);
   }
   try {

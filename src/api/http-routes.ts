@@ -11,6 +11,7 @@ import {
   Problem,
   scrub,
   sha256,
+  shownSize,
   sqlState,
   type Transactor,
 } from "../platform/index.ts";
@@ -176,8 +177,8 @@ function problemOf(error: unknown): Problem {
   // What body-parser and Express throw carries a status, and a message that may quote the body.
   const { status, limit } = (error ?? {}) as { status?: unknown; limit?: unknown };
   if (status === 413) {
-    const mebibytes = Number(limit ?? MAX_BODY_BYTES) / 1_048_576;
-    return new Problem(413, "Body too large", `A body has at most ${mebibytes} MB here.`);
+    const most = shownSize(Number(limit ?? MAX_BODY_BYTES));
+    return new Problem(413, "Body too large", `A body has at most ${most} here.`);
   }
   if (status === 415) return new Problem(415, "Unsupported encoding", "Send the body as it is.");
   if (typeof status === "number" && status >= 400 && status < 500) {

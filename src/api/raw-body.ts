@@ -1,5 +1,5 @@
 import type { Request, Response } from "express";
-import { Problem } from "../platform/index.ts";
+import { Problem, shownSize } from "../platform/index.ts";
 import { FewAtOnce } from "./few-at-once.ts";
 import type { RawBodyLimits } from "./route.ts";
 import { allowSlowBody } from "./slow-bodies.ts";
@@ -43,8 +43,7 @@ export async function readRawBody(
   const cutOff = () => response.setHeader("connection", "close");
   const tooLarge = () => {
     cutOff();
-    const mebibytes = maxBytes / 1_048_576;
-    return new Problem(413, "Body too large", `A body has at most ${mebibytes} MB here.`);
+    return new Problem(413, "Body too large", `A body has at most ${shownSize(maxBytes)} here.`);
   };
   if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
 

@@ -1,5 +1,5 @@
 import { extname } from "node:path";
-import { Problem } from "../platform/index.ts";
+import { Problem, shownSize } from "../platform/index.ts";
 import { BotApiError, type FileDownload } from "../telegram/index.ts";
 import { type BotApis, ConnectorRemoved } from "./bot-apis.ts";
 import { isRefusal, telegramProblem } from "./prove-token.ts";
@@ -51,7 +51,7 @@ const tooBig = () =>
   problem(
     409,
     "Too big",
-    `The file is larger than what passes here (${MAX_MESSAGE_FILE_BYTES / 2 ** 20} MB).`,
+    `The file is larger than what passes here (${shownSize(MAX_MESSAGE_FILE_BYTES)}).`,
   );
 
 const gone = () =>

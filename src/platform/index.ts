@@ -29,6 +29,7 @@ export * from "./failure-limit.ts";
 export * from "./folder-lock.ts";
 export { groupBy } from "./group-by.ts";
 export * from "./keyring.ts";
+export { LANGUAGES, type Language, languageOf } from "./language.ts";
 export * from "./log.ts";
 export { withoutQuotes } from "./loggable.ts";
 export { createLookup } from "./lookup.ts";
@@ -57,6 +58,7 @@ export {
   type UnreadableRecord,
 } from "./sealed-records.ts";
 export * from "./secrets.ts";
+export { exactSize, shownSize } from "./shown-size.ts";
 export * from "./software-version.ts";
 export * from "./storage-url.ts";
 export { createTurns, inBatches, takeTurn, warnUnlessAway } from "./turn.ts";

@@ -5,6 +5,7 @@ import { isIP, type LookupFunction } from "node:net";
 import { Readable } from "node:stream";
 import { DownloadError } from "./download-error.ts";
 import { isPublicAddress } from "./public-address.ts";
+import { shownSize } from "./shown-size.ts";
 
 /**
  * Downloads by an address that somebody gave us. They must not reach with it what only we can reach:
@@ -196,7 +197,7 @@ const unreachable = () =>
   new DownloadError("unavailable", "The file's server could not be reached.");
 const brokenOff = () => new DownloadError("unavailable", "The file's server broke off.");
 const tooLarge = (maxBytes: number) =>
-  new DownloadError("too-large", `The file is larger than ${Math.floor(maxBytes / 2 ** 20)} MB.`);
+  new DownloadError("too-large", `The file is larger than ${shownSize(maxBytes)}.`);
 
 function nameIn(url: URL): string | null {
   const last = url.pathname.split("/").at(-1) ?? "";

@@ -115,7 +115,9 @@ export function dialogsWorld(world: World) {
     }));
   };
 
-  const whereabouts = (by: number, chat: Wire = privateChat(by)) => ({ from: user(by), chat });
+  const languages = new Map<number, string>();
+  const who = (by: number) => user(by, { language_code: languages.get(by) ?? "en" });
+  const whereabouts = (by: number, chat: Wire = privateChat(by)) => ({ from: who(by), chat });
 
   const chats = {
     ...accessWorld(world),
@@ -123,6 +125,10 @@ export function dialogsWorld(world: World) {
     cards,
     pass: (ms: number) => {
       skipMs += ms;
+    },
+    /** What this person's app speaks from now on, as an IETF tag; English where nobody said. */
+    speaks: (by: number, languageCode: string) => {
+      languages.set(by, languageCode);
     },
     async card(scope: Scope, chatId: number): Promise<ShownCard> {
       const [first] = await cards(scope, chatId);
@@ -160,7 +166,7 @@ export function dialogsWorld(world: World) {
       const updates = presses.map(([by, data]) => ({
         callback_query: pressed(data ?? "none", {
           id: `press-${++lastId}`,
-          from: user(by),
+          from: who(by),
           message: { message_id: 7, date: 1, chat: privateChat(by) },
         }),
       }));
@@ -187,7 +193,7 @@ export function dialogsWorld(world: World) {
       const update = {
         callback_query: pressed(data ?? "none", {
           id,
-          from: user(by),
+          from: who(by),
           message: { message_id: 7, date: 1, chat },
         }),
       };

@@ -1,3 +1,4 @@
+import { LANGUAGES, type Language, languageOf } from "../../platform/index.ts";
 import type { CONTROL_STATUSES, RiskLevel, TREATMENTS } from "../../register/index.ts";
 import type { CommandName } from "./command-list.ts";
 import { TEXTS_DE } from "./texts-de.ts";
@@ -9,7 +10,7 @@ export type ReportType = "compliance" | "risk" | "evidence" | "audit";
 
 /**
  * All that commands say, in one language. Plain text: whoever puts it together makes it safe, and marks
- * it up. Another language is a file like these, and its line in `LANGUAGES`.
+ * it up. Another language is a file like these, and its line in `TEXTS`.
  */
 export interface Texts {
   /** BCP 47: how numbers are written. */
@@ -124,20 +125,13 @@ export interface Texts {
   wordsNotTaken: string;
 }
 
-/** By two letters. */
-const LANGUAGES: ReadonlyMap<string, Texts> = new Map([
-  ["en", TEXTS_EN],
-  ["de", TEXTS_DE],
-]);
+const TEXTS: Record<Language, Texts> = { en: TEXTS_EN, de: TEXTS_DE };
 
 /** Languages that lists of commands are made in, besides English for everybody else. */
-export const OTHER_LANGUAGES = [...LANGUAGES.keys()].filter((code) => code !== "en");
+export const OTHER_LANGUAGES = LANGUAGES.filter((language) => language !== "en");
 
 /** Words are understood in whatever language they are. */
-export const ALL_TEXTS: readonly Texts[] = [...LANGUAGES.values()];
+export const ALL_TEXTS: readonly Texts[] = Object.values(TEXTS);
 
-/** By what the user's app says it speaks (Bot API: User, `language_code`, IETF); else English. */
-export function textsFor(languageCode: string | null): Texts {
-  const [language = ""] = (languageCode ?? "").toLowerCase().split(/[-_]/, 1);
-  return LANGUAGES.get(language) ?? TEXTS_EN;
-}
+/** By what the user's app says it speaks; else English. */
+export const textsFor = (languageCode: string | null): Texts => TEXTS[languageOf(languageCode)];

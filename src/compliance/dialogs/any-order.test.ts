@@ -4,7 +4,7 @@ import { createWorld, type World } from "../../../test/support/conversations-wor
 import { dialogsWorld } from "../../../test/support/dialogs-world.ts";
 import type { Scope } from "../../conversations/index.ts";
 import { stateRule } from "./step.ts";
-import { ANSWERS } from "./words.ts";
+import { TEXTS_EN } from "./texts-en.ts";
 
 let world: World;
 let people: ReturnType<typeof dialogsWorld>;
@@ -126,7 +126,7 @@ describe("any order of what people do, and of crashes", () => {
             presses += 2;
             expect(said.map(({ length }) => length)).toEqual([1, 1]);
             if (one.elsewhere || by === STRANGER) {
-              expect(said).toEqual([[ANSWERS.unknown], [ANSWERS.unknown]]);
+              expect(said).toEqual([[TEXTS_EN.answers.unknown], [TEXTS_EN.answers.unknown]]);
             }
           }
         }

@@ -1,4 +1,4 @@
-import type { Queryable } from "../../platform/index.ts";
+import { languageOf, type Queryable } from "../../platform/index.ts";
 import { type Dialog, type DialogKind, isPrivateChat, type Place } from "./dialog.ts";
 import { MACHINES } from "./step.ts";
 
@@ -8,8 +8,8 @@ import { MACHINES } from "./step.ts";
  */
 
 const COLUMNS = `d.workspace_id, d.id, d.token, d.connector_id, d.chat_id, d.thread_id, d.kind, d.state,
-  d.data, d.version, d.user_id, d.evidence_id, d.risk_id, d.media_group_id, d.card_id, d.expires_at,
-  d.remind_at, d.ended_at IS NOT NULL AS is_over, d.updated_at`;
+  d.data, d.version, d.user_id, d.language, d.evidence_id, d.risk_id, d.media_group_id, d.card_id,
+  d.expires_at, d.remind_at, d.ended_at IS NOT NULL AS is_over, d.updated_at`;
 
 interface DialogRow {
   workspace_id: string;
@@ -23,6 +23,7 @@ interface DialogRow {
   data: object;
   version: number;
   user_id: string;
+  language: string;
   evidence_id: string | null;
   risk_id: string | null;
   media_group_id: string | null;
@@ -47,6 +48,7 @@ function dialogOf(row: DialogRow): Dialog {
     data: row.data,
     version: row.version,
     userId: row.user_id,
+    language: languageOf(row.language),
     evidenceId: row.evidence_id,
     riskId: row.risk_id,
     mediaGroupId: row.media_group_id,
@@ -193,6 +195,7 @@ const WRITTEN: [string, string, (dialog: Dialog) => unknown][] = [
   ["data", "jsonb", ({ data }) => JSON.stringify(data)],
   ["version", "integer", ({ version }) => version],
   ["user_id", "bigint", ({ userId }) => userId],
+  ["language", "text", ({ language }) => language],
   ["evidence_id", "uuid", ({ evidenceId }) => evidenceId],
   ["risk_id", "uuid", ({ riskId }) => riskId],
   ["media_group_id", "text", ({ mediaGroupId }) => mediaGroupId],
@@ -201,7 +204,7 @@ const WRITTEN: [string, string, (dialog: Dialog) => unknown][] = [
   ["remind_at", "timestamptz", ({ remindAtMs }) => iso(remindAtMs)],
 ];
 const NAMES = WRITTEN.map(([name]) => name).join(", ");
-const FIXED = new Set(["workspace_id", "id", "token", "connector_id", "kind"]);
+const FIXED = new Set(["workspace_id", "id", "token", "connector_id", "kind", "language"]);
 
 const WRITE = `/* dialogs.write */
 INSERT INTO dialogs AS d (${NAMES}, ended_at, updated_at)

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import type { Language } from "../../platform/index.ts";
 
 /** What a dialog is for; each kind has its machine. */
 export const DIALOG_KINDS = [
@@ -27,6 +28,8 @@ export interface Dialog<State extends string = string, Data extends object = obj
   version: number;
   /** Whom it asks; "0": whoever may answer in its chat. */
   userId: string;
+  /** In which its card and its reminder speak: of whom it asked first. */
+  language: Language;
   evidenceId: string | null;
   riskId: string | null;
   /** The last album of which a file came to it. */
@@ -49,6 +52,7 @@ interface Begun<State extends string, Data extends object> {
   state: State;
   data: Data;
   userId: string;
+  language: Language;
   evidenceId?: string;
   riskId?: string;
   nowMs: number;
@@ -57,7 +61,7 @@ interface Begun<State extends string, Data extends object> {
 /** A dialog before its first step: nobody has been shown it. */
 export const newDialog = <State extends string, Data extends object>(
   { workspaceId, connectorId, chatId, threadId }: Place,
-  { machine, state, data, userId, evidenceId, riskId, nowMs }: Begun<State, Data>,
+  { machine, state, data, userId, language, evidenceId, riskId, nowMs }: Begun<State, Data>,
 ): Dialog<State, Data> => ({
   workspaceId,
   id: randomUUID(),
@@ -71,6 +75,7 @@ export const newDialog = <State extends string, Data extends object>(
   data,
   version: 1,
   userId,
+  language,
   evidenceId: evidenceId ?? null,
   riskId: riskId ?? null,
   mediaGroupId: null,

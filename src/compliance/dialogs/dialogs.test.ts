@@ -14,7 +14,7 @@ import type { Scope } from "../../conversations/index.ts";
 import { assessData } from "./button-data.ts";
 import { holdOpen } from "./dialog-rows.ts";
 import { findToTell } from "./tell-standing.ts";
-import { ANSWERS, COLLECTION } from "./words.ts";
+import { TEXTS_EN } from "./texts-en.ts";
 
 let world: World;
 let people: ReturnType<typeof dialogsWorld>;
@@ -78,7 +78,7 @@ describe("collecting evidence", () => {
     expect(await evidence()).toEqual([
       { status: "in_review", revision: 1, description: "Access review", control_id: id },
     ]);
-    expect(await press(EMMA, "Submit for review")).toEqual([ANSWERS.unknown]);
+    expect(await press(EMMA, "Submit for review")).toEqual([TEXTS_EN.answers.unknown]);
     // What is written now is for whoever gives support.
     await people.write(scope, EMMA, "thanks");
     expect((await people.said(scope, EMMA)).at(-1)).toContain("Our team will answer here");
@@ -145,12 +145,12 @@ describe("collecting evidence", () => {
     expect(shown.text).toContain("write in reply to this message");
     const skip = shown.data.Skip;
     expect(await people.press(scope, STRANGER, skip, { chat: group() })).toEqual([
-      ANSWERS.notYours,
+      TEXTS_EN.answers.notYours,
     ]);
     await world.ingest(scope, leaving, arriving);
     const chat = group(SUPERGROUP);
     const twice = await Promise.all([1, 2].map(() => people.press(scope, EMMA, skip, { chat })));
-    expect(twice.flat().sort()).toEqual(["", ANSWERS.changed]);
+    expect(twice.flat().sort()).toEqual(["", TEXTS_EN.answers.changed]);
     const moved = await people.card(scope, SUPERGROUP);
     expect(moved).toMatchObject({ state: "confirming", dialogId: shown.dialogId });
     expect(moved.cardId).not.toBe(shown.cardId);
@@ -224,7 +224,7 @@ describe("evidence that goes on elsewhere", () => {
     await control("A-1");
     await people.photo(scope, EMMA);
     await becomes("in_review");
-    expect(await press(EMMA, "A-1 Access")).toEqual([COLLECTION.refused["not-draft"]]);
+    expect(await press(EMMA, "A-1 Access")).toEqual([TEXTS_EN.collection.refused["not-draft"]]);
     expect(await evidence()).toMatchObject([{ status: "in_review", control_id: null }]);
     expect(await card(EMMA)).toMatchObject({ state: "submitted", data: {} });
     expect((await card(EMMA)).text).toContain("Control: none");
@@ -251,7 +251,7 @@ describe("evidence that goes on elsewhere", () => {
     await people.write(scope, EMMA, `/evidence ${number}`);
     const states = (await people.cards(scope, EMMA)).map(({ state }) => state);
     expect(states.sort()).toEqual(["cancelled", "confirming"]);
-    expect(await people.press(scope, EMMA, first.data.Skip)).toEqual([ANSWERS.over]);
+    expect(await people.press(scope, EMMA, first.data.Skip)).toEqual([TEXTS_EN.answers.over]);
     await becomes("in_review");
     await people.keeper.runOnce();
     expect(await card(EMMA)).toMatchObject({ state: "submitted", data: {} });
@@ -277,7 +277,7 @@ describe("reviewing evidence", () => {
     ]);
     await people.fetchAll(scope);
     // Somebody else's card, in somebody else's chat.
-    expect(await people.press(scope, OLA, otto.data.Approve)).toEqual([ANSWERS.unknown]);
+    expect(await people.press(scope, OLA, otto.data.Approve)).toEqual([TEXTS_EN.answers.unknown]);
     const answers = await Promise.all([
       people.press(scope, OLA, ola.data.Approve),
       people.press(scope, OTTO, otto.data.Approve),
@@ -305,14 +305,14 @@ describe("reviewing evidence", () => {
     await press(EMMA, "Skip");
     await press(EMMA, "Submit for review");
     await people.keeper.runOnce();
-    expect(await people.press(scope, OTTO, old.data.Approve)).toEqual([ANSWERS.over]);
+    expect(await people.press(scope, OTTO, old.data.Approve)).toEqual([TEXTS_EN.answers.over]);
     expect(await card(OTTO)).toMatchObject({ state: "deciding" });
     expect((await card(OTTO)).text).toContain("revision 2");
     // Rights are asked again at each press.
     await world.db.query("UPDATE people SET role = 'employee' WHERE workspace_id = $1", [
       scope.workspaceId,
     ]);
-    expect(await press(OTTO, "Approve")).toEqual([ANSWERS.notReviewer]);
+    expect(await press(OTTO, "Approve")).toEqual([TEXTS_EN.answers.notReviewer]);
     expect(await evidence()).toMatchObject([{ status: "in_review", revision: 2 }]);
   });
 
@@ -335,7 +335,7 @@ describe("reviewing evidence", () => {
       scope.workspaceId,
     ]);
     await people.write(scope, OLA, "hello again");
-    expect((await people.said(scope, OLA)).at(-1)).not.toBe(ANSWERS.notReviewer);
+    expect((await people.said(scope, OLA)).at(-1)).not.toBe(TEXTS_EN.answers.notReviewer);
     expect(await evidence()).toMatchObject([{ status: "in_review" }]);
   });
 
@@ -376,7 +376,7 @@ describe("assessing a risk", () => {
     expect(await risk()).toMatchObject({ score: null });
     const [twice, again] = [(await card(OLA)).data.Save, await press(OLA, "Save")];
     expect(again).toEqual(["Saved."]);
-    expect(await people.press(scope, OLA, twice)).toEqual([ANSWERS.over]);
+    expect(await people.press(scope, OLA, twice)).toEqual([TEXTS_EN.answers.over]);
     expect(await risk()).toMatchObject({ score: 6, treatment: "accept" });
     const accepted = await people.rows(
       "SELECT reason, score, accepted_by LIKE 'person:%' AS person FROM risk_acceptances WHERE workspace_id = $1",

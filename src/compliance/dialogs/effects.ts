@@ -9,13 +9,12 @@ import {
   takeFiles,
 } from "../../evidence/index.ts";
 import type { JobId } from "../../jobs/index.ts";
-import type { Clock, Transaction } from "../../platform/index.ts";
+import type { Clock, Language, Transaction } from "../../platform/index.ts";
 import { acceptRisk, changeEntry, EntryRefused, findEntry } from "../../register/index.ts";
 import type { Dialog } from "./dialog.ts";
 import { findControls, findRequest, holdControl } from "./find-controls.ts";
 import type { Assessment, DialogEffect, DialogEvent } from "./machine.ts";
 import { readStanding } from "./standing.ts";
-import { COLLECTION } from "./words.ts";
 
 /** Who caused an event, and with what. */
 export interface Acting {
@@ -24,6 +23,8 @@ export interface Acting {
   personId: string | null;
   /** Telegram's id. */
   userId: string;
+  /** That they are spoken to in. */
+  language: Language;
   nowMs: number;
   causeId: JobId;
   /** The file of the event; absent: it brought none. */
@@ -102,7 +103,7 @@ async function onEvidence(
     case "submit": {
       const submitted = await submitForReview(tx, { ...key, by });
       if (!("refused" in submitted)) return { type: "submitted" };
-      return { type: "not-submitted", words: COLLECTION.refused[submitted.refused] };
+      return { type: "not-submitted", why: submitted.refused };
     }
     case "decide": {
       const { decision, revision, reason } = effect;

@@ -6,8 +6,8 @@ import {
   placeFile,
   type WrittenFile,
 } from "../../evidence/index.ts";
+import type { Texts } from "./texts.ts";
 import { notAccepted, tooLarge } from "./words.ts";
-import { PLACES } from "./words-places-links.ts";
 
 /** What somebody hands in, as evidence takes it: files that are fetched, places and links that we write. Pure. */
 
@@ -20,16 +20,17 @@ const PLACE_KINDS: ReadonlySet<string> = new Set(["location", "venue"]);
 
 /** Why a file or a place is not taken, in words; null: it is. */
 export function whyNotTaken(
+  texts: Texts,
   { contentKind, media, place }: Pick<FileRequest, "contentKind" | "media" | "place">,
   { kinds, maxBytes }: Pick<EvidenceSettings, "kinds" | "maxBytes">,
 ): string | null {
   const isPlace = PLACE_KINDS.has(contentKind);
   const isAccepted = ALWAYS.has(contentKind) || kinds.includes(isPlace ? "location" : contentKind);
-  if (!isAccepted) return notAccepted(contentKind);
-  if (isPlace) return place === null ? PLACES.none : null;
-  if (media === null) return notAccepted(contentKind);
+  if (!isAccepted) return notAccepted(texts, contentKind);
+  if (isPlace) return place === null ? texts.places.none : null;
+  if (media === null) return notAccepted(texts, contentKind);
   const isLarge = media.sizeBytes !== undefined && media.sizeBytes > maxBytes;
-  return isLarge ? tooLarge(media.name ?? null, maxBytes) : null;
+  return isLarge ? tooLarge(texts, media.name ?? null, maxBytes) : null;
 }
 
 /** Of what is taken. */

@@ -1,5 +1,5 @@
 import type { Asked, Reply } from "../../conversations/index.ts";
-import type { Transaction } from "../../platform/index.ts";
+import { languageOf, type Transaction } from "../../platform/index.ts";
 import type { Asker } from "../request-sink.ts";
 import { may } from "../rights.ts";
 import type { Advanced } from "./advance.ts";
@@ -7,7 +7,7 @@ import type { Dialog, Place } from "./dialog.ts";
 import { writeAskedUntil, writeDialogs } from "./dialog-rows.ts";
 import type { Acting } from "./effects.ts";
 import { replyOf } from "./said.ts";
-import { ANSWERS, REFUSED } from "./words.ts";
+import { type Texts, textsIn } from "./texts.ts";
 
 /** What requests have in common for dialogs: where they are, who asks, and how they are answered. */
 
@@ -19,16 +19,21 @@ export const placeOf = ({ workspaceId, connectorId, chatId, threadId }: Asked): 
 });
 
 export const actingOf = (
-  { user: { id: userId }, causeId }: Asked,
+  { user: { id: userId, languageCode }, causeId }: Asked,
   { viewer: { personId } }: Asker,
   nowMs: number,
 ): Acting => ({
   by: personId === null ? `telegram:${userId}` : `person:${personId}`,
   personId,
   userId,
+  language: languageOf(languageCode),
   nowMs,
   causeId,
 });
+
+/** What who asks is told in. */
+export const textsOf = ({ user }: Pick<Asked, "user">): Texts =>
+  textsIn(languageOf(user.languageCode));
 
 /** Evidence is handed in here: nothing is kept of what comes to a chat for support. */
 export const servesEvidence = ({ chatType, purpose }: Asked): boolean =>
@@ -37,19 +42,21 @@ export const servesEvidence = ({ chatType, purpose }: Asked): boolean =>
 /** Why somebody does not go on with a dialog; null: they may. Asked at each step: rights are taken away. */
 export function whyMayNot(
   dialog: Dialog,
-  userId: string,
+  request: Pick<Asked, "user">,
   { viewer, access }: Asker,
 ): string | null {
+  const { answers, refused } = textsOf(request);
+  const isTheirs = dialog.userId === request.user.id;
   switch (dialog.kind) {
     case "evidence_collection":
-      if (dialog.userId !== userId) return ANSWERS.notYours;
-      return may(viewer, "submit-evidence", access) ? null : REFUSED.rights;
+      if (!isTheirs) return answers.notYours;
+      return may(viewer, "submit-evidence", access) ? null : refused.rights;
     case "risk_assessment":
-      if (dialog.userId !== userId) return ANSWERS.notYours;
-      return may(viewer, "assess-risk", access) ? null : ANSWERS.notAssessor;
+      if (!isTheirs) return answers.notYours;
+      return may(viewer, "assess-risk", access) ? null : answers.notAssessor;
     case "compliance_review": {
       const isReviewer = viewer.personId !== null && may(viewer, "review-evidence", access);
-      return isReviewer ? null : ANSWERS.notReviewer;
+      return isReviewer ? null : answers.notReviewer;
     }
   }
 }

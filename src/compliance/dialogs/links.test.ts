@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { MessageEntity } from "../../conversations/index.ts";
 import { findLinks, MAX_LINK_LENGTH, MAX_LINKS } from "./links.ts";
-import { LINKS_REFUSED } from "./words-places-links.ts";
+import { TEXTS_EN } from "./texts-en.ts";
 
 const links = (text: string) => findLinks(text, null);
 const behind = (text: string, url: string) =>
@@ -91,7 +91,7 @@ test.each([
   ["https://example.com/ javascript:alert(1)", "scheme"],
 ] as const)("%s is refused: %s", (text, fault) => {
   expect(links(text)).toEqual({ fault });
-  expect(LINKS_REFUSED[fault]).toContain("Nothing was taken");
+  expect(TEXTS_EN.linksRefused[fault]).toContain("Nothing was taken");
 });
 
 test.each([

@@ -10,7 +10,8 @@ import {
   type Step,
   stay,
 } from "./machine.ts";
-import { ANSWERS, atMost, REVIEW } from "./words.ts";
+import { textsIn, textsTo } from "./texts.ts";
+import { atMost, REVIEW } from "./words.ts";
 
 export type ReviewState =
   | "deciding"
@@ -71,7 +72,7 @@ export const complianceReview: Machine<ReviewState, ReviewData> = {
   remindMs: DAY_MS,
   card,
   step,
-  reminder: ({ data }) => REVIEW.reminder(data.number),
+  reminder: ({ data, language }) => REVIEW.reminder(textsIn(language), data.number),
 };
 
 /** In a group nobody in particular is asked, until somebody is asked why. */
@@ -99,9 +100,9 @@ function step(dialog: Review, event: DialogEvent, context: Context): Advance {
     }
     case "decided":
     case "standing-changed":
-      return settled(dialog, event.standing);
+      return settled(dialog, event.standing, context);
     case "not-decided": {
-      const text = REVIEW.refused[event.why];
+      const text = textsTo(dialog, context).review.refused[event.why];
       // Words are not answered by what pops up at a button.
       return stay(dialog, [{ type: state === "deciding" ? "answer" : "say", text }]);
     }
@@ -112,31 +113,34 @@ function step(dialog: Review, event: DialogEvent, context: Context): Advance {
   }
 }
 
-function settled(dialog: Review, standing: Standing): Advance {
+function settled(dialog: Review, standing: Standing, context: Context): Advance {
   if (dialog.isOver) return stay(dialog);
   const { status, revision } = standing;
   const isSame = revision === dialog.data.revision;
   if (isSame && status === "in_review") return stay(dialog);
   const isDecided = isSame && (status === "approved" || status === "rejected");
+  const { answers } = textsTo(dialog, context);
   return go(dialog, isDecided ? status : "superseded", {
     isOver: true,
     userId: everybody(dialog),
     data: { outcome: standing },
-    effects: isDecided ? [{ type: "answer", text: ANSWERS[status] }] : [],
+    effects: isDecided ? [{ type: "answer", text: answers[status] }] : [],
   });
 }
 
-function card({ state, data, isPrivate }: Review): Card {
-  const text = REVIEW.card(state, data);
+function card({ state, data, isPrivate, language }: Review): Card {
+  const texts = textsIn(language);
+  const { buttons } = texts;
+  const text = REVIEW.card(texts, state, data);
   if (state === "awaiting-reason") {
-    return { text, buttons: [[{ text: "Cancel", action: "cancel" }]] };
+    return { text, buttons: [[{ text: buttons.cancel, action: "cancel" }]] };
   }
   if (state !== "deciding") return { text, buttons: [] };
   const decide = [
-    { text: "Approve", action: "approve" },
-    { text: "Reject", action: "reject" },
+    { text: buttons.approve, action: "approve" },
+    { text: buttons.reject, action: "reject" },
   ];
   // A group's card is not one person's to put away.
-  const leave = isPrivate ? [[{ text: "Leave it to others", action: "cancel" }]] : [];
+  const leave = isPrivate ? [[{ text: buttons.leave, action: "cancel" }]] : [];
   return { text, buttons: [decide, ...leave] };
 }

@@ -14,6 +14,7 @@ import {
   type Step,
   stay,
 } from "./machine.ts";
+import { type Texts, textsIn, textsTo } from "./texts.ts";
 import { atMost, COLLECTION, line } from "./words.ts";
 
 const STATES = [
@@ -113,15 +114,17 @@ export const evidenceCollection: Machine<CollectionState, CollectionData> = {
   remindMs: 4 * HOUR_MS,
   card,
   step,
-  reminder: ({ state, data }) => COLLECTION.reminder(state, data.number),
+  reminder: ({ state, data, language }) =>
+    COLLECTION.reminder(textsIn(language), state, data.number),
 };
 
-function step(dialog: Collection, event: DialogEvent, _context: Context): Advance {
+function step(dialog: Collection, event: DialogEvent, context: Context): Advance {
+  const texts = textsTo(dialog, context);
   switch (event.type) {
     case "pressed":
       return pressed(dialog, event.action, event.n);
     case "file":
-      return file(dialog, event);
+      return file(dialog, event, texts);
     case "words":
       return words(dialog, event.text.trim());
     case "described": {
@@ -140,7 +143,7 @@ function step(dialog: Collection, event: DialogEvent, _context: Context): Advanc
     case "request-gone":
       return go(dialog, dialog.state, {
         data: { requests: dialog.data.requests.filter(({ id }) => id !== event.id) },
-        effects: [{ type: "answer", text: COLLECTION.gone }],
+        effects: [{ type: "answer", text: texts.collection.gone }],
       });
     case "control-set": {
       const control = dialog.data.options.find(({ id }) => id === event.id);
@@ -152,7 +155,7 @@ function step(dialog: Collection, event: DialogEvent, _context: Context): Advanc
     case "control-gone":
       return go(dialog, "choosing-control", {
         data: { control: null },
-        effects: [{ type: "answer", text: COLLECTION.controlGone }, finding("", 0)],
+        effects: [{ type: "answer", text: texts.collection.controlGone }, finding("", 0)],
       });
     case "controls-found": {
       const { query, page, options, more: hasMore } = event;
@@ -163,12 +166,12 @@ function step(dialog: Collection, event: DialogEvent, _context: Context): Advanc
       if (dialog.state !== "confirming") return stay(dialog);
       return go(dialog, "submitted", {
         isOver: true,
-        effects: [{ type: "answer", text: COLLECTION.submitted }],
+        effects: [{ type: "answer", text: texts.collection.submitted }],
       });
     case "not-submitted":
-      return stay(dialog, [{ type: "answer", text: event.words }]);
+      return stay(dialog, [{ type: "answer", text: texts.collection.refused[event.why] }]);
     case "standing-changed":
-      return decided(dialog, event);
+      return decided(dialog, event, texts);
     case "time-over":
       return dialog.isOver ? stay(dialog) : go(dialog, "expired", { isOver: true });
     case "crowded-out":
@@ -234,6 +237,7 @@ function pressed(dialog: Collection, action: string, n: number | null): Advance 
 function file(
   dialog: Collection,
   { kind, caption, mediaGroupId: album }: Extract<DialogEvent, { type: "file" }>,
+  texts: Texts,
 ): Advance {
   const { state, data } = dialog;
   const mediaGroupId = album ?? dialog.mediaGroupId;
@@ -266,7 +270,7 @@ function file(
     }
     case "cancelled":
     case "expired":
-      return stay(dialog, [{ type: "say", text: COLLECTION.notTaken }]);
+      return stay(dialog, [{ type: "say", text: texts.collection.notTaken }]);
   }
 }
 
@@ -279,9 +283,13 @@ function words(dialog: Collection, text: string): Advance {
 }
 
 /** Somebody else submitted what was still being put together here, or decided on it: it is over here, too. */
-function settledElsewhere(dialog: Collection, { status }: Standing): Advance {
+function settledElsewhere(
+  dialog: Collection,
+  { status }: Standing,
+  { collection }: Texts,
+): Advance {
   if (dialog.isOver || (status !== "in_review" && status !== "approved")) return stay(dialog);
-  const effects: DialogEffect[] = [{ type: "answer", text: COLLECTION.refused["not-draft"] }];
+  const effects: DialogEffect[] = [{ type: "answer", text: collection.refused["not-draft"] }];
   return go(dialog, status === "approved" ? "approved" : "submitted", { isOver: true, effects });
 }
 
@@ -289,15 +297,17 @@ function settledElsewhere(dialog: Collection, { status }: Standing): Advance {
 function decided(
   dialog: Collection,
   { standing }: Extract<DialogEvent, { type: "standing-changed" }>,
+  answering: Texts,
 ): Advance {
   const number = dialog.data.number ?? "";
-  if (dialog.state !== "submitted") return settledElsewhere(dialog, standing);
+  if (dialog.state !== "submitted") return settledElsewhere(dialog, standing, answering);
+  const texts = textsIn(dialog.language);
   if (standing.status === "approved") {
-    const text = COLLECTION.approved(number, standing.decidedBy);
+    const text = COLLECTION.approved(texts, number, standing.decidedBy);
     return go(dialog, "approved", { effects: [{ type: "say", text }] });
   }
   if (standing.status !== "rejected") return stay(dialog);
-  const rejected = COLLECTION.rejected(number, standing.decidedBy, standing.reason);
+  const rejected = COLLECTION.rejected(texts, number, standing.decidedBy, standing.reason);
   return go(dialog, "awaiting-file", {
     isOver: false,
     // Below what was said since, where it is seen.
@@ -306,51 +316,56 @@ function decided(
   });
 }
 
-const CANCEL: Button[] = [{ text: "Cancel", action: "cancel" }];
-const UPLOAD: Button[] = [
-  { text: "Upload document", action: "document" },
-  { text: "Upload photo", action: "photo" },
-];
 const MAX_LABEL = 60;
 
 const optionLabel = ({ code, title }: ControlOption): string => line(`${code} ${title}`, MAX_LABEL);
 
 function card(dialog: Collection): Card {
   const { data } = dialog;
+  const texts = textsIn(dialog.language);
+  const labels = texts.buttons;
+  const cancelRow: Button[] = [{ text: labels.cancel, action: "cancel" }];
+  const uploadRow: Button[] = [
+    { text: labels.uploadDocument, action: "document" },
+    { text: labels.uploadPhoto, action: "photo" },
+  ];
   switch (dialog.state) {
     case "choosing-type": {
       const requests = data.requests.map(({ number, description }, n): Button[] => [
         { text: line(`EV-${number} ${description}`, MAX_LABEL), action: "request", n },
       ]);
-      const text = COLLECTION.choosingType(requests.length > 0);
-      return { text, buttons: [UPLOAD, ...requests, CANCEL] };
+      const text = COLLECTION.choosingType(texts, requests.length > 0);
+      return { text, buttons: [uploadRow, ...requests, cancelRow] };
     }
     case "ready":
       return {
-        text: COLLECTION.ready(dialog.evidenceId ?? "", data),
-        buttons: [UPLOAD, CANCEL],
+        text: COLLECTION.ready(texts, dialog.evidenceId ?? "", data),
+        buttons: [uploadRow, cancelRow],
       };
     case "awaiting-file":
-      return { text: COLLECTION.awaitingFile(data, dialog.isPrivate), buttons: [CANCEL] };
+      return {
+        text: COLLECTION.awaitingFile(texts, data, dialog.isPrivate),
+        buttons: [cancelRow],
+      };
     case "choosing-control": {
       const options = data.options.map((option, n): Button[] => [
         { text: optionLabel(option), action: "control", n },
       ]);
       const pages: Button[] = [
-        ...(data.page > 0 ? [{ text: "◀ Previous", action: "previous" }] : []),
-        ...(data.hasMore ? [{ text: "Next ▶", action: "next" }] : []),
+        ...(data.page > 0 ? [{ text: labels.previous, action: "previous" }] : []),
+        ...(data.hasMore ? [{ text: labels.next, action: "next" }] : []),
       ];
-      const skip: Button = { text: "Skip", action: "skip" };
-      const rows = [...options, pages, [skip, ...CANCEL]].filter((row) => row.length > 0);
-      return { text: COLLECTION.choosingControl(data, dialog.isPrivate), buttons: rows };
+      const skip: Button = { text: labels.skip, action: "skip" };
+      const rows = [...options, pages, [skip, ...cancelRow]].filter((row) => row.length > 0);
+      return { text: COLLECTION.choosingControl(texts, data, dialog.isPrivate), buttons: rows };
     }
     case "confirming": {
-      const label = data.control === null ? "Choose a control" : "Change control";
+      const label = data.control === null ? labels.chooseControl : labels.changeControl;
       return {
-        text: COLLECTION.confirming(data),
+        text: COLLECTION.confirming(texts, data),
         buttons: [
-          [{ text: "Submit for review", action: "submit" }],
-          [{ text: label, action: "change" }, ...CANCEL],
+          [{ text: labels.submit, action: "submit" }],
+          [{ text: label, action: "change" }, ...cancelRow],
         ],
       };
     }
@@ -358,6 +373,6 @@ function card(dialog: Collection): Card {
     case "approved":
     case "cancelled":
     case "expired":
-      return { text: COLLECTION.over(dialog.state, data), buttons: [] };
+      return { text: COLLECTION.over(texts, dialog.state, data), buttons: [] };
   }
 }

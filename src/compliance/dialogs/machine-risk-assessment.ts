@@ -12,6 +12,7 @@ import {
   stay,
   type Treatment,
 } from "./machine.ts";
+import { type Texts, textsIn, textsTo } from "./texts.ts";
 import { ASSESSMENT, atMost } from "./words.ts";
 
 export type AssessmentState =
@@ -96,10 +97,10 @@ export const riskAssessment: Machine<AssessmentState, AssessmentData> = {
   remindMs: 4 * HOUR_MS,
   card,
   step,
-  reminder: ({ data }) => ASSESSMENT.reminder(data.code),
+  reminder: ({ data, language }) => ASSESSMENT.reminder(textsIn(language), data.code),
 };
 
-function step(dialog: Assessing, event: DialogEvent, _context: Context): Advance {
+function step(dialog: Assessing, event: DialogEvent, context: Context): Advance {
   switch (event.type) {
     case "pressed":
       return pressed(dialog, event.action, event.n ?? 0);
@@ -112,7 +113,7 @@ function step(dialog: Assessing, event: DialogEvent, _context: Context): Advance
       if (dialog.state !== "confirming") return stay(dialog);
       return go(dialog, "saved", {
         isOver: true,
-        effects: [{ type: "answer", text: ASSESSMENT.saved }],
+        effects: [{ type: "answer", text: textsTo(dialog, context).assessment.saved }],
       });
     case "not-assessed":
       return go(dialog, dialog.state, { data: { version: event.version, hasChanged: true } });
@@ -176,38 +177,38 @@ function rated(dialog: Assessing, n: number): Advance {
   }
 }
 
-const CANCEL: Button = { text: "Cancel", action: "cancel" };
 const SCALE: Button[] = [1, 2, 3, 4, 5].map((n) => ({ text: String(n), action: "rate", n }));
 
-function buttonsOf(state: AssessmentState): Button[][] {
+function buttonsOf({ buttons, assessment }: Texts, state: AssessmentState): Button[][] {
+  const cancelButton: Button = { text: buttons.cancel, action: "cancel" };
   switch (state) {
     case "inherent-likelihood":
     case "inherent-impact":
     case "residual-likelihood":
     case "residual-impact":
-      return [SCALE, [CANCEL]];
+      return [SCALE, [cancelButton]];
     case "asking-residual":
       return [
         [
-          { text: "Yes", action: "yes" },
-          { text: "No", action: "no" },
+          { text: buttons.yes, action: "yes" },
+          { text: buttons.no, action: "no" },
         ],
-        [CANCEL],
+        [cancelButton],
       ];
     case "treatment": {
       const choices = TREATMENT_CHOICES.map((treatment, n) => ({
-        text: ASSESSMENT.treatments[treatment],
+        text: assessment.treatments[treatment],
         action: "treat",
         n,
       }));
-      return [choices.slice(0, 2), choices.slice(2), [CANCEL]];
+      return [choices.slice(0, 2), choices.slice(2), [cancelButton]];
     }
     case "awaiting-reason":
-      return [[CANCEL]];
+      return [[cancelButton]];
     case "confirming":
       return [
-        [{ text: "Save", action: "save" }],
-        [{ text: "Start again", action: "again" }, CANCEL],
+        [{ text: buttons.save, action: "save" }],
+        [{ text: buttons.again, action: "again" }, cancelButton],
       ];
     case "saved":
     case "cancelled":
@@ -216,6 +217,7 @@ function buttonsOf(state: AssessmentState): Button[][] {
   }
 }
 
-function card({ state, data }: Assessing): Card {
-  return { text: ASSESSMENT.card(state, data), buttons: buttonsOf(state) };
+function card({ state, data, language }: Assessing): Card {
+  const texts = textsIn(language);
+  return { text: ASSESSMENT.card(texts, state, data), buttons: buttonsOf(texts, state) };
 }

@@ -1,4 +1,5 @@
-import type { DecisionRefused } from "../../evidence/index.ts";
+import type { DecisionRefused, SubmitRefused } from "../../evidence/index.ts";
+import type { Language } from "../../platform/index.ts";
 import type { Dialog, DialogKind } from "./dialog.ts";
 
 /**
@@ -93,7 +94,7 @@ export type DialogEvent =
   | { type: "description-set"; description: string }
   | { type: "controls-found"; query: string; page: number; options: ControlOption[]; more: boolean }
   | { type: "submitted" }
-  | { type: "not-submitted"; words: string }
+  | { type: "not-submitted"; why: SubmitRefused }
   | { type: "decided"; standing: Standing }
   | { type: "not-decided"; why: DecisionRefused }
   | { type: "assessed" }
@@ -126,6 +127,8 @@ export interface Context {
   nowMs: number;
   /** Telegram's id of who caused the event; "0": nobody, time did. */
   userId: string;
+  /** Of who caused it, who is answered in it; absent: nobody did, and the dialog's own is spoken. */
+  language?: Language;
 }
 
 export interface Step<State extends string = string, Data extends object = object> {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { LANGUAGES, type Language } from "../../platform/index.ts";
 import { dataOf, parseData } from "./button-data.ts";
 import { type Dialog, newDialog } from "./dialog.ts";
 import type { Context, DialogEffect, DialogEvent, StateRule } from "./machine.ts";
@@ -19,15 +20,16 @@ const words = fc.string({ unit: "binary", maxLength: 30 });
 const long = fc.constantFrom("😀".repeat(2_500), `x${"😀".repeat(2_500)}`);
 
 const begun = {
-  collection: () =>
+  collection: (language: Language = "en") =>
     newDialog(PLACE, {
       machine: evidenceCollection,
       state: "choosing-type" as const,
       data: emptyCollection([{ id: "r", number: "3", description: "Asked", control: null }]),
       userId: "5",
+      language,
       nowMs: NOW,
     }),
-  review: (chatId: string) =>
+  review: (chatId: string, language: Language = "en") =>
     newDialog(
       { ...PLACE, chatId },
       {
@@ -45,15 +47,17 @@ const begun = {
           outcome: null,
         },
         userId: chatId === "5" ? "5" : "0",
+        language,
         nowMs: NOW,
       },
     ),
-  assessment: () =>
+  assessment: (language: Language = "en") =>
     newDialog(PLACE, {
       machine: riskAssessment,
       state: "inherent-likelihood" as const,
       data: emptyAssessment({ code: "R-1", title: "Loss", version: 4 }),
       userId: "5",
+      language,
       nowMs: NOW,
     }),
 };
@@ -82,7 +86,7 @@ function resultOf(effect: DialogEffect, luck: number): DialogEvent | null {
       if (luck === 2) return { type: "standing-changed", standing };
       return { type: "description-set", description: effect.description };
     case "submit":
-      return luck === 0 ? { type: "not-submitted", words: "no" } : { type: "submitted" };
+      return luck === 0 ? { type: "not-submitted", why: "no-content" } : { type: "submitted" };
     case "decide":
       if (luck === 0) return { type: "not-decided", why: "own" };
       return { type: "decided", standing: { ...standing, status: effect.decision } };
@@ -196,9 +200,10 @@ function mayLeadTo(dialog: Dialog, event: DialogEvent): readonly string[] {
 const start = fc.constantFrom(
   begun.collection,
   begun.assessment,
-  () => begun.review("5"),
-  () => begun.review("-5"),
+  (language: Language) => begun.review("5", language),
+  (language: Language) => begun.review("-5", language),
 );
+const language = fc.constantFrom(...LANGUAGES);
 const count = (effects: readonly DialogEffect[], type: DialogEffect["type"]) =>
   effects.filter((effect) => effect.type === type).length;
 
@@ -206,8 +211,8 @@ describe("any order of presses, messages, files, ends and news", () => {
   test("leads along the table, shows what may be pressed, and does everything once", () => {
     const steps = fc.array(fc.tuple(move, fc.nat(2)), { maxLength: 25 });
     fc.assert(
-      fc.property(start, steps, (make, moves) => {
-        let dialog: Dialog = make();
+      fc.property(start, language, steps, (make, spoken, moves) => {
+        let dialog: Dialog = make(spoken);
         const done: DialogEffect[] = [];
         for (const [one, luck] of moves) {
           const event = eventOf(dialog, one);

@@ -7,7 +7,7 @@ import { newDialog } from "./dialog.ts";
 import { holdConversation, holdOpen } from "./dialog-rows.ts";
 import type { Doing } from "./effects.ts";
 import { openRequests } from "./find-controls.ts";
-import { actingOf, finish, placeOf, servesEvidence, tell } from "./in-chat.ts";
+import { actingOf, finish, placeOf, servesEvidence, tell, textsOf } from "./in-chat.ts";
 import {
   type CollectionData,
   type CollectionState,
@@ -16,7 +16,6 @@ import {
 } from "./machine-evidence-collection.ts";
 import { emptyAssessment, riskAssessment } from "./machine-risk-assessment.ts";
 import { findResumable, numberOf } from "./resume.ts";
-import { REFUSED } from "./words.ts";
 
 /** As evidence has them. */
 const MAX_TYPE = 100;
@@ -33,15 +32,16 @@ export async function onEvidence(
   asker: Asker,
   words: readonly string[],
 ): Promise<Reply[]> {
+  const { refused } = textsOf(request);
   if (!servesEvidence(request)) {
-    return [tell(request, REFUSED[request.purpose === "support" ? "supportChat" : "place"])];
+    return [tell(request, refused[request.purpose === "support" ? "supportChat" : "place"])];
   }
-  if (!may(asker.viewer, "submit-evidence", asker.access)) return [tell(request, REFUSED.rights)];
+  if (!may(asker.viewer, "submit-evidence", asker.access)) return [tell(request, refused.rights)];
   const [evidenceType = "", ...rest] = words;
   const description = rest.join(" ").trim();
   const isWhole = evidenceType.trim() !== "" && description !== "";
   if (isWhole && (evidenceType.length > MAX_TYPE || description.length > MAX_DESCRIPTION)) {
-    return [tell(request, REFUSED.tooLong)];
+    return [tell(request, refused.tooLong)];
   }
   const place = placeOf(request);
   const acting = actingOf(request, asker, doing.clock());
@@ -50,12 +50,13 @@ export async function onEvidence(
   const { workspaceId } = request;
   const number = words.length === 1 ? numberOf(evidenceType) : null;
   const resumed = number === null ? null : await findResumable(tx, workspaceId, number, acting);
-  if (number !== null && resumed === null) return [tell(request, REFUSED.notYours)];
+  if (number !== null && resumed === null) return [tell(request, refused.notYours)];
   const requests = isWhole ? [] : await openRequests(tx, { workspaceId, ...acting });
   const dialog = newDialog<CollectionState, CollectionData>(place, {
     machine: evidenceCollection,
     ...(resumed ?? { state: "choosing-type", data: emptyCollection(requests) }),
     userId: acting.userId,
+    language: acting.language,
     nowMs: acting.nowMs,
   });
   const event = isWhole ? ({ type: "described", evidenceType, description } as const) : null;
@@ -98,8 +99,9 @@ export async function beginAssessment(
   asker: Asker,
   wanted: WantedRisk,
 ): Promise<Reply[] | string> {
-  if (!may(asker.viewer, "assess-risk", asker.access)) return REFUSED.assess;
-  if (request.chatType !== "private") return REFUSED.assessPlace;
+  const { refused } = textsOf(request);
+  if (!may(asker.viewer, "assess-risk", asker.access)) return refused.assess;
+  if (request.chatType !== "private") return refused.assessPlace;
   const { workspaceId } = request;
   const id = "riskId" in wanted ? wanted.riskId : null;
   const code = "code" in wanted ? wanted.code.slice(0, 60) : "";
@@ -109,8 +111,8 @@ export async function beginAssessment(
     code === "" ? [] : [code, code.toUpperCase()],
     code,
   ]);
-  if (risk === undefined) return REFUSED.noRisk;
-  if (risk.status === "closed") return REFUSED.closedRisk;
+  if (risk === undefined) return refused.noRisk;
+  if (risk.status === "closed") return refused.closedRisk;
   const place = placeOf(request);
   const acting = actingOf(request, asker, doing.clock());
   await holdConversation(tx, place);
@@ -120,6 +122,7 @@ export async function beginAssessment(
     state: "inherent-likelihood",
     data: emptyAssessment({ code: risk.code, title: risk.title, version: risk.version }),
     userId: acting.userId,
+    language: acting.language,
     riskId: risk.id,
     nowMs: acting.nowMs,
   });

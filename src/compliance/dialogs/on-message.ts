@@ -21,11 +21,18 @@ import {
   type TextRequest,
   whyNotTaken,
 } from "./handed-in.ts";
-import { actingOf, finish, inPlace, placeOf, servesEvidence, tell, whyMayNot } from "./in-chat.ts";
+import {
+  actingOf,
+  finish,
+  inPlace,
+  placeOf,
+  servesEvidence,
+  tell,
+  textsOf,
+  whyMayNot,
+} from "./in-chat.ts";
 import { findLinks } from "./links.ts";
 import { emptyCollection, evidenceCollection } from "./machine-evidence-collection.ts";
-import { REFUSED } from "./words.ts";
-import { LINKS_REFUSED, PLACES } from "./words-places-links.ts";
 
 /** A file or a place in a chat that serves evidence: it goes to the dialog that waits for it, or begins one. */
 export async function onFile(
@@ -35,8 +42,11 @@ export async function onFile(
   asker: Asker,
 ): Promise<Reply[]> {
   if (!servesEvidence(request)) return [];
-  if (!may(asker.viewer, "submit-evidence", asker.access)) return [tell(request, REFUSED.rights)];
-  const refused = whyNotTaken(request, await readSettings(tx, request.workspaceId));
+  const texts = textsOf(request);
+  if (!may(asker.viewer, "submit-evidence", asker.access)) {
+    return [tell(request, texts.refused.rights)];
+  }
+  const refused = whyNotTaken(texts, request, await readSettings(tx, request.workspaceId));
   if (refused !== null) return [tell(request, refused)];
   const place = placeOf(request);
   const acting = { ...actingOf(request, asker, doing.clock()), file: fileOf(request) };
@@ -51,7 +61,7 @@ export async function onFile(
       : [await advance(tx, doing, inPlace(dialog, place), event, acting)];
   const replies = await finish(tx, request, advanced);
   const isLive = request.place !== null && request.place.liveS !== null;
-  return isLive ? [...replies, tell(request, PLACES.live)] : replies;
+  return isLive ? [...replies, tell(request, texts.places.live)] : replies;
 }
 
 /** Whatever takes the rest of its album; else what the person did last. Null: nothing waits for a file. */
@@ -75,12 +85,13 @@ async function takerOf(
   return collections[0] ?? null;
 }
 
-const collecting = (place: Place, { userId, nowMs }: Acting): Dialog =>
+const collecting = (place: Place, { userId, language, nowMs }: Acting): Dialog =>
   newDialog(place, {
     machine: evidenceCollection,
     state: "choosing-type",
     data: emptyCollection(),
     userId,
+    language,
     nowMs,
   });
 
@@ -105,7 +116,7 @@ export async function onText(
   const isLoose = request.chatType === "private" && replyToMessageId === null;
   const asked = repliedTo ?? (isLoose ? asking[0] : undefined);
   if (asked === undefined) return [];
-  const refused = whyMayNot(asked.dialog, acting.userId, asker);
+  const refused = whyMayNot(asked.dialog, request, asker);
   // Whoever may not go on with it any more does not answer it for as long as it stands.
   if (refused !== null) return asked.isRepliedTo ? [tell(request, refused)] : [];
   const dialog = inPlace(asked.dialog, place);
@@ -115,7 +126,7 @@ export async function onText(
     return finish(tx, request, [await advance(tx, doing, dialog, event, acting)]);
   }
   if (!servesEvidence(request)) return [];
-  if ("fault" in found) return [tell(request, LINKS_REFUSED[found.fault])];
+  if ("fault" in found) return [tell(request, textsOf(request).linksRefused[found.fault])];
   const event = { type: "file", kind: "link", caption: null, mediaGroupId: null } as const;
   const handingIn = { ...acting, file: fileOfLinks(request, found.links) };
   return finish(tx, request, [await advance(tx, doing, dialog, event, handingIn)]);

@@ -5,9 +5,8 @@ import { advance } from "./advance.ts";
 import { parseData } from "./button-data.ts";
 import { holdByToken, holdConversation } from "./dialog-rows.ts";
 import type { Doing } from "./effects.ts";
-import { actingOf, finish, inPlace, placeOf, whyMayNot } from "./in-chat.ts";
+import { actingOf, finish, inPlace, placeOf, textsOf, whyMayNot } from "./in-chat.ts";
 import { beginAssessment } from "./on-command.ts";
-import { ANSWERS } from "./words.ts";
 
 type Press = Extract<ChatRequest, { kind: "press" }>;
 
@@ -23,7 +22,8 @@ export async function onPress(
   asker: Asker,
 ): Promise<Reply[]> {
   const press = parseData(request.data);
-  if (press === null) return [answer(request, ANSWERS.unknown)];
+  const { answers } = textsOf(request);
+  if (press === null) return [answer(request, answers.unknown)];
   if ("riskId" in press) {
     const begun = await beginAssessment(tx, doing, request, asker, press);
     return typeof begun === "string" ? [answer(request, begun)] : [answer(request, ""), ...begun];
@@ -31,8 +31,8 @@ export async function onPress(
   const place = placeOf(request);
   await holdConversation(tx, place);
   const dialog = await holdByToken(tx, place, press.token);
-  if (dialog === null) return [answer(request, ANSWERS.unknown)];
-  const refused = whyMayNot(dialog, request.user.id, asker);
+  if (dialog === null) return [answer(request, answers.unknown)];
+  const refused = whyMayNot(dialog, request, asker);
   if (refused !== null) return [answer(request, refused)];
   const { version, action, n } = press;
   const event = { type: "pressed", version, action, n } as const;

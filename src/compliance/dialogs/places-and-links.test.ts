@@ -3,7 +3,7 @@ import { createWorld, type World } from "../../../test/support/conversations-wor
 import { dialogsWorld } from "../../../test/support/dialogs-world.ts";
 import { GROUP, group, message, user } from "../../../test/support/telegram-updates.ts";
 import type { Scope } from "../../conversations/index.ts";
-import { LINKS_REFUSED, PLACES } from "./words-places-links.ts";
+import { TEXTS_EN } from "./texts-en.ts";
 
 /** What brings no file, and is evidence where a workspace says so. */
 
@@ -85,7 +85,7 @@ describe("a place", () => {
     await people.allow(scope, "location");
     const sent = { message_id: 71, location: { ...LOCATION, live_period: 900 } };
     await people.sent(scope, EMMA, sent);
-    expect(await last()).toBe(PLACES.live);
+    expect(await last()).toBe(TEXTS_EN.places.live);
     const [before] = await files();
     const moved = { ...LOCATION, latitude: 52.6, live_period: 900 };
     const edit = message(71, "", {
@@ -115,7 +115,7 @@ describe("a place", () => {
       { latitude: "1", longitude: 2 },
     ]) {
       await people.sent(scope, EMMA, { location });
-      expect(await last()).toBe(PLACES.none);
+      expect(await last()).toBe(TEXTS_EN.places.none);
     }
     await world.db.query("UPDATE chats SET purpose = 'support' WHERE connector_id = $1", [
       scope.connectorId,
@@ -200,7 +200,7 @@ describe("a link", () => {
     await awaiting();
     const before = await card();
     await people.write(scope, EMMA, text);
-    expect(await last()).toBe(LINKS_REFUSED[fault]);
+    expect(await last()).toBe(TEXTS_EN.linksRefused[fault]);
     expect([await card(), await files(), await descriptions()]).toEqual([before, [], ["Report"]]);
   });
 

@@ -1,4 +1,4 @@
-import type { Queryable } from "../../platform/index.ts";
+import { type Language, languageOf, type Queryable } from "../../platform/index.ts";
 import type { Place } from "./dialog.ts";
 import type { ReviewData } from "./machine-compliance-review.ts";
 import { namesOf } from "./names.ts";
@@ -24,6 +24,7 @@ interface SubjectRow {
   files: string[] | null;
   file_count: number;
   connector_id: string | null;
+  language_code: string | null;
 }
 
 const SUBJECT = `/* dialogs.review-subject */
@@ -38,7 +39,9 @@ SELECT e.number::text, e.type, e.description, c.code || ' ' || c.title AS contro
   (SELECT connector_id FROM evidence_files
     WHERE evidence_id = e.id AND workspace_id = e.workspace_id AND revision = r.number
       AND connector_id IS NOT NULL
-    ORDER BY position, id LIMIT 1) AS connector_id
+    ORDER BY position, id LIMIT 1) AS connector_id,
+  (SELECT language_code FROM contacts
+    WHERE workspace_id = r.workspace_id AND telegram_user_id = r.submitted_account) AS language_code
 FROM evidence e
 JOIN evidence_revisions r ON r.workspace_id = e.workspace_id AND r.evidence_id = e.id
   AND r.number = e.revision
@@ -51,6 +54,8 @@ export interface Subject {
   submittedBy: string;
   /** Null: it came by the API. */
   connectorId: string | null;
+  /** Of whoever handed it in. */
+  language: Language;
 }
 
 export async function readSubject(on: Queryable, key: Key): Promise<Subject | null> {
@@ -74,6 +79,7 @@ export async function readSubject(on: Queryable, key: Key): Promise<Subject | nu
     },
     submittedBy,
     connectorId,
+    language: languageOf(row.language_code),
   };
 }
 
@@ -81,17 +87,21 @@ export async function readSubject(on: Queryable, key: Key): Promise<Subject | nu
 export interface AskedPlace extends Place {
   /** "0": a group's. */
   userId: string;
+  language: Language;
 }
 
 interface PlaceRow {
   connector_id: string;
   chat_id: string;
   user_id: string;
+  language_code: string | null;
 }
 
 /** The bot that it came by; of what came by the API any that they talk to, the one last seen. */
 const PEOPLE = `/* dialogs.reviewers */
-SELECT c.connector_id, c.chat_id, p.telegram_user_id AS user_id
+SELECT c.connector_id, c.chat_id, p.telegram_user_id AS user_id,
+  (SELECT language_code FROM contacts
+    WHERE workspace_id = p.workspace_id AND telegram_user_id = p.telegram_user_id) AS language_code
 FROM people p
 CROSS JOIN LATERAL (
   SELECT c.connector_id, c.chat_id FROM connectors k
@@ -106,7 +116,7 @@ WHERE p.workspace_id = $1 AND p.role = 'officer'
 ORDER BY p.id LIMIT ${MAX_PEOPLE}`;
 
 const GROUPS = `/* dialogs.review-groups */
-SELECT c.connector_id, c.chat_id, 0 AS user_id
+SELECT c.connector_id, c.chat_id, 0 AS user_id, NULL AS language_code
 FROM connectors k
 CROSS JOIN LATERAL (
   SELECT c.connector_id, c.chat_id FROM chats c
@@ -117,11 +127,14 @@ CROSS JOIN LATERAL (
 WHERE k.workspace_id = $1 AND k.status = 'active' AND k.id = coalesce($2, k.id)
 LIMIT ${MAX_GROUPS}`;
 
-/** Officers but whoever handed it in, and the groups for compliance; a bounded number of them. */
+/**
+ * Officers but whoever handed it in, and the groups for compliance; a bounded number of them. A group is
+ * spoken to as whoever handed it in speaks.
+ */
 export async function placesToAsk(
   on: Queryable,
   workspaceId: string,
-  { connectorId, submittedBy }: Pick<Subject, "connectorId" | "submittedBy">,
+  { connectorId, submittedBy, language }: Omit<Subject, "data">,
 ): Promise<AskedPlace[]> {
   const people = await on.query<PlaceRow>(PEOPLE, [workspaceId, connectorId, submittedBy]);
   const groups = await on.query<PlaceRow>(GROUPS, [workspaceId, connectorId]);
@@ -131,5 +144,6 @@ export async function placesToAsk(
     chatId: row.chat_id,
     threadId: "0",
     userId: String(row.user_id),
+    language: String(row.user_id) === "0" ? language : languageOf(row.language_code),
   }));
 }

@@ -3,7 +3,7 @@ import type { Card, Context, DialogEvent, Machine, Step } from "./machine.ts";
 import { complianceReview } from "./machine-compliance-review.ts";
 import { evidenceCollection } from "./machine-evidence-collection.ts";
 import { riskAssessment } from "./machine-risk-assessment.ts";
-import { ANSWERS } from "./words.ts";
+import { type Texts, textsTo } from "./texts.ts";
 
 export const MACHINES: Readonly<Record<DialogKind, Machine>> = {
   evidence_collection: evidenceCollection,
@@ -42,7 +42,7 @@ export function step(dialog: Dialog, event: DialogEvent, context: Context): Step
   const machine = MACHINES[dialog.kind];
   const card = machine.card(dialog);
   if (event.type === "pressed") {
-    const refused = whyNot(dialog, card, event);
+    const refused = whyNot(dialog, card, event, textsTo(dialog, context));
     if (refused !== null) return { dialog, effects: [{ type: "answer", text: refused }] };
   }
   const { dialog: becomes, effects } = machine.step(dialog, event, context);
@@ -71,11 +71,12 @@ function whyNot(
   dialog: Dialog,
   card: Card,
   { version, action, n }: Extract<DialogEvent, { type: "pressed" }>,
+  { answers }: Texts,
 ): string | null {
-  if (dialog.isOver) return ANSWERS.over;
+  if (dialog.isOver) return answers.over;
   if (version !== dialog.version)
-    return version < dialog.version ? ANSWERS.changed : ANSWERS.unknown;
-  return isShown(card, action, n) ? null : ANSWERS.unknown;
+    return version < dialog.version ? answers.changed : answers.unknown;
+  return isShown(card, action, n) ? null : answers.unknown;
 }
 
 export const isSame = (one: Card, other: Card): boolean =>

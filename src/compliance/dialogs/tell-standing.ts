@@ -136,13 +136,14 @@ async function askReviewers(
     );
   return places
     .filter((place) => !isAsked(place))
-    .map(({ userId, ...place }) => {
+    .map(({ userId, language, ...place }) => {
       const machine = complianceReview;
       const dialog = newDialog(place, {
         machine,
         state: "deciding",
         data,
         userId,
+        language,
         evidenceId,
         nowMs,
       });

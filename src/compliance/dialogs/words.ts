@@ -1,9 +1,11 @@
-import type { ControlOption, Rating, Treatment } from "./machine.ts";
+import { shownSize } from "../../platform/index.ts";
+import type { ControlOption, Rating } from "./machine.ts";
 import type { ReviewData, ReviewState } from "./machine-compliance-review.ts";
 import type { CollectionData, CollectionState } from "./machine-evidence-collection.ts";
 import type { AssessmentData, AssessmentState } from "./machine-risk-assessment.ts";
+import type { Texts } from "./texts.ts";
 
-/** What dialogs say. Plain text: nothing that somebody typed is read as markup. */
+/** What cards say, in the words of a language. Plain text: nothing that somebody typed is read as markup. */
 
 /** At most so many UTF-16 units, and no half of a character, which jsonb refuses. */
 export const atMost = (text: string, length: number): string =>
@@ -16,234 +18,145 @@ const cut = (text: string, length: number): string =>
 export const line = (text: string, length = 200): string =>
   cut(text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, " ").trim(), length);
 
-/** What pops up at a pressed button: at most 200 characters (Bot API: answerCallbackQuery). */
-export const ANSWERS = {
-  unknown: "This button does nothing any more.",
-  changed: "This card has changed since. Use the buttons that it shows now.",
-  over: "This is over.",
-  notYours: "Only who began this may press its buttons.",
-  notReviewer: "Only who reviews evidence can decide this.",
-  notAssessor: "Only compliance officers assess risks.",
-  approved: "Approved.",
-  rejected: "Rejected.",
-} as const;
-
 const text = (...lines: Array<string | null>): string =>
   lines.filter((one) => one !== null).join("\n");
 
-const about = (description: string): string | null =>
-  description === "" ? null : `Description: ${line(description, 500)}`;
-const controlLine = (control: ControlOption | null): string =>
-  `Control: ${control === null ? "none" : line(`${control.code} ${control.title}`)}`;
-const by = (name: string | null): string => (name === null ? "" : ` by ${line(name, 100)}`);
+const named = (label: string, value: string): string => `${label}: ${value}`;
+const nameOf = (name: string | null): string | null => (name === null ? null : line(name, 100));
 const because = (reason: string | null): string =>
   reason === null ? "." : `: ${line(reason, 1_000)}`;
 
-export const USAGE = text(
-  "Usage: /evidence [type] [description]",
-  'Example: /evidence document "Quarterly compliance report"',
-);
+const about = (texts: Texts, description: string): string | null =>
+  description === "" ? null : named(texts.description, line(description, 500));
+const controlLine = (texts: Texts, control: string | null): string =>
+  named(texts.control, control === null ? texts.noControl : line(control));
+const titleOf = (control: ControlOption | null): string | null =>
+  control === null ? null : `${control.code} ${control.title}`;
+const wordFor = (words: Record<string, string>, kind: string): string | undefined =>
+  Object.hasOwn(words, kind) ? words[kind] : undefined;
+const typeLine = (texts: Texts, evidenceType: string): string =>
+  named(texts.type, wordFor(texts.types, evidenceType) ?? line(evidenceType, 100));
 
-export const REFUSED = {
-  place: "Evidence is handed in in a private chat with me, or in a group for compliance.",
-  supportChat: "This chat is for support: no evidence is taken here.",
-  rights:
-    "You may not hand in evidence here. Somebody of your workspace can send you a link that says who you are.",
-  assess: "Only compliance officers assess risks.",
-  assessPlace: "Risks are assessed in a private chat with me.",
-  tooLong: "That is too long: a type has at most 100 characters, a description 4,000.",
-  notYours: "You have begun no such evidence, or it is submitted already.",
-  noRisk: "There is no such risk.",
-  closedRisk: "That risk is closed.",
-} as const;
+export const notAccepted = (texts: Texts, kind: string): string =>
+  texts.notAccepted(wordFor(texts.kinds, kind) ?? texts.otherKinds);
 
-const KIND_NAMES: Record<string, string> = {
-  video: "videos",
-  video_note: "video messages",
-  voice: "voice messages",
-  audio: "audio files",
-  animation: "animations",
-  location: "places",
-  venue: "places",
-};
-
-export const notAccepted = (kind: string): string =>
-  `Your message has arrived, but ${KIND_NAMES[kind] ?? "such messages"} are not taken as evidence here. For evidence, send a document or a photo.`;
-
-export const tooLarge = (name: string | null, maxBytes: number): string => {
-  const file = name === null ? "This file" : `“${line(name, 100)}”`;
-  return `${file} is too large: at most ${size(maxBytes)} are taken.`;
-};
-
-const UNITS = ["bytes", "KB", "MB", "GB"];
-function size(bytes: number): string {
-  const power = Math.min(3, Math.floor(Math.log2(Math.max(bytes, 1)) / 10));
-  return `${Math.floor((bytes / 1_024 ** power) * 10) / 10} ${UNITS[power]}`;
-}
-
-/** In a group most of what is written is said to others: only replies are taken. */
-const writing = (isPrivate: boolean): string =>
-  isPrivate ? "write" : "write in reply to this message";
+export const tooLarge = (texts: Texts, name: string | null, maxBytes: number): string =>
+  texts.tooLarge(nameOf(name), shownSize(maxBytes, texts.language));
 
 export const COLLECTION = {
-  submitted: "Submitted for review.",
-  notTaken: "What this album belongs to is over: this file was not taken.",
-  refused: {
-    unknown: "That evidence is gone.",
-    "not-draft": "It is submitted already, or nothing was handed in yet.",
-    "no-content": "None of its files could be kept. Please send another one first.",
-  },
-  gone: "That is not asked for any more.",
-  controlGone: "That control is not there any more.",
-  approved: (number: string, name: string | null) => `EV-${number} was approved${by(name)}.`,
-  rejected: (number: string, name: string | null, reason: string | null) =>
-    `EV-${number} was rejected${by(name)}${because(reason)}`,
-  choosingType: (hasRequests: boolean) =>
+  approved: ({ collection }: Texts, number: string, name: string | null) =>
+    collection.wasApproved(number, nameOf(name)),
+  rejected: ({ collection }: Texts, number: string, name: string | null, reason: string | null) =>
+    `${collection.wasRejected(number, nameOf(name))}${because(reason)}`,
+  choosingType: ({ usage, example, collection }: Texts, hasRequests: boolean) =>
     text(
-      USAGE,
+      usage,
+      example,
       "",
-      "Evidence collection",
-      "Select the type of evidence:",
-      hasRequests ? "Or answer what was asked for." : null,
+      collection.title,
+      collection.selectType,
+      hasRequests ? collection.orRequests : null,
     ),
-  ready: (id: string, { number, evidenceType, description }: CollectionData) =>
+  ready: (texts: Texts, id: string, { number, evidenceType, description }: CollectionData) =>
     text(
-      "Evidence record created.",
-      `ID: EV-${number} (${id})`,
-      `Type: ${line(evidenceType, 100)}`,
-      about(description),
+      texts.collection.created,
+      named(texts.id, `EV-${number} (${id})`),
+      typeLine(texts, evidenceType),
+      about(texts, description),
     ),
-  awaitingFile: ({ number, description, rejected }: CollectionData, isPrivate: boolean) =>
+  awaitingFile: (texts: Texts, data: CollectionData, isPrivate: boolean) =>
     text(
-      rejected,
-      `Please upload the file for evidence EV-${number}.`,
-      about(description),
-      `What you ${writing(isPrivate)} before it becomes its description.`,
+      data.rejected,
+      texts.collection.upload(data.number ?? ""),
+      about(texts, data.description),
+      texts.collection.describe(!isPrivate),
     ),
-  choosingControl: (data: CollectionData, isPrivate: boolean) =>
+  choosingControl: (texts: Texts, data: CollectionData, isPrivate: boolean) => {
+    const words = texts.collection;
+    return text(
+      words.received(data.number ?? ""),
+      about(texts, data.description),
+      data.query === "" ? null : named(words.searched, line(data.query, 100)),
+      data.options.length === 0 && data.query !== "" ? words.noControlFound : null,
+      words.whichControl(!isPrivate),
+      words.furtherFiles,
+    );
+  },
+  confirming: (texts: Texts, { number, description, control }: CollectionData) =>
     text(
-      `EV-${data.number}: your file was received.`,
-      about(data.description),
-      data.query === "" ? null : `Searched for: ${line(data.query, 100)}`,
-      data.options.length === 0 && data.query !== "" ? "No control was found." : null,
-      `Which control does it prove? Choose one, or ${writing(isPrivate)} a part of its code or title.`,
-      "Further files are added to it.",
-    ),
-  confirming: ({ number, description, control }: CollectionData) =>
-    text(
-      `EV-${number}: your file was received.`,
-      about(description),
-      controlLine(control),
-      "Submit it for review, or send further files first.",
+      texts.collection.received(number ?? ""),
+      about(texts, description),
+      controlLine(texts, titleOf(control)),
+      texts.collection.submitOrMore,
     ),
   over: (
+    texts: Texts,
     state: Extract<CollectionState, "submitted" | "approved" | "cancelled" | "expired">,
     { number, description, control, crowdedOut }: CollectionData,
   ) => {
+    const words = texts.collection;
     if (state === "submitted" || state === "approved") {
-      const end = state === "submitted" ? "was submitted for review." : "was approved.";
-      return text(`EV-${number} ${end}`, about(description), controlLine(control));
+      const end =
+        state === "submitted"
+          ? words.wasSubmitted(number ?? "")
+          : words.wasApproved(number ?? "", null);
+      return text(end, about(texts, description), controlLine(texts, titleOf(control)));
     }
-    const why = crowdedOut ? "Ended, because newer ones were begun." : "Cancelled.";
-    const stays =
-      number === null
-        ? ""
-        : ` EV-${number} stays as it is; /evidence EV-${number} goes on with it.`;
-    return `${state === "expired" ? "Expired: nothing came in time." : why}${stays}`;
+    const cancelled = crowdedOut ? texts.crowdedOut : words.cancelled;
+    const why = state === "expired" ? words.expired : cancelled;
+    return number === null ? why : `${why} ${words.stays(number)}`;
   },
-  reminder: (state: CollectionState, number: string | null) => {
-    const what = number === null ? "Your evidence" : `EV-${number}`;
-    const waits = state === "confirming" ? "to be submitted for review" : "for your next step";
-    return `${what} still waits ${waits}. It expires soon.`;
-  },
+  reminder: ({ collection }: Texts, state: CollectionState, number: string | null) =>
+    collection.reminder(number, state === "confirming" ? "submission" : "step"),
 } as const;
 
-const OUTCOMES: Record<ReviewState, string | null> = {
-  deciding: null,
-  "awaiting-reason": "Why is it rejected? Answer this message in words.",
-  approved: "Approved",
-  rejected: "Rejected",
-  superseded: "It is not as it was when you were asked: this card decides nothing any more.",
-  left: "Left to others.",
-  expired: "Nobody decided here in time. It still waits for its review.",
-};
-
 export const REVIEW = {
-  reminder: (number: string) => `EV-${number} still waits for its review.`,
-  refused: {
-    own: "Whoever handed it in does not approve it.",
-    "not-in-review": "Somebody else has decided this.",
-    superseded: "Another file came since: this card is of an older revision.",
-    incomplete: "A file of it is not here yet, or could not be fetched. Try again later.",
-    over: "The last day on which it counts is over. It can be approved once it has another one.",
-    unknown: "That evidence is gone.",
-  },
-  card: (state: ReviewState, data: ReviewData) => {
+  reminder: ({ review }: Texts, number: string) => review.reminder(number),
+  card: (texts: Texts, state: ReviewState, data: ReviewData) => {
     const { number, evidenceType, description, control, revision, files, fileCount } = data;
+    const words = texts.review;
     const more = fileCount - files.length;
-    const outcome = OUTCOMES[state];
-    const decided =
-      state === "approved" || state === "rejected"
-        ? `${outcome}${by(data.outcome?.decidedBy ?? null)}${because(
-            state === "rejected" ? (data.outcome?.reason ?? null) : null,
-          )}`
-        : outcome;
+    const decided = outcomeOf(texts, state, data);
+    const sender = nameOf(data.submittedBy);
     return text(
-      `Review of EV-${number}, revision ${revision}`,
-      `Type: ${line(evidenceType, 100)}`,
-      about(description),
-      control === null ? "Control: none" : `Control: ${line(control)}`,
-      data.submittedBy === null ? null : `Handed in${by(data.submittedBy)}`,
-      ...files.map((name) => `File: ${line(name, 100)}`),
-      more > 0 ? `… and ${more} more` : null,
+      words.title(number, revision),
+      typeLine(texts, evidenceType),
+      about(texts, description),
+      controlLine(texts, control),
+      sender === null ? null : `${words.handedIn}${texts.by(sender)}`,
+      ...files.map((name) => named(words.file, line(name, 100))),
+      more > 0 ? words.moreFiles(more) : null,
       decided === null ? null : "",
       decided,
     );
   },
 } as const;
 
+function outcomeOf(texts: Texts, state: ReviewState, { outcome }: ReviewData): string | null {
+  const said = texts.review.outcomes[state];
+  if (state !== "approved" && state !== "rejected") return said;
+  const by = nameOf(outcome?.decidedBy ?? null);
+  const reason = state === "rejected" ? (outcome?.reason ?? null) : null;
+  return `${said}${by === null ? "" : texts.by(by)}${because(reason)}`;
+}
+
 const times = ({ likelihood, impact }: Rating): string =>
   `${likelihood} × ${impact} = ${likelihood * impact}`;
 
-const QUESTIONS: Record<AssessmentState, string> = {
-  "inherent-likelihood": "How likely is it, before anything is done? 1: rare, 5: almost certain.",
-  "inherent-impact": "How bad would it be, before anything is done? 1: hardly, 5: severe.",
-  "asking-residual": "Is something done about it already, that leaves less of it?",
-  "residual-likelihood": "How likely is what is left of it? 1: rare, 5: almost certain.",
-  "residual-impact": "How bad would what is left of it be? 1: hardly, 5: severe.",
-  treatment: "How is it treated?",
-  "awaiting-reason": "Why is it accepted? Answer in words.",
-  confirming: "Save this assessment?",
-  saved: "Saved.",
-  cancelled: "Cancelled: the risk is as it was.",
-  expired: "Expired: the risk is as it was.",
-};
-
-const TREATMENTS: Record<Treatment, string> = {
-  mitigate: "Mitigate",
-  accept: "Accept",
-  avoid: "Avoid",
-  transfer: "Transfer",
-};
-
 export const ASSESSMENT = {
-  saved: "Saved.",
-  treatments: TREATMENTS,
-  reminder: (code: string) =>
-    `Your assessment of ${line(code, 60)} is not saved yet. It expires soon.`,
-  card: (state: AssessmentState, data: AssessmentData) => {
+  reminder: ({ assessment }: Texts, code: string) => assessment.reminder(line(code, 60)),
+  card: (texts: Texts, state: AssessmentState, data: AssessmentData) => {
     const { code, title, inherent, residual, treatment, reason, hasChanged, crowdedOut } = data;
+    const words = texts.assessment;
     return text(
-      `Risk assessment: ${line(`${code} ${title}`)}`,
-      inherent === null ? null : `Inherent: ${times(inherent)}`,
-      residual === null ? null : `Residual: ${times(residual)}`,
-      treatment === null ? null : `Treatment: ${TREATMENTS[treatment]}`,
-      reason === null ? null : `Reason: ${line(reason, 1_000)}`,
-      hasChanged && state === "confirming"
-        ? "Somebody changed this risk since you began. Saving replaces what they said."
-        : null,
+      named(words.title, line(`${code} ${title}`)),
+      inherent === null ? null : named(words.inherent, times(inherent)),
+      residual === null ? null : named(words.residual, times(residual)),
+      treatment === null ? null : named(words.treatment, words.treatments[treatment]),
+      reason === null ? null : named(words.reason, line(reason, 1_000)),
+      hasChanged && state === "confirming" ? words.hasChanged : null,
       "",
-      crowdedOut ? "Ended, because newer ones were begun." : QUESTIONS[state],
+      crowdedOut ? texts.crowdedOut : words.questions[state],
     );
   },
 } as const;

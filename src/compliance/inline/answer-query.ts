@@ -1,10 +1,11 @@
 import type { ChatRequest, InlineButton, InlineResult, Reply } from "../../conversations/index.ts";
-import { type Clock, systemClock } from "../../platform/index.ts";
+import { type Clock, languageOf, systemClock } from "../../platform/index.ts";
 import { searchRegister } from "../../register/index.ts";
 import type { RequestHandler } from "../request-sink.ts";
 import { may } from "../rights.ts";
 import { askedFor, offsetAfter, PAGE } from "./asked.ts";
 import { resultOf } from "./result.ts";
+import { type Texts, textsIn } from "./texts.ts";
 
 type InlineQuery = Extract<ChatRequest, { kind: "inline-query" }>;
 
@@ -14,10 +15,10 @@ const LIFE_MS = 30_000;
 const WORTH_MS = 25_000;
 
 /** For those who may not look: where to ask for more. */
-const NO_ACCESS: InlineButton = {
-  text: "You cannot search here. Open the bot",
+const noAccess = ({ noAccess: text }: Texts): InlineButton => ({
+  text,
   startParameter: "search",
-};
+});
 
 interface Answer {
   results: InlineResult[];
@@ -49,7 +50,8 @@ export function createInlineQueryHandler({
         causeId: request.causeId,
       },
     ];
-    if (!may(viewer, "see-register", access)) return answer({ button: NO_ACCESS });
+    const texts = textsIn(languageOf(request.user.languageCode));
+    if (!may(viewer, "see-register", access)) return answer({ button: noAccess(texts) });
     const asked = askedFor(request.query, request.offset);
     if (asked === null) return answer({});
     // What people wrote about what they handed in is for people of the workspace, whomever the bot hears.
@@ -64,7 +66,7 @@ export function createInlineQueryHandler({
     });
     const isMore = found.length > PAGE;
     return answer({
-      results: found.slice(0, PAGE).map(resultOf),
+      results: found.slice(0, PAGE).map((entry) => resultOf(texts, entry)),
       nextOffset: offsetAfter(asked, isMore),
     });
   };

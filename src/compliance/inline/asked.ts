@@ -10,7 +10,7 @@ export interface AskedFor {
 /** Bot API: answerInlineQuery, "no more than 50 results per query". Fewer are there sooner. */
 export const PAGE = 25;
 
-/** The first word may say which kind; the rest is what is looked for. */
+/** The first word may say which kind, in any language; the rest is what is looked for. */
 const KIND_WORDS: Record<string, SearchKind> = {
   compliance: "control",
   control: "control",
@@ -18,6 +18,12 @@ const KIND_WORDS: Record<string, SearchKind> = {
   risk: "risk",
   risks: "risk",
   evidence: "evidence",
+  maßnahme: "control",
+  maßnahmen: "control",
+  risiko: "risk",
+  risiken: "risk",
+  nachweis: "evidence",
+  nachweise: "evidence",
 };
 
 /**

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { LANGUAGES } from "../../platform/index.ts";
 import { MAX_FOUND, SEARCH_KINDS } from "../../register/index.ts";
 import { askedFor, offsetAfter, PAGE } from "./asked.ts";
 import { resultOf } from "./result.ts";
+import { textsIn } from "./texts.ts";
 
 describe("what is looked for", () => {
   test("the first word may say of which kind; anything else is words", () => {
@@ -13,6 +15,7 @@ describe("what is looked for", () => {
     });
     expect(askedFor("Compliance", "")).toMatchObject({ words: "", kinds: ["control"] });
     expect(askedFor("  evidence  May ", "")).toMatchObject({ words: "May", kinds: ["evidence"] });
+    expect(askedFor("Maßnahmen Zugang", "")).toMatchObject({ words: "Zugang", kinds: ["control"] });
     expect(askedFor("risky", "")).toMatchObject({ words: "risky", kinds: SEARCH_KINDS });
     expect(askedFor("constructor", "")).toMatchObject({ words: "constructor" });
   });
@@ -50,8 +53,8 @@ test("an entry, whatever it says, is a result that Telegram takes and a database
     status: fc.constant("in_progress"),
   });
   fc.assert(
-    fc.property(entry, (found) => {
-      const { id, title, description, text } = resultOf(found);
+    fc.property(fc.constantFrom(...LANGUAGES), entry, (language, found) => {
+      const { id, title, description, text } = resultOf(textsIn(language), found);
       expect(Buffer.byteLength(id)).toBeLessThanOrEqual(64);
       expect([title.trim(), text.trim()]).not.toContain("");
       expect(text.length).toBeLessThanOrEqual(4_096);

@@ -1,21 +1,19 @@
 import type { InlineResult } from "../../conversations/index.ts";
 import type { FoundEntry } from "../../register/index.ts";
+import type { Texts } from "./texts.ts";
 
 const MAX_TITLE = 100;
 const MAX_DESCRIPTION = 200;
-
-const KIND_WORDS: Record<FoundEntry["kind"], string> = {
-  control: "Control",
-  evidence: "Evidence",
-  risk: "Risk",
-};
 
 /**
  * An entry as somebody sees it in the list, and as it is posted once they choose it. A code has at most
  * 60 characters, a title 300, a description here 500: together they fit into one message.
  */
-export function resultOf({ kind, id, code, title, description, status }: FoundEntry): InlineResult {
-  const standing = `${KIND_WORDS[kind]} · ${status.replaceAll("_", " ")}`;
+export function resultOf(
+  { kinds, statuses }: Texts,
+  { kind, id, code, title, description, status }: FoundEntry,
+): InlineResult {
+  const standing = `${kinds[kind]} · ${statuses[status as keyof Texts["statuses"]] ?? status}`;
   const more = oneLine(description);
   return {
     id: `${kind}:${id}`,

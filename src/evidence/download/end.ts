@@ -8,10 +8,12 @@ import {
   type Logger,
   type Transaction,
 } from "../../platform/index.ts";
-import { type DownloadFault, FAULTS, UNKNOWN_FAULT } from "./fault.ts";
+import { type DownloadFault, FAULTS, UNKNOWN_WAITS } from "./fault.ts";
+import type { FileFault } from "./file-fault.ts";
 import { type DownloadRow, fileIdOf } from "./file-rows.ts";
 import type { TakenIn } from "./take-in.ts";
 import { ALBUM_JOB, lockWithAlbums, tellSenders } from "./tell.ts";
+import { faultText, textsIn } from "./texts.ts";
 
 /** What a drain keeps of an attempt. */
 export interface DownloadAttempt {
@@ -26,7 +28,10 @@ export type EndedDownload = EndedAttempt<DownloadAttempt>;
 /** What is written about a file. */
 export interface FileEnd {
   state: "queued" | "stored" | "failed" | "quarantined";
+  /** In English, for the API. */
   error: string | null;
+  /** Null: it is here, or tried again. */
+  fault: FileFault | null;
   content: TakenIn["content"] | null;
 }
 
@@ -36,23 +41,29 @@ export function fileEnd({ own, state, applied }: EndedDownload): FileEnd | null 
   const { taken = null, fault = null } = own ?? {};
   if (taken !== null) {
     const { content, finding } = taken;
-    if (finding === null) return { state: "stored", error: null, content };
-    const error = `The virus scanner found it to be harmful (${finding}). It is kept apart, and nobody is given it.`;
-    return { state: "quarantined", error, content };
+    if (finding === null) return { state: "stored", error: null, fault: null, content };
+    return { ...endedBy("quarantined", { kind: "harmful", about: finding }), content };
   }
   if (state === "retryable") {
-    return { state: "queued", error: fault?.waits ?? UNKNOWN_FAULT.waits, content: null };
+    const error = fault?.waits ?? UNKNOWN_WAITS;
+    return { state: "queued", error, fault: null, content: null };
   }
   if (fault !== null) {
     if (FAULTS[fault.kind].next === "forget") return null;
-    return { state: "failed", error: fault.ended, content: null };
+    return endedBy("failed", fault.ending);
   }
-  if (state === "discarded") return { state: "failed", error: UNKNOWN_FAULT.ended, content: null };
-  return null;
+  return state === "discarded" ? endedBy("failed", { kind: "unknown" }) : null;
 }
 
+const endedBy = (state: FileEnd["state"], fault: FileFault): FileEnd => ({
+  state,
+  error: faultText(textsIn("en"), fault),
+  fault,
+  content: null,
+});
+
 /** It was in the store, and nobody referred to it within the hour. */
-const CONTENT_GONE = "Its content was removed before it was noted. Please send it again.";
+const CONTENT_GONE: FileFault = { kind: "content-gone" };
 
 /** What is in the store, and stays there until this transaction has referred to it. */
 const HOLD_CONTENT = `/* evidence.download-hold-content */
@@ -67,12 +78,13 @@ FOR SHARE OF s`;
 const END = `/* evidence.download-end */
 WITH ends AS MATERIALIZED (
   SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bigint[],
-    $7::bytea[], $8::text[])
-    AS e(workspace_id, id, state, error, stored_file_id, size_bytes, sha256, content_type)
+    $7::bytea[], $8::text[], $9::jsonb[])
+    AS e(workspace_id, id, state, error, stored_file_id, size_bytes, sha256, content_type, fault)
   ${fewRows("$1")}
 )
-UPDATE evidence_files f SET state = e.state, error = e.error, stored_file_id = e.stored_file_id,
-  size_bytes = e.size_bytes, sha256 = e.sha256, content_type = e.content_type,
+UPDATE evidence_files f SET state = e.state, error = e.error, fault = e.fault,
+  stored_file_id = e.stored_file_id, size_bytes = e.size_bytes, sha256 = e.sha256,
+  content_type = e.content_type,
   written = CASE WHEN e.stored_file_id IS NULL THEN f.written END,
   stored_at = CASE WHEN e.stored_file_id IS NOT NULL THEN clock_timestamp() END
 FROM ends e
@@ -128,7 +140,7 @@ async function write(tx: Transaction, changes: readonly Change[]): Promise<Ended
   const written = changes.map((change): Change => {
     const { content } = change;
     if (content === null || held.has(content.storedFileId)) return change;
-    return { ...change, state: "failed", error: CONTENT_GONE, content: null };
+    return { ...change, ...endedBy("failed", CONTENT_GONE) };
   });
   return tx.query<EndedRow>(END, [
     written.map(({ workspaceId }) => workspaceId),
@@ -139,6 +151,7 @@ async function write(tx: Transaction, changes: readonly Change[]): Promise<Ended
     written.map(({ content }) => content?.sizeBytes ?? null),
     written.map(({ content }) => content?.sha256 ?? null),
     written.map(({ content }) => content?.contentType ?? null),
+    written.map(({ fault }) => (fault === null ? null : JSON.stringify(fault))),
   ]);
 }
 

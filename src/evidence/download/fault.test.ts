@@ -1,8 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
 import { ConnectorRemoved } from "../../connectors/index.ts";
+import { LANGUAGES } from "../../platform/index.ts";
 import { BotApiError, type BotApiErrorKind } from "../../telegram/index.ts";
 import { DownloadFault, FAULTS, type FaultKind, outcomeOfFault } from "./fault.ts";
 import { faultOfTelegram, type Step } from "./telegram-fault.ts";
+import { faultText, textsIn } from "./texts.ts";
 
 const NOW_MS = Date.parse("2026-01-02T03:04:05Z");
 const HOUR_MS = 3_600_000;
@@ -40,10 +42,13 @@ describe("what becomes of the job", () => {
     expect(outcome("stopped", { ageMs: 48 * HOUR_MS })).toMatchObject({ type: "pause" });
   });
 
-  test("every fault is told in words, wherever it may end", () => {
-    for (const [kind, { next, waits, ended }] of Object.entries(FAULTS)) {
+  test("every fault is told in words, in every language, wherever it may end", () => {
+    for (const [kind, { next, waits }] of Object.entries(FAULTS)) {
       if (next === "forget") continue;
-      expect([kind, ended]).toEqual([kind, expect.stringMatching(/\.$/)]);
+      for (const language of LANGUAGES) {
+        const told = faultText(textsIn(language), new DownloadFault(kind as FaultKind).ending);
+        expect([kind, told]).toEqual([kind, expect.stringMatching(/\.$/)]);
+      }
       if (["wait", "retry", "few"].includes(next)) expect(waits).toMatch(/\.$/);
     }
   });

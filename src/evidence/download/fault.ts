@@ -1,8 +1,9 @@
 import type { Outcome } from "../../jobs/index.ts";
+import type { FileFault } from "./file-fault.ts";
 
 /**
- * What keeps a file from being stored, what is done about it, and how it is told. Whoever reads about
- * the file is told what happened and what to do: `waits` while it is tried again, `ended` when it is not.
+ * What keeps a file from being stored, and what is done about it. Whoever reads about the file is told
+ * what happened: `waits` while it is tried again; what is said when it is not is in `texts.ts`.
  *
  * next  wait      nobody's fault, and it will pass: no attempt is spent; for a day, then as `retry`
  *       retry     an attempt that failed; the queue's backoff
@@ -11,115 +12,51 @@ import type { Outcome } from "../../jobs/index.ts";
  *       refuse    a rule of the workspace's: the job has done what it was to do
  *       forget    there is nothing to do any more
  */
-const SEND_AGAIN = "Please send it again.";
-
 export const FAULTS = {
-  "rate-limited": {
-    next: "wait",
-    waits: "Telegram has asked to wait.",
-    ended: `Telegram asked to wait for too long. ${SEND_AGAIN}`,
-  },
-  "telegram-away": {
-    next: "wait",
-    waits: "Telegram cannot be reached now; it is tried again.",
-    ended: `Telegram could not be reached. ${SEND_AGAIN}`,
-  },
+  "rate-limited": { next: "wait", waits: "Telegram has asked to wait." },
+  "telegram-away": { next: "wait", waits: "Telegram cannot be reached now; it is tried again." },
   "token-refused": {
     next: "wait",
     waits: "Telegram refuses the bot's token; it is tried again once the bot has a new one.",
-    ended: "Telegram refuses the bot's token, so the file could not be fetched.",
   },
-  "connector-removed": {
-    next: "give-up",
-    waits: "",
-    ended: "The bot was disconnected before the file was fetched.",
-  },
-  "broken-off": {
-    next: "retry",
-    waits: "The connection broke off; it goes on from there.",
-    ended: `The connection to Telegram broke off again and again. ${SEND_AGAIN}`,
-  },
+  "connector-removed": { next: "give-up", waits: "" },
+  "broken-off": { next: "retry", waits: "The connection broke off; it goes on from there." },
   changed: {
     next: "few",
     waits: "Telegram gave another size than it had said; it is fetched anew.",
-    ended: `Telegram gave another size than it had said, several times: nothing of it was stored. ${SEND_AGAIN}`,
   },
-  "not-there": {
-    next: "few",
-    waits: "Telegram does not have the file now; it is asked again.",
-    ended: `Telegram does not have the file any more. ${SEND_AGAIN}`,
-  },
-  "too-large-for-bots": {
-    next: "give-up",
-    waits: "",
-    ended:
-      "Telegram gives bots files of up to 20 MB only. Please send a smaller file, or hand this one to the team in another way.",
-  },
+  "not-there": { next: "few", waits: "Telegram does not have the file now; it is asked again." },
+  "too-large-for-bots": { next: "give-up", waits: "" },
   unreadable: {
     next: "wait",
     waits: "The file lies at the Bot API server, where it cannot be read; it is tried again.",
-    ended:
-      "The file lies at the Bot API server, where it cannot be read: its folder must be readable here.",
   },
-  "store-away": {
-    next: "wait",
-    waits: "The store cannot take it now; it is tried again.",
-    ended: "The store could not take it. It can be fetched again once the store is well.",
-  },
-  "disk-full": {
-    next: "wait",
-    waits: "There is no room for it now; it is tried again.",
-    ended: "There was no room for it. It can be fetched again once there is.",
-  },
-  "in-use": {
-    next: "wait",
-    waits: "It is being fetched already.",
-    ended: `It could not be fetched. ${SEND_AGAIN}`,
-  },
+  "store-away": { next: "wait", waits: "The store cannot take it now; it is tried again." },
+  "disk-full": { next: "wait", waits: "There is no room for it now; it is tried again." },
+  "in-use": { next: "wait", waits: "It is being fetched already." },
   "scanner-away": {
     next: "wait",
     waits: "It waits for the virus scanner, which does not answer now.",
-    ended:
-      "The virus scanner did not answer, and nothing is stored unscanned. It can be fetched again once it does.",
   },
-  "scanner-refused": {
-    next: "give-up",
-    waits: "",
-    ended: "The virus scanner could not look at it, and nothing is stored unscanned.",
-  },
-  "too-large": {
-    next: "refuse",
-    waits: "",
-    ended: "It is larger than what is taken here. Please send a smaller file.",
-  },
-  empty: {
-    next: "refuse",
-    waits: "",
-    ended: "The file is empty. Please look at it, and send it again.",
-  },
-  "type-not-taken": {
-    next: "refuse",
-    waits: "",
-    ended: "Files of this type are not taken here, whatever their names say.",
-  },
-  stopped: { next: "wait", waits: "It goes on in a moment.", ended: SEND_AGAIN },
-  gone: { next: "forget", waits: "", ended: "" },
-} as const satisfies Record<string, { next: Next; waits: string; ended: string }>;
+  "scanner-refused": { next: "give-up", waits: "" },
+  "too-large": { next: "refuse", waits: "" },
+  empty: { next: "refuse", waits: "" },
+  "type-not-taken": { next: "refuse", waits: "" },
+  stopped: { next: "wait", waits: "It goes on in a moment." },
+  gone: { next: "forget", waits: "" },
+} as const satisfies Record<string, { next: Next; waits: string }>;
 
 type Next = "wait" | "retry" | "few" | "give-up" | "refuse" | "forget";
 export type FaultKind = keyof typeof FAULTS;
 
 /** Of something that has no name here: a mistake of ours, or of the database. */
-export const UNKNOWN_FAULT = {
-  waits: "It could not be fetched; it is tried again.",
-  ended: `It could not be fetched. ${SEND_AGAIN}`,
-};
+export const UNKNOWN_WAITS = "It could not be fetched; it is tried again.";
 
 export interface FaultFields {
   /** For operators, in the ledger: codes and sizes, never a path, a link, a name or content. */
   detail?: string;
-  /** More exact than `ended`, where it is known. */
-  ended?: string;
+  /** What whoever sent it is told beside the kind: `FileFault`. */
+  about?: string | number;
   /** Not before this time, in ms since the epoch. */
   untilMs?: number;
   /** A good part of the file came before it happened. */
@@ -130,14 +67,16 @@ export interface FaultFields {
 export class DownloadFault extends Error {
   override name = "DownloadFault";
   readonly kind: FaultKind;
-  readonly ended: string;
+  /** What is kept of it, and told, where it is the end. */
+  readonly ending: FileFault;
   readonly untilMs: number | undefined;
   gotFurther: boolean;
 
   constructor(kind: FaultKind, fields: FaultFields = {}) {
     super(fields.detail === undefined ? kind : `${kind}: ${fields.detail}`);
     this.kind = kind;
-    this.ended = fields.ended ?? FAULTS[kind].ended;
+    const { about } = fields;
+    this.ending = about === undefined ? { kind } : { kind, about };
     this.untilMs = fields.untilMs;
     this.gotFurther = fields.gotFurther ?? false;
   }

@@ -44,7 +44,8 @@ WITH asked AS MATERIALIZED (
   ORDER BY f.workspace_id, f.id
   FOR NO KEY UPDATE OF f
 ), begun AS (
-  UPDATE evidence_files f SET state = 'downloading', error = NULL, begun_bytes = f.received_bytes
+  UPDATE evidence_files f SET state = 'downloading', error = NULL, fault = NULL,
+    begun_bytes = f.received_bytes
   FROM locked l WHERE f.workspace_id = l.workspace_id AND f.id = l.id
   RETURNING l.job_id, f.workspace_id, f.id, f.evidence_id, f.connector_id, f.chat_id, f.message_id,
     f.kind, f.telegram_file_id, f.written, f.telegram_unique_id, f.claimed_bytes, f.announced_bytes

@@ -26,11 +26,7 @@ export function checkSize(sizeBytes: number | null, maxBytes: number): void {
   if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
 }
 
-function tooLarge(maxBytes: number): DownloadFault {
-  const most = maxBytes >= 2 ** 20 ? `${Math.floor(maxBytes / 2 ** 20)} MB` : `${maxBytes} bytes`;
-  const ended = `It is larger than the ${most} that are taken here. Please send a smaller file.`;
-  return new DownloadFault("too-large", { ended });
-}
+const tooLarge = (maxBytes: number) => new DownloadFault("too-large", { about: maxBytes });
 
 export interface ReceiveLimits {
   /** As Telegram said; null: it did not. */

@@ -75,8 +75,7 @@ async function find(
 
 function checkType(contentType: string, { contentTypes }: DownloadRow): void {
   if (isTaken(contentType, contentTypes)) return;
-  const ended = `Files of this type (${contentType}) are not taken here, whatever their names say.`;
-  throw new DownloadFault("type-not-taken", { ended });
+  throw new DownloadFault("type-not-taken", { about: contentType });
 }
 
 /** One attempt at one file. */

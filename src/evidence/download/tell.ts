@@ -1,7 +1,8 @@
 import type { JobId, NewJob } from "../../jobs/index.ts";
 import { type JobSink, type NewMessage, submitMessages } from "../../outbound/index.ts";
-import { fewRows, groupBy, type Transaction } from "../../platform/index.ts";
-import { albumText, type EndedFile, fileText } from "./texts.ts";
+import { fewRows, groupBy, languageOf, type Transaction } from "../../platform/index.ts";
+import { albumText, type EndedFile, fileText } from "./news-text.ts";
+import { textsIn } from "./texts.ts";
 
 /** A file, by its row. */
 export interface FileKey {
@@ -21,6 +22,8 @@ export interface NewsRow extends EndedFile {
   messageId: string;
   threadId: string | null;
   mediaGroupId: string | null;
+  /** Of whoever handed it in, as their app says; null: it is not known. */
+  languageCode: string | null;
   isEnded: boolean;
   told: boolean;
   /** Since it was taken in. */
@@ -55,14 +58,15 @@ export function tellings(rows: readonly NewsRow[]): Telling[] {
     if (group.some(({ isEnded }) => !isEnded)) continue;
     untold.sort((a, b) => Number(BigInt(a.messageId) - BigInt(b.messageId)));
     const [oldest = first] = untold;
+    const texts = textsIn(languageOf(oldest.languageCode));
     const evidence = { id: oldest.evidenceId, number: oldest.evidenceNumber };
     if (oldest.mediaGroupId === null) {
-      found.push({ files: untold, text: fileText(oldest, evidence), inMs: 0 });
+      found.push({ files: untold, text: fileText(texts, oldest, evidence), inMs: 0 });
       continue;
     }
     const youngestMs = Math.min(...group.map(({ ageMs }) => ageMs));
     const inMs = Math.max(0, Math.ceil(ALBUM_SETTLES_MS - youngestMs));
-    found.push({ files: untold, text: albumText(untold, evidence), inMs });
+    found.push({ files: untold, text: albumText(texts, untold, evidence), inMs });
   }
   return found;
 }
@@ -116,7 +120,8 @@ SELECT f.workspace_id AS "workspaceId", f.id, f.evidence_id AS "evidenceId",
   v.number AS "evidenceNumber", c.id AS "connectorId", f.chat_id AS "chatId",
   f.message_id AS "messageId", f.thread_id AS "threadId", f.media_group_id AS "mediaGroupId",
   f.state, f.state NOT IN ('queued', 'downloading') AS "isEnded", f.told, f.name,
-  f.size_bytes::float8 AS "sizeBytes", encode(f.sha256, 'hex') AS sha256, f.error,
+  f.size_bytes::float8 AS "sizeBytes", encode(f.sha256, 'hex') AS sha256, f.fault,
+  p.language_code AS "languageCode",
   (extract(epoch FROM clock_timestamp() - f.created_at) * 1000)::float8 AS "ageMs",
   (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS "nowMs"
 FROM wanted w
@@ -124,6 +129,7 @@ JOIN evidence_files f ON f.workspace_id = w.workspace_id AND f.id = w.id
 JOIN evidence v ON v.workspace_id = f.workspace_id AND v.id = f.evidence_id
 LEFT JOIN connectors c ON c.workspace_id = f.workspace_id AND c.id = f.connector_id
   AND c.status <> 'removed'
+LEFT JOIN contacts p ON p.workspace_id = f.workspace_id AND p.telegram_user_id = f.submitted_account
 WHERE f.chat_id IS NOT NULL AND f.message_id IS NOT NULL`;
 
 const TOLD = `/* evidence.download-told */

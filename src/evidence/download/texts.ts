@@ -1,78 +1,43 @@
+import { type Language, shownSize } from "../../platform/index.ts";
+import type { FileFault, FileFaultKind } from "./file-fault.ts";
+import { TEXTS_DE } from "./texts-de.ts";
+import { TEXTS_EN } from "./texts-en.ts";
+
 /**
- * What senders are told of their files: plain text, so that no name is taken for markup. In a group it is
- * read by everybody: names, sizes, hashes and ids, and nothing else of the evidence.
+ * What people are told of their files, in one language. Plain text. Another language is a file like
+ * these, and its line in `TEXTS`.
  */
-
-/** A file of which it is known what became of it. */
-export interface EndedFile {
-  state: "stored" | "failed" | "quarantined";
-  name: string;
-  sizeBytes: number | null;
-  /** In hex. */
-  sha256: string | null;
-  /** In words; null: nothing is wrong. */
-  error: string | null;
+export interface Texts {
+  language: Language;
+  uploaded: string;
+  notAccepted: string;
+  /** Behind the name of one of several. */
+  isNotAccepted: string;
+  ofFiles(stored: number, all: number): string;
+  size: string;
+  evidence: string;
+  /** Why it is not here and what to do; those below where what they name is known. */
+  faults: Record<FileFaultKind, string>;
+  tooLarge(most: string): string;
+  typeNotTaken(contentType: string): string;
+  harmful(finding: string): string;
 }
 
-export interface NamedEvidence {
-  id: string;
-  /** People call it EV-<number>. */
-  number: string;
-}
+const TEXTS: Record<Language, Texts> = { en: TEXTS_EN, de: TEXTS_DE };
 
-const MAX_NAME_IN_LIST = 60;
+export const textsIn = (language: Language): Texts => TEXTS[language];
 
-const evidenceLine = ({ id, number }: NamedEvidence) => `Evidence: EV-${number} (${id})`;
-
-/** Of one file. */
-export function fileText(file: EndedFile, evidence: NamedEvidence): string {
-  const lines =
-    file.state === "stored"
-      ? [`Uploaded: ${file.name}`, ...proofOf(file)]
-      : [`Not accepted: ${file.name}`, file.error ?? "It could not be fetched."];
-  return [...lines, evidenceLine(evidence)].join("\n");
-}
-
-/** Of the files of an album, in their order. */
-export function albumText(files: readonly EndedFile[], evidence: NamedEvidence): string {
-  const stored = files.filter(({ state }) => state === "stored").length;
-  const whole = `Uploaded: ${stored} of ${files.length} ${files.length === 1 ? "file" : "files"}`;
-  const items = files.map((file, n) => {
-    const title = `${n + 1}. ${shortName(file.name)}`;
-    const lines =
-      file.state === "stored"
-        ? [title, ...proofOf(file)]
-        : [`${title}: not accepted`, file.error ?? "It could not be fetched."];
-    return lines.join("\n");
-  });
-  return [`${whole}\n${evidenceLine(evidence)}`, ...items].join("\n\n");
-}
-
-const proofOf = ({ sizeBytes, sha256 }: EndedFile): string[] => [
-  `Size: ${shownSize(sizeBytes ?? 0)}`,
-  `SHA-256: ${sha256 ?? ""}`,
-];
-
-/** By whole characters; its extension stays. */
-function shortName(name: string): string {
-  const characters = [...name];
-  if (characters.length <= MAX_NAME_IN_LIST) return name;
-  const end = 12;
-  const start = MAX_NAME_IN_LIST - end - 1;
-  return `${characters.slice(0, start).join("")}…${characters.slice(-end).join("")}`;
-}
-
-const UNITS = ["kB", "MB", "GB"];
-
-/** As people read it, and exactly: sizes are compared. */
-export function shownSize(bytes: number): string {
-  const exact = `${bytes} ${bytes === 1 ? "byte" : "bytes"}`;
-  let value = bytes;
-  let unit = "";
-  for (const next of UNITS) {
-    if (value < 1_000) break;
-    value /= 1_000;
-    unit = next;
+/** Why a file is not here, in a sentence or two. */
+export function faultText(texts: Texts, { kind, about }: FileFault): string {
+  if (about !== undefined) {
+    switch (kind) {
+      case "too-large":
+        return texts.tooLarge(shownSize(Number(about), texts.language));
+      case "type-not-taken":
+        return texts.typeNotTaken(String(about));
+      case "harmful":
+        return texts.harmful(String(about));
+    }
   }
-  return unit === "" ? exact : `${value.toFixed(1)} ${unit} (${exact})`;
+  return texts.faults[kind] ?? texts.faults.unknown;
 }
