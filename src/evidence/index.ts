@@ -41,7 +41,6 @@ export {
   listEvidence,
 } from "./evidence-view.ts";
 export { createEvidenceExpiry, type EvidenceExpiry } from "./expiry.ts";
-export { safeName } from "./file-name.ts";
 export { type HoldView, listHolds, placeHold, releaseHold } from "./holds.ts";
 export type { DecisionRefused } from "./judge.ts";
 export {

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { MAX_NAME_BYTES } from "../file-name.ts";
+import { MAX_FILE_NAME_BYTES } from "../../platform/index.ts";
 import { ALBUM_SETTLES_MS, type NewsRow, tellings } from "./tell.ts";
 import { albumText, fileText, shownSize } from "./texts.ts";
 
@@ -65,7 +65,7 @@ test("what is said: name, size, hash and evidence, or why not; an album in one m
   expect(albumText([STORED, failed], EVIDENCE)).toBe(
     `Uploaded: 1 of 2 files\n${evidence}\n\n1. form.pdf\n${proof}\n\n2. form.pdf: not accepted\nThe file is empty.`,
   );
-  const long = { ...STORED, name: `${"🎉".repeat(60)}.pdf`.slice(-MAX_NAME_BYTES) };
+  const long = { ...STORED, name: `${"🎉".repeat(60)}.pdf`.slice(-MAX_FILE_NAME_BYTES) };
   expect(albumText(Array(10).fill(long), EVIDENCE).length).toBeLessThan(4_096);
 });
 
