@@ -11,6 +11,7 @@ import type { EvidenceView } from "../evidence/index.ts";
 let world: TestSystem;
 let reviewer = "";
 let stranger = "";
+let strangerId = "";
 
 interface Body extends EvidenceView {
   data: EvidenceView[];
@@ -60,7 +61,7 @@ async function newKey(scopes: KeyScope[]): Promise<string> {
 beforeAll(async () => {
   world = await startTestSystem({ pools: false });
   reviewer = await newKey(["approve", "read"]);
-  stranger = (await createWorkspace(world.system.db, "Stranger")).apiKey;
+  ({ id: strangerId, apiKey: stranger } = await createWorkspace(world.system.db, "Stranger"));
 });
 afterAll(() => world.close());
 
@@ -108,10 +109,33 @@ describe("evidence", () => {
     ["a day that is none", { dueOn: "2030-02-30" }, 400],
     ["a long text", { description: "x".repeat(4_001) }, 400],
     ["NUL", { description: "a\0b" }, 400],
-    ["a control that is not there", { controlId: randomUUID() }, 404],
-    ["a person who is not there", { requestedOf: randomUUID() }, 404],
   ])("%s is refused", async (_, body, status) => {
     expect((await call("POST", "/v1/evidence", body)).status).toBe(status);
+  });
+
+  test("of a control or a person that is another's is refused as of what is nobody's, by the field", async () => {
+    const [control] = await world.system.db.query<{ id: string }>(
+      "INSERT INTO controls (workspace_id, code, title) VALUES ($1, 'theirs', 'C') RETURNING id",
+      [strangerId],
+    );
+    const person = await call("POST", "/v1/people", { name: "Ada" }, { key: stranger });
+    const { id: own } = await ask();
+    for (const [field, theirs] of [
+      ["controlId", control?.id],
+      ["requestedOf", person.body.id],
+    ] as const) {
+      for (const [method, path] of [
+        ["POST", "/v1/evidence"],
+        ["PATCH", `/v1/evidence/${own}`],
+      ] as const) {
+        const answers = [
+          await call(method, path, { [field]: theirs }),
+          await call(method, path, { [field]: randomUUID() }),
+        ];
+        expect(answers[0]).toMatchObject({ status: 422, body: { errors: [{ path: field }] } });
+        expect(answers[1]?.body).toEqual(answers[0]?.body);
+      }
+    }
   });
 
   test("pages from the newest back", async () => {

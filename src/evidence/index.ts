@@ -15,6 +15,7 @@ export {
   type NewEvidence,
   removeEvidence,
   setControl,
+  unknownField,
 } from "./change-evidence.ts";
 export {
   createClamd,
