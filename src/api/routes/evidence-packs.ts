@@ -11,7 +11,7 @@ const ANSWERS: Record<
 > = {
   nothing: { status: 404, title: "Not found" },
   "too-much": { status: 409, title: "Too much for one pack" },
-  unsealed: { status: 503, title: "Not sealed yet", headers: { "retry-after": "1" } },
+  unsealed: { status: 503, title: "Not sealed yet", headers: { "retry-after": "5" } },
 };
 
 export const evidencePackRoutes = [
