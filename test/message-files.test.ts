@@ -152,7 +152,7 @@ describe("the file of a message", () => {
     const headers = Object.fromEntries(response.headers);
     expect(headers).toMatchObject({
       "content-length": String(CONTENT.length),
-      "content-disposition": expect.stringMatching(/^attachment; filename="a_\.\.__\.pdf"; /),
+      "content-disposition": expect.stringMatching(/^attachment; filename="_\.pdf"; /),
       "x-content-type-options": "nosniff",
       "content-security-policy": expect.stringContaining("sandbox"),
       "cache-control": "private, no-store",

@@ -3,6 +3,7 @@ import { preciseNow, startAnsweringTelegram } from "../answering-telegram.ts";
 import { type BenchBot, openEnvironment } from "../environment.ts";
 import type { Figure } from "../figure.ts";
 import { round } from "../numbers.ts";
+import { postUpdate } from "../post-update.ts";
 import { startUpdate } from "../update.ts";
 
 /** From the webhook POST of a command to the sendMessage that answers it, at 100 a second. */
@@ -23,7 +24,8 @@ export async function commandLatency(): Promise<Figure> {
     for (let n = 0; n < warmUp + count; n++) {
       const chatId = 20_000_000 + n;
       posted.set(chatId, preciseNow());
-      post(agent, environment.port, bots[n % bots.length] as BenchBot, n, chatId);
+      const bot = bots[n % bots.length] as BenchBot;
+      postUpdate({ agent, port: environment.port }, bot, startUpdate(n + 1, chatId));
       const dueMs = (posted.get(20_000_000) ?? 0) + (n + 1) * 10;
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - preciseNow())));
     }
@@ -65,21 +67,4 @@ export async function commandLatency(): Promise<Figure> {
     await environment.close();
     telegram.close();
   }
-}
-
-function post(agent: http.Agent, port: number, bot: BenchBot, n: number, chatId: number): void {
-  const request = http.request({
-    agent,
-    port,
-    host: "127.0.0.1",
-    method: "POST",
-    path: bot.webhookPath,
-    headers: {
-      "content-type": "application/json",
-      "x-telegram-bot-api-secret-token": bot.secret,
-    },
-  });
-  request.on("response", (response) => response.resume());
-  request.on("error", () => {});
-  request.end(startUpdate(n + 1, chatId));
 }

@@ -3,6 +3,7 @@ import { preciseNow, startAnsweringTelegram } from "../answering-telegram.ts";
 import { type BenchBot, type Environment, openEnvironment } from "../environment.ts";
 import type { Figure } from "../figure.ts";
 import { round } from "../numbers.ts";
+import { postUpdate } from "../post-update.ts";
 import { commandUpdate } from "../update.ts";
 
 /** Asked in turn, so that each is measured among the others. */
@@ -48,7 +49,7 @@ export async function registerCommands(): Promise<Figure> {
       posted.push(preciseNow());
       const text = COMMANDS[n % COMMANDS.length] ?? "";
       const update = commandUpdate({ updateId: n + 1, chatId: FIRST_CHAT + n, text });
-      post(agent, environment.port, bots[n % bots.length] as BenchBot, update);
+      postUpdate({ agent, port: environment.port }, bots[n % bots.length] as BenchBot, update);
       const dueMs = startedMs + ((n + 1) * 1_000) / PER_SECOND;
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, dueMs - preciseNow())));
     }
@@ -109,21 +110,4 @@ async function fillRegister({ owner }: Environment, workspaceId: string): Promis
     SELECT $1, 'R-' || n, 'Risk ' || n, 1 + n % 5, 1 + n % 4
     FROM generate_series(1, ${REGISTERED}) n`);
   await owner.query("ANALYZE");
-}
-
-function post(agent: http.Agent, port: number, bot: BenchBot, update: string): void {
-  const request = http.request({
-    agent,
-    port,
-    host: "127.0.0.1",
-    method: "POST",
-    path: bot.webhookPath,
-    headers: {
-      "content-type": "application/json",
-      "x-telegram-bot-api-secret-token": bot.secret,
-    },
-  });
-  request.on("response", (response) => response.resume());
-  request.on("error", () => {});
-  request.end(update);
 }

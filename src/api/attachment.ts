@@ -1,3 +1,5 @@
+import { safeFileName } from "../platform/index.ts";
+
 /**
  * The head of an answer that is somebody's file. Its name and its type come from whoever sent it, and
  * may be made to break out of a header, to run in the reader's browser, or to be saved as what it is
@@ -19,9 +21,11 @@ const TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,126
 
 const NO_NAME = "file";
 const MAX_NAME = 150;
-const MAX_ENDING = 20;
 
-/** What to set on the answer, by lower-case names. */
+/**
+ * What to set on the answer, by lower-case names. What is said of the file is checked here: a type is one
+ * without parameters, a name is `safeFileName` with at most 150 characters.
+ */
 export function attachmentHeaders({
   name,
   contentType,
@@ -30,37 +34,13 @@ export function attachmentHeaders({
   const type = contentType?.trim() ?? "";
   return {
     "content-type": TYPE.test(type) ? type.toLowerCase() : ANY_TYPE,
-    "content-disposition": dispositionOf(safeFileName(name)),
+    "content-disposition": dispositionOf(safeFileName(name ?? "", MAX_NAME) || NO_NAME),
     ...(sizeBytes === null ? {} : { "content-length": String(sizeBytes) }),
     "x-content-type-options": "nosniff",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "private, no-store",
   };
-}
-
-/**
- * A name to save a file under, on any system: no path, nothing that cannot be seen, nothing that turns
- * the direction of reading (`exe.fdp` shown as `pdf.exe`), at most 150 characters with its ending.
- */
-export function safeFileName(name: string | null): string {
-  const plain = (name ?? "")
-    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "")
-    .replace(/\s+/gu, " ")
-    .replace(/[\\/:*?"<>|]/g, "_");
-  return bare(shortened(bare(plain))) || NO_NAME;
-}
-
-/** Neither hidden, nor a way up, nor what Windows cuts off. */
-const bare = (name: string): string => name.replace(/^[. ]+|[. ]+$/g, "");
-
-function shortened(name: string): string {
-  const letters = [...name];
-  if (letters.length <= MAX_NAME) return name;
-  const dot = name.lastIndexOf(".");
-  const ending = dot < 0 ? [] : [...name.slice(dot)];
-  const kept = ending.length > 0 && ending.length <= MAX_ENDING ? ending : [];
-  return [...letters.slice(0, MAX_NAME - kept.length), ...kept].join("");
 }
 
 /**

@@ -3,9 +3,9 @@ import { Problem } from "../platform/index.ts";
 import { FewAtOnce } from "./few-at-once.ts";
 import { allowSlowBody } from "./slow-bodies.ts";
 
-/** Of a body that is taken piece by piece and never in memory. */
+/** Of a body that is a file. */
 export interface BodyStreamLimits {
-  /** Types it may be, for the description. */
+  /** Types it may be, for the description; the handler looks at the one that came. */
   contentTypes: readonly string[];
   /** From the first byte to the last. */
   deadlineMs: number;
@@ -32,38 +32,37 @@ export const NO_STREAM: BodyStream = { content: (async function* () {})(), close
 export function openBodyStream(
   request: Request,
   response: Response,
-  { deadlineMs }: BodyStreamLimits,
+  { deadlineMs }: Pick<BodyStreamLimits, "deadlineMs">,
 ): BodyStream {
   if (!["", "identity"].includes(request.headers["content-encoding"] ?? "")) {
     throw new Problem(415, "Unsupported encoding", "Send the file as it is, not compressed.");
   }
   const endAllowance = allowSlowBody(request.socket);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const detail = `A body has ${deadlineMs / 1_000} s to arrive here.`;
-      reject(new Problem(408, "Too slow", detail));
-    }, deadlineMs);
-  });
-  late.catch(() => {});
+  const deadline = deadlineIn(deadlineMs);
   return {
-    content: piecesOf(request, late),
+    content: piecesOf(request, deadline),
     close: () => {
-      clearTimeout(timer);
+      deadline.end();
       endAllowance();
-      // What is left of a body that is refused is not waited for.
-      if (!request.complete && !response.headersSent) response.setHeader("connection", "close");
+      if (request.complete) return;
+      // What is left of a body that is refused is not waited for, nor does it stand in the answer's way.
+      if (!response.headersSent) response.setHeader("connection", "close");
+      request.resume();
     },
   };
 }
 
-async function* piecesOf(request: Request, late: Promise<never>): AsyncGenerator<Uint8Array> {
+async function* piecesOf(request: Request, deadline: Deadline): AsyncGenerator<Uint8Array> {
   // Whoever stops reading still has an answer to send over the same connection.
   const pieces = request.iterator({ destroyOnReturn: false });
-  for (;;) {
-    const piece = await Promise.race([nextOf(pieces), late]);
-    if (piece.done) return;
-    yield piece.value;
+  try {
+    for (;;) {
+      const piece = await deadline.within(nextOf(pieces));
+      if (piece.done) return;
+      yield piece.value;
+    }
+  } finally {
+    pieces.return?.().catch(() => {});
   }
 }
 
@@ -71,3 +70,32 @@ const nextOf = (pieces: AsyncIterator<Uint8Array>): Promise<IteratorResult<Uint8
   pieces.next().catch(() => {
     throw new Problem(400, "Invalid request", "The body broke off.");
   });
+
+interface Deadline {
+  /** One step at a time. Throws `Problem` 408 once the time is over. */
+  within<Value>(step: Promise<Value>): Promise<Value>;
+  end(): void;
+}
+
+/** No race with one promise for all steps: that one would keep what each of them gave until it is over. */
+function deadlineIn(deadlineMs: number): Deadline {
+  let isOver = false;
+  let giveUp: (() => void) | undefined;
+  const late = () => {
+    const detail = `A body has ${deadlineMs / 1_000} s to arrive here.`;
+    return new Problem(408, "Too slow", detail);
+  };
+  const timer = setTimeout(() => {
+    isOver = true;
+    giveUp?.();
+  }, deadlineMs);
+  return {
+    within: (step) =>
+      new Promise((resolve, reject) => {
+        giveUp = () => reject(late());
+        if (isOver) giveUp();
+        step.then(resolve, reject);
+      }),
+    end: () => clearTimeout(timer),
+  };
+}

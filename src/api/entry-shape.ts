@@ -5,6 +5,7 @@ import {
   entryFilters,
   type Field,
   type Kind,
+  lineFault,
   type NewEntry,
   RISK_LEVELS,
 } from "../register/index.ts";
@@ -22,18 +23,19 @@ export const entryVersion = z
   .optional()
   .describe("only if it is still the one that was read; else 409");
 
-const codeText = text()
-  .trim()
-  .min(1)
-  .max(60)
-  .refine((value) => !/\p{C}/u.test(value), { message: "is one line, of what can be seen" });
-const COMMON = {
-  code: codeText,
-  title: text()
+const line = (field: "code" | "title", max: number) =>
+  text()
     .trim()
     .min(1)
-    .max(300)
-    .refine((value) => !/\p{Cc}/u.test(value), { message: "is one line" }),
+    .max(max)
+    .superRefine((value, context) => {
+      const message = lineFault(field, value);
+      if (message !== undefined) context.addIssue({ code: "custom", message });
+    });
+const codeText = line("code", 60);
+const COMMON = {
+  code: codeText,
+  title: line("title", 300),
   description: text().max(10_000),
 };
 

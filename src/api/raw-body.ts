@@ -1,8 +1,12 @@
 import type { Request, Response } from "express";
 import { Problem, shownSize } from "../platform/index.ts";
+import { type BodyStreamLimits, openBodyStream } from "./body-stream.ts";
 import { FewAtOnce } from "./few-at-once.ts";
-import type { RawBodyLimits } from "./route.ts";
-import { allowSlowBody } from "./slow-bodies.ts";
+
+/** Of a body that is a file, and is in memory as a whole. */
+export interface RawBodyLimits extends BodyStreamLimits {
+  maxBytes: number;
+}
 
 /** A body as it came, for calls that take files. */
 export interface RawBody {
@@ -22,57 +26,38 @@ export const bodiesInHand = new FewAtOnce({
 });
 
 /**
- * Reads a body that is text in UTF-8. Throws `Problem`: 415 for another encoding, 413 for one that is
- * too large, 408 for one that takes too long, 400 for one that breaks off.
+ * Reads a body that is text in UTF-8. Throws as `openBodyStream` and its content do, and `Problem` 415
+ * for another encoding, 413 for a body that is too large.
  */
 export async function readRawBody(
   request: Request,
   response: Response,
-  { maxBytes, deadlineMs }: RawBodyLimits,
+  { maxBytes, ...limits }: RawBodyLimits,
 ): Promise<RawBody> {
   const [type = "", ...parameters] = (request.headers["content-type"] ?? "").split(";");
+  assertUtf8(parameters);
+  const { content, close } = openBodyStream(request, response, limits);
+  try {
+    if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+    const chunks: Uint8Array[] = [];
+    let sizeBytes = 0;
+    for await (const chunk of content) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
+      chunks.push(chunk);
+    }
+    return { contentType: type.trim().toLowerCase(), content: Buffer.concat(chunks, sizeBytes) };
+  } finally {
+    close();
+  }
+}
+
+function assertUtf8(parameters: readonly string[]): void {
   const charset = /^\s*charset\s*=\s*"?([^"\s]*)/i;
   const encodings = parameters.flatMap((text) => charset.exec(text)?.[1]?.toLowerCase() ?? []);
-  if (encodings.some((name) => name !== "utf-8" && name !== "utf8" && name !== "us-ascii")) {
-    throw new Problem(415, "Unsupported encoding", "Send the file in UTF-8.");
-  }
-  if (!["", "identity"].includes(request.headers["content-encoding"] ?? "")) {
-    throw new Problem(415, "Unsupported encoding", "Send the file as it is, not compressed.");
-  }
-  // What is left of a body that is refused is not waited for.
-  const cutOff = () => response.setHeader("connection", "close");
-  const tooLarge = () => {
-    cutOff();
-    return new Problem(413, "Body too large", `A body has at most ${shownSize(maxBytes)} here.`);
-  };
-  if (Number(request.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
-
-  const endAllowance = allowSlowBody(request.socket);
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    await new Promise<void>((resolve, reject) => {
-      timer = setTimeout(() => {
-        cutOff();
-        const detail = `A body has ${deadlineMs / 1_000} s to arrive here.`;
-        reject(new Problem(408, "Too slow", detail));
-      }, deadlineMs);
-      const broken = () => reject(new Problem(400, "Invalid request", "The body broke off."));
-      request.on("data", (chunk: Buffer) => {
-        sizeBytes += chunk.length;
-        if (sizeBytes > maxBytes) reject(tooLarge());
-        else chunks.push(chunk);
-      });
-      request.once("end", resolve).on("error", broken).once("close", broken);
-      // Who went away while it was asked whose call this is.
-      if (request.destroyed) broken();
-    });
-  } finally {
-    clearTimeout(timer);
-    request.removeAllListeners("data");
-    endAllowance();
-  }
-  const contentType = type.trim().toLowerCase();
-  return { contentType, content: Buffer.concat(chunks, sizeBytes) };
+  if (encodings.every((name) => ["utf-8", "utf8", "us-ascii"].includes(name))) return;
+  throw new Problem(415, "Unsupported encoding", "Send the file in UTF-8.");
 }
+
+const tooLarge = (maxBytes: number) =>
+  new Problem(413, "Body too large", `A body has at most ${shownSize(maxBytes)} here.`);

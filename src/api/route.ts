@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { KeyScope } from "../connectors/index.ts";
 import type { Transactor } from "../platform/index.ts";
 import type { BodyStreamLimits } from "./body-stream.ts";
-import type { RawBody } from "./raw-body.ts";
+import type { RawBody, RawBodyLimits } from "./raw-body.ts";
 import type { Services } from "./services.ts";
 
 /** A workspace by one of its keys. */
@@ -32,15 +32,6 @@ export interface Answer {
    */
   stream?: AsyncIterable<Uint8Array>;
   headers?: Record<string, string>;
-}
-
-/** Of a body that is a file. */
-export interface RawBodyLimits {
-  /** Types it may be, for the description; the handler looks at the one that came. */
-  contentTypes: readonly string[];
-  maxBytes: number;
-  /** From the first byte to the last. */
-  deadlineMs: number;
 }
 
 /** What a handler gets: everything checked already. */

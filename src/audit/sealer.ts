@@ -1,16 +1,12 @@
 import {
   createTurns,
   type Database,
-  fewRows,
   isUnavailable,
   type Keyring,
   type Logger,
-  type Transaction,
   warnUnlessAway,
 } from "../platform/index.ts";
-import { EMPTY_CHAIN, type Head, headAt, type SealedEntry, seal } from "./chain.ts";
-import { ENTRY_COLUMNS, type EntryRow, entryOf } from "./entry-row.ts";
-import { openHead, sealHead } from "./head.ts";
+import { sealBatch } from "./seal-waiting.ts";
 
 /**
  * Puts committed entries into their chains, a moment after they were written, so that changes of one
@@ -23,7 +19,6 @@ import { openHead, sealHead } from "./head.ts";
  * waiting. A head that does not open is never replaced by what the tables say: that would bless a
  * forgery. Its chain stays as it is, and the log says so each minute.
  */
-const BATCH_ENTRIES = 500;
 const EVERY_MS = 1_000;
 /** One turn ends after this time: the rest waits for the next. */
 const TURN_MS = 5_000;
@@ -42,31 +37,6 @@ WITH RECURSIVE chain AS (
   FROM chain c WHERE c.workspace_id IS NOT NULL
 )
 SELECT workspace_id FROM chain WHERE workspace_id IS NOT NULL LIMIT ${MAX_CHAINS}`;
-
-const BEGIN_CHAIN = `/* audit.begin-chain */
-INSERT INTO audit_heads (workspace_id) VALUES ($1) ON CONFLICT DO NOTHING`;
-
-const HOLD = `/* audit.hold-head */
-SELECT head_sealed FROM audit_heads WHERE workspace_id = $1 FOR UPDATE SKIP LOCKED`;
-
-const WAITING = `/* audit.waiting-entries */
-SELECT ${ENTRY_COLUMNS} FROM (
-  SELECT workspace_id, entry_id FROM audit_unsealed WHERE workspace_id = $1
-  ORDER BY entry_id LIMIT ${BATCH_ENTRIES}
-) u JOIN audit_entries e ON e.workspace_id = u.workspace_id AND e.id = u.entry_id
-ORDER BY e.id`;
-
-const SEAL = `/* audit.seal */
-WITH sealed AS (
-  INSERT INTO audit_seals (workspace_id, number, entry_id, hash)
-  SELECT $1, number, entry_id, hash
-  FROM unnest($2::bigint[], $3::bigint[], $4::bytea[]) AS t(number, entry_id, hash)
-), done AS (
-  DELETE FROM audit_unsealed u
-  USING (SELECT * FROM unnest($3::bigint[]) AS t(entry_id) ${fewRows("$3")}) t
-  WHERE u.workspace_id = $1 AND u.entry_id = t.entry_id
-)
-UPDATE audit_heads SET head_sealed = $5 WHERE workspace_id = $1`;
 
 export interface AuditSealerOptions {
   db: Database;
@@ -142,28 +112,4 @@ export function startAuditSealer(options: AuditSealerOptions): AuditSealer {
     runOnce: turn,
     stop: turns.stop,
   };
-}
-
-/** Seals the next entries of a chain, unless another holds it. Answers how many. */
-async function sealBatch(tx: Transaction, keyring: Keyring, workspaceId: string): Promise<number> {
-  await tx.query(BEGIN_CHAIN, [workspaceId]);
-  const [held] = await tx.query<{ head_sealed: Buffer | null }>(HOLD, [workspaceId]);
-  if (held === undefined) return 0;
-  let head: Head =
-    held.head_sealed === null ? EMPTY_CHAIN : openHead(keyring, workspaceId, held.head_sealed);
-  const lines: SealedEntry[] = [];
-  for (const row of await tx.query<EntryRow>(WAITING, [workspaceId])) {
-    const line = seal(entryOf(row), head);
-    lines.push(line);
-    head = headAt(line);
-  }
-  if (lines.length === 0) return 0;
-  await tx.query(SEAL, [
-    workspaceId,
-    lines.map(({ number }) => number),
-    lines.map(({ id }) => id),
-    lines.map(({ hash }) => Buffer.from(hash, "hex")),
-    sealHead(keyring, workspaceId, head),
-  ]);
-  return lines.length;
 }

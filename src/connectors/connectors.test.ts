@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { BotAccount } from "../../sandbox/index.ts";
+import { connectingBots, NO_SENDS, problem } from "../../test/support/connecting-bots.ts";
 import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import {
   deliver,
@@ -10,11 +10,8 @@ import {
 } from "../../test/support/system.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import { recordAudit } from "../audit/index.ts";
-import { createKeyring, Problem, SealError, sha256 } from "../platform/index.ts";
+import { type Problem, sha256 } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
-import { ConnectorRemoved, createBotApis } from "./bot-apis.ts";
-import { healthOfConnectors } from "./connector-health.ts";
-import { startConnectorWatch } from "./connector-watch.ts";
 import { type ConnectorView, createConnectors } from "./connectors.ts";
 import { createWebhookDirectory } from "./webhook-directory.ts";
 import { createWorkspace } from "./workspaces.ts";
@@ -25,16 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-function newBot(canReadAllGroupMessages = true): BotAccount {
-  const username = `b${randomBytes(5).toString("hex")}_bot`;
-  return world.sandbox.createBot({ name: "Desk", username, canReadAllGroupMessages });
-}
-
-/** Nothing waits to be sent in these tests. */
-const NO_SENDS = { resume: async () => 0, cancel: async () => 0 };
-
-const connect = (bot: BotAccount, workspaceId = world.workspaceId) =>
-  world.system.connectors.connect(workspaceId, { name: "Desk", botToken: bot.token });
+const { newBot, connect, rowsOf } = connectingBots(() => world);
 
 /** Connects with an eye on what Telegram is told: the webhook's secrets, in order. */
 async function connectAndWatch(
@@ -65,22 +53,6 @@ async function connectAndWatch(
   await watched.connect(world.workspaceId, { name: "Desk", botToken: bot.token });
   return { secrets };
 }
-
-/** The problem that a call ends in. */
-async function problem(call: Promise<unknown>): Promise<Problem> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(Problem);
-  return error as Problem;
-}
-
-const rowsOf = (bot: BotAccount) =>
-  world.system.db.query<{ id: string; status: string; workspace_id: string }>(
-    "SELECT id, status, workspace_id FROM connectors WHERE bot_id = $1 ORDER BY created_at",
-    [bot.id],
-  );
 
 /** Every row of every table of the schema, as text. */
 async function dump(): Promise<string> {
@@ -284,153 +256,6 @@ test("getMe cannot be asked: 502, and nothing is stored", async () => {
   world.sandbox.fault({ botId: bot.id, method: "getMe", answer: { status: 502 } });
   expect((await problem(connect(bot))).status).toBe(502);
   expect(await rowsOf(bot)).toEqual([]);
-});
-
-test("disconnecting removes the webhook and the credentials, and keeps what was said", async () => {
-  const { db, connectors, botApis } = world.system;
-  const bot = await world.connectBot();
-  await db.query(
-    "INSERT INTO chats (workspace_id, connector_id, chat_id, type) VALUES ($1, $2, 5, 'private')",
-    [world.workspaceId, bot.connectorId],
-  );
-  expect(await connectors.remove(world.workspaceId, bot.connectorId)).toEqual({
-    removed: true,
-    webhookRemoved: true,
-    sendsCancelled: 0,
-  });
-  expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
-  const [row] = await db.query(
-    `SELECT status, token_sealed, secret_hash, previous_secret_hashes FROM connectors WHERE id = $1`,
-    [bot.connectorId],
-  );
-  expect(row).toEqual({
-    status: "removed",
-    token_sealed: null,
-    secret_hash: null,
-    previous_secret_hashes: [],
-  });
-  const chats = await db.query("SELECT 1 FROM chats WHERE connector_id = $1", [bot.connectorId]);
-  expect(chats).toHaveLength(1);
-  expect(await connectors.get(world.workspaceId, bot.connectorId)).toBeNull();
-  expect(await connectors.update(world.workspaceId, bot.connectorId, { name: "x" })).toBeNull();
-  expect(await connectors.remove(world.workspaceId, bot.connectorId)).toBeNull();
-  const listed = await connectors.list(world.workspaceId, { limit: 200 });
-  expect(listed.map(({ id }) => id)).not.toContain(bot.connectorId);
-  const isGone = (error: unknown) => error instanceof ConnectorRemoved;
-  await waitFor(() => botApis.forConnector(bot.connectorId).then(() => false, isGone));
-});
-
-test("registered again by another process while it is disconnected: no webhook is left at Telegram", async () => {
-  const bot = newBot();
-  const { id, webhookUrl } = await connect(bot);
-  const { db, keyring, log, botApis, config } = world.system;
-  const botApi = createBotApiFactory({ apiRoot: config.telegramApiRoot });
-  let meanwhile = false;
-  const disconnecting = createConnectors({
-    db,
-    keyring,
-    log,
-    publicUrl: world.url,
-    commands: [],
-    sends: NO_SENDS,
-    audit: recordAudit,
-    botApi,
-    botApis: {
-      ...botApis,
-      forConnector: async () => ({
-        ...NO_DOWNLOADS,
-        call: async (method, params, limits) => {
-          const answer = await botApi(bot.token).call<never>(method, params, limits);
-          if (method === "deleteWebhook" && !meanwhile) {
-            meanwhile = true;
-            await db.query("UPDATE connectors SET webhook_url = NULL WHERE id = $1", [id]);
-            expect(await world.system.connectors.repointWebhooks()).toBe(1);
-            expect(world.sandbox.webhookInfo(bot.id).url).toBe(webhookUrl);
-          }
-          return answer;
-        },
-      }),
-    },
-  });
-  expect(await disconnecting.remove(world.workspaceId, id)).toMatchObject({ webhookRemoved: true });
-  expect(world.sandbox.webhookInfo(bot.id).url).toBe("");
-});
-
-describe("a process without the key of a bot's token", () => {
-  const keyring = createKeyring([{ version: 9, key: randomBytes(32) }]);
-  const lost = () => {
-    const { db, log, config } = world.system;
-    const botApi = createBotApiFactory({ apiRoot: config.telegramApiRoot });
-    const botApis = createBotApis({ db, keyring, botApi });
-    const connectors = createConnectors({
-      db,
-      keyring,
-      log,
-      publicUrl: "https://moved.example.com",
-      commands: [],
-      sends: NO_SENDS,
-      audit: recordAudit,
-      botApi,
-      botApis,
-    });
-    return { db, log, botApis, connectors };
-  };
-  const whole = (id: string) =>
-    world.system.db.query("SELECT * FROM connectors WHERE id = $1", [id]);
-
-  test("leaves it as it is, whatever is to be done", async () => {
-    const { id } = await connect(newBot());
-    const before = await whole(id);
-    const { connectors, botApis } = lost();
-    await expect(botApis.forConnector(id)).rejects.toBeInstanceOf(SealError);
-    expect(await connectors.repointWebhooks()).toBe(0);
-    expect(await connectors.test(world.workspaceId, id)).toMatchObject({ ok: false });
-    expect(await whole(id)).toEqual(before);
-  });
-
-  test("says so where the bot's health is read; a new token, or a farewell, is taken", async () => {
-    const bot = newBot();
-    const { id } = await connect(bot);
-    const { db, log, botApis, connectors } = lost();
-    const watch = startConnectorWatch({ db, log, botApis, tickMs: 0 });
-    await watch.runOnce();
-    await db.query("UPDATE connector_watch SET next_check_at = now()");
-    await watch.runOnce();
-    await watch.stop();
-    const health = await healthOfConnectors(db, world.workspaceId, [id]);
-    expect(health.get(id)?.reasons.join()).toContain("ENCRYPTION_KEYS");
-    const { token } = world.sandbox.revokeToken(bot.id);
-    expect(await connectors.rotate(world.workspaceId, id, token)).toMatchObject({
-      status: "active",
-    });
-    const other = await connect(newBot());
-    const removed = await connectors.remove(world.workspaceId, other.id);
-    expect(removed).toMatchObject({
-      webhookRemoved: false,
-      warning: expect.stringMatching(/revoke/),
-    });
-  });
-});
-
-test("after disconnecting, another workspace may connect the bot, and its webhook is another", async () => {
-  const bot = newBot();
-  const first = await connect(bot);
-  await world.system.connectors.remove(world.workspaceId, first.id);
-  const other = await createWorkspace(world.system.db, "Next");
-  const second = await connect(bot, other.id);
-  expect(second.id).not.toBe(first.id);
-  expect(second.webhookUrl).not.toBe(first.webhookUrl);
-  expect((await rowsOf(bot)).map(({ status }) => status)).toEqual(["removed", "active"]);
-});
-
-test("a revoked token still disconnects, with a warning and the manual step", async () => {
-  const bot = newBot();
-  const { id } = await connect(bot);
-  world.sandbox.revokeToken(bot.id);
-  const removed = await world.system.connectors.remove(world.workspaceId, id);
-  expect(removed).toMatchObject({ removed: true, webhookRemoved: false });
-  expect(removed?.warning).toMatch(/@BotFather/);
-  expect((await rowsOf(bot)).map(({ status }) => status)).toEqual(["removed"]);
 });
 
 test("another workspace's connector is not found, whatever is asked of it", async () => {

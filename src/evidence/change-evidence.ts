@@ -1,5 +1,5 @@
 import { recordAudit } from "../audit/index.ts";
-import type { Queryable, Transaction } from "../platform/index.ts";
+import { type Queryable, sqlState, type Transaction } from "../platform/index.ts";
 import { type EvidenceKey, holdStanding } from "./standing.ts";
 import type { EvidenceState } from "./states.ts";
 import { whoIs } from "./who.ts";
@@ -22,6 +22,20 @@ export interface NewEvidence {
   createdBy: string;
 }
 
+const FIELD_OF: Record<string, "controlId" | "requestedOf"> = {
+  evidence_control: "controlId",
+  evidence_requested_of: "requestedOf",
+};
+
+/**
+ * The field that names what the workspace has not, by what `createEvidence` and `changeEvidence` threw;
+ * undefined: it is about something else.
+ */
+export function unknownField(error: unknown): "controlId" | "requestedOf" | undefined {
+  if (sqlState(error) !== "23503") return undefined;
+  return FIELD_OF[(error as { constraint?: string }).constraint ?? ""];
+}
+
 const INSERT = `/* evidence.create */
 INSERT INTO evidence (workspace_id, type, description, status, control_id, requested_of, due_on,
   expires_on, created_by)
@@ -30,7 +44,7 @@ RETURNING id, number`;
 
 /**
  * In the caller's transaction, with its entry; as all changes here. Throws Postgres's 23503 for a control
- * or a person that the workspace has not.
+ * or a person that the workspace has not: see `unknownField`.
  */
 export async function createEvidence(
   tx: Queryable,

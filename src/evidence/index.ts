@@ -15,6 +15,7 @@ export {
   type NewEvidence,
   removeEvidence,
   setControl,
+  unknownField,
 } from "./change-evidence.ts";
 export {
   createClamd,
@@ -42,7 +43,6 @@ export {
   listEvidence,
 } from "./evidence-view.ts";
 export { createEvidenceExpiry, type EvidenceExpiry } from "./expiry.ts";
-export { safeName } from "./file-name.ts";
 export {
   createGiveOut,
   FileNotGiven,

@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from "node:crypto";
 import { recordAudit } from "../audit/index.ts";
 import type { JobId, Jobs, NewJob } from "../jobs/index.ts";
 import { fewRows, type Transaction } from "../platform/index.ts";
-import { safeName } from "./file-name.ts";
+import { keptName } from "./file-name.ts";
 import { type FileRow, type FileSource, insertFiles, type StoredContent } from "./insert-files.ts";
 import { type EvidenceKey, holdStanding, writeStanding } from "./standing.ts";
 import { afterEvent, placeOfFile } from "./states.ts";
@@ -76,7 +76,7 @@ function queuedRow(file: NewFile): FileRow {
   return {
     id: randomUUID(),
     state: "queued",
-    name: safeName(name, { kind, uniqueId, contentType: claimedType }),
+    name: keptName(name, { kind, uniqueId, contentType: claimedType }),
     kind,
     claimedType,
     claimedBytes,
@@ -136,7 +136,7 @@ export async function addUpload(tx: Transaction, upload: UploadedFile): Promise<
   const row: FileRow = {
     id: fileId,
     state: quarantine === null ? "stored" : "quarantined",
-    name: safeName(upload.name, { kind: "document", uniqueId: null, contentType }),
+    name: keptName(upload.name, { kind: "document", uniqueId: null, contentType }),
     kind: "document",
     claimedType,
     claimedBytes: null,

@@ -26,6 +26,7 @@ export {
   failureCountRetention,
 } from "./failure-count.ts";
 export * from "./failure-limit.ts";
+export * from "./file-name.ts";
 export * from "./folder-lock.ts";
 export { groupBy } from "./group-by.ts";
 export * from "./keyring.ts";

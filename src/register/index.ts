@@ -36,6 +36,7 @@ export {
   SEVERITIES,
   TREATMENTS,
 } from "./kinds.ts";
+export { lineFault } from "./line-fault.ts";
 export {
   DUE_BEFORE,
   type EntryFilter,

@@ -1,8 +1,8 @@
-import http, { type ClientRequest, type IncomingMessage } from "node:http";
+import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import type { TLSSocket } from "node:tls";
 import { BotApiError } from "./bot-api-error.ts";
 import { errorOfAnswer, errorOfProgress, type FailedAnswer, type Progress } from "./error-map.ts";
+import { onceLeft } from "./request-left.ts";
 import type { DownloadOptions, FileDownload } from "./types.ts";
 
 export interface DownloadSettings {
@@ -62,7 +62,9 @@ export async function downloadFile(
   if (from > 0) headers.range = `bytes=${from}-`;
   const options = { agent, headers, signal: ending.signal };
   const request = secure ? https.get(url, options) : http.get(url, options);
-  watchConnection(request, secure, progress);
+  onceLeft(request, secure, () => {
+    progress.left = true;
+  });
   const over = () => {
     forget();
     // A connection with half an answer is of no use to the next request.
@@ -126,21 +128,6 @@ function linkOf(apiRoot: string, token: string, path: string): URL {
       sent: "no",
     });
   }
-}
-
-function watchConnection(request: ClientRequest, secure: boolean, progress: Progress): void {
-  request.once("socket", (socket) => {
-    // A kept-alive socket is there already: it has heard the end of the handshake.
-    const isReady = secure
-      ? (socket as TLSSocket).getPeerFinished() !== undefined
-      : !socket.connecting;
-    if (isReady) progress.left = true;
-    else {
-      socket.once(secure ? "secureConnect" : "connect", () => {
-        progress.left = true;
-      });
-    }
-  });
 }
 
 /** Which bytes an answer holds; null: none of the file's. */

@@ -1,5 +1,5 @@
 import type { Agent, ClientRequest, IncomingMessage } from "node:http";
-import type { TLSSocket } from "node:tls";
+import { onceLeft } from "./request-left.ts";
 
 /** What an http(s) Agent does for a request. Undocumented, and stable since Node 0.11. */
 interface RequestCarrier {
@@ -15,7 +15,7 @@ interface RequestCarrier {
 export class RequestWatch {
   /** To be handed to the library: the shared agent, seen through this watch. */
   readonly agent: Agent;
-  /** True once there was a connection (with TLS, if any) to write the request to. */
+  /** True once the request may have left this machine. */
   left = false;
   /** True when the library tried to follow a redirect. */
   redirected = false;
@@ -63,17 +63,8 @@ export class RequestWatch {
   ): void {
     // Answers are small; compressed ones could be small and large at once.
     request.removeHeader("accept-encoding");
-    request.once("socket", (socket) => {
-      // A kept-alive socket is there already: it has heard the end of the handshake.
-      const ready = secure
-        ? (socket as TLSSocket).getPeerFinished() !== undefined
-        : !socket.connecting;
-      if (ready) this.left = true;
-      else {
-        socket.once(secure ? "secureConnect" : "connect", () => {
-          this.left = true;
-        });
-      }
+    onceLeft(request, secure, () => {
+      this.left = true;
     });
     request.once("response", (response) => {
       this.response = response;

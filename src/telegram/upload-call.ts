@@ -2,10 +2,10 @@ import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import type { TLSSocket } from "node:tls";
 import { BotApiError } from "./bot-api-error.ts";
 import { errorOfAnswer, errorOfProgress, type FailedAnswer, type Progress } from "./error-map.ts";
 import { multipartOf } from "./multipart.ts";
+import { onceLeft } from "./request-left.ts";
 
 export interface UploadSettings {
   apiRoot: string;
@@ -44,16 +44,8 @@ export async function uploadCall(
   const headers = { "content-type": body.contentType, "content-length": body.sizeBytes };
   const options = { method: "POST", agent, headers, signal: ending.signal };
   const request = secure ? https.request(url, options) : http.request(url, options);
-  request.once("socket", (socket) => {
-    const isReady = secure
-      ? (socket as TLSSocket).getPeerFinished() !== undefined
-      : !socket.connecting;
-    if (isReady) progress.left = true;
-    else {
-      socket.once(secure ? "secureConnect" : "connect", () => {
-        progress.left = true;
-      });
-    }
+  onceLeft(request, secure, () => {
+    progress.left = true;
   });
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {

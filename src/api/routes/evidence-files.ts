@@ -13,21 +13,11 @@ import {
   UploadRefused,
 } from "../../evidence/index.ts";
 import { sha256 as hashOf, Problem } from "../../platform/index.ts";
+import { attachmentHeaders } from "../attachment.ts";
 import { rangeOf } from "../byte-range.ts";
-import { attachmentNamed } from "../content-disposition.ts";
 import { claimKey, storeAnswer } from "../idempotency.ts";
 import { authorOf, defineRoute, text, uuid, workspaceOf } from "../route.ts";
 import { evidenceSchema, noEvidence, evidenceParams as params } from "./evidence-shape.ts";
-
-/**
- * What somebody else made is saved by whoever asked, and never run or shown by their browser, nor kept by
- * anything on its way.
- */
-export const NEVER_SHOWN = {
-  "x-content-type-options": "nosniff",
-  "content-security-policy": "sandbox; default-src 'none'",
-  "cache-control": "private, no-store",
-};
 
 /** Types that a file may be said to be; others are bytes. */
 const SAID: ReadonlySet<string> = new Set([
@@ -174,15 +164,16 @@ export const evidenceFileRoutes = [
       const details = { fileId, ...(range === null ? {} : range) };
       const look = { action: "evidence.file_read", subjectId: evidenceId, details } as const;
       await recordAudit(db, { workspaceId, ...look });
-      const type = contentType ?? "";
+      const isSaid = contentType !== null && SAID.has(contentType);
       return {
         status: range === null ? 200 : 206,
         body: null,
         headers: {
-          ...NEVER_SHOWN,
-          "content-type": SAID.has(type) ? type : "application/octet-stream",
-          "content-disposition": attachmentNamed(name),
-          "content-length": String(to - from),
+          ...attachmentHeaders({
+            name,
+            contentType: isSaid ? contentType : null,
+            sizeBytes: to - from,
+          }),
           "accept-ranges": "bytes",
           etag,
           ...(range === null ? {} : { "content-range": `bytes ${from}-${to - 1}/${sizeBytes}` }),

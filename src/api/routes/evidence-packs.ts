@@ -2,9 +2,8 @@ import { z } from "zod";
 import { recordAudit } from "../../audit/index.ts";
 import { type PackFault, PackRefused } from "../../evidence/index.ts";
 import { Problem } from "../../platform/index.ts";
-import { attachmentNamed } from "../content-disposition.ts";
+import { attachmentHeaders } from "../attachment.ts";
 import { defineRoute, text, uuid, workspaceOf } from "../route.ts";
-import { NEVER_SHOWN } from "./evidence-files.ts";
 
 const ANSWERS: Record<
   PackFault,
@@ -12,7 +11,7 @@ const ANSWERS: Record<
 > = {
   nothing: { status: 404, title: "Not found" },
   "too-much": { status: 409, title: "Too much for one pack" },
-  unsealed: { status: 503, title: "Not sealed yet", headers: { "retry-after": "1" } },
+  unsealed: { status: 503, title: "Not sealed yet", headers: { "retry-after": "5" } },
 };
 
 export const evidencePackRoutes = [
@@ -47,11 +46,11 @@ export const evidencePackRoutes = [
       return {
         status: 200,
         body: null,
-        headers: {
-          ...NEVER_SHOWN,
-          "content-type": "application/zip",
-          "content-disposition": attachmentNamed(`evidence-pack-${made}.zip`),
-        },
+        headers: attachmentHeaders({
+          name: `evidence-pack-${made}.zip`,
+          contentType: "application/zip",
+          sizeBytes: null,
+        }),
         stream: services.evidence.packs.write(plan),
       };
     },

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EVIDENCE_STATES, FILE_STATES } from "../../evidence/index.ts";
+import { EVIDENCE_STATES, FILE_STATES, unknownField } from "../../evidence/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { text, uuid } from "../route.ts";
 
@@ -65,5 +65,14 @@ export const holdSchema = z.object({
 export const noEvidence = () =>
   new Problem(404, "Not found", "This workspace has no such evidence.");
 
-export const noControlOrPerson = () =>
-  new Problem(404, "Not found", "This workspace has no such control, or no such person.");
+/** What names a control or a person that the workspace has not is answered as the register answers it. */
+export async function orUnknownReference<Result>(work: Promise<Result>): Promise<Result> {
+  try {
+    return await work;
+  } catch (error) {
+    const path = unknownField(error);
+    if (path === undefined) throw error;
+    const message = "This workspace has nothing of that id.";
+    throw new Problem(422, "Unknown reference", message, { errors: [{ path, message }] });
+  }
+}

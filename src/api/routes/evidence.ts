@@ -25,13 +25,12 @@ import {
   uuid,
   workspaceOf,
 } from "../route.ts";
-import { orWhenMissing } from "./accounts.ts";
 import {
   day,
   evidenceSchema,
   holdSchema,
-  noControlOrPerson,
   noEvidence,
+  orUnknownReference,
   evidenceParams as params,
 } from "./evidence-shape.ts";
 
@@ -136,7 +135,7 @@ export const evidenceRoutes = [
         if (key) await storeAnswer(tx, key, answer);
         return answer;
       });
-      return orWhenMissing(made, noControlOrPerson);
+      return orUnknownReference(made);
     },
   }),
   defineRoute({
@@ -168,7 +167,7 @@ export const evidenceRoutes = [
             "It was approved until a day: only another approval makes it count longer.";
           throw new Problem(409, "Not changed", detail);
         });
-      const evidence = await orWhenMissing(changed, noControlOrPerson);
+      const evidence = await orUnknownReference(changed);
       if (evidence === null) throw noEvidence();
       return { status: 200, body: evidence };
     },

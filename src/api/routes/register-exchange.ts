@@ -11,6 +11,7 @@ import {
   kindOfPlural,
   openExport,
 } from "../../register/index.ts";
+import { attachmentHeaders } from "../attachment.ts";
 import { FewAtOnce } from "../few-at-once.ts";
 import { claimKey, type IdempotencyKey, storeAnswer } from "../idempotency.ts";
 import { defineRoute, workspaceOf } from "../route.ts";
@@ -162,9 +163,10 @@ export const registerExchangeRoutes = [
         const { content } = await openExport(db, { workspaceId, kind, format });
         content.once("close", leave);
         const name = kind === "all" ? "register" : kind.plural;
+        const file = { name: `${name}.${format}`, contentType: null, sizeBytes: null };
         const headers = {
+          ...attachmentHeaders(file),
           "content-type": `${CONTENT_TYPES[format]}; charset=utf-8`,
-          "content-disposition": `attachment; filename="${name}.${format}"`,
         };
         return { status: 200, body: null, stream: content, headers };
       } catch (error) {

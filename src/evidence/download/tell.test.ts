@@ -1,6 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { LANGUAGES } from "../../platform/index.ts";
-import { MAX_NAME_BYTES } from "../file-name.ts";
+import { LANGUAGES, MAX_FILE_NAME_BYTES } from "../../platform/index.ts";
 import type { FileFault } from "./file-fault.ts";
 import { albumText, type EndedFile, fileText } from "./news-text.ts";
 import { ALBUM_SETTLES_MS, type NewsRow, tellings } from "./tell.ts";
@@ -94,7 +93,7 @@ test("whoever speaks German is told in German, with what it is about; what nobod
 });
 
 test("ten files of an album, whatever they are called and whatever became of them, fit a message", () => {
-  const name = `${"🎉".repeat(60)}.pdf`.slice(-MAX_NAME_BYTES);
+  const name = `${"🎉".repeat(60)}.pdf`.slice(-MAX_FILE_NAME_BYTES);
   for (const language of LANGUAGES) {
     const texts = textsIn(language);
     const stored = Array(10).fill({ ...STORED, name });

@@ -28,7 +28,11 @@ export interface PacksOptions {
   keyring: Keyring;
   vault: ContentReader;
   limits?: PackLimits;
+  /** How long a plan waits where another is at the workspace's audit log, in ms. Default 5 000. */
+  sealWithinMs?: number;
 }
+
+const SEAL_WITHIN_MS = 5_000;
 
 export interface Packs {
   /** What a pack would hold. Throws `PackRefused`. */
@@ -37,9 +41,16 @@ export interface Packs {
   write(plan: PackPlan): Readable;
 }
 
-export function createPacks({ db, keyring, vault, limits = PACK_LIMITS }: PacksOptions): Packs {
+export function createPacks({
+  db,
+  keyring,
+  vault,
+  limits = PACK_LIMITS,
+  sealWithinMs = SEAL_WITHIN_MS,
+}: PacksOptions): Packs {
+  const planner = { db, keyring, limits, sealWithinMs };
   return {
-    plan: (workspaceId, asked) => planPack(db, workspaceId, asked, limits),
+    plan: (workspaceId, asked) => planPack(planner, workspaceId, asked),
     write: (plan) => {
       const { workspaceId } = plan;
       return writeZip(plan, {

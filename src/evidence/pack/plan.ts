@@ -1,5 +1,18 @@
-import { AUDIT_ACTION_NAMES, type AuditAction, entriesAbout } from "../../audit/index.ts";
-import { type Database, fewRows, type Queryable, sha256 } from "../../platform/index.ts";
+import {
+  AUDIT_ACTION_NAMES,
+  type AuditAction,
+  entriesAbout,
+  sealAllSeen,
+} from "../../audit/index.ts";
+import {
+  type Database,
+  fewRows,
+  isLockTimeout,
+  type Keyring,
+  type Queryable,
+  sha256,
+  sqlState,
+} from "../../platform/index.ts";
 import { type FileProvenance, type Provenance, readProvenance } from "../provenance.ts";
 import { MANIFEST_FORMAT, type PackLimits, PackRefused } from "./limits.ts";
 import { pathInPack } from "./paths.ts";
@@ -59,45 +72,79 @@ FROM (SELECT * FROM unnest($2::uuid[]) AS k(id) ${fewRows("$2")}) k
 JOIN evidence_files f ON f.workspace_id = $1 AND f.evidence_id = k.id
 WHERE f.state = 'stored' AND f.stored_file_id IS NOT NULL`;
 
-/** As the engine, in one snapshot; the workspace is in every statement. @throws PackRefused */
-export function planPack(
-  db: Database,
-  workspaceId: string,
-  asked: PackAsked,
-  limits: PackLimits,
-): Promise<PackPlan> {
-  return db.transaction(async (tx) => {
-    await tx.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
-    const ids = await findAsked(tx, workspaceId, asked, limits.evidence);
-    const [totals] = await tx.query<{ rows: number; bytes: number }>(TOTALS, [workspaceId, ids]);
-    const { rows = 0, bytes = 0 } = totals ?? {};
-    if (rows > limits.files) throw tooMuch(`${rows} files`, `${limits.files} files`);
-    if (bytes > limits.bytes) throw tooMuch(`${bytes} bytes`, `${limits.bytes} bytes`);
-    const about = await entriesAbout(tx, workspaceId, { subjectIds: ids, actions: CHANGES });
-    if (about.waiting > 0) throw new PackRefused("unsealed", UNSEALED);
-    const { sealed } = about;
-    const entries = sealed === null ? 0 : sealed.last - sealed.first + 1;
-    if (entries > limits.entries) {
-      throw tooMuch(`${entries} entries of the audit log`, `${limits.entries} of them`);
-    }
-    const contents = await tx.query<{ id: string; storedFileId: string }>(CONTENTS, [
-      workspaceId,
-      ids,
-    ]);
-    const stored = new Map(contents.map(({ id, storedFileId }) => [id, storedFileId]));
-    const evidence = await readProvenance(tx, workspaceId, ids);
-    const [clock] = await tx.query<{ now: Date }>("SELECT now()");
-    const madeAt = clock?.now ?? new Date();
-    return {
-      workspaceId,
-      madeAt,
-      chain: sealed,
-      ...planned(evidence, stored, { workspaceId, madeAt, asked, chain: sealed }),
-    };
-  });
+export interface PackPlanner {
+  db: Database;
+  keyring: Keyring;
+  limits: PackLimits;
+  /** How long another may be at the workspace's log. */
+  sealWithinMs: number;
 }
 
-const UNSEALED = "What was done last is not sealed in the audit log yet. Ask again in a second.";
+/**
+ * As the engine, in one snapshot; the workspace is in every statement. What the snapshot holds of the log
+ * is sealed in it: who waited for the sealer instead would find other entries waiting by then.
+ *
+ * @throws PackRefused
+ */
+export async function planPack(
+  { db, keyring, limits, sealWithinMs }: PackPlanner,
+  workspaceId: string,
+  asked: PackAsked,
+): Promise<PackPlan> {
+  const endsAtMs = performance.now() + sealWithinMs;
+  for (;;) {
+    try {
+      return await db.transaction(
+        async (tx) => {
+          await tx.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+          await sealAllSeen(tx, keyring, workspaceId);
+          return planIn(tx, { workspaceId, asked, limits });
+        },
+        { lockTimeoutMs: sealWithinMs },
+      );
+    } catch (error) {
+      const isSealedMeanwhile = sqlState(error) === "40001";
+      if (isSealedMeanwhile && performance.now() < endsAtMs) continue;
+      throw isSealedMeanwhile || isLockTimeout(error)
+        ? new PackRefused("unsealed", UNSEALED)
+        : error;
+    }
+  }
+}
+
+async function planIn(
+  tx: Queryable,
+  { workspaceId, asked, limits }: { workspaceId: string; asked: PackAsked; limits: PackLimits },
+): Promise<PackPlan> {
+  const ids = await findAsked(tx, workspaceId, asked, limits.evidence);
+  const [totals] = await tx.query<{ rows: number; bytes: number }>(TOTALS, [workspaceId, ids]);
+  const { rows = 0, bytes = 0 } = totals ?? {};
+  if (rows > limits.files) throw tooMuch(`${rows} files`, `${limits.files} files`);
+  if (bytes > limits.bytes) throw tooMuch(`${bytes} bytes`, `${limits.bytes} bytes`);
+  const about = await entriesAbout(tx, workspaceId, { subjectIds: ids, actions: CHANGES });
+  if (about.waiting > 0) throw new PackRefused("unsealed", UNSEALED);
+  const { sealed } = about;
+  const entries = sealed === null ? 0 : sealed.last - sealed.first + 1;
+  if (entries > limits.entries) {
+    throw tooMuch(`${entries} entries of the audit log`, `${limits.entries} of them`);
+  }
+  const contents = await tx.query<{ id: string; storedFileId: string }>(CONTENTS, [
+    workspaceId,
+    ids,
+  ]);
+  const stored = new Map(contents.map(({ id, storedFileId }) => [id, storedFileId]));
+  const evidence = await readProvenance(tx, workspaceId, ids);
+  const [clock] = await tx.query<{ now: Date }>("SELECT now()");
+  const madeAt = clock?.now ?? new Date();
+  return {
+    workspaceId,
+    madeAt,
+    chain: sealed,
+    ...planned(evidence, stored, { workspaceId, madeAt, asked, chain: sealed }),
+  };
+}
+
+const UNSEALED = "The audit log is being sealed, and it takes long. Ask again in a few seconds.";
 
 const tooMuch = (found: string, most: string) =>
   new PackRefused(

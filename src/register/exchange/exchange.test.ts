@@ -230,9 +230,10 @@ describe("an import", () => {
 /** What a register of these codes and texts holds, each kind naming those before it. */
 function registerOf(codes: string[], texts: string[]) {
   const text = (n: number) => texts[n % texts.length] ?? "x";
+  const title = (n: number) => text(n).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "") || "x";
   const at = (n: number) => codes[n % codes.length] ?? "x";
   const entries = (of: (code: string, n: number) => object) =>
-    codes.map((code, n) => ({ code, title: text(n), description: text(n + 1), ...of(code, n) }));
+    codes.map((code, n) => ({ code, title: title(n), description: text(n + 1), ...of(code, n) }));
   const dueOn = "2026-11-30";
   return {
     frameworks: entries(() => ({})),
@@ -279,7 +280,9 @@ describe("an export", () => {
     const hostile = fc
       .array(part, { minLength: 1, maxLength: 6 })
       .map((parts) => parts.join("").replaceAll("\0", "0"));
-    const code = hostile.map((text) => text.trim()).filter((text) => text !== "");
+    const code = hostile
+      .map((text) => text.replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "").trim())
+      .filter((text) => text !== "");
     const codes = fc.uniqueArray(code, { minLength: 3, maxLength: 5 });
     await fc.assert(
       fc.asyncProperty(

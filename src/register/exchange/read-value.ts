@@ -1,4 +1,5 @@
 import type { Field, Kind } from "../kinds.ts";
+import { lineFault } from "../line-fault.ts";
 import { isEntries, whenEmpty } from "./fields.ts";
 
 /** What a file says of a field: null is no value; people and other entries are as they are written. */
@@ -58,6 +59,8 @@ function readText(name: string, maxLength: number, text: string): Reading {
   if (isTooLong) return { fault: `has more than ${maxLength} characters` };
   // It would be another entry's code, and look the same.
   if (name === "code" && text.trim() !== text) return { fault: "begins or ends with a space" };
+  const fault = name === "code" || name === "title" ? lineFault(name, text) : undefined;
+  if (fault !== undefined) return { fault };
   return { value: text };
 }
 
