@@ -2,6 +2,7 @@ import { isLatestHolder } from "../jobs/index.ts";
 import { type Database, type Logger, type Queryable, systemClock } from "../platform/index.ts";
 import { LearnedRate, type LearnedState } from "./learned-rate.ts";
 import { ceilingOf, DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
+import type { Window } from "./pace-windows.ts";
 
 /**
  * Of attempts: as how many each counts, and how long ago it left. That lies between its begin and its
@@ -16,9 +17,9 @@ const ATTEMPTS = `SELECT chat_id, cost, paid,
 /**
  * The last minute's calls, whoever made them, as counts: for a bot that may send a thousand a second
  * they are sixty thousand. Those that left within a second to one chat count as late as the last of
- * them; for the bot itself ('') those within 20 ms, of the time in which they can matter to it: its
- * second, and the slots that an album may have taken at the slowest rate. What brings files may leave
- * minutes after it began. And the holds in force.
+ * them, as long as they can matter ($2 ms to a private chat, $3 to a group); for the bot itself ('') those
+ * within 20 ms, of its second and of the slots that an album may have taken at the slowest rate. What
+ * brings files may leave minutes after it began. And the holds in force.
  */
 const CALLS = `/* outbound.pace */
 WITH calls AS MATERIALIZED (
@@ -35,7 +36,9 @@ SELECT '' AS chat_id, sum(cost)::int AS count, min(age_ms) AS age_ms,
 FROM calls WHERE NOT paid AND age_ms < 12000 GROUP BY floor(age_ms / 20)
 UNION ALL
 SELECT chat_id, sum(cost)::int, min(age_ms), NULL
-FROM calls WHERE chat_id <> '' GROUP BY chat_id, floor(age_ms / 1000)
+FROM calls
+WHERE chat_id <> '' AND age_ms < CASE WHEN chat_id ~ '^[-@]' THEN $3::float8 ELSE $2::float8 END
+GROUP BY chat_id, floor(age_ms / 1000)
 UNION ALL
 SELECT chat_id, 0, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
 FROM send_holds WHERE connector_id = $1 AND until > now()`;
@@ -70,11 +73,11 @@ export async function readPace(
   connectorId: string,
   { nowMs, limits }: { nowMs: number; limits?: PaceLimits },
 ): Promise<Pace> {
+  const paced = limits ?? DOCUMENTED_LIMITS;
   const [rows, [row]] = await Promise.all([
-    on.query<CallRow>(CALLS, [connectorId]),
+    on.query<CallRow>(CALLS, [connectorId, longestMs(paced.chat), longestMs(paced.group)]),
     on.query<RateRow>(RATE, [connectorId]),
   ]);
-  const paced = limits ?? DOCUMENTED_LIMITS;
   const state = row?.busyMs == null ? null : { plateau: row.plateau, busyMs: row.busyMs };
   const ceiling = limits === undefined ? row?.ceiling : undefined;
   const pace = new Pace(paced, new LearnedRate(ceiling ?? ceilingOf(paced), state));
@@ -91,6 +94,9 @@ export async function readPace(
   }
   return pace;
 }
+
+/** A window's calls matter as long as it lasts, at most. */
+const longestMs = (windows: Window[]) => Math.max(0, ...windows.map(({ perMs }) => perMs));
 
 const KEEP = `/* outbound.keep-rate */
 INSERT INTO send_rates (workspace_id, connector_id, plateau, busy_ms, per_second)
