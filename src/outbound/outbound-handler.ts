@@ -63,7 +63,7 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
   };
   /** Of bots whose calls have another deadline than everybody's, in ms. */
   const timeouts = new Map<string, number>();
-  const recordOf = createLookup((ids: string[]) => readPaceRecords(db, ids));
+  const recordOf = createLookup((ids: string[]) => readPaceRecords(db, ids, limits));
   const newsOf = createLookup((wishes: PaceNewsWish[]) => readPaceNews(db, wishes));
   const files = new FileTaker({ maxBytes: options.filesMaxBytes });
   /** Chosen, and not over: those that are paid for. */

@@ -1,4 +1,6 @@
 import { fewRows, type Queryable } from "../platform/index.ts";
+import { DOCUMENTED_LIMITS, type PaceLimits } from "./pace.ts";
+import type { Window } from "./pace-windows.ts";
 
 /** What is on record of bots' calls, of many bots in one statement: each drain that begins asks for its bot's. */
 
@@ -15,9 +17,9 @@ const ATTEMPTS = `SELECT chat_id, cost, paid,
 /**
  * The last minute's calls, whoever made them, as counts: for a bot that may send a thousand a second
  * they are sixty thousand. Those that left within a second to one chat count as late as the last of
- * them; for the bot itself ('') those within 20 ms, of the time in which they can matter to it: its
- * second, and the slots that an album may have taken at the slowest rate. What brings files may leave
- * minutes after it began. And the holds in force.
+ * them, as long as they can matter ($2 ms to a private chat, $3 to a group); for the bot itself ('') those
+ * within 20 ms, of its second and of the slots that an album may have taken at the slowest rate. What
+ * brings files may leave minutes after it began. And the holds in force.
  */
 const CALLS = `/* outbound.pace */
 SELECT a.id AS connector_id, c.*
@@ -37,7 +39,9 @@ CROSS JOIN LATERAL (
   FROM calls WHERE NOT paid AND age_ms < 12000 GROUP BY floor(age_ms / 20)
   UNION ALL
   SELECT chat_id, sum(cost)::int, min(age_ms), NULL
-  FROM calls WHERE chat_id <> '' GROUP BY chat_id, floor(age_ms / 1000)
+  FROM calls
+  WHERE chat_id <> '' AND age_ms < CASE WHEN chat_id ~ '^[-@]' THEN $3::float8 ELSE $2::float8 END
+  GROUP BY chat_id, floor(age_ms / 1000)
   UNION ALL
   SELECT chat_id, 0, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
   FROM send_holds WHERE connector_id = a.id AND until > now()
@@ -79,13 +83,17 @@ export interface PaceRecord {
 /** Of a bot that there is not. */
 export const NOTHING: PaceRecord = { calls: [], holds: [], rate: undefined };
 
-/** What is on record of bots' calls, by connector; one for each that is asked for. */
+/**
+ * What is on record of bots' calls, by connector; one for each that is asked for. `limits`: of calls to
+ * chats nothing older than these look back to.
+ */
 export async function readPaceRecords(
   on: Queryable,
   connectorIds: readonly string[],
+  { chat, group }: PaceLimits = DOCUMENTED_LIMITS,
 ): Promise<Map<string, PaceRecord>> {
   const [rows, rates] = await Promise.all([
-    on.query<CallRow>(CALLS, [connectorIds]),
+    on.query<CallRow>(CALLS, [connectorIds, longestMs(chat), longestMs(group)]),
     on.query<RateRow>(RATES, [connectorIds]),
   ]);
   const records = new Map<string, PaceRecord>();
@@ -103,6 +111,9 @@ export async function readPaceRecords(
   }
   return records;
 }
+
+/** A window's calls matter as long as it lasts, at most. */
+const longestMs = (windows: Window[]) => Math.max(0, ...windows.map(({ perMs }) => perMs));
 
 /**
  * What the workspace decided, and what calls that go past the drain (call-gate.ts) have done in the

@@ -38,7 +38,7 @@ export async function readPace(
   connectorId: string,
   at: { nowMs: number; limits?: PaceLimits },
 ): Promise<Pace> {
-  const records = await readPaceRecords(on, [connectorId]);
+  const records = await readPaceRecords(on, [connectorId], at.limits);
   return paceOf(records.get(connectorId) ?? NOTHING, at);
 }
 
