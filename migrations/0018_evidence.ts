@@ -264,6 +264,9 @@ export const migration: Migration = {
       END $$;
       CREATE TRIGGER hold_stands BEFORE DELETE ON legal_holds FOR EACH ROW
         WHEN (OLD.released_at IS NULL) EXECUTE FUNCTION hold_stands();
+      -- Nor is it moved to where it holds something else.
+      CREATE TRIGGER hold_stands_there BEFORE UPDATE OF evidence_id ON legal_holds
+        FOR EACH ROW WHEN (NEW.evidence_id <> OLD.evidence_id) EXECUTE FUNCTION hold_stands();
       -- No other statement lets go of what is held.
       CREATE FUNCTION evidence_stays_held() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
@@ -298,14 +301,14 @@ export const migration: Migration = {
       CREATE TRIGGER referred_file_stays BEFORE DELETE ON stored_files FOR EACH ROW
         EXECUTE FUNCTION referred_file_stays();
       CREATE TRIGGER referred_file_is_not_given_up BEFORE UPDATE OF state ON stored_files
-        FOR EACH ROW WHEN (NEW.state = 'deleting' AND OLD.state <> 'deleting')
+        FOR EACH ROW WHEN (NEW.state <> OLD.state AND NEW.state <> 'stored')
         EXECUTE FUNCTION referred_file_stays();
       -- The evidence's row is locked for it: a hold that is being placed is waited for. The same content
-      -- in the place of one that was damaged takes nothing away.
+      -- in the place of one that was damaged takes nothing away; a file that is moved to other evidence is.
       CREATE FUNCTION held_evidence_file_stays() RETURNS trigger LANGUAGE plpgsql AS $$
       DECLARE is_held boolean;
       BEGIN
-        IF TG_OP = 'UPDATE' THEN
+        IF TG_OP = 'UPDATE' AND NEW.evidence_id = OLD.evidence_id THEN
           PERFORM FROM stored_files o JOIN stored_files n
               ON n.workspace_id = o.workspace_id AND n.sha256 = o.sha256
             WHERE o.workspace_id = OLD.workspace_id AND o.id = OLD.stored_file_id
@@ -323,10 +326,26 @@ export const migration: Migration = {
       END $$;
       CREATE TRIGGER held_evidence_file_stays BEFORE DELETE ON evidence_files FOR EACH ROW
         EXECUTE FUNCTION held_evidence_file_stays();
-      CREATE TRIGGER held_evidence_file_keeps BEFORE UPDATE OF stored_file_id ON evidence_files
+      CREATE TRIGGER held_evidence_file_keeps
+        BEFORE UPDATE OF evidence_id, stored_file_id ON evidence_files
         FOR EACH ROW WHEN (OLD.stored_file_id IS NOT NULL
-          AND NEW.stored_file_id IS DISTINCT FROM OLD.stored_file_id)
+          AND (NEW.evidence_id, NEW.stored_file_id)
+            IS DISTINCT FROM (OLD.evidence_id, OLD.stored_file_id))
         EXECUTE FUNCTION held_evidence_file_stays();
+
+      -- A statement that empties a table asks no row whether it is held.
+      CREATE FUNCTION evidence_is_not_emptied() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'rows that may be under legal hold are deleted one by one'
+          USING ERRCODE = 'HG001';
+      END $$;
+      ${["evidence", "evidence_revisions", "evidence_files", "stored_files", "legal_holds"]
+        .map(
+          (table) =>
+            `CREATE TRIGGER evidence_is_not_emptied BEFORE TRUNCATE ON ${table}
+              FOR EACH STATEMENT EXECUTE FUNCTION evidence_is_not_emptied();`,
+        )
+        .join("\n")}
 
       -- Only what is there is referred to. The lock meets that of who gives a file up: either they see
       -- the reference, or it sees that the file is going. After the row, so that policies come first.

@@ -1,21 +1,19 @@
 /**
- * Checks an unpacked evidence pack with nothing but Node (18 or newer) and verify-audit.mjs beside this
- * file, apart from the system that made it:
+ * Checks an evidence pack, the zip file or the folder that it was unpacked into, with nothing but Node (18
+ * or newer) and the other files of its own that it imports, apart from the system that made it:
  *
- *   node verify-pack.mjs FOLDER [--expect COUNT:HASH]
+ *   node verify-pack.mjs PACK [--expect COUNT:HASH]
  *
- * The folder must hold what SHA256SUMS names and nothing else, each file with its hash; the manifest must
+ * A zip file must be one as read-zip.mjs takes it, so that it is for everybody what it is for this. It
+ * must hold what SHA256SUMS names and nothing else, each file with its hash; the manifest must
  * name the same files with the same hashes and sizes; each decision must be about the files that are
  * there. The piece of the audit log must hang together (verify-audit.mjs), and what it says of decisions,
  * files and expiry must be what the manifest says, no less and no more.
  * `--expect` is a head of the log that was noted earlier.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { lstat, readdir, readFile } from "node:fs/promises";
-import path from "node:path";
-import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
+import { openContents, readLines, readWhole } from "./pack-contents.mjs";
 import { verifyLines } from "./verify-audit.mjs";
 
 const FORMAT = "heliograph-evidence-pack-1";
@@ -24,28 +22,14 @@ const MANIFEST = "manifest.json";
 const LOG = "audit.jsonl";
 const SUMS_LINE = /^([0-9a-f]{64}) {2}([A-Za-z0-9._/-]+)$/;
 
-/** Everything in the folder that is a file, by its path from there. Anything else is too much. */
-async function filesIn(folder, inside = "") {
-  const found = [];
-  const entries = await readdir(path.join(folder, inside), { withFileTypes: true });
-  if (entries.length === 0) throw new Error(`${inside || "the folder"} is empty`);
-  for (const entry of entries) {
-    const name = inside === "" ? entry.name : `${inside}/${entry.name}`;
-    if (entry.isDirectory()) found.push(...(await filesIn(folder, name)));
-    else if (entry.isFile()) found.push(name);
-    else throw new Error(`${name} is neither a file nor a folder`);
-  }
-  return found;
-}
-
-async function hashOf(file) {
+async function hashOf(contents, name) {
   const hash = createHash("sha256");
-  for await (const part of createReadStream(file)) hash.update(part);
+  for await (const part of contents.read(name)) hash.update(part);
   return hash.digest("hex");
 }
 
-async function readSums(folder) {
-  const text = await readFile(path.join(folder, SUMS), "latin1");
+async function readSums(contents) {
+  const text = (await readWhole(contents, SUMS)).toString("latin1");
   if (!text.endsWith("\n")) throw new Error(`${SUMS} does not end with its last line`);
   const sums = new Map();
   for (const line of text.slice(0, -1).split("\n")) {
@@ -58,14 +42,14 @@ async function readSums(folder) {
 }
 
 /** Nothing missing, nothing added, every byte as it was. */
-async function verifyFiles(folder) {
-  const found = new Set(await filesIn(folder));
+async function verifyFiles(contents) {
+  const found = new Set(contents.sizes.keys());
   if (!found.delete(SUMS)) throw new Error(`${SUMS} is missing`);
-  const sums = await readSums(folder);
+  const sums = await readSums(contents);
   for (const name of sums.keys()) if (!found.has(name)) throw new Error(`${name} is missing`);
   for (const name of found) if (!sums.has(name)) throw new Error(`${name} was added`);
   for (const [name, hash] of sums) {
-    if ((await hashOf(path.join(folder, name))) !== hash) throw new Error(`${name} was changed`);
+    if ((await hashOf(contents, name)) !== hash) throw new Error(`${name} was changed`);
   }
   return sums;
 }
@@ -79,7 +63,7 @@ function contentDigest(files) {
 }
 
 /** The manifest says of each file what is there, and of nothing else. Answers its decisions. */
-async function verifyManifest(folder, sums, manifest) {
+function verifyManifest(contents, sums, manifest) {
   const others = new Set(sums.keys());
   for (const name of ["README.txt", MANIFEST]) {
     if (!others.delete(name)) throw new Error(`${name} is missing`);
@@ -97,7 +81,7 @@ async function verifyManifest(folder, sums, manifest) {
         if (sums.get(file.path) !== file.sha256) {
           throw new Error(`${what}: ${file.path} is not the file that the manifest names`);
         }
-        if ((await lstat(path.join(folder, file.path))).size !== file.sizeBytes) {
+        if (contents.sizes.get(file.path) !== file.sizeBytes) {
           throw new Error(`${what}: ${file.path} has another size than the manifest says`);
         }
       }
@@ -186,11 +170,10 @@ function verifyStanding({ code, status, approvedRevision, revisions }, counts) {
 }
 
 /** The log hangs together, and says of each decision what the manifest says. */
-async function verifyLog(folder, manifest, decisions, expect) {
+async function verifyLog(contents, manifest, decisions, expect) {
   const logs = new Map(manifest.evidence.map(({ id }) => [id, newPieceLog()]));
   async function* noting() {
-    const input = createReadStream(path.join(folder, LOG));
-    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const text of readLines(contents, LOG)) {
       yield text;
       const entry = JSON.parse(text);
       const log = logs.get(entry.subjectId);
@@ -215,35 +198,48 @@ async function verifyLog(folder, manifest, decisions, expect) {
   return { first, last, head };
 }
 
-/** Checks an unpacked pack; throws an `Error` that names the first thing that is wrong. */
-export async function verifyPack(folder, expect) {
-  const sums = await verifyFiles(folder);
-  const manifest = JSON.parse(await readFile(path.join(folder, MANIFEST), "utf8"));
+/** Checks a pack; throws an `Error` that names the first thing that is wrong. */
+export async function verifyPack(pack, expect) {
+  const contents = await openContents(pack);
+  try {
+    return await verifyContents(contents, expect);
+  } finally {
+    await contents.close();
+  }
+}
+
+async function verifyContents(contents, expect) {
+  const sums = await verifyFiles(contents);
+  if (!sums.has(MANIFEST)) throw new Error(`${MANIFEST} is missing`);
+  const manifest = JSON.parse(await readWhole(contents, MANIFEST));
   if (manifest.format !== FORMAT) throw new Error(`${MANIFEST} is not of a ${FORMAT}`);
-  const decisions = await verifyManifest(folder, sums, manifest);
+  const decisions = verifyManifest(contents, sums, manifest);
   // That there is evidence at all is in the log.
   if (manifest.audit === null) throw new Error("there is no log in this pack");
-  const log = await verifyLog(folder, manifest, decisions, expect);
+  const log = await verifyLog(contents, manifest, decisions, expect);
   return { evidence: manifest.evidence.length, files: sums.size - 3, log };
 }
 
-async function main([folder, option, noted]) {
+async function main([pack, option, noted]) {
   const expected = /^([0-9]+):([0-9a-f]{64})$/.exec(noted ?? "");
-  if (folder === undefined || (option !== undefined && (option !== "--expect" || !expected))) {
-    throw new Error("use: node verify-pack.mjs FOLDER [--expect COUNT:HASH]");
+  if (pack === undefined || (option !== undefined && (option !== "--expect" || !expected))) {
+    throw new Error("use: node verify-pack.mjs PACK [--expect COUNT:HASH]");
   }
   const expect = expected ? { count: Number(expected[1]), hash: expected[2] } : undefined;
-  const { evidence, files, log } = await verifyPack(folder, expect);
+  const { evidence, files, log } = await verifyPack(pack, expect);
   const pieces = evidence === 1 ? "1 piece" : `${evidence} pieces`;
   const filesFound = files === 1 ? "1 file" : `${files} files`;
   process.stdout.write(
-    `ok: ${pieces} of evidence, ${filesFound}\nlog: entries ${log.first} to ${log.last}\nhead: ${log.head.count}:${log.head.hash}\n`,
+    `ok: ${pieces} of evidence, ${filesFound}\nlog: entries ${log.first} to ${log.last}\nhead: ${plain(`${log.head.count}:${log.head.hash}`)}\n`,
   );
 }
 
+/** Names in a pack are whoever's who made it, and are not to steer a terminal. */
+const plain = (text) => text.replace(/[\p{Cc}\p{Cf}]/gu, "?");
+
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   main(process.argv.slice(2)).catch((error) => {
-    process.stderr.write(`not ok: ${error.message}\n`);
+    process.stderr.write(`not ok: ${plain(error.message)}\n`);
     process.exitCode = 1;
   });
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { createHash, randomBytes, randomInt } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import {
   cp,
   mkdir,
@@ -16,116 +16,27 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { startAuditSealer } from "../src/audit/index.ts";
-import { createWorkspace } from "../src/connectors/index.ts";
-import {
-  addUpload,
-  createEvidence,
-  createPacks,
-  decide,
-  PackRefused,
-  type Packs,
-  submitForReview,
-} from "../src/evidence/index.ts";
-import { createKeyring, projectFile, silentLogger } from "../src/platform/index.ts";
-import { createTestDatabase, type TestDatabase } from "../test/support/database.ts";
-import { unzip } from "../test/support/unzip.ts";
+import { createPacks, PackRefused, type Packs } from "../src/evidence/index.ts";
+import { projectFile } from "../src/platform/index.ts";
+import { packWorld } from "../test/support/pack-world.ts";
 import { verifyPack } from "./verify-pack.mjs";
 
-/** A pack of two pieces of evidence, unpacked; each test takes a copy of it and does something to it. */
-const keyring = createKeyring([{ version: 1, key: randomBytes(32) }]);
-const contents = new Map<string, Buffer>();
-let database: TestDatabase;
+/** A pack of three pieces of evidence, unpacked; each test takes a copy of it and does something to it. */
+const world = packWorld();
+const { contents, begin, seal } = world;
 let packs: Packs;
-let workspaceId = "";
 let folder = "";
 let copy = "";
-let approvedId = "";
 let names: string[] = [];
-
-const sealer = () => startAuditSealer({ db: database.db, keyring, log: silentLogger, tickMs: 0 });
-
-async function seal() {
-  const sealing = sealer();
-  await sealing.runOnce();
-  await sealing.stop();
-}
-
-/** One file of evidence, stored. */
-async function upload(evidenceId: string, name: string, content: Buffer): Promise<void> {
-  const sha256 = createHash("sha256").update(content).digest();
-  const [row] = await database.owner.query<{ id: string }>(
-    `INSERT INTO stored_files (workspace_id, state, key_sealed, sha256, size_bytes, stored_at)
-     VALUES ($1, 'stored', '\\x00', $2, $3, now()) RETURNING id`,
-    [workspaceId, sha256, content.length],
-  );
-  const storedFileId = row?.id ?? "";
-  contents.set(storedFileId, content);
-  const file = { storedFileId, contentType: "text/plain", sizeBytes: content.length, sha256 };
-  await database.db.transaction((tx) =>
-    addUpload(tx, {
-      workspaceId,
-      evidenceId,
-      fileId: crypto.randomUUID(),
-      submittedBy: "key:sender",
-      name,
-      claimedType: null,
-      content: file,
-      quarantine: null,
-    }),
-  );
-}
-
-async function begin(description: string): Promise<string> {
-  const evidence = { workspaceId, type: "document", description, status: "requested" } as const;
-  return (await createEvidence(database.db, { ...evidence, createdBy: "key:asker" })).id;
-}
-
-async function unpack(zip: Buffer, to: string): Promise<string[]> {
-  const files = await unzip(zip);
-  for (const [name, content] of files) {
-    await mkdir(path.dirname(path.join(to, name)), { recursive: true });
-    await writeFile(path.join(to, name), content);
-  }
-  return [...files.keys()];
-}
-
-const pack = async (asked: { evidenceId?: string }) => {
-  const plan = await packs.plan(workspaceId, asked);
-  return { plan, zip: await buffer(packs.write(plan)) };
-};
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "pack-"));
-  database = await createTestDatabase();
-  workspaceId = (await createWorkspace(database.db, "Ours")).id;
-  const open = async ({ storedFileId }: { storedFileId: string }) => {
-    const content = contents.get(storedFileId) ?? Buffer.alloc(0);
-    const pieces = async function* () {
-      for (let at = 0; at < content.length; at += 1_000) yield content.subarray(at, at + 1_000);
-    };
-    return { sizeBytes: content.length, content: pieces() };
-  };
-  packs = createPacks({ db: database.db, keyring, vault: { open } });
-  approvedId = await begin("The signed form");
-  await upload(approvedId, "../..\\Prüfung\u202E 1.pdf", randomBytes(5_000));
-  await upload(approvedId, "con", Buffer.from("x"));
-  const key = { workspaceId, evidenceId: approvedId };
-  await submitForReview(database.db, { ...key, by: "key:asker" });
-  const said = { revision: 1, decision: "approved", by: "key:reviewer" } as const;
-  await database.db.transaction((tx) => decide(tx, { ...key, ...said }));
-  await upload(approvedId, "later.txt", Buffer.from("the next revision"));
-  await upload(await begin("A draft"), "draft.txt", Buffer.from("a draft"));
-  await begin("Nothing yet");
-  await seal();
-  const { plan, zip } = await pack({});
-  names = await unpack(zip, path.join(folder, "whole"));
+  packs = world.packs();
+  const { plan, zip } = await world.pack({});
+  names = await world.unpack(zip, path.join(folder, "whole"));
   expect(plan.files).toHaveLength(4);
 });
-afterAll(async () => {
-  await database.drop();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => rm(folder, { recursive: true }));
 beforeEach(async () => {
   copy = path.join(folder, "copy");
   await rm(copy, { recursive: true, force: true });
@@ -264,6 +175,22 @@ describe("a pack", () => {
     expect(await verify()).toMatch(/entry \d+ was changed/);
   });
 
+  test("whose manifest names what is not there, or not all that is, is told by it, whoever makes the sums anew", async () => {
+    await write("evidence/more.txt", "more");
+    await sumAgain([...names, "evidence/more.txt"]);
+    expect(await verify()).toBe("evidence/more.txt is in no place of the manifest");
+    await rm(path.join(copy, "evidence/more.txt"));
+    const lost = names.find((name) => name.startsWith("evidence/")) ?? "";
+    await rm(path.join(copy, lost));
+    await prune(copy);
+    await sumAgain(names.filter((name) => name !== lost));
+    expect(await verify()).toMatch(new RegExp(`^EV-1, revision 1: ${lost} is missing$`));
+    const rest = names.filter((name) => name !== "manifest.json");
+    await rm(path.join(copy, "manifest.json"));
+    await sumAgain(rest.filter((name) => name !== lost));
+    expect(await verify()).toBe("manifest.json is missing");
+  });
+
   test("from which a decision or a file was left out is told by the log, whoever makes the sums anew", async () => {
     type Manifest = { audit: unknown; evidence: Piece[] };
     type Piece = {
@@ -359,7 +286,7 @@ describe("a pack", () => {
 
   test("is not made of what is not there, or is too much", async () => {
     const faultOf = (asked: { evidenceId?: string }, of: Packs) =>
-      of.plan(workspaceId, asked).then(
+      of.plan(world.workspaceId(), asked).then(
         () => null,
         (error: unknown) => (error instanceof PackRefused ? error.fault : error),
       );
@@ -368,13 +295,13 @@ describe("a pack", () => {
     const most = { evidence: 10, files: 10, bytes: 1_000_000, entries: 1_000 };
     for (const less of [{ evidence: 2 }, { files: 3 }, { bytes: 5_000 }, { entries: 3 }]) {
       const limits = { ...most, ...less };
-      const few = createPacks({ db: database.db, keyring, vault, limits });
+      const few = createPacks({ db: world.db(), keyring: world.keyring, vault, limits });
       expect({ less, fault: await faultOf({}, few) }).toEqual({ less, fault: "too-much" });
     }
   });
 
   test("ends in the middle where a content is not what was stored", async () => {
-    const plan = await packs.plan(workspaceId, { evidenceId: approvedId });
+    const plan = await packs.plan(world.workspaceId(), { evidenceId: world.approvedId() });
     const [file] = plan.files;
     const whole = contents.get(file?.storedFileId ?? "") ?? Buffer.alloc(0);
     const altered = Buffer.from(whole);

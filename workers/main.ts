@@ -78,6 +78,13 @@ async function printLine(line: string): Promise<void> {
   if (!process.stdout.write(`${line}\n`)) await emitted(process.stdout, "drain");
 }
 
+/** The first Ctrl-C is told to who works, the second one ends the process. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  process.once("SIGINT", () => controller.abort(new Error("interrupted")));
+  return controller.signal;
+}
+
 /** A command that runs once with a system, and closes it. */
 async function once(config: Config, run: (system: System) => Promise<void>): Promise<void> {
   const system = openSystem(config, "cli", 3);
@@ -179,7 +186,8 @@ async function main([command, ...rest]: string[]): Promise<void> {
       // Alone it is the pool; with more words it is about what is stored.
       if (rest.length === 0) return worker(config, "evidence", 20, startEvidence);
       return once(config, async (system) => {
-        if (!(await evidenceCommand(system, rest, printLine))) process.exitCode = 1;
+        const options = { print: printLine, signal: interruption() };
+        process.exitCode = await evidenceCommand(system, rest, options);
       });
     case "keys":
       return once(config, (system) => keysCommand(system, rest, print));

@@ -5,6 +5,7 @@ import {
   SealedFileError,
   type Storage,
   StoredFileMissing,
+  StoredFileRefused,
   sealedSizeBytes,
 } from "../storage/index.ts";
 import { sealOf } from "./vault.ts";
@@ -15,11 +16,16 @@ import { type StoredFileKey, storageKey } from "./vault-rows.ts";
  * time; what it finds is kept on the file's row.
  */
 
-export interface FileFault extends StoredFileKey {
-  /** `unreadable`: its key is sealed with one that is not in ENCRYPTION_KEYS; that says nothing of the file. */
-  fault: "missing" | "altered" | "unreadable";
+export interface FileFault extends StoredFileKey, Found {
   /** Numbers of evidence that refers to it, as people know them; some of many. */
   evidence: string[];
+}
+
+/** `refused` and `no-key` say nothing of the file: it may not be read, or its key does not open. */
+interface Found {
+  fault: "missing" | "altered" | "refused" | "no-key";
+  /** More of it, in words; names no content and no key but by its version. */
+  why: string | null;
 }
 
 export interface VerifyOptions {
@@ -34,14 +40,16 @@ export interface VerifyOptions {
   onVerified?: (fault: FileFault | null) => void;
   /** Rows at once. Default 200. */
   batchRows?: number;
+  /** Ends it in the middle of a file, with the signal's reason; what was read by then is on record. */
+  signal?: AbortSignal;
 }
 
 const FIRST_ID = "00000000-0000-0000-0000-000000000000";
+const LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
 
 const PAGE = `/* vault.verify_page */
 SELECT workspace_id, id, key_sealed, size_bytes, sha256 FROM stored_files
-WHERE (workspace_id, id) > ($1::uuid, $2::uuid) AND state = 'stored'
-  AND ($3::uuid IS NULL OR workspace_id = $3)
+WHERE (workspace_id, id) > ($1::uuid, $2::uuid) AND workspace_id <= $3::uuid AND state = 'stored'
   AND (verified_at IS NULL OR damage IS NOT NULL OR $4::int IS NULL OR verified_at < now() - make_interval(days => $4))
 ORDER BY workspace_id, id LIMIT $5`;
 
@@ -77,9 +85,11 @@ export async function* verifyVault(options: VerifyOptions): AsyncGenerator<FileF
   const { db, workspaceId = null, olderThanDays = null, batchRows = 200, onVerified } = options;
   let last = { workspace_id: workspaceId ?? FIRST_ID, id: FIRST_ID };
   for (;;) {
-    const params = [last.workspace_id, last.id, workspaceId, olderThanDays, batchRows];
+    const until = workspaceId ?? LAST_ID;
+    const params = [last.workspace_id, last.id, until, olderThanDays, batchRows];
     const rows: FileRow[] = await db.query<FileRow>(PAGE, params);
     for (const row of rows) {
+      options.signal?.throwIfAborted();
       const fault = await verifyFile(options, row);
       onVerified?.(fault);
       if (fault !== null) yield fault;
@@ -93,18 +103,18 @@ async function verifyFile(options: VerifyOptions, row: FileRow): Promise<FileFau
   const { db } = options;
   const key = { workspaceId: row.workspace_id, storedFileId: row.id };
   const params = [key.workspaceId, key.storedFileId];
-  const fault = await faultOf(options, key, row);
-  if (fault === null) {
+  const found = await findFault(options, key, row);
+  if (found === null) {
     await markSound(db, params);
     return null;
   }
-  const told =
-    fault === "unreadable"
-      ? await db.query(IS_STORED, params)
-      : await db.query(DAMAGED, [...params, fault]);
+  const isDamage = found.fault === "missing" || found.fault === "altered";
+  const told = isDamage
+    ? await db.query(DAMAGED, [...params, found.fault])
+    : await db.query(IS_STORED, params);
   if (told.length === 0) return null;
   const evidence = await db.query<{ number: string }>(EVIDENCE_OF, params);
-  return { ...key, fault, evidence: evidence.map(({ number }) => number) };
+  return { ...key, ...found, evidence: evidence.map(({ number }) => number) };
 }
 
 /** One that was damaged, and has been replaced meanwhile, stays said to be: its content is there once. */
@@ -116,29 +126,39 @@ async function markSound(db: Database, params: string[]): Promise<void> {
   }
 }
 
-async function faultOf(
-  { keyring, storage }: VerifyOptions,
+async function findFault(
+  { keyring, storage, signal }: VerifyOptions,
   key: StoredFileKey,
   row: FileRow,
-): Promise<FileFault["fault"] | null> {
+): Promise<Found | null> {
   const sizeBytes = Number(row.size_bytes);
   try {
     const seal = sealOf(keyring, key, row.key_sealed);
     const name = storageKey(key);
     const sealedBytes = await storage.sizeBytes(name);
-    if (sealedBytes === null) return "missing";
-    if (sealedBytes !== sealedSizeBytes(sizeBytes)) return "altered";
+    if (sealedBytes === null) return MISSING;
+    if (sealedBytes !== sealedSizeBytes(sizeBytes)) return ALTERED;
     const hash = createHash("sha256");
     const content = openFile((from, to) => storage.read(name, from, to), seal, { sizeBytes });
-    for await (const piece of content) hash.update(piece);
-    return hash.digest().equals(row.sha256) ? null : "altered";
+    for await (const piece of content) {
+      signal?.throwIfAborted();
+      hash.update(piece);
+    }
+    return hash.digest().equals(row.sha256) ? null : ALTERED;
   } catch (error) {
-    if (error instanceof StoredFileMissing) return "missing";
-    if (error instanceof SealedFileError || isDiskError(error)) return "altered";
-    if (error instanceof SealError) return "unreadable";
+    if (error instanceof StoredFileMissing) return MISSING;
+    if (error instanceof SealedFileError || isDiskError(error)) return ALTERED;
+    if (error instanceof StoredFileRefused) return { fault: "refused", why: error.why };
+    if (error instanceof SealError) return { fault: "no-key", why: withoutPlace(error) };
     throw error;
   }
 }
+
+const MISSING: Found = { fault: "missing", why: null };
+const ALTERED: Found = { fault: "altered", why: null };
+
+/** The row is named already. */
+const withoutPlace = ({ message }: SealError) => message.slice(message.indexOf(": ") + 2);
 
 /** A disk that cannot read what it was given. */
 const isDiskError = (error: unknown) => (error as NodeJS.ErrnoException).code === "EIO";

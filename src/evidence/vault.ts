@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { access } from "node:fs/promises";
 import { hostname } from "node:os";
 import path from "node:path";
-import { type Database, type Keyring, sqlState } from "../platform/index.ts";
+import { type Database, type Keyring, SealError, sqlState } from "../platform/index.ts";
 import {
   FILE_KEY_BYTES,
   type FileSeal,
@@ -136,11 +136,27 @@ export function createVault({ db, keyring, storage, partsFolder }: VaultOptions)
     for (const { id, key_sealed } of await findWriting(db, workspaceId, fileId)) {
       if (!(await exists(partFolder(folder, id)))) continue;
       const key = { workspaceId, storedFileId: id };
-      const begun = await openPart(key, key_sealed);
-      if (await touchWriting(db, key)) return begun;
+      const begun = await openLeft(key, key_sealed);
+      if (begun === null) continue;
+      const isAlive = await touchWriting(db, key).catch(async (error) => {
+        // Or nobody else could have it.
+        await begun.part.close().catch(() => {});
+        throw error;
+      });
+      if (isAlive) return begun;
       await begun.part.discard();
     }
     return null;
+  }
+
+  /** Null: its key is gone from the ring, and with it what the part holds. */
+  async function openLeft(key: StoredFileKey, keySealed: Buffer): Promise<Begun | null> {
+    try {
+      return await openPart(key, keySealed);
+    } catch (error) {
+      if (error instanceof SealError) return null;
+      throw error;
+    }
   }
 
   /** Its row says first that it goes, then its object goes, then the row. Never what is stored. */
@@ -188,7 +204,11 @@ export function createVault({ db, keyring, storage, partsFolder }: VaultOptions)
       const keySealed = keyring.seal(dataKey, keyPlace(key));
       dataKey.fill(0);
       await insertWriting(db, key, fileId, keySealed);
-      return openPart(key, keySealed);
+      return openPart(key, keySealed).catch(async (error) => {
+        // On a disk that is full for hours each try would leave a row.
+        await remove(key).catch(() => {});
+        throw error;
+      });
     },
     touch: async (storedFileId) => touchWriting(db, keyOf(storedFileId)),
     keep: async (storedFileId, part, { contentType, signal }) => {

@@ -86,7 +86,7 @@ describe("loadConfig", () => {
       storage: {
         kind: "s3",
         bucket: "files",
-        prefix: "",
+        prefix: "heliograph",
         region: "eu-west-1",
         credentials: { accessKeyId: "AKIAEXAMPLE", secretAccessKey: "hunter2" },
       },

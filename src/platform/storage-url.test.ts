@@ -4,7 +4,7 @@ import { parseStorageUrl } from "./storage-url.ts";
 test.each([
   ["file:///var/lib/heliograph", { kind: "local", folder: "/var/lib/heliograph" }],
   ["file:///with%20space/", { kind: "local", folder: "/with space" }],
-  ["s3://files", { kind: "s3", bucket: "files", prefix: "", region: "us-east-1" }],
+  ["s3://files", { kind: "s3", bucket: "files", prefix: "heliograph", region: "us-east-1" }],
   [
     "s3://my-files/evidence/eu/?region=eu-west-1&endpoint=https://s3.example.com:9000/",
     {

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
  * STORAGE_URL in its two forms:
  *
  *   file:///folder
- *   s3://bucket[/prefix][?region=…&endpoint=https://…]
+ *   s3://bucket[/prefix][?region=…&endpoint=https://…]      prefix: heliograph, where none is named
  *
  * Credentials of S3 never stand in the address: they are AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
  * AWS_SESSION_TOKEN, or what the machine itself is given (a role).
@@ -19,7 +19,7 @@ export interface LocalStorageConfig {
 export interface S3StorageConfig {
   kind: "s3";
   bucket: string;
-  /** Without slashes at its ends; empty: none. */
+  /** Without slashes at its ends; what lies under it is ours alone. */
   prefix: string;
   region: string;
   /** Undefined: Amazon's own. */
@@ -35,6 +35,8 @@ export interface S3Credentials {
 }
 
 const DEFAULT_REGION = "us-east-1";
+/** A bucket may be others' as well: what we list and tidy up is never all of it. */
+const DEFAULT_PREFIX = "heliograph";
 const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 const PREFIX = /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/;
 const REGION = /^[a-z0-9-]{1,40}$/;
@@ -83,7 +85,7 @@ function parseBucket(url: URL): S3StorageConfig {
   return {
     kind: "s3",
     bucket: url.hostname,
-    prefix,
+    prefix: prefix === "" ? DEFAULT_PREFIX : prefix,
     region,
     ...(endpoint === null ? {} : { endpoint: parseEndpoint(endpoint) }),
   };

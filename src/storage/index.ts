@@ -17,7 +17,12 @@ export {
   SealedFileError,
   sealedSizeBytes,
 } from "./sealed-piece.ts";
-export { type Storage, StoredFileMissing, type StoredObject } from "./storage.ts";
+export {
+  type Storage,
+  StoredFileMissing,
+  StoredFileRefused,
+  type StoredObject,
+} from "./storage.ts";
 
 /** Opens what STORAGE_URL names. The client of S3 is loaded only where it is needed. */
 export async function openStorage(config: StorageConfig): Promise<Storage> {

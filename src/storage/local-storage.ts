@@ -1,13 +1,14 @@
 import { randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { syncFolder } from "../platform/index.ts";
+import { contentOfFile } from "./file-content.ts";
 import {
   isSegment,
   partsOfKey,
   type Storage,
   StoredFileMissing,
+  StoredFileRefused,
   type StoredObject,
 } from "./storage.ts";
 
@@ -58,7 +59,8 @@ export async function openLocalStorage(folder: string): Promise<Storage> {
       }
       await place(half, file);
     } catch (error) {
-      await rm(half, { force: true });
+      // What stays of it goes by `tidy`.
+      await rm(half, { force: true }).catch(() => {});
       throw error;
     }
     return { sizeBytes };
@@ -77,17 +79,22 @@ export async function openLocalStorage(folder: string): Promise<Storage> {
         if (codeOf(error) !== "EXDEV") throw error;
       }
       // On another disk.
-      return put(key, createReadStream(part, { highWaterMark: READ_BYTES }), options);
+      return put(key, contentOfFile(part), options);
     },
     read: async (key, from, to) => {
       if (to <= from) return empty();
       const handle = await open(fileOf(key), "r").catch((error) => {
-        throw codeOf(error) === "ENOENT" ? new StoredFileMissing(key) : error;
+        throw isNotThere(error) ? new StoredFileMissing(key) : orRefused(key, error);
       });
       // The stream closes the file when it ends or is given up.
       return handle.createReadStream({ start: from, end: to - 1, highWaterMark: READ_BYTES });
     },
-    sizeBytes: async (key) => (await found(fileOf(key)))?.size ?? null,
+    sizeBytes: async (key) => {
+      const file = await found(fileOf(key)).catch((error) => {
+        throw orRefused(key, error);
+      });
+      return file?.size ?? null;
+    },
     remove: (key) => rm(fileOf(key), { force: true }),
     list: (prefix) => walk(folder, prefix),
     tidy: (olderThanMs) => dropOld(incoming, Date.now() - olderThanMs),
@@ -138,7 +145,8 @@ async function* walk(folder: string, prefix: string): AsyncGenerator<StoredObjec
       for (const name of await namesIn(path.join(folder, group, shelf))) {
         const key = `${begins}${name}`;
         if (!key.startsWith(prefix)) continue;
-        const file = await found(path.join(folder, group, shelf, name));
+        // One that cannot be read is there all the same.
+        const file = await found(path.join(folder, group, shelf, name), lstat);
         if (file !== null) yield { key, sizeBytes: file.size, changedAt: file.mtime };
       }
     }
@@ -151,18 +159,29 @@ async function namesIn(folder: string, behind = ""): Promise<string[]> {
     const names = (await readdir(folder)).filter(isSegment);
     return names.sort((a, b) => (a + behind < b + behind ? -1 : 1));
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return [];
+    if (isNotThere(error)) return [];
     throw error;
   }
 }
 
-async function found(file: string) {
+async function found(file: string, look = stat) {
   try {
-    return await stat(file);
+    return await look(file);
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return null;
+    if (isNotThere(error)) return null;
     throw error;
   }
+}
+
+/** ENOTDIR: there is something else where its folder was. */
+const isNotThere = (error: unknown) => ["ENOENT", "ENOTDIR"].includes(codeOf(error) ?? "");
+
+/** What is about this file alone, and says nothing of the others. */
+const REFUSALS = ["EACCES", "EPERM", "ELOOP"];
+
+function orRefused(key: string, error: unknown): unknown {
+  const code = codeOf(error) ?? "";
+  return REFUSALS.includes(code) ? new StoredFileRefused(key, code, { cause: error }) : error;
 }
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;

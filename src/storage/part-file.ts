@@ -6,6 +6,7 @@ import { FolderInUse, type FolderLock, lockFolder, syncFolder } from "../platfor
 import { findPieces, readPiece } from "./part-pieces.ts";
 import { PieceSealer } from "./piece-sealer.ts";
 import { type FileSeal, newPieceKey, type PieceKey, pieceBegins } from "./sealed-piece.ts";
+import { WriteBehind, writeAll } from "./write-behind.ts";
 
 /**
  * A sealed file that is being written on this machine. What it holds survives the process: opened
@@ -24,7 +25,7 @@ export interface PartFile {
   read(): AsyncIterable<Buffer>;
   /** Nothing of it is left. */
   discard(): Promise<void>;
-  /** Leaves it for later. */
+  /** Leaves it for later; of what may not be on the disk, since that failed to take it, nothing. */
   close(): Promise<void>;
 }
 
@@ -41,10 +42,6 @@ export class PartInUse extends Error {
 }
 
 const CONTENT = "content";
-/** Written at once. */
-const PIECES_AT_ONCE = 8;
-const SYNC_EVERY_BYTES = 64 * 2 ** 20;
-
 /** Where a part lies: in a folder of its own, whose lock is the part's. */
 export const partFolder = (folder: string, name: string) => path.join(folder, name);
 
@@ -74,7 +71,7 @@ export async function openPartFile({ folder, name, seal }: PartPlace): Promise<P
     handle = await open(file, constants.O_RDWR | constants.O_CREAT, 0o600);
     return await SealedPart.resume({ own, file, handle, lock }, seal);
   } catch (error) {
-    await handle?.close();
+    await handle?.close().catch(() => {});
     await lock.release();
     throw error;
   }
@@ -93,15 +90,7 @@ class SealedPart implements PartFile {
   private readonly sealer: PieceSealer;
   private readonly hash: Hash;
   private size: number;
-  /** Sealed, and not written yet. */
-  private waiting: Buffer[] = [];
-  /** Where the next piece goes. */
-  private writeAt: number;
-  /** On its way to the disk, while the next is sealed. */
-  private writing: Promise<unknown> = Promise.resolve();
-  /** The disk takes what is written meanwhile, so that the end need not wait for all of it. */
-  private syncing: Promise<unknown> | undefined;
-  private syncedAt = 0;
+  private readonly disk: WriteBehind;
   private finished: { sizeBytes: number; sha256: Buffer } | undefined;
   private fault: unknown;
   private closed = false;
@@ -112,7 +101,7 @@ class SealedPart implements PartFile {
     this.sealer = sealer;
     this.hash = hash;
     this.size = size;
-    this.writeAt = pieceBegins(sealer.number);
+    this.disk = new WriteBehind(opened.handle, pieceBegins(sealer.number));
   }
 
   static async resume(opened: Opened, seal: FileSeal): Promise<SealedPart> {
@@ -144,19 +133,14 @@ class SealedPart implements PartFile {
     await this.guarded(async () => {
       this.hash.update(content);
       this.size += content.length;
-      for (const piece of this.sealer.push(content)) {
-        this.waiting.push(piece);
-        if (this.waiting.length >= PIECES_AT_ONCE) await this.flush();
-      }
+      for (const piece of this.sealer.push(content)) await this.disk.push(piece);
     });
   }
 
   async finish(): Promise<{ sizeBytes: number; sha256: Buffer }> {
     this.finished ??= await this.guarded(async () => {
-      this.waiting.push(this.sealer.end());
-      await this.written();
-      await this.syncing;
-      await this.opened.handle.sync();
+      await this.disk.push(this.sealer.end());
+      await this.disk.synced();
       await syncFolder(this.opened.own);
       return { sizeBytes: this.size, sha256: this.hash.digest() };
     });
@@ -164,7 +148,7 @@ class SealedPart implements PartFile {
   }
 
   async *read(): AsyncGenerator<Buffer, void, undefined> {
-    await this.guarded(() => this.written());
+    await this.guarded(() => this.disk.written());
     const isFinished = this.finished !== undefined;
     const { handle } = this.opened;
     for (let number = 0; number < this.sealer.number; number++) {
@@ -179,18 +163,30 @@ class SealedPart implements PartFile {
   async discard(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
-    await this.opened.handle.close();
-    await rm(this.opened.own, { recursive: true, force: true });
-    await this.opened.lock.release();
+    await this.letGo({ isKept: false });
   }
 
   async close(): Promise<void> {
     if (this.closed) return;
-    // What is sealed already need not be fetched again.
-    if (this.fault === undefined) await this.written().catch(() => {});
     this.closed = true;
-    await this.opened.handle.close();
-    await this.opened.lock.release();
+    // What is sealed already need not be fetched again.
+    if (this.fault === undefined) await this.disk.written().catch(() => {});
+    const { isSound } = await this.disk.end();
+    await this.letGo({ isKept: isSound });
+  }
+
+  /** Whatever fails: the next one can have the part. */
+  private async letGo({ isKept }: { isKept: boolean }): Promise<void> {
+    const { handle, own, lock } = this.opened;
+    try {
+      await handle.close();
+    } finally {
+      try {
+        if (!isKept) await rm(own, { recursive: true, force: true });
+      } finally {
+        await lock.release();
+      }
+    }
   }
 
   /** After a failure nobody knows what is on disk: only opening it again tells. */
@@ -203,51 +199,5 @@ class SealedPart implements PartFile {
       this.fault = error;
       throw error;
     }
-  }
-
-  /** Begins to write what waits, once what went before is written. Fails where that did. */
-  private async flush(): Promise<void> {
-    await this.writing;
-    const pieces = this.waiting;
-    if (pieces.length === 0) return;
-    this.waiting = [];
-    const at = this.writeAt;
-    this.writeAt += pieces.reduce((sum, { length }) => sum + length, 0);
-    this.writing = writeAll(this.opened.handle, pieces, at);
-    // Told to whoever writes next, or ends.
-    this.writing.catch(() => {});
-    this.syncNowAndThen(at);
-  }
-
-  private syncNowAndThen(writtenTo: number): void {
-    if (this.syncing !== undefined || writtenTo - this.syncedAt < SYNC_EVERY_BYTES) return;
-    this.syncedAt = writtenTo;
-    const syncing = this.opened.handle.datasync();
-    this.syncing = syncing;
-    // A failure is told once, and never by the next one: all that follows fails.
-    syncing.then(
-      () => {
-        this.syncing = undefined;
-      },
-      (error) => {
-        this.fault ??= error;
-      },
-    );
-  }
-
-  private async written(): Promise<void> {
-    await this.flush();
-    await this.writing;
-  }
-}
-
-async function writeAll(handle: FileHandle, buffers: Buffer[], at: number): Promise<void> {
-  const total = buffers.reduce((sum, { length }) => sum + length, 0);
-  let { bytesWritten } = await handle.writev(buffers, at);
-  if (bytesWritten === total) return;
-  // A disk that is nearly full takes a part of it, and then says so.
-  for (const rest = Buffer.concat(buffers); bytesWritten < total; ) {
-    const more = await handle.write(rest, bytesWritten, total - bytesWritten, at + bytesWritten);
-    bytesWritten += more.bytesWritten;
   }
 }

@@ -23,8 +23,8 @@ export interface FoundPieces {
 }
 
 /**
- * Reads a file that was being written, piece after piece, up to the first that is not whole, or does
- * not open. `onContent` is given their content. Null: there is not one.
+ * Reads a file that was being written, piece after piece, up to the first that is not whole, does not
+ * open, or cannot be read by the disk. `onContent` is given their content. Null: there is not one.
  */
 export async function findPieces(
   handle: FileHandle,
@@ -36,7 +36,9 @@ export async function findPieces(
   let found: FoundPieces | null = null;
   let sizeBytes = 0;
   for (let number = 0; ; number++) {
-    const sealed = await readAt(handle, pieceBegins(number), SEALED_PIECE_BYTES);
+    const at = pieceBegins(number);
+    const sealed = await orNull(() => readAt(handle, at, SEALED_PIECE_BYTES));
+    if (sealed === null) return found;
     const isWhole = sealed.length === SEALED_PIECE_BYTES;
     const full = isWhole ? await orNull(async () => openPiece(by, number, false, sealed)) : null;
     const held = full ?? (await orNull(async () => openPiece(by, number, true, sealed)));
@@ -77,7 +79,8 @@ async function orNull<Result>(work: () => Promise<Result>): Promise<Result | nul
   try {
     return await work();
   } catch (error) {
-    if (error instanceof SealedFileError) return null;
+    const isDisks = (error as NodeJS.ErrnoException).code === "EIO";
+    if (error instanceof SealedFileError || isDisks) return null;
     throw error;
   }
 }

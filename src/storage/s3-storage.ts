@@ -1,11 +1,8 @@
-import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import {
-  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   S3Client,
   S3ServiceException,
@@ -13,11 +10,14 @@ import {
 import { Upload } from "@aws-sdk/lib-storage";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { S3StorageConfig } from "../platform/index.ts";
+import { contentOfFile } from "./file-content.ts";
+import { abortUploads } from "./s3-uploads.ts";
 import {
   type PutOptions,
   partsOfKey,
   type Storage,
   StoredFileMissing,
+  StoredFileRefused,
   type StoredObject,
 } from "./storage.ts";
 
@@ -30,7 +30,6 @@ const SILENCE_TIMEOUT_MS = 30_000;
 /** Until the answer begins, a part's upload included; its content may then take what it takes. */
 const ANSWER_TIMEOUT_MS = 120_000;
 const MAX_ATTEMPTS = 4;
-const READ_BYTES = 256 * 1024;
 
 /**
  * Files in a bucket of S3, or of what speaks its language. An object of several parts is there once its
@@ -39,7 +38,8 @@ const READ_BYTES = 256 * 1024;
 export function openS3Storage(config: S3StorageConfig): Storage {
   const { bucket: Bucket, prefix } = config;
   const client = clientOf(config);
-  const root = prefix === "" ? "" : `${prefix}/`;
+  if (prefix === "") throw new Error("files in a bucket have a prefix: it may be others' as well");
+  const root = `${prefix}/`;
   const keyOf = (key: string) => {
     partsOfKey(key);
     return `${root}${key}`;
@@ -55,11 +55,12 @@ export function openS3Storage(config: S3StorageConfig): Storage {
         yield part;
       }
     };
+    const Body = Readable.from(counted(), { objectMode: false });
     const upload = new Upload({
       client,
       partSize: PART_BYTES,
       queueSize: PARTS_AT_ONCE,
-      params: { Bucket, Key, Body: Readable.from(counted(), { objectMode: false }) },
+      params: { Bucket, Key, Body },
     });
     const abort = () => void upload.abort();
     signal?.addEventListener("abort", abort, { once: true });
@@ -70,14 +71,15 @@ export function openS3Storage(config: S3StorageConfig): Storage {
       throw error;
     } finally {
       signal?.removeEventListener("abort", abort);
+      // Of an upload that ended early nobody reads the rest; a file would stay open for it.
+      Body.destroy();
     }
     return { sizeBytes };
   }
 
   return {
     put,
-    putPart: async (key, part, options) =>
-      put(key, createReadStream(part, { highWaterMark: READ_BYTES }), options),
+    putPart: (key, part, options) => put(key, contentOfFile(part), options),
     read: async (key, from, to) => {
       const Key = keyOf(key);
       if (to <= from) return Readable.from([]);
@@ -87,8 +89,10 @@ export function openS3Storage(config: S3StorageConfig): Storage {
         if (!(Body instanceof Readable)) throw new Error("the storage answered without a body");
         return Body;
       } catch (error) {
-        // A bucket that is not there is another matter.
-        throw isNoSuchKey(error) ? new StoredFileMissing(key) : error;
+        // A bucket that is not there is another matter, and so is one that refuses everything.
+        if (isCalled("NoSuchKey", error)) throw new StoredFileMissing(key);
+        if (!isCalled("InvalidObjectState", error)) throw error;
+        throw new StoredFileRefused(key, "it was moved to an archive", { cause: error });
       }
     },
     sizeBytes: async (key) => {
@@ -104,7 +108,8 @@ export function openS3Storage(config: S3StorageConfig): Storage {
       await client.send(new DeleteObjectCommand({ Bucket, Key: keyOf(key) }));
     },
     list: (begins) => listObjects(client, Bucket, root, begins),
-    tidy: (olderThanMs) => abortUploads(client, Bucket, root, Date.now() - olderThanMs),
+    tidy: (olderThanMs) =>
+      abortUploads(client, { bucket: Bucket, root, beforeMs: Date.now() - olderThanMs }),
     close: () => client.destroy(),
   };
 }
@@ -146,33 +151,8 @@ async function* listObjects(
   } while (ContinuationToken !== undefined);
 }
 
-/** Aborts uploads that began before then: their parts are paid for, and nothing will complete them. */
-async function abortUploads(
-  client: S3Client,
-  Bucket: string,
-  Prefix: string,
-  beforeMs: number,
-): Promise<number> {
-  let gone = 0;
-  let KeyMarker: string | undefined;
-  let UploadIdMarker: string | undefined;
-  for (;;) {
-    const page = await client.send(
-      new ListMultipartUploadsCommand({ Bucket, Prefix, KeyMarker, UploadIdMarker }),
-    );
-    for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
-      if ((Initiated?.getTime() ?? beforeMs) >= beforeMs) continue;
-      await client.send(new AbortMultipartUploadCommand({ Bucket, Key, UploadId }));
-      gone++;
-    }
-    if (!page.IsTruncated || page.NextKeyMarker === undefined) return gone;
-    KeyMarker = page.NextKeyMarker;
-    UploadIdMarker = page.NextUploadIdMarker;
-  }
-}
-
-const isNoSuchKey = (error: unknown) =>
-  error instanceof S3ServiceException && error.name === "NoSuchKey";
+const isCalled = (name: string, error: unknown) =>
+  error instanceof S3ServiceException && error.name === name;
 
 const statusOf = (error: unknown): number | undefined =>
   error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;

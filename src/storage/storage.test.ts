@@ -1,12 +1,14 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { openFiles } from "../../test/support/open-files.ts";
 import { type S3Server, startS3Server } from "../../test/support/s3-server.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
+import { contentOfFile } from "./file-content.ts";
 import { openStorage } from "./index.ts";
-import { type Storage, StoredFileMissing } from "./storage.ts";
+import { type Storage, StoredFileMissing, StoredFileRefused } from "./storage.ts";
 
 async function* parts(...contents: (Uint8Array | Error)[]): AsyncGenerator<Uint8Array> {
   for (const content of contents) {
@@ -173,4 +175,37 @@ test("in S3, an upload that fails is aborted, and one that nobody ended once it 
   await server.ageUploads(2 * 3_600_000);
   expect(await storage.tidy(3_600_000)).toBe(1);
   expect(await server.uploads()).toEqual([]);
+});
+
+describe.each(["folder", "S3"])("a put into %s that ends early", (name) => {
+  test("leaves no file open, whether it began or not", async () => {
+    const storage = storageOf(name);
+    const aside = await mkdtemp(path.join(folder, "aside-"));
+    const file = path.join(aside, "part");
+    const ended = AbortSignal.abort(new Error("stopped"));
+    await writeFile(file, randomBytes(20 * 1024 * 1024));
+    await expect(storage.putPart("w1/ended", file, { signal: ended })).rejects.toThrow("stopped");
+    const stop = new AbortController();
+    const put = storage.put("w1/ended", contentOfFile(file), { signal: stop.signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    stop.abort(new Error("stopped"));
+    await expect(put).rejects.toThrow("stopped");
+    await waitFor(async () => (await openFiles(aside)).length === 0, { what: "it to be closed" });
+    expect(await storage.sizeBytes("w1/ended")).toBeNull();
+  });
+});
+
+test("in a folder, a file that may not be read is another matter than one that is not there", async () => {
+  const storage = storageOf("folder");
+  await storage.put("w1/looped", parts(Buffer.from("x")));
+  const file = path.join(folder, "files", "w1", "lo", "looped");
+  await rm(file);
+  await symlink("looped", file);
+  await expect(storage.sizeBytes("w1/looped")).rejects.toThrow(StoredFileRefused);
+  await expect(storage.read("w1/looped", 0, 1)).rejects.toMatchObject({ why: "ELOOP" });
+  // Neither it nor what somebody has put beside our folders ends the listing.
+  await writeFile(path.join(folder, "files", "notes"), "");
+  expect(await keysOf(storage, "w1/loo")).toEqual(["w1/looped"]);
+  await storage.remove("w1/looped");
+  expect(await storage.sizeBytes("w1/looped")).toBeNull();
 });

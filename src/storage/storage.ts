@@ -12,10 +12,10 @@ export interface Storage {
   putPart(key: string, file: string, options?: PutOptions): Promise<Put>;
   /**
    * Bytes `from` up to and without `to`.
-   * @throws StoredFileMissing
+   * @throws StoredFileMissing, StoredFileRefused
    */
   read(key: string, from: number, to: number): Promise<AsyncIterable<Uint8Array>>;
-  /** Null when there is none. */
+  /** Null when there is none. Throws `StoredFileRefused`. */
   sizeBytes(key: string): Promise<number | null>;
   /** That there is none is no error. */
   remove(key: string): Promise<void>;
@@ -50,6 +50,17 @@ export class StoredFileMissing extends Error {
   }
 }
 
+/** There is an object, and this process may not read it, or cannot: `why` is the store's word for it. */
+export class StoredFileRefused extends Error {
+  override name = "StoredFileRefused";
+  readonly why: string;
+
+  constructor(key: string, why: string, options?: ErrorOptions) {
+    super(`the file stored as ${key} cannot be read: ${why}`, options);
+    this.why = why;
+  }
+}
+
 const SEGMENT = /^[A-Za-z0-9_-]{1,100}$/;
 
 /** A key's two parts: whose it is, and which. */
@@ -64,11 +75,16 @@ export interface KeyParts {
  * @throws for what is no key
  */
 export function partsOfKey(key: string): KeyParts {
-  const [group = "", name = "", more] = key.split("/");
-  if (more !== undefined || !isSegment(group) || !isSegment(name)) {
-    throw new Error("not a key of a stored file");
-  }
-  return { group, name };
+  const parts = readKey(key);
+  if (parts === null) throw new Error("not a key of a stored file");
+  return parts;
 }
+
+function readKey(key: string): KeyParts | null {
+  const [group = "", name = "", more] = key.split("/");
+  return more === undefined && isSegment(group) && isSegment(name) ? { group, name } : null;
+}
+
+export const isKey = (text: string): boolean => readKey(text) !== null;
 
 export const isSegment = (text: string): boolean => SEGMENT.test(text);

@@ -5,13 +5,14 @@ import path from "node:path";
 import { afterAll, beforeAll } from "@jest/globals";
 import { createVault, type Kept, type Vault } from "../../src/evidence/index.ts";
 import { sweepVault } from "../../src/evidence/vault-sweep.ts";
-import { createKeyring, type Database } from "../../src/platform/index.ts";
+import { createKeyring, type Database, type Keyring } from "../../src/platform/index.ts";
 import { openStorage, type Storage } from "../../src/storage/index.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
 export interface VaultParts {
   db: Database;
   storage: Storage;
+  keyring: Keyring;
 }
 
 /** A database, a folder and a vault on both, made before a file's tests and dropped after them. */

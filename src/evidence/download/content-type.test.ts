@@ -20,6 +20,21 @@ test.each<[string, Buffer, string]>([
   ["a PDF", Buffer.from("%PDF-1.7\n%âãÏÓ\n"), "application/pdf"],
   ["a JPEG", JPEG, "image/jpeg"],
   ["a script behind a picture", Buffer.concat([JPEG, Buffer.from("<script>")]), "image/jpeg"],
+  [
+    "a picture with an archive behind it (GIFAR)",
+    Buffer.concat([Buffer.from("GIF89a\x01\0\x01\0\0\0\0;", "latin1"), zipEntry(1_000)]),
+    "image/gif",
+  ],
+  [
+    "a PDF with an archive behind it",
+    Buffer.concat([Buffer.from("%PDF-1.7\n"), zipEntry(1_000)]),
+    "application/pdf",
+  ],
+  [
+    "an archive with a PDF in it",
+    Buffer.concat([zipEntry(1_000), Buffer.from("%PDF-1.7\n")]),
+    "application/zip",
+  ],
   ["a page", Buffer.from("<!doctype html><script>alert(1)</script>"), "text/plain"],
   ["text whose last letter is cut", Buffer.from("évidence é").subarray(0, -1), "text/plain"],
   ["text with NUL", Buffer.from("a\0b"), "application/octet-stream"],

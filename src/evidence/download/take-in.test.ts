@@ -1,10 +1,10 @@
 import { createHash, randomUUID } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, beforeEach, expect, jest, test } from "@jest/globals";
 import { vaultWorld } from "../../../test/support/vault-world.ts";
 import { type LocalFiles, silentLogger } from "../../platform/index.ts";
 import type { Storage } from "../../storage/index.ts";
@@ -272,6 +272,22 @@ test("a store that is full or away: it waits with what it has, and is not fetche
   );
   await isStored(await take(file), CONTENT);
   expect(asked.length).toBe(1);
+});
+
+test("a disk that fails while it syncs: nothing of it is believed, and it is fetched anew", async () => {
+  const file = await newFile();
+  const any = await open(path.join(folder, "any"), "w");
+  const handles = Object.getPrototypeOf(any) as FileHandle;
+  await any.close();
+  const broken = Object.assign(new Error("EIO"), { code: "EIO" });
+  const sync = jest.spyOn(handles, "sync").mockRejectedValueOnce(broken);
+  const fault = await faultOf(take(file));
+  sync.mockRestore();
+  expect([fault.kind, fault.message]).toEqual(["store-away", "store-away: EIO"]);
+  expect(await world.parts()).toEqual([]);
+  await isStored(await take(file), CONTENT);
+  // From its beginning.
+  expect(asked).toEqual([undefined, undefined]);
 });
 
 test("a worker that stops leaves the rest to the next one; two at once do not meet", async () => {

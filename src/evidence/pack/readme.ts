@@ -23,20 +23,21 @@ ${
 
 HOW TO CHECK IT
 
-Unpack it into an empty folder. With nothing but Node 18 or newer, and the two scripts verify-pack.mjs and
-verify-audit.mjs from the software's sources, NOT from this pack or from whoever gave it to you:
+The zip file as it is, or what it was unpacked into, an empty folder before. With nothing but Node 18 or
+newer, and the scripts verify-pack.mjs, pack-contents.mjs, read-zip.mjs and verify-audit.mjs from the
+software's sources, NOT from this pack or from whoever gave it to you:
 
-    node verify-pack.mjs FOLDER
+    node verify-pack.mjs PACK
 
 It says "ok", or names the first thing that is wrong: a byte that was changed, a file that is missing, was
 added or has another name, a decision about other files than those that are here, a gap or a change in
 the log. "sha256sum --check SHA256SUMS" checks the files alone.
 
-What that proves: that nothing in this folder was changed by itself. Somebody who makes everything anew,
+What that proves: that nothing in this pack was changed by itself. Somebody who makes everything anew,
 log and sums together, is told by the log's head alone: a count and a hash, noted at that time in a place
 that they cannot write. With one that is within this piece:
 
-    node verify-pack.mjs FOLDER --expect COUNT:HASH
+    node verify-pack.mjs PACK --expect COUNT:HASH
 
 The workspace's own audit log has an entry "evidence.packed" with the SHA-256 of this pack's manifest.json.
 `;
