@@ -39,6 +39,20 @@ const CALL_ANSWERS = [
   { retryAfterS: 2, hold: "chat" },
   { retryAfterS: 2, hold: "bot" },
 ] as const;
+/** What it may do to whoever fetches a file: where it is, or its bytes. */
+const FILE_ANSWERS = [
+  { method: "getFile", answer: { status: 502, description: "Bad Gateway" } },
+  { method: "getFile", answer: "html" },
+  { method: "getFile", answer: "hang" },
+  { method: "getFile", answer: "reset-after-effect" },
+  { method: "file", answer: { status: 502, description: "Bad Gateway" } },
+  { method: "file", answer: "html" },
+  { method: "file", answer: "hang" },
+  { method: "file", answer: "reset-before-effect" },
+  // Half of it.
+  { method: "file", answer: "reset-after-effect" },
+  { method: "file", answer: { bytesPerSecond: 50_000 } },
+] as const;
 const DELIVERY_ANSWERS = ["reset-before-effect", "reset-after-effect", "duplicate"] as const;
 
 /** The next fault of a run, chosen by `random`. */
@@ -104,6 +118,19 @@ export function chooseFault(installation: Installation, random: Random): Fault {
             answerLatencyMs: latencyMs,
             forMs,
           });
+          await sleep(forMs);
+        },
+      };
+    },
+    () => {
+      const { method, answer } = random.pick(FILE_ANSWERS);
+      const forMs = seconds(4, 12);
+      const seed = Math.floor(random.next() * 1e9);
+      const probability = answer === "hang" ? 0.1 : 0.4;
+      return {
+        name: `${method} answers ${JSON.stringify(answer)} for ${forMs} ms`,
+        strike: async () => {
+          await telegram.fault({ on: "calls", method, answer, probability, seed, forMs });
           await sleep(forMs);
         },
       };

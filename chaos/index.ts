@@ -1,21 +1,31 @@
 /**
  * chaos: the whole installation under load, and whatever may go wrong at random: processes killed
  * and stopped, Postgres and Redis restarted and gone, a hostile Telegram. In the end everything that
- * was put in is held against the tables and against what arrived, row by row.
+ * was put in is held against the tables, the store of files and what arrived, row by row.
  *
  * `npm run chaos -- --minutes M --seed N [--backend redis|postgres] [--keep]`; a line for each fault,
- * and one in the end: sent, lost, doubled, out of order.
+ * and one in the end: sent, lost, doubled, out of order, astray in the store. A process that ended by
+ * itself is told of with what it wrote last.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { chooseFault, strikeAll } from "./faults.ts";
+import { startHandingIn } from "./hand-in.ts";
 import { type Installation, openInstallation } from "./installation.ts";
 import { type ChaosBot, populate, startLoad } from "./load.ts";
 import { Prober } from "./probe.ts";
 import { createRandom } from "./random.ts";
-import { readRun } from "./read-run.ts";
+import { readStore, readTaken, readTellings } from "./read-files.ts";
+import { readRun, readyToRead, sendersOf } from "./read-run.ts";
 import { hasRedis } from "./servers.ts";
 import { hasPassed, judgeAnswers, judgeInbound, judgeOutbound, wasUnknown } from "./verdict.ts";
+import {
+  type ArrivedTelling,
+  type HandedIn,
+  judgeFiles,
+  judgeStore,
+  judgeTellings,
+} from "./verdict-files.ts";
 
 export interface ChaosOptions {
   minutes: number;
@@ -82,6 +92,7 @@ async function run(installation: Installation, options: ChaosOptions): Promise<b
   const probed = bots.pop();
   if (probed === undefined) throw new Error("no bots");
   const load = startLoad(installation, bots, random);
+  const handing = await startHandingIn(installation, bots, random);
   const prober = new Prober(installation.telegram, probed.id);
   const endsAtMs = Date.now() + options.minutes * 60_000;
   const slow: string[] = [];
@@ -105,17 +116,31 @@ async function run(installation: Installation, options: ChaosOptions): Promise<b
     say({ fault: names.join(" + "), normalAfterMs: normalMs });
   }
   await prober.stop();
-  await load.stop();
+  await Promise.all([load.stop(), handing.stop()]);
   const settled = await settle(installation, [...bots, probed]);
+  // What is read now nobody changes.
+  await Promise.all(installation.processes.map((one) => one.end()));
+  await readyToRead(installation);
   const read = await readRun(installation, [...bots, probed]);
   const inbound = judgeInbound(read.said, read.kept);
   const outbound = judgeOutbound(load.asked, read.ended, read.arrived);
   const answers = judgeAnswers(read.said, read.answers, read.arrived);
-  const lost = [...inbound.lost, ...outbound.lost, ...answers.lost];
-  const doubled = [...inbound.doubled, ...outbound.doubled, ...answers.doubled];
+  const files = await judgeEvidence(installation, {
+    handedIn: handing.handedIn,
+    senders: sendersOf(bots),
+    news: read.news,
+  });
+  const judged = [inbound, outbound, answers, ...files.judged];
+  const lost = judged.flatMap((one) => one.lost);
+  const doubled = judged.flatMap((one) => one.doubled);
   const outOfOrder = [...inbound.outOfOrder, ...outbound.outOfOrder];
-  for (const [kind, rows] of Object.entries({ lost, doubled, outOfOrder, slow })) {
+  const { strays, unsound } = files;
+  const found = { lost, doubled, outOfOrder, strays, unsound, slow };
+  for (const [kind, rows] of Object.entries(found)) {
     if (rows.length > 0) say({ [kind]: rows.slice(0, SHOWN) });
+  }
+  for (const { name, ownDeaths } of installation.processes) {
+    for (const death of ownDeaths) say({ endedByItself: name, ...death });
   }
   say({
     seed: options.seed,
@@ -125,16 +150,40 @@ async function run(installation: Installation, options: ChaosOptions): Promise<b
     notInjected,
     received: read.said.length,
     sent: read.arrived.length,
+    files: handing.handedIn.length,
+    bytes: handing.handedIn.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     lost: lost.length,
     doubled: doubled.length,
     outOfOrder: outOfOrder.length,
+    strays: strays.length,
+    unsound: unsound.length,
     unknown: read.ended.filter(wasUnknown).length,
     settled,
     slow: slow.length,
     slowestNormalMs: slowestMs,
-    ownDeaths: installation.processes.reduce((sum, one) => sum + one.ownDeaths, 0),
+    ownDeaths: installation.processes.reduce((sum, one) => sum + one.ownDeaths.length, 0),
   });
-  return hasPassed({ settled, lost, doubled, outOfOrder, slow });
+  return hasPassed({ settled, ...found });
+}
+
+/** Files as they were handed in, held against rows, the store, and what their senders were told. */
+async function judgeEvidence(
+  installation: Installation,
+  given: { handedIn: HandedIn[]; senders: string[]; news: ArrivedTelling[] },
+) {
+  const { owner } = installation;
+  const taken = await readTaken(owner);
+  const tellings = await readTellings(owner, given.senders);
+  const store = await readStore(installation);
+  const verified = await installation.command(["evidence", "verify"]);
+  return {
+    judged: [
+      judgeFiles(given.handedIn, taken, store.rows),
+      judgeTellings(given.handedIn, tellings, given.news),
+    ],
+    strays: judgeStore(store, taken),
+    unsound: verified.code === 0 ? [] : [`evidence verify: ${verified.code}`, ...verified.lines],
+  };
 }
 
 async function untilNormal(prober: Prober): Promise<number> {

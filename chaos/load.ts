@@ -7,6 +7,7 @@ import type { AskedMessage } from "./verdict.ts";
 const WORKSPACES = 3;
 const BOTS_A_WORKSPACE = 2;
 const PEOPLE_A_BOT = 8;
+const SENDERS_A_BOT = 4;
 const SAID_PER_SECOND = 50;
 const COMMAND_SHARE = 0.15;
 const GROUP_SHARE = 0.2;
@@ -24,6 +25,8 @@ export interface ChaosBot {
   connectorId: string;
   apiKey: string;
   people: number[];
+  /** People who hand in evidence, and write nothing else. */
+  senders: number[];
   groupId: number;
 }
 
@@ -41,6 +44,10 @@ export async function populate({ telegram, url, adminToken }: Installation): Pro
       });
       const people: number[] = [];
       for (let p = 0; p < PEOPLE_A_BOT; p++) people.push((await telegram.createUser(`P${p}`)).id);
+      const senders: number[] = [];
+      for (let s = 0; s < SENDERS_A_BOT; s++) {
+        senders.push((await telegram.createUser(`S${s}`)).id);
+      }
       const group = await telegram.createGroup(`Group ${w}${b}`, [...people, bot.id]);
       const connectorId = String(connector.id);
       await call(url, apiKey, "PUT", `/v1/connectors/${connectorId}/chats/${group.id}`, {
@@ -50,7 +57,7 @@ export async function populate({ telegram, url, adminToken }: Installation): Pro
       for (const person of people) {
         await telegram.say(person, { chatId: person, botId: bot.id }, "hello");
       }
-      bots.push({ id: bot.id, connectorId, apiKey, people, groupId: group.id });
+      bots.push({ id: bot.id, connectorId, apiKey, people, senders, groupId: group.id });
     }
   }
   return bots;

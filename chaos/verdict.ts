@@ -91,7 +91,7 @@ const attemptAt = <Item extends Attempt>(attempts: Item[], atMs: number): Item |
  * Whether a message may have arrived so often: each time but the last in an attempt of its own whose
  * outcome nobody knew. An attempt that never reached Telegram explains nothing.
  */
-function isExplained(attempts: Attempt[], timesMs: number[]): boolean {
+export function isExplained(attempts: Attempt[], timesMs: number[]): boolean {
   const during = timesMs.map((atMs) => attemptAt(attempts, atMs));
   if (new Set(during).size < during.length) return false;
   return during.slice(0, -1).every((attempt) => attempt?.unclear === true);
@@ -217,9 +217,13 @@ export interface Outcome {
   lost: string[];
   doubled: string[];
   outOfOrder: string[];
+  /** What lies in the store and should not, or the other way round. */
+  strays: string[];
+  /** What reading every stored file again has found wrong. */
+  unsound: string[];
   /** Faults after which it took too long until all was normal. */
   slow: string[];
 }
 
-export const hasPassed = ({ settled, lost, doubled, outOfOrder, slow }: Outcome): boolean =>
-  settled && lost.length + doubled.length + outOfOrder.length + slow.length === 0;
+export const hasPassed = ({ settled, ...found }: Outcome): boolean =>
+  settled && Object.values(found).every(({ length }) => length === 0);

@@ -18,6 +18,7 @@ import { NewTokens } from "./new-tokens.ts";
 import { scopeKey } from "./rate-limit.ts";
 import { readCall } from "./request-body.ts";
 import { type Bot, privateKey } from "./world.ts";
+import { writeFile, writeHalf, writeSlowly } from "./write-file.ts";
 
 /** What a fault adds to a call's execution. */
 interface Execution {
@@ -244,30 +245,14 @@ export class BotApiServer {
     });
     if (strike !== undefined)
       await latency(this.#core.clock, { latencyMs: strike.answerLatencyMs });
-    if (plan.ending === "as it is" && found) {
-      writeFile(response, path, content);
-    } else if (plan.effect && plan.ending === "reset" && found) {
-      // Half of it, then nothing: what a download looks like when the line breaks.
-      writeFileHead(response, path, content.length);
-      response.write(content.subarray(0, content.length >> 1), () =>
-        response.socket?.resetAndDestroy(),
-      );
-    } else finish(plan, answer, response);
+    const { bytesPerSecond } = plan;
+    if (!found) finish(plan, answer, response);
+    else if (bytesPerSecond !== undefined) {
+      await writeSlowly(response, { path, content }, { clock: this.#core.clock, bytesPerSecond });
+    } else if (plan.ending === "as it is") writeFile(response, { path, content });
+    else if (plan.effect && plan.ending === "reset") writeHalf(response, { path, content });
+    else finish(plan, answer, response);
   }
-}
-
-function writeFileHead(response: ServerResponse, path: string, sizeBytes: number): void {
-  response.writeHead(200, {
-    "content-type": "application/octet-stream",
-    "content-length": sizeBytes,
-    "content-disposition": `attachment; filename="${path.split("/").at(-1) ?? "file"}"`,
-  });
-}
-
-function writeFile(response: ServerResponse, path: string, content: Uint8Array): void {
-  if (response.destroyed) return;
-  writeFileHead(response, path, content.length);
-  response.end(content);
 }
 
 /** The chat that a hold is for, by its id alone: it need not exist. */

@@ -200,6 +200,36 @@ describe("a fault of calls", () => {
   });
 });
 
+test("lets a download come slowly, in pieces", async () => {
+  const { clock, bot, ada } = await setUp();
+  const content = Buffer.alloc(25_000, 7);
+  await sandbox.send({ from: ada, chatId: ada, document: { content } });
+  const updates = await call<{ message?: { document?: { file_id: string } } }[]>(
+    sandbox,
+    bot,
+    "getUpdates",
+  );
+  const file = await call<{ file_path: string }>(sandbox, bot, "getFile", {
+    file_id: updates.result.at(-1)?.message?.document?.file_id,
+  });
+  sandbox.fault({ method: "file", answer: { bytesPerSecond: 100_000 } });
+  const response = await fetch(`${sandbox.url}/file/bot${bot.token}/${file.result.file_path}`);
+  const came: Buffer[] = [];
+  const reading = (async () => {
+    for await (const piece of response.body ?? []) came.push(Buffer.from(piece));
+  })();
+  const bytes = () => Buffer.concat(came).length;
+  for (const soFar of [10_000, 20_000]) {
+    await waitFor(() => bytes() === soFar && clock.nextTimerMs() === 100);
+    clock.advance(100);
+  }
+  await waitFor(() => bytes() === 25_000 && clock.nextTimerMs() === 100);
+  clock.advance(100);
+  await reading;
+  expect(Buffer.concat(came).equals(content)).toBe(true);
+  expect(sandbox.record.callsOf("file")).toMatchObject([{ status: 200, fault: "slow" }]);
+});
+
 describe("limits that a bot cannot know", () => {
   test("are set for one bot, one chat or all while it runs, and taken back", async () => {
     const { clock, bot, ada, send } = await setUp({ limits: { bot: [], chat: [] } });

@@ -12,6 +12,8 @@ export interface FaultPlan {
   ending: "as it is" | "silence" | "reset" | "html" | { answer: Answer };
   albumFault?: { albumStopsAfter: number; retryAfterS: number };
   hold?: { scope: "chat" | "bot"; retryAfterS: number };
+  /** How fast a download comes. */
+  bytesPerSecond?: number;
 }
 
 export function planOf(fault: FaultAnswer | undefined): FaultPlan {
@@ -39,6 +41,9 @@ export function planOf(fault: FaultAnswer | undefined): FaultPlan {
 
 function planOfAnswer(fault: Exclude<FaultAnswer, string>): FaultPlan {
   if ("albumStopsAfter" in fault) return { effect: true, ending: "as it is", albumFault: fault };
+  if ("bytesPerSecond" in fault) {
+    return { effect: true, ending: "as it is", bytesPerSecond: fault.bytesPerSecond };
+  }
   if ("hold" in fault) {
     const { retryAfterS } = fault;
     const answer = refusal(

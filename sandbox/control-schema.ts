@@ -123,6 +123,7 @@ const faultAnswer = z.union([
     albumStopsAfter: z.number().int().min(0).max(9),
     retryAfterS: z.number().int().min(1),
   }),
+  z.strictObject({ bytesPerSecond: z.number().int().min(10) }),
 ]);
 
 const durationMs = z.number().min(0).max(2_147_483_647);

@@ -22,6 +22,8 @@ export type FaultAnswer =
   | { retryAfterS: number; hold: "chat" | "bot" }
   /** sendMediaGroup sends this many items, then fails as a 400 that says "retry after". */
   | { albumStopsAfter: number; retryAfterS: number }
+  /** A download comes in pieces, at this rate. */
+  | { bytesPerSecond: number }
   | "hang"
   | "hang-after-effect"
   | "reset-before-effect"
@@ -175,5 +177,6 @@ function labelOf({ answer }: NewFault): string {
   if (answer === undefined) return "latency";
   if (typeof answer === "string") return answer;
   if ("hold" in answer) return "hold";
+  if ("bytesPerSecond" in answer) return "slow";
   return "albumStopsAfter" in answer ? "album" : "answer";
 }

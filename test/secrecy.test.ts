@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type OwnRedis, startRedis } from "./support/redis.ts";
 import { needs } from "./support/requirements.ts";
@@ -13,6 +15,7 @@ import {
   rotate,
   sendRefusedTokens,
 } from "./support/secrecy/bots.ts";
+import { handIn, lookAtEvidence, searchInline } from "./support/secrecy/evidence.ts";
 import { dumpTables } from "./support/secrecy/kept-rows.ts";
 import { look, lookFromTerminal } from "./support/secrecy/operators.ts";
 import {
@@ -38,7 +41,9 @@ const KEEPS_WORDS: Record<string, Needle["kind"][]> = Object.fromEntries(
   [
     ...["job_bodies", "chats", "contacts", "messages", "message_edits", "outbound_messages"],
     // What was handed in: a caption describes it, a file has its name.
-    ...["evidence", "evidence_files", "dialogs"],
+    ...["evidence", "evidence_files", "evidence_revisions", "legal_holds", "dialogs"],
+    // An answer that is given again to whoever repeats the call, for a day.
+    "idempotency_keys",
     ...["topics", "polls", "people", "broadcasts", "chat_tags", "template_versions"],
   ].map((table) => [`public.${table}`, ["words"]]),
 );
@@ -62,7 +67,8 @@ function searchEverything(withRedis: boolean): void {
   beforeAll(async () => {
     if (withRedis) redis = await startRedis({ appendOnly: true });
     world = await openWorld(redis);
-    [web] = await Promise.all([start("web"), start("ingest"), start("outbound")]);
+    const others = ["ingest", "outbound", "evidence"] as const;
+    [web] = await Promise.all([start("web"), ...others.map((command) => start(command))]);
   }, 60_000);
   afterAll(async () => {
     await world.close();
@@ -88,6 +94,14 @@ function searchEverything(withRedis: boolean): void {
     await send(world, bot);
   }, 60_000);
 
+  test("people hand in evidence, which is fetched, scanned, looked at and given out", async () => {
+    await handIn(world, bot);
+    await lookAtEvidence(world);
+    await searchInline(world, bot);
+    await world.cli(["evidence", "verify"]);
+    await hideDataKeys(world);
+  }, 60_000);
+
   test("operators look at all of it, and care for its keys and tokens", async () => {
     await look(world, bot);
     // It only reads, whatever carries the wakes, and each command is a process that has to start.
@@ -109,10 +123,10 @@ function searchEverything(withRedis: boolean): void {
     world.noteArguments();
     const places = [
       ...(await dumpTables(world.database.owner, KEEPS_WORDS, KEPT_ONCE)),
-      ...world.places(),
+      ...(await world.places()),
     ];
     if (redis !== undefined) places.push({ name: "Redis", text: await redis.written() });
-    const doors = ["the answers", "the logs", "the arguments of processes"];
+    const doors = ["the answers", "the logs", "the arguments of processes", "the store of files"];
     if (redis !== undefined) doors.push("Redis");
     expect(whereFound(planted, places)).toEqual(
       expect.arrayContaining(["Postgres: public.connectors", ...doors]),
@@ -139,6 +153,9 @@ function searchEverything(withRedis: boolean): void {
     // What it does not know it names.
     await world.cli(["jobs", "show", planted], { code: 1 });
     await redis?.cli("SET", "planted", planted);
+    const folder = join(world.storageFolder, "planted", "pl");
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "planted"), planted);
   }
 
   test("SIGTERM: every process stops by itself, with 0, within ten seconds", async () => {

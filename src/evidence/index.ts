@@ -105,6 +105,8 @@ export {
   type Vault,
 } from "./vault.ts";
 export { createPartsKeeper, createVaultKeeper } from "./vault-keeper.ts";
+export { dropOldParts } from "./vault-parts.ts";
 export { STORED_FILES_SEALED_COLUMNS } from "./vault-rows.ts";
+export { sweepVault } from "./vault-sweep.ts";
 export { type FileFault, verifyVault } from "./vault-verify.ts";
 export { linksFile, placeFile, type WrittenFile, type WrittenPlace } from "./written-files.ts";

@@ -2,6 +2,7 @@ import { createPostgresBackend, Queue, runMigrations, Worker } from "bullmq";
 import pg from "pg";
 import { type Database, ENGINE_ROLE, type Logger, type RedisConfig } from "../platform/index.ts";
 import { assertNoEviction, connectRedis, type RedisClient } from "./redis-connection.ts";
+import { ReopenedWorker } from "./reopened-worker.ts";
 import { QUEUES, type QueueName } from "./types.ts";
 import type { WakePriority } from "./wake-priority.ts";
 
@@ -72,6 +73,7 @@ interface WakeQueue extends Closable {
   addBulk(
     jobs: { name: string; data: Wake; opts: Parameters<Queue<Wake>["add"]>[2] }[],
   ): Promise<unknown>;
+  waitUntilReady(): Promise<unknown>;
 }
 type WakeWorker = Closable;
 
@@ -126,8 +128,22 @@ export function createTransport(options: TransportOptions): WakeTransport {
       queue = backend.openQueue(name);
       queue.on("error", (error) => log.debug({ err: error, queue: name }, "wake queue error"));
       queues.set(name, queue);
+      reopenUnlessReady(name, queue);
     }
     return queue;
+  };
+
+  /**
+   * BullMQ on Postgres keeps what a queue's first look at the database came to: one that failed sends
+   * nothing any more, and the next wake opens another.
+   */
+  const reopenUnlessReady = (name: QueueName, queue: WakeQueue): void => {
+    queue.waitUntilReady().catch((error) => {
+      log.debug({ err: error, queue: name }, "wake queue is opened anew");
+      if (closed || queues.get(name) !== queue) return;
+      queues.delete(name);
+      queue.close().catch(() => {});
+    });
   };
 
   const sendPending = async (name: QueueName): Promise<void> => {
@@ -240,24 +256,32 @@ function postgresBackend({ db, postgresConnections, log }: TransportOptions): Ba
   });
   pool.on("error", (error) => log.debug({ err: error }, "wake connection error"));
   pool.on("connect", (client) => client.on("error", () => {}));
+  // Every queue and worker listens to it, also those that were opened anew.
+  pool.setMaxListeners(0);
+  const check = async () => {
+    await pool.query("SELECT 1");
+  };
   return {
     openQueue: (name) => new Queue(name, { connection: pool }, createPostgresBackend),
     openWorker: (name, concurrency, onWake) =>
-      new Worker(
-        name,
-        (job) => onWake((job.data as Wake).lanes, job.priority),
-        {
-          connection: pool,
-          concurrency,
-          lockDuration: LOCK_MS,
-          removeOnComplete: { count: 0 },
-          removeOnFail: { count: 0 },
-        },
-        createPostgresBackend,
-      ),
-    check: async () => {
-      await pool.query("SELECT 1");
-    },
+      new ReopenedWorker({
+        check,
+        open: () =>
+          new Worker(
+            name,
+            (job) => onWake((job.data as Wake).lanes, job.priority),
+            {
+              connection: pool,
+              autorun: false,
+              concurrency,
+              lockDuration: LOCK_MS,
+              removeOnComplete: { count: 0 },
+              removeOnFail: { count: 0 },
+            },
+            createPostgresBackend,
+          ),
+      }),
+    check,
     close: () => within(CLOSE_TIMEOUT_MS, pool.end()),
   };
 }

@@ -14,13 +14,16 @@ export interface ProcessOptions {
   /** One for all processes of an installation. */
   encryptionKeys: string;
   updatesMode?: "webhook" | "polling";
+  /** Where files of evidence lie; what fetches or gives out some needs it. */
+  storageUrl?: string;
+  scannerUrl?: string;
 }
 
 export const newEncryptionKeys = () => `v1:${randomBytes(32).toString("base64")}`;
 
 /** A process as a Procfile line starts it; resolves once it says that it is up. The caller ends it. */
 export async function startProcess(
-  command: "web" | "ingest" | "outbound" | "poller",
+  command: "web" | "ingest" | "outbound" | "evidence" | "poller",
   options: ProcessOptions,
 ): Promise<RunningScript> {
   const running = startScript(main, {
@@ -33,6 +36,8 @@ export async function startProcess(
       ENCRYPTION_KEYS: options.encryptionKeys,
       ADMIN_TOKEN: options.adminToken,
       UPDATES_MODE: options.updatesMode,
+      STORAGE_URL: options.storageUrl,
+      SCANNER_URL: options.scannerUrl,
       LOG_LEVEL: options.logLevel ?? "info",
     },
   });

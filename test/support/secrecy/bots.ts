@@ -1,4 +1,6 @@
 import { createDecipheriv, randomBytes, randomInt } from "node:crypto";
+import { parseEncryptionKeys } from "../../../src/platform/encryption-keys.ts";
+import { createKeyring } from "../../../src/platform/index.ts";
 import type { SecrecyWorld } from "./world.ts";
 
 /** What a team does about its bots, and what goes wrong in it. */
@@ -21,7 +23,12 @@ async function workspaceOf({ database }: SecrecyWorld): Promise<string> {
 
 function createBot({ sandbox, hideToken }: SecrecyWorld) {
   const username = `s${randomBytes(5).toString("hex")}_bot`;
-  const account = sandbox.createBot({ name: "Desk", username, canReadAllGroupMessages: true });
+  const account = sandbox.createBot({
+    name: "Desk",
+    username,
+    canReadAllGroupMessages: true,
+    inline: true,
+  });
   hideToken(account.token);
   return account;
 }
@@ -184,28 +191,47 @@ export async function disconnect(world: SecrecyWorld): Promise<void> {
   }
 }
 
+/** Tokens, and the keys of files. */
+const SEALED = `
+  SELECT workspace_id, 'connectors' AS of_table, 'token_sealed' AS of_column, id, token_sealed AS sealed
+  FROM connectors WHERE token_sealed IS NOT NULL
+  UNION ALL
+  SELECT workspace_id, 'stored_files', 'key_sealed', id, key_sealed FROM stored_files`;
+
 /**
- * The keys that the tokens are sealed with, as they are now: each is in its record, wrapped by a key of
- * ENCRYPTION_KEYS (src/platform/keyring.ts).
+ * The keys that records are sealed with, as they are now: each is in its record, wrapped by a key of
+ * ENCRYPTION_KEYS (src/platform/keyring.ts); and those of files, which are what is sealed.
  */
 export async function hideDataKeys(world: SecrecyWorld): Promise<void> {
-  const rows = await world.database.db.query<{
+  const rows = await world.database.owner.query<{
     workspace_id: string;
+    of_table: string;
+    of_column: string;
     id: string;
-    token_sealed: Buffer;
-  }>("SELECT workspace_id, id, token_sealed FROM connectors WHERE token_sealed IS NOT NULL");
+    sealed: Buffer;
+  }>(SEALED);
+  const keyring = createKeyring(parseEncryptionKeys(world.encryptionKeys));
   const keys = new Map(
     world.encryptionKeys.split(",").map((entry) => {
       const [version = "", key = ""] = entry.split(":");
       return [Number(version.slice(1)), Buffer.from(key, "base64")];
     }),
   );
-  for (const { workspace_id, id, token_sealed: sealed } of rows) {
+  for (const {
+    workspace_id: workspaceId,
+    of_table: table,
+    of_column: column,
+    id,
+    sealed,
+  } of rows) {
     const key = keys.get(sealed.readUInt16BE(1));
     if (key === undefined) throw new Error("sealed by a key that is not known");
-    const place = [workspace_id, "connectors", "token_sealed", id];
+    const place = [workspaceId, table, column, id];
     const dataKey = unwrap(key, sealed, place);
     world.hide("secret", "a data key", dataKey);
+    if (table !== "stored_files") continue;
+    const fileKey = keyring.open(sealed, { workspaceId, table, column, row: id });
+    world.hide("secret", "a file's key", fileKey);
   }
 }
 

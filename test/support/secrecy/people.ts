@@ -8,7 +8,7 @@ import type { SecrecyWorld } from "./world.ts";
 /** What people write and share, what is written to them, and what goes wrong on the way. */
 
 /** A person who has begun to talk to the bot. */
-async function newPerson({ sandbox, mark }: SecrecyWorld, bot: Bot) {
+export async function newPerson({ sandbox, mark }: SecrecyWorld, bot: Bot) {
   const person = sandbox.createUser({ firstName: `Ada ${mark}`, lastName: mark });
   await sandbox.send({ chatId: person.id, botId: bot.id, from: person.id, text: `hi ${mark}` });
   return person;
@@ -22,7 +22,7 @@ const contactOf = ({ mark, phone }: SecrecyWorld, userId: number) => ({
 });
 
 /** All that was said has arrived and was worked on. */
-async function arrived(world: SecrecyWorld, bot: Bot): Promise<void> {
+export async function arrived(world: SecrecyWorld, bot: Bot): Promise<void> {
   const pending = () => world.sandbox.webhookInfo(bot.id).pending_update_count;
   await waitFor(() => pending() === 0, { timeoutMs: 20_000, what: "Telegram to have delivered" });
   await world.settled("ingest");

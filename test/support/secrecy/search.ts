@@ -6,7 +6,7 @@ import { formsOf } from "./forms.ts";
  */
 export interface Needle {
   what: string;
-  kind: "secret" | "API key" | "invitation" | "phone number" | "words";
+  kind: "secret" | "API key" | "invitation" | "phone number" | "words" | "content";
   value: string | Buffer;
 }
 

@@ -1,8 +1,13 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { type Sandbox, startSandbox } from "../../../sandbox/index.ts";
 import { migrateTransport } from "../../../src/jobs/index.ts";
 import { freePort } from "../../../src/platform/free-port.ts";
+import { startClamd } from "../clamd-server.ts";
 import { createTestDatabase, type TestDatabase } from "../database.ts";
 import { type ProcessOptions, startProcess } from "../processes.ts";
 import type { OwnRedis } from "../redis.ts";
@@ -13,7 +18,7 @@ import type { Needle, Place } from "./search.ts";
 import { openTelegramLine } from "./telegram-line.ts";
 
 /** What an answer may hold after all: a key or an invitation is shown once, and people's words to who asks for them. */
-export type Shows = "nothing" | "API key" | "words";
+export type Shows = "nothing" | "API key" | "words" | "content";
 
 export interface CallOptions {
   body?: unknown;
@@ -44,6 +49,10 @@ export interface SecrecyWorld {
   mark: string;
   /** Of a person who shares it. */
   phone: string;
+  /** In the files that people hand in, and in nothing else. */
+  content: string;
+  /** Where those files lie. */
+  storageFolder: string;
   /** The keys of the installation, newest first: `v2:…,v1:…`. */
   encryptionKeys: string;
   /** The key of the workspace that all is done in. */
@@ -59,7 +68,7 @@ export interface SecrecyWorld {
   /** Something that was answered in another way. */
   heard(text: string, shows?: Shows): void;
   start(
-    command: "web" | "ingest" | "outbound" | "poller",
+    command: "web" | "ingest" | "outbound" | "evidence" | "poller",
     change?: Partial<ProcessOptions>,
   ): Promise<RunningScript>;
   /** SIGTERM; gives the exit code. */
@@ -73,8 +82,8 @@ export interface SecrecyWorld {
   settled(queue: string): Promise<void>;
   /** Notes with what arguments the processes run that run now. */
   noteArguments(): void;
-  /** Logs, answers and arguments so far. */
-  places(): Place[];
+  /** Logs, answers and arguments so far, and the store of files as it is. */
+  places(): Promise<Place[]>;
   close(): Promise<void>;
 }
 
@@ -103,11 +112,15 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
     token: hideToken,
     webhookSecret: (secret) => hide("secret", "a webhook's secret", secret),
   });
+  const storageFolder = await mkdtemp(path.join(tmpdir(), "heliograph-secrecy-"));
+  const clamd = await startClamd();
+  const content = `content-${randomBytes(6).toString("hex")}`;
   const mark = `private-${randomBytes(6).toString("hex")}`;
   const phone = `1555${randomInt(1_000_000, 10_000_000)}`;
   const adminToken = `admin-${randomBytes(18).toString("hex")}`;
   const encryptionKeys = [newKey(2), newKey(1)].join(",");
   hide("words", "people's words and names", mark);
+  hide("content", "what is in a file", content);
   hide("phone number", "a phone number that was shared", phone);
   hide("secret", "ADMIN_TOKEN", adminToken);
   for (const [n, key] of encryptionKeys.split(",").entries()) {
@@ -123,10 +136,12 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
     encryptionKeys,
     adminToken,
     logLevel: "debug",
+    storageUrl: pathToFileURL(storageFolder).href,
+    scannerUrl: `clamd://127.0.0.1:${clamd.port}`,
   };
   const processes: RunningScript[] = [];
   const running = new Set<RunningScript>();
-  const answers: Record<Shows, string[]> = { nothing: [], "API key": [], words: [] };
+  const answers: Record<Shows, string[]> = { nothing: [], "API key": [], words: [], content: [] };
   const commandLines: string[] = [];
   let apiKey = "";
 
@@ -146,6 +161,8 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
     adminToken,
     mark,
     phone,
+    content,
+    storageFolder,
     encryptionKeys,
     setKey: (key) => {
       apiKey = key;
@@ -197,6 +214,7 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
           ENCRYPTION_KEYS: encryptionKeys,
           ADMIN_TOKEN: adminToken,
           LOG_LEVEL: "debug",
+          STORAGE_URL: environment.storageUrl,
           ...env,
         },
       });
@@ -225,7 +243,7 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
     noteArguments: () => {
       for (const process of running) commandLines.push(commandLineOf(process));
     },
-    places: () => [
+    places: async () => [
       {
         name: "the logs",
         text: processes.map(({ stderr, lines }) => stderr() + lines.join("\n")).join("\n"),
@@ -237,6 +255,8 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
         may: ["API key", "invitation"],
       },
       { name: "answers with people's words", text: answers.words.join("\n"), may: ["words"] },
+      { name: "answers with a file", text: answers.content.join("\n"), may: ["words", "content"] },
+      { name: "the store of files", text: await filesIn(storageFolder) },
       { name: "the arguments of processes", text: commandLines.join("\n") },
     ],
     close: async () => {
@@ -244,9 +264,21 @@ export async function openWorld(redis: OwnRedis | undefined): Promise<SecrecyWor
       await Promise.all(processes.map(({ exited }) => exited));
       await line.close();
       await sandbox.close();
+      await clamd.close();
+      await rm(storageFolder, { recursive: true, force: true });
       await database.drop();
     },
   };
+}
+
+/** Names and bytes of all files of a folder, as text in which each byte is a character. */
+async function filesIn(folder: string): Promise<string> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const texts = entries.map(async (entry) => {
+    const file = path.join(entry.parentPath, entry.name);
+    return entry.isFile() ? `${file}\n${await readFile(file, "latin1")}` : file;
+  });
+  return (await Promise.all(texts)).join("\n");
 }
 
 function jsonOf(text: string): never {
