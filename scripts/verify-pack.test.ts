@@ -23,7 +23,7 @@ import { verifyPack } from "./verify-pack.mjs";
 
 /** A pack of three pieces of evidence, unpacked; each test takes a copy of it and does something to it. */
 const world = packWorld();
-const { contents, begin, seal } = world;
+const { contents } = world;
 let packs: Packs;
 let folder = "";
 let copy = "";
