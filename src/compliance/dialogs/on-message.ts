@@ -1,7 +1,7 @@
 import type { ChatRequest, Reply } from "../../conversations/index.ts";
 import { type EvidenceSettings, type NewFile, readSettings } from "../../evidence/index.ts";
 import type { Transaction } from "../../platform/index.ts";
-import type { Asker } from "../request-sink.ts";
+import type { Asker, Offered } from "../request-sink.ts";
 import { may } from "../rights.ts";
 import { type Advanced, advance } from "./advance.ts";
 import { begin } from "./begin.ts";
@@ -60,11 +60,13 @@ export async function onFile(
   doing: Doing,
   request: FileRequest,
   asker: Asker,
-): Promise<Reply[]> {
-  if (!servesEvidence(request)) return [];
-  if (!may(asker.viewer, "submit-evidence", asker.access)) return [tell(request, REFUSED.rights)];
+): Promise<Offered> {
+  if (!servesEvidence(request)) return left();
+  if (!may(asker.viewer, "submit-evidence", asker.access)) {
+    return left(tell(request, REFUSED.rights));
+  }
   const refused = whyNotTaken(request, await readSettings(tx, request.workspaceId));
-  if (refused !== null) return [tell(request, refused)];
+  if (refused !== null) return left(tell(request, refused));
   const place = placeOf(request);
   const acting = { ...actingOf(request, asker, doing.clock()), file: fileOf(request) };
   await holdConversation(tx, place);
@@ -76,8 +78,12 @@ export async function onFile(
     dialog === null
       ? await begin(tx, doing, { dialog: collecting(place, acting), event, open }, acting)
       : [await advance(tx, doing, inPlace(dialog, place), event, acting)];
-  return finish(tx, request, advanced);
+  const replies = await finish(tx, request, advanced);
+  return { replies, isTaken: advanced.some(({ hasTakenFile }) => hasTakenFile) };
 }
+
+/** It is for whoever gives support; `told`: why no dialog takes it. */
+const left = (...told: Reply[]): Offered => ({ replies: told, isTaken: false });
 
 /** Whatever takes the rest of its album; else what the person did last. Null: nothing waits for a file. */
 async function takerOf(
@@ -115,7 +121,7 @@ export async function onText(
   doing: Doing,
   request: TextRequest,
   asker: Asker,
-): Promise<Reply[]> {
+): Promise<Offered> {
   const place = placeOf(request);
   const acting = actingOf(request, asker, doing.clock());
   const { replyToMessageId, text } = request;
@@ -126,12 +132,11 @@ export async function onText(
   // In private they need not reply to anything; what replies to something else is about that.
   const isLoose = request.chatType === "private" && replyToMessageId === null;
   const asked = repliedTo ?? (isLoose ? asking[0] : undefined);
-  if (asked === undefined) return [];
+  if (asked === undefined) return left();
   const refused = whyMayNot(asked.dialog, acting.userId, asker);
   // Whoever may not go on with it any more does not answer it for as long as it stands.
-  if (refused !== null) return asked.isRepliedTo ? [tell(request, refused)] : [];
+  if (refused !== null) return asked.isRepliedTo ? left(tell(request, refused)) : left();
   const event = { type: "words", text } as const;
-  return finish(tx, request, [
-    await advance(tx, doing, inPlace(asked.dialog, place), event, acting),
-  ]);
+  const advanced = await advance(tx, doing, inPlace(asked.dialog, place), event, acting);
+  return { replies: await finish(tx, request, [advanced]), isTaken: true };
 }
