@@ -2,6 +2,8 @@ import type { Dialog } from "./dialog.ts";
 import {
   type Card,
   type Context,
+  type ControlOption,
+  codeOnly,
   type DialogEvent,
   go,
   type Machine,
@@ -25,14 +27,16 @@ export interface ReviewData {
   number: string;
   evidenceType: string;
   description: string;
-  /** Code and title of the control it is to prove; null: none was chosen. */
-  control: string | null;
+  /** That it is to prove; null: none was chosen. */
+  control: Pick<ControlOption, "code" | "title"> | null;
   revision: number;
   /** Names, as far as they are shown. */
   files: string[];
   fileCount: number;
   /** Who handed it in, by name; null: it is not known. */
   submittedBy: string | null;
+  /** How much more waited when this was shown, beside a chat's other cards; 0: nothing, or it had room. */
+  waiting: number;
   /** What became of it; null: nothing yet. */
   outcome: Standing | null;
 }
@@ -126,7 +130,8 @@ function settled(dialog: Review, standing: Standing): Advance {
   });
 }
 
-function card({ state, data, isPrivate }: Review): Card {
+function card({ state, data: asked, isPrivate }: Review): Card {
+  const data = isPrivate ? asked : { ...asked, control: codeOnly(asked.control) };
   const text = REVIEW.card(state, data);
   if (state === "awaiting-reason") {
     return { text, buttons: [[{ text: "Cancel", action: "cancel" }]] };

@@ -33,7 +33,7 @@ const text = (...lines: Array<string | null>): string =>
 
 const about = (description: string): string | null =>
   description === "" ? null : `Description: ${line(description, 500)}`;
-const controlLine = (control: ControlOption | null): string =>
+const controlLine = (control: Pick<ControlOption, "code" | "title"> | null): string =>
   `Control: ${control === null ? "none" : line(`${control.code} ${control.title}`)}`;
 const by = (name: string | null): string => (name === null ? "" : ` by ${line(name, 100)}`);
 const because = (reason: string | null): string =>
@@ -168,6 +168,13 @@ const OUTCOMES: Record<ReviewState, string | null> = {
   expired: "Nobody decided here in time. It still waits for its review.",
 };
 
+/** More are not counted. */
+export const MOST_WAITING = 1_000;
+const waitingOf = (count: number): string =>
+  count > MOST_WAITING
+    ? "More than 1,000 others wait for their review."
+    : `${count} more wait for their review.`;
+
 export const REVIEW = {
   reminder: (number: string) => `EV-${number} still waits for its review.`,
   refused: {
@@ -179,7 +186,8 @@ export const REVIEW = {
     unknown: "That evidence is gone.",
   },
   card: (state: ReviewState, data: ReviewData) => {
-    const { number, evidenceType, description, control, revision, files, fileCount } = data;
+    const { number, evidenceType, description, control, revision, files, fileCount, waiting } =
+      data;
     const more = fileCount - files.length;
     const outcome = OUTCOMES[state];
     const decided =
@@ -192,12 +200,13 @@ export const REVIEW = {
       `Review of EV-${number}, revision ${revision}`,
       `Type: ${line(evidenceType, 100)}`,
       about(description),
-      control === null ? "Control: none" : `Control: ${line(control)}`,
+      controlLine(control),
       data.submittedBy === null ? null : `Handed in${by(data.submittedBy)}`,
       ...files.map((name) => `File: ${line(name, 100)}`),
       more > 0 ? `… and ${more} more` : null,
       decided === null ? null : "",
       decided,
+      state === "deciding" && waiting > 0 ? `\n${waitingOf(waiting)}` : null,
     );
   },
 } as const;
