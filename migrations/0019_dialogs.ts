@@ -66,11 +66,22 @@ export const migration: Migration = {
       ALTER TABLE conversations ADD asked_until timestamptz;
 
       -- Where it stood when chats were last told of it, as revision/status. The index holds what they
-      -- are still to be told: those who review it that it waits, whoever sent it what became of it.
+      -- are still to be told: whoever sent it what became of it, its cards that they decide nothing now.
       ALTER TABLE evidence ADD told text;
       CREATE INDEX evidence_to_tell ON evidence (workspace_id, id)
         WHERE (told IS NOT NULL OR status IN ('in_review', 'approved', 'rejected'))
           AND told IS DISTINCT FROM revision::text || '/' || status;
+      -- The bot that its newest revision came by, as of what chats were told. By it reviewers are given
+      -- what waits, the lowest number first. Nil stands for the API: an index is not in the order of what
+      -- comes behind a column that is null.
+      ALTER TABLE evidence ADD review_connector_id uuid NOT NULL
+        DEFAULT '00000000-0000-0000-0000-000000000000';
+      -- It waits, and chats were told of all that was before. As a column, so that the index on the
+      -- status is never taken for as good.
+      ALTER TABLE evidence ADD awaits_review boolean NOT NULL GENERATED ALWAYS AS
+        (coalesce(status = 'in_review' AND told = revision::text || '/' || status, false)) STORED;
+      CREATE INDEX evidence_to_review ON evidence (workspace_id, review_connector_id, number)
+        WHERE awaits_review;
 
       -- Who is asked to review, among all people.
       CREATE INDEX people_in_role ON people (role, workspace_id, id) WHERE role <> 'employee';

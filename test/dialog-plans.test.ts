@@ -104,7 +104,7 @@ const asked = {
   causeId: "1",
 };
 const ask = (request: ChatRequest): Promise<Reply[]> =>
-  db.transaction(async (tx) => [...(await sink(tx, [request]))]);
+  db.transaction(async (tx) => (await sink(tx, [request])).replies);
 const command = (name: string, args: string) =>
   ask({ ...asked, kind: "command", name, args, messageId: "1" });
 const labelled = (replies: Reply[], label: string): string => {

@@ -23,8 +23,8 @@ beforeAll(async () => {
   const requests = createRequestSink({
     command: nothing,
     press: nothing,
-    file: nothing,
-    text: nothing,
+    file: async () => ({ replies: [], isTaken: false }),
+    text: async () => ({ replies: [], isTaken: false }),
     inlineQuery: createInlineQueryHandler({ clock: () => nowMs() }),
   });
   const replies = createReplySink({ jobs });

@@ -31,7 +31,7 @@ beforeAll(async () => {
     replies: createReplySink({ jobs }),
     requests: async (_tx, requests) => {
       asked.push(...requests);
-      return [];
+      return { replies: [], taken: new Set() };
     },
     log: silentLogger,
   });

@@ -76,8 +76,8 @@ const answered = {
   causeId: "1",
 } as const;
 
-/** Dialogs that note what they were given, and answer `said`. */
-function noted(said: Reply[] = []) {
+/** Dialogs that note what they were given, and answer `said`; they take nothing but what `isTaken` says. */
+function noted(said: Reply[] = [], isTaken = false) {
   const given: unknown[] = [];
   const dialogs: Dialogs = {
     evidence: async (_tx, _request, _asker, some) => {
@@ -92,8 +92,8 @@ function noted(said: Reply[] = []) {
       given.push(data);
       return said;
     },
-    file: async () => said,
-    text: async () => said,
+    file: async () => ({ replies: said, isTaken }),
+    text: async () => ({ replies: said, isTaken }),
   };
   return { given, handlers: createHandlers({ dialogs }) };
 }
@@ -119,21 +119,27 @@ test("a customer's file is for support, where the register is the workspace's ow
   const answer: Reply = { ...answered, text: "You may not hand in evidence here." };
   const { handlers } = noted([answer]);
   const members: Asker = { ...asker, access: "members" };
-  expect(await handlers.file(tx, file, members)).toMatchObject([
-    { isCourtesy: true, text: expect.stringContaining("Our team will answer") },
-  ]);
+  expect(await handlers.file(tx, file, members)).toMatchObject({
+    replies: [{ isCourtesy: true, text: expect.stringContaining("Our team will answer") }],
+    isTaken: false,
+  });
   const employee: Asker = { ...members, viewer: { personId: "p", role: "auditor" } };
-  expect(await handlers.file(tx, file, employee)).toEqual([answer]);
+  expect(await handlers.file(tx, file, employee)).toEqual({ replies: [answer], isTaken: false });
 });
 
 test("words that are for no dialog are answered in private, and in groups let be; files are the dialogs'", async () => {
   const { handlers } = noted();
-  expect(await handlers.text(tx, words, asker)).toMatchObject([{ isCourtesy: true }]);
-  expect(await handlers.file(tx, file, asker)).toEqual([]);
+  const left = { replies: [], isTaken: false };
+  expect(await handlers.text(tx, words, asker)).toMatchObject({
+    replies: [{ isCourtesy: true }],
+    isTaken: false,
+  });
+  expect(await handlers.file(tx, file, asker)).toEqual(left);
   const group = { ...asked, chatType: "group" as const };
-  expect(await handlers.text(tx, { ...words, ...group }, asker)).toEqual([]);
-  const answer: Reply = { ...answered, text: "taken" };
-  const taking = noted([answer]).handlers;
-  expect(await taking.text(tx, words, asker)).toEqual([answer]);
-  expect(await taking.file(tx, file, asker)).toEqual([answer]);
+  expect(await handlers.text(tx, { ...words, ...group }, asker)).toEqual(left);
+  for (const replies of [[{ ...answered, text: "taken" }], []]) {
+    const taking = noted(replies, true).handlers;
+    expect(await taking.text(tx, words, asker)).toEqual({ replies, isTaken: true });
+    expect(await taking.file(tx, file, asker)).toEqual({ replies, isTaken: true });
+  }
 });

@@ -49,16 +49,17 @@ export function createHandlers({ dialogs, clock = systemClock }: HandlersOptions
     file: async (tx, request, asker) => {
       // To a bot that speaks of the register to the workspace's own alone others come for support.
       if (isCustomer(asker) && request.chatType === "private") {
-        return [thanks(request)];
+        return { replies: [thanks(request)], isTaken: false };
       }
       // Dialogs tell what they don't take; a file that adds to others is told of once it is here.
       return dialogs.file(tx, request, asker);
     },
 
     text: async (tx, request, asker) => {
-      const said = await dialogs.text(tx, request, asker);
-      const isTold = said.length > 0 || request.chatType !== "private";
-      return isTold ? said : [thanks(request)];
+      const offered = await dialogs.text(tx, request, asker);
+      const isTold = offered.isTaken || offered.replies.length > 0;
+      if (isTold || request.chatType !== "private") return offered;
+      return { replies: [thanks(request)], isTaken: false };
     },
 
     inlineQuery: createInlineQueryHandler({ clock }),

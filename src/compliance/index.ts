@@ -20,6 +20,8 @@ export { createInlineQueryHandler } from "./inline/index.ts";
 export {
   type Asker,
   createRequestSink,
+  type Offered,
+  type OfferHandler,
   type RequestHandler,
   type RequestHandlers,
   type RequestOf,

@@ -1,5 +1,5 @@
 import { actAs } from "../audit/index.ts";
-import type { ChatRequest, Reply, RequestSink } from "../conversations/index.ts";
+import type { ChatRequest, Handled, Reply, RequestSink } from "../conversations/index.ts";
 import { fewRows, type Transaction } from "../platform/index.ts";
 import type { RegisterAccess, Role, Viewer } from "./rights.ts";
 
@@ -21,12 +21,24 @@ export type RequestHandler<Request extends ChatRequest> = (
   asker: Asker,
 ) => Promise<Reply[]>;
 
+/** What came of a file or of words: what nobody took as their own is for the team. */
+export interface Offered {
+  replies: Reply[];
+  isTaken: boolean;
+}
+
+export type OfferHandler<Request extends ChatRequest> = (
+  tx: Transaction,
+  request: Request,
+  asker: Asker,
+) => Promise<Offered>;
+
 export interface RequestHandlers {
   command: RequestHandler<RequestOf<"command">>;
   /** Every press is answered, whatever its data says. */
   press: RequestHandler<RequestOf<"press">>;
-  file: RequestHandler<RequestOf<"file">>;
-  text: RequestHandler<RequestOf<"text">>;
+  file: OfferHandler<RequestOf<"file">>;
+  text: OfferHandler<RequestOf<"text">>;
   inlineQuery: RequestHandler<RequestOf<"inline-query">>;
 }
 
@@ -77,33 +89,37 @@ export function createRequestSink(
   return async (tx, requests) => {
     const askers = await findAskers(tx, requests);
     const replies: Reply[] = [];
+    const taken = new Set<ChatRequest>();
     for (const [n, request] of requests.entries()) {
       const asker = askers.get(n);
       if (asker === undefined) continue;
       const actor = { kind: "telegram_user", id: request.user.id } as const;
-      replies.push(...(await actAs(actor, null, () => handle(handlers, tx, request, asker))));
+      const came = await actAs(actor, null, () => handle(handlers, tx, request, asker));
+      replies.push(...came.replies);
+      if (came.isTaken) taken.add(request);
     }
     await atEnd(tx);
-    return replies;
+    return { replies, taken } satisfies Handled;
   };
 }
 
-function handle(
+async function handle(
   handlers: RequestHandlers,
   tx: Transaction,
   request: ChatRequest,
   asker: Asker,
-): Promise<Reply[]> {
+): Promise<Offered> {
+  const answered = (replies: Reply[]): Offered => ({ replies, isTaken: true });
   switch (request.kind) {
     case "command":
-      return handlers.command(tx, request, asker);
+      return answered(await handlers.command(tx, request, asker));
     case "press":
-      return handlers.press(tx, request, asker);
+      return answered(await handlers.press(tx, request, asker));
     case "file":
       return handlers.file(tx, request, asker);
     case "text":
       return handlers.text(tx, request, asker);
     case "inline-query":
-      return handlers.inlineQuery(tx, request, asker);
+      return answered(await handlers.inlineQuery(tx, request, asker));
   }
 }

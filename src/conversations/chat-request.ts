@@ -79,8 +79,15 @@ export interface Asked {
   causeId: JobId;
 }
 
-/** Acts on requests, in their order; gives what they are answered. May enqueue, but for sends. */
-export type RequestSink = (tx: Transaction, requests: readonly ChatRequest[]) => Promise<Reply[]>;
+/** What came of requests. */
+export interface Handled {
+  replies: Reply[];
+  /** Files and words that were kept for what they were asked for: nobody of the team need answer them. */
+  taken: ReadonlySet<ChatRequest>;
+}
+
+/** Acts on requests, in their order. May enqueue, but for sends. */
+export type RequestSink = (tx: Transaction, requests: readonly ChatRequest[]) => Promise<Handled>;
 
 /** Commands that are handed on. */
 export const REQUEST_COMMANDS: ReadonlySet<string> = new Set([
@@ -218,6 +225,9 @@ export function requestOfQuery(
 }
 
 const handedOn = (request: ChatRequest): Effect => ({ type: "chat-requested", request });
+
+/** Whether it is the customer's word is known once somebody took it, or nobody did. */
+export const isOffered = ({ kind }: ChatRequest): boolean => kind === "file" || kind === "text";
 
 /** After it, words of the same conversation may be its answer: within a batch nobody has written so yet. */
 export function mayBeAsked(request: ChatRequest) {

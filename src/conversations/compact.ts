@@ -9,6 +9,7 @@ import type {
   StoredMessage,
 } from "./effects.ts";
 import { chatKeyOf, contactKeyOf, conversationKeyOf, memberKeyOf, messageKeyOf } from "./keys.ts";
+import { type OfferedTurn, offeredMessages, offeredTurn } from "./offered-turns.ts";
 import type { Turn } from "./queue-status.ts";
 import type { Reply } from "./reply.ts";
 import { type SessionMove, withStep } from "./session-rule.ts";
@@ -70,6 +71,8 @@ export interface Changes {
   presses: ApprovalPress[];
   /** In their order. */
   requests: ChatRequest[];
+  /** Of messages that requests are made of; not among the turns of `conversations`. */
+  offeredTurns: OfferedTurn[];
 }
 
 /** Sums up effects, which come in the order in which they take place. Pure. */
@@ -110,6 +113,8 @@ export function compact(effects: readonly Effect[]): Changes {
   const replies: Reply[] = [];
   const presses: ApprovalPress[] = [];
   const requests: ChatRequest[] = [];
+  const offered = offeredMessages(effects);
+  const offeredTurns: OfferedTurn[] = [];
 
   const chatChange = (scope: Scope, chatId: string): ChatChange => {
     const key = chatKeyOf(scope, chatId);
@@ -143,17 +148,24 @@ export function compact(effects: readonly Effect[]): Changes {
         break;
       }
       case "message-stored": {
-        const conversation = inFinalChat(effect.message.conversation);
-        messages.set(messageKeyOf(effect.message.key), { ...effect.message, conversation });
+        const { message, contactUserId } = effect;
+        const conversation = inFinalChat(message.conversation);
+        messages.set(messageKeyOf(message.key), { ...message, conversation });
         const key = conversationKeyOf(conversation);
+        const request = offered.get(messageKeyOf(message.key));
+        const turns = turnOf(message, conversation);
+        if (request !== undefined && turns.length > 0) {
+          const about = { key: conversation, message, contactUserId, turns };
+          offeredTurns.push(offeredTurn(request, about));
+        }
         const known = conversations.get(key);
         conversations.set(key, {
           key: conversation,
-          contactUserId: known?.contactUserId ?? effect.contactUserId,
-          lastMessageAtS: Math.max(known?.lastMessageAtS ?? 0, effect.message.sentAtS),
+          contactUserId: known?.contactUserId ?? contactUserId,
+          lastMessageAtS: Math.max(known?.lastMessageAtS ?? 0, message.sentAtS),
           acknowledgedAtMs: known?.acknowledgedAtMs ?? null,
-          turns: [...(known?.turns ?? []), ...turnOf(effect.message, conversation)],
-          denied: (known?.denied ?? true) && effect.message.denied === true,
+          turns: [...(known?.turns ?? []), ...(request === undefined ? turns : [])],
+          denied: (known?.denied ?? true) && message.denied === true,
           session: known?.session ?? null,
         });
         break;
@@ -245,6 +257,7 @@ export function compact(effects: readonly Effect[]): Changes {
     replies,
     presses,
     requests,
+    offeredTurns,
   };
 }
 

@@ -43,6 +43,7 @@ export { type ChatView, listChats } from "./chat-list.ts";
 export {
   type Asked,
   type ChatRequest,
+  type Handled,
   REQUEST_COMMANDS,
   REQUEST_DATA,
   type RequestSink,

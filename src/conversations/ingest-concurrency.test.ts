@@ -139,10 +139,11 @@ describe("transactions side by side", () => {
       await insertJobs(tx.engine, [job]);
       return [];
     };
+    const evidence = enqueues("evidence");
     const handler = createIngestHandler({
       replies: async () => {},
       presses: enqueues("outbound"),
-      requests: enqueues("evidence"),
+      requests: async (tx) => ({ replies: await evidence(tx), taken: new Set() }),
       log: silentLogger,
     });
     const token = "A".repeat(22);

@@ -3,7 +3,7 @@ import { holdsStartToken } from "../people/index.ts";
 import { type Logger, sqlState } from "../platform/index.ts";
 import type { PressSink } from "./approval-press.ts";
 import { writeConsents } from "./broadcast-consent.ts";
-import type { RequestSink } from "./chat-request.ts";
+import type { Handled, RequestSink } from "./chat-request.ts";
 import { compact } from "./compact.ts";
 import { advance, type Context } from "./context.ts";
 import type { Effect } from "./effects.ts";
@@ -13,6 +13,7 @@ import { type Incoming, interpret } from "./interpret.ts";
 import { loadAccess } from "./load-access.ts";
 import { loadContext } from "./load-context.ts";
 import { mentionsOf } from "./mentions.ts";
+import { writeLeftTurns } from "./offered-turns.ts";
 import { parseUpdate } from "./parse-update.ts";
 import { rekeyChat } from "./rekey-chat.ts";
 import type { ReplySink } from "./reply.ts";
@@ -32,6 +33,9 @@ export interface IngestOptions {
   requests?: RequestSink;
   log: Logger;
 }
+
+/** Where nobody acts on requests. */
+const NOBODY: Handled = { replies: [], taken: new Set() };
 
 /**
  * Ingest: the thin shell around `interpret`. A batch of updates, of any lanes and workspaces, in one
@@ -82,9 +86,11 @@ export function createIngestHandler({
       } catch (error) {
         throw isOrphaned(error) ? new Discard("The connector of this update was removed.") : error;
       }
-      const told = changes.requests.length > 0 ? await requests?.(tx, changes.requests) : [];
+      const isAsked = requests !== undefined && changes.requests.length > 0;
+      const handled = isAsked ? await requests(tx, changes.requests) : NOBODY;
+      await writeLeftTurns(tx, changes.offeredTurns, handled.taken);
       const answers = changes.presses.length > 0 ? await presses?.(tx, changes.presses) : [];
-      const said = [...changes.replies, ...(answers ?? []), ...(told ?? [])];
+      const said = [...changes.replies, ...(answers ?? []), ...handled.replies];
       if (said.length > 0) await replies(tx, said);
       log.debug(
         { updates: batch.length, messages: changes.messages.length, edits: changes.edits.length },

@@ -14,6 +14,8 @@ export interface Advanced {
   said: Said[];
   /** For the pressed button; null: nothing in particular. */
   answer: string | null;
+  /** The file of the event is its own now. */
+  hasTakenFile: boolean;
 }
 
 /**
@@ -31,6 +33,7 @@ export async function advance(
   let dialog = before;
   const words: string[] = [];
   let answer: string | null = null;
+  let hasTakenFile = false;
 
   const take = async (next: DialogEvent): Promise<void> => {
     const { dialog: becomes, effects } = step(dialog, next, acting);
@@ -38,6 +41,7 @@ export async function advance(
     for (const effect of effects) {
       if (effect.type === "answer") answer = effect.text;
       if (effect.type === "say") words.push(effect.text);
+      if (effect.type === "take-file") hasTakenFile = true;
       const result = await apply(tx, doing, dialog, effect, acting);
       if (result !== null) await take(result);
     }
@@ -49,6 +53,7 @@ export async function advance(
     isChanged: shown.dialog !== before,
     said: [...shown.said, ...words.map((one) => sayIn(dialog, one))],
     answer,
+    hasTakenFile,
   };
 }
 

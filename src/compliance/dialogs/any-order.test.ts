@@ -3,13 +3,14 @@ import fc from "fast-check";
 import { createWorld, type World } from "../../../test/support/conversations-world.ts";
 import { dialogsWorld } from "../../../test/support/dialogs-world.ts";
 import type { Scope } from "../../conversations/index.ts";
+import { MAX_CARDS } from "./reviewers.ts";
 import { stateRule } from "./step.ts";
 import { TEXTS_EN } from "./texts-en.ts";
 
 let world: World;
 let people: ReturnType<typeof dialogsWorld>;
 let scope: Scope;
-const [EMMA, OLA, STRANGER] = [101, 102, 104];
+const [EMMA, OLA, OTTO, STRANGER] = [101, 102, 103, 104];
 const LINK = "https://example.com/report";
 const ASKING: ReadonlySet<string> = new Set(["awaiting-file", "choosing-control"]);
 
@@ -25,7 +26,9 @@ describe("any order of what people do, and of crashes", () => {
     | { do: "photo"; album?: string }
     | { do: "place"; liveS?: number }
     | { do: "press"; which: number; age: number; by: number | "owner"; elsewhere: boolean }
-    | { do: "pass"; hours: number };
+    | { do: "pass"; hours: number }
+    // Another officer, who reviews what waits already.
+    | { do: "join" };
   const op: fc.Arbitrary<Op & { crashes: boolean }> = fc
     .tuple(
       fc.oneof(
@@ -67,6 +70,7 @@ describe("any order of what people do, and of crashes", () => {
             hours: fc.constantFrom(1, 21, 30),
           }),
         },
+        { weight: 1, arbitrary: fc.constant({ do: "join" as const }) },
       ),
       fc.boolean(),
     )
@@ -87,6 +91,7 @@ describe("any order of what people do, and of crashes", () => {
             seen.push(...Object.values(data).map((one) => ({ data: one, owner })));
           }
         };
+        let hasJoined = false;
         let presses = 0;
         let photos = 0;
         let places = 0;
@@ -110,19 +115,27 @@ describe("any order of what people do, and of crashes", () => {
           if (one.do === "pass") {
             people.pass(one.hours * 3_600_000);
             await people.fetchAll(scope);
-            await people.keeper.runOnce();
+            // Of two processes.
+            await Promise.all([people.keeper.runOnce(), people.keeper.runOnce()]);
+          }
+          if (one.do === "join" && !hasJoined) {
+            hasJoined = true;
+            await people.member(scope, OTTO, "Otto", "officer");
           }
           if (one.do === "press") {
-            for (const owner of [OLA, EMMA]) await look(owner);
+            for (const owner of [OTTO, OLA, EMMA]) await look(owner);
             const chosen = seen.at(-1 - one.which - 7 * one.age);
             const { data, owner } = chosen ?? { data: "hg:d:none", owner: EMMA };
             const by = one.by === "owner" ? owner : one.by;
             const where = one.elsewhere ? other : scope;
             // Twice at once, as of an impatient thumb.
-            const said = await Promise.all([
+            const [first, second] = await Promise.all([
               people.press(where, by, data, { crashes }),
               people.press(where, by, data),
+              // While time ends cards, and gives new ones.
+              crashes ? people.keeper.runOnce() : undefined,
             ]);
+            const said = [first, second];
             presses += 2;
             expect(said.map(({ length }) => length)).toEqual([1, 1]);
             if (one.elsewhere || by === STRANGER) {
@@ -165,6 +178,15 @@ describe("any order of what people do, and of crashes", () => {
     }
     const open = dialogs.filter(({ kind, is_over }) => kind === "evidence_collection" && !is_over);
     expect(open.length).toBeLessThanOrEqual(5);
+    const reviews = await people.rows<{ cards: number; open: number; revisions: number }>(
+      `SELECT count(*)::int AS cards, count(*) FILTER (WHERE ended_at IS NULL)::int AS open,
+         count(DISTINCT (evidence_id, data ->> 'revision'))::int AS revisions
+       FROM dialogs WHERE workspace_id = $1 AND kind = 'compliance_review' GROUP BY chat_id`,
+      workspaceId,
+    );
+    for (const { cards, open: shown, revisions } of reviews) {
+      expect([cards, shown <= MAX_CARDS]).toEqual([revisions, true]);
+    }
     const [found] = await people.rows<Record<string, number>>(
       `SELECT
          (SELECT count(*)::int FROM evidence WHERE workspace_id = $1) AS evidence,

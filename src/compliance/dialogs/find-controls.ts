@@ -11,11 +11,13 @@ const LOOKED_AT = 50;
 /** On a card. */
 const REQUESTS = 3;
 
-/** Asked of this person, or of nobody in particular. */
+/** Asked of this person ($2), or of whoever of the workspace has it: nobody else is told of it. */
+const ASKED_OF = (person: string) =>
+  `(e.requested_of = ${person} OR e.requested_of IS NULL AND ${person}::uuid IS NOT NULL)`;
+
 const REQUESTED = `
 SELECT e.number, e.id, e.description, e.control_id FROM evidence e
-WHERE e.workspace_id = $1 AND e.status = 'requested'
-  AND (e.requested_of = $2 OR e.requested_of IS NULL)
+WHERE e.workspace_id = $1 AND e.status = 'requested' AND ${ASKED_OF("$2")}
 ORDER BY e.number DESC LIMIT ${LOOKED_AT}`;
 
 const OPEN_REQUESTS = `/* dialogs.open-requests */
@@ -47,7 +49,10 @@ const requestOf = ({
   control: control_id === null ? null : { id: control_id, code: code ?? "", title: title ?? "" },
 });
 
-/** Evidence that was asked of this person, or of whoever has it; the newest first, a few. */
+/**
+ * Evidence that was asked of this person, or of whoever has it; the newest first, a few. `personId` null:
+ * nobody of the workspace, and nothing is asked of them.
+ */
 export async function openRequests(
   on: Queryable,
   { workspaceId, personId }: { workspaceId: string; personId: string | null },
@@ -61,8 +66,7 @@ const REQUEST = `/* dialogs.open-request */
 SELECT e.number::text, e.id, e.description, c.id AS control_id, c.code, c.title
 FROM evidence e
 LEFT JOIN controls c ON c.workspace_id = e.workspace_id AND c.id = e.control_id
-WHERE e.workspace_id = $1 AND e.id = $3 AND e.status = 'requested'
-  AND (e.requested_of = $2 OR e.requested_of IS NULL)
+WHERE e.workspace_id = $1 AND e.id = $3 AND e.status = 'requested' AND ${ASKED_OF("$2")}
 FOR KEY SHARE OF e`;
 
 /** Null: it is not asked for any more, or of somebody else. */

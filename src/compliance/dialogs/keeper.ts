@@ -13,6 +13,8 @@ import {
 import { show } from "./advance.ts";
 import type { Dialog } from "./dialog.ts";
 import { holdDue, writeDialogs } from "./dialog-rows.ts";
+import { giveReviews } from "./give-reviews.ts";
+import { findReviewPlaces, placeKey, workspacesToReview } from "./reviewers.ts";
 import { messageOf, type Said, sayIn } from "./said.ts";
 import { remind, step } from "./step.ts";
 import { findToTell, tellStanding } from "./tell-standing.ts";
@@ -23,8 +25,15 @@ const BATCH = 200;
 const MAX_BATCHES = 50;
 /** Pieces of evidence that chats are told of in one turn, each in a transaction of its own. */
 const MAX_TOLD = 500;
+/** Workspaces looked at in one turn for reviewers who have room; the others in the turns that follow. */
+const MAX_WORKSPACES = 100;
+/** Chats that are given reviews in one turn, each in a transaction of its own. */
+const MAX_GIVEN = 500;
 
-/** The service that does with dialogs what nobody presses: reminders, ends, and news of evidence. */
+/**
+ * The service that does with dialogs what nobody presses: reminders, ends, news of evidence, and reviews
+ * for those who have room.
+ */
 export interface DialogKeeper {
   start(): void;
   /** Ends after the batch under way. */
@@ -72,13 +81,16 @@ export function createDialogKeeper({
   const all = (batch: () => Promise<number>) =>
     inBatches(batch, { size: BATCH, most: MAX_BATCHES, isStopping: () => turns.isStopping });
 
-  async function tellAll(): Promise<void> {
+  /** Answers the workspaces that had news. */
+  async function tellAll(): Promise<Set<string>> {
     const failed: string[] = [];
+    const workspaces = new Set<string>();
     for (let told = 0; told < MAX_TOLD; ) {
       const keys = await findToTell(db, BATCH, failed);
-      if (keys.length === 0) return;
+      if (keys.length === 0) break;
       for (const key of keys) {
-        if (turns.isStopping) return;
+        if (turns.isStopping) return workspaces;
+        workspaces.add(key.workspaceId);
         // One that cannot be told keeps no other from it.
         await db
           .transaction(async (tx) => say(tx, await tellStanding(tx, key, clock())))
@@ -90,12 +102,42 @@ export function createDialogKeeper({
       }
       told += keys.length;
     }
+    return workspaces;
+  }
+
+  /** Where the next turn goes on; null: from the first. */
+  let lookedAt: string | null = null;
+
+  /** To those of `first`, and of some others: for news there is no need that their turn comes. */
+  async function giveAll(first: ReadonlySet<string>): Promise<void> {
+    const next = await workspacesToReview(db, lookedAt, MAX_WORKSPACES);
+    lookedAt = next.length < MAX_WORKSPACES ? null : (next.at(-1) ?? null);
+    const workspaces = [...new Set([...first, ...next])];
+    if (workspaces.length === 0) return;
+    const except: string[] = [];
+    for (let found = BATCH; found === BATCH && except.length < MAX_GIVEN; ) {
+      const places = await findReviewPlaces(db, { workspaces, except, limit: BATCH });
+      found = places.length;
+      for (const place of places) {
+        if (turns.isStopping) return;
+        except.push(placeKey(place));
+        await db
+          .transaction(async (tx) => say(tx, await giveReviews(tx, place, clock())))
+          .catch((error) => {
+            if (isUnavailable(error)) throw error;
+            const { workspaceId, connectorId } = place;
+            const fields = { err: error, workspaceId, connectorId };
+            log.warn(fields, "a chat is not given what waits for its review");
+          });
+      }
+    }
   }
 
   async function runOnce(): Promise<void> {
-    await tellAll();
+    const changed = await tellAll();
     await all(() => treat("expire", (dialog) => expire(dialog, clock())));
     await all(() => treat("remind", remindOf));
+    await giveAll(changed);
   }
 
   const turns = createTurns({

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { createWorld, type World } from "../../../test/support/conversations-world.ts";
 import { dialogsWorld } from "../../../test/support/dialogs-world.ts";
 import { GROUP, group } from "../../../test/support/telegram-updates.ts";
+import { submitMany } from "../../../test/support/waiting-evidence.ts";
 import type { Scope } from "../../conversations/index.ts";
 
 /** Everybody is spoken to in their own language, whoever else has to do with it. */
@@ -24,6 +25,12 @@ beforeEach(async () => {
 });
 
 const card = (by: number) => people.card(scope, by);
+const linkGroup = async () => {
+  await world.link(scope, GROUP);
+  await world.db.query("UPDATE chats SET purpose = 'compliance' WHERE connector_id = $1", [
+    scope.connectorId,
+  ]);
+};
 const press = async (by: number, label: string) =>
   people.press(scope, by, (await card(by)).data[label]);
 const lastSaid = async (to: number) => (await people.said(scope, to)).at(-1);
@@ -96,10 +103,7 @@ test("each who reviews is asked in their language, and the sender hears of it in
 });
 
 test("in a group a card speaks as who began it, a pressed button as who pressed it", async () => {
-  await world.link(scope, GROUP);
-  await world.db.query("UPDATE chats SET purpose = 'compliance' WHERE connector_id = $1", [
-    scope.connectorId,
-  ]);
+  await linkGroup();
   await people.photo(scope, DORA, { chat: group(), caption: "Formular" });
   const begun = await people.card(scope, GROUP);
   expect(begun.text).toContain("schreiben Sie als Antwort auf diese Nachricht");
@@ -117,6 +121,28 @@ test("in a group a card speaks as who began it, a pressed button as who pressed 
   expect(await people.press(scope, EMMA, asked.data.Genehmigen, { chat: group() })).toEqual([
     "Only who reviews evidence can decide this.",
   ]);
+});
+
+test("what waits is given to each in their language: to a group by codes, and on the last card how much more", async () => {
+  await people.member(scope, OLA, "Ola", "officer");
+  await linkGroup();
+  await world.db.query(
+    "INSERT INTO controls (workspace_id, code, title) VALUES ($1, 'M-1', 'Zutritt')",
+    [scope.workspaceId],
+  );
+  await people.photo(scope, DORA, { caption: "Formular" });
+  await press(DORA, "M-1 Zutritt");
+  await press(DORA, "Zur Prüfung einreichen");
+  await people.keeper.runOnce();
+  expect((await card(OLA)).text).toContain("\nMaßnahme: M-1 Zutritt\n");
+  expect((await card(GROUP)).text).toContain("\nMaßnahme: M-1\n");
+  await submitMany(world.db, scope.workspaceId, { count: 12 });
+  await people.keeper.runOnce();
+  expect(await lastSaid(OLA)).toMatch(
+    /^Prüfung von EV-.*\n\n3 weitere Nachweise warten auf ihre Prüfung\.$/s,
+  );
+  // A key handed these in.
+  expect(await lastSaid(GROUP)).toMatch(/^Review of EV-.*\n\n3 more wait for their review\.$/s);
 });
 
 test("a risk is assessed in German", async () => {

@@ -2,6 +2,8 @@ import type { Dialog } from "./dialog.ts";
 import {
   type Card,
   type Context,
+  type ControlOption,
+  codeOnly,
   type DialogEvent,
   go,
   type Machine,
@@ -26,14 +28,16 @@ export interface ReviewData {
   number: string;
   evidenceType: string;
   description: string;
-  /** Code and title of the control it is to prove; null: none was chosen. */
-  control: string | null;
+  /** That it is to prove; null: none was chosen. */
+  control: Pick<ControlOption, "code" | "title"> | null;
   revision: number;
   /** Names, as far as they are shown. */
   files: string[];
   fileCount: number;
   /** Who handed it in, by name; null: it is not known. */
   submittedBy: string | null;
+  /** How much more waited when this was shown, beside a chat's other cards; 0: nothing, or it had room. */
+  waiting: number;
   /** What became of it; null: nothing yet. */
   outcome: Standing | null;
 }
@@ -128,9 +132,10 @@ function settled(dialog: Review, standing: Standing, context: Context): Advance 
   });
 }
 
-function card({ state, data, isPrivate, language }: Review): Card {
+function card({ state, data: asked, isPrivate, language }: Review): Card {
   const texts = textsIn(language);
   const { buttons } = texts;
+  const data = isPrivate ? asked : { ...asked, control: codeOnly(asked.control) };
   const text = REVIEW.card(texts, state, data);
   if (state === "awaiting-reason") {
     return { text, buttons: [[{ text: buttons.cancel, action: "cancel" }]] };

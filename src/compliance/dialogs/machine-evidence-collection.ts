@@ -4,6 +4,7 @@ import {
   type Card,
   type Context,
   type ControlOption,
+  codeOnly,
   type DialogEffect,
   type DialogEvent,
   go,
@@ -320,8 +321,19 @@ const MAX_LABEL = 60;
 
 const optionLabel = ({ code, title }: ControlOption): string => line(`${code} ${title}`, MAX_LABEL);
 
+/** In a group everybody reads it: controls and what is asked for are shown there by their codes. */
+function shownIn({ data, isPrivate }: Collection): CollectionData {
+  if (isPrivate) return data;
+  return {
+    ...data,
+    control: codeOnly(data.control),
+    options: data.options.map((option) => ({ ...option, title: "" })),
+    requests: data.requests.map((one) => ({ ...one, description: one.control?.code ?? "" })),
+  };
+}
+
 function card(dialog: Collection): Card {
-  const { data } = dialog;
+  const data = shownIn(dialog);
   const texts = textsIn(dialog.language);
   const labels = texts.buttons;
   const cancelRow: Button[] = [{ text: labels.cancel, action: "cancel" }];

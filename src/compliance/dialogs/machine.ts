@@ -39,6 +39,11 @@ export interface ControlOption {
   title: string;
 }
 
+/** What a group is shown of a control: its title is for private chats. */
+export const codeOnly = <Control extends Pick<ControlOption, "code" | "title">>(
+  control: Control | null,
+): Control | null => (control === null ? null : { ...control, title: "" });
+
 /** Evidence that somebody asked for and nobody handed in yet. */
 export interface OpenRequest {
   id: string;

@@ -39,11 +39,12 @@ const begun = {
           number: "7",
           evidenceType: "document",
           description: "Report",
-          control: "C-1 Access",
+          control: { code: "C-1", title: "Access" },
           revision: 2,
           files: ["a.pdf"],
           fileCount: 3,
           submittedBy: "Ada",
+          waiting: 234,
           outcome: null,
         },
         userId: chatId === "5" ? "5" : "0",
@@ -265,6 +266,34 @@ describe("any order of presses, messages, files, ends and news", () => {
     const { dialog: ended } = step(next, { type: "time-over" }, later);
     expect(ended).toMatchObject({ state: "expired", isOver: true, expiresAtMs: next.expiresAtMs });
   });
+});
+
+test("in a group a card names controls, and what is asked for, by their codes", () => {
+  const control = { id: "x", code: "C-1", title: "Access" };
+  const request = { id: "r", number: "3", description: "Asked", control };
+  const asking = begun.collection();
+  const group = { ...asking, chatId: "-5", isPrivate: false };
+  const shown = (dialog: Dialog) => JSON.stringify(cardOf(dialog));
+  const data = { ...asking.data, requests: [request], options: [control], control };
+  for (const state of ["choosing-type", "choosing-control", "confirming", "submitted"] as const) {
+    const title = state === "choosing-type" ? "Asked" : "C-1 Access";
+    expect(shown({ ...asking, state, data })).toContain(title);
+    expect(shown({ ...group, state, data })).toContain("C-1");
+    expect(shown({ ...group, state, data })).not.toMatch(/Access|Asked/);
+  }
+  expect(shown(begun.review("5"))).toContain("Control: C-1 Access");
+  expect(shown(begun.review("-5"))).toMatch(/Control: C-1\\n/);
+});
+
+test("the last of many cards says how many more wait, as long as it asks", () => {
+  const review = begun.review("5");
+  expect(cardOf(review).text).toMatch(/\n\n234 more wait for their review\.$/);
+  const many = { ...review, data: { ...review.data, waiting: 1_001 } };
+  expect(cardOf(many).text).toContain("More than 1,000 others wait");
+  expect(cardOf({ ...review, state: "left" }).text).not.toContain("more wait");
+  expect(cardOf({ ...review, data: { ...review.data, waiting: 0 } }).text).not.toContain(
+    "more wait",
+  );
 });
 
 describe("data of buttons", () => {

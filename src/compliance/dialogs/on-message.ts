@@ -1,7 +1,7 @@
 import type { Reply } from "../../conversations/index.ts";
 import { readSettings } from "../../evidence/index.ts";
 import type { Transaction } from "../../platform/index.ts";
-import type { Asker } from "../request-sink.ts";
+import type { Asker, Offered } from "../request-sink.ts";
 import { may } from "../rights.ts";
 import { type Advanced, advance } from "./advance.ts";
 import { begin } from "./begin.ts";
@@ -40,14 +40,14 @@ export async function onFile(
   doing: Doing,
   request: FileRequest,
   asker: Asker,
-): Promise<Reply[]> {
-  if (!servesEvidence(request)) return [];
+): Promise<Offered> {
+  if (!servesEvidence(request)) return left();
   const texts = textsOf(request);
   if (!may(asker.viewer, "submit-evidence", asker.access)) {
-    return [tell(request, texts.refused.rights)];
+    return left(tell(request, texts.refused.rights));
   }
   const refused = whyNotTaken(texts, request, await readSettings(tx, request.workspaceId));
-  if (refused !== null) return [tell(request, refused)];
+  if (refused !== null) return left(tell(request, refused));
   const place = placeOf(request);
   const acting = { ...actingOf(request, asker, doing.clock()), file: fileOf(request) };
   await holdConversation(tx, place);
@@ -59,9 +59,23 @@ export async function onFile(
     dialog === null
       ? await begin(tx, doing, { dialog: collecting(place, acting), event, open }, acting)
       : [await advance(tx, doing, inPlace(dialog, place), event, acting)];
-  const replies = await finish(tx, request, advanced);
+  const offered = await handedIn(tx, request, advanced);
   const isLive = request.place !== null && request.place.liveS !== null;
-  return isLive ? [...replies, tell(request, texts.places.live)] : replies;
+  if (!isLive) return offered;
+  return { ...offered, replies: [...offered.replies, tell(request, texts.places.live)] };
+}
+
+/** It is for whoever gives support; `told`: why no dialog takes it. */
+const left = (...told: Reply[]): Offered => ({ replies: told, isTaken: false });
+
+/** What came of a file, or of what became one. */
+async function handedIn(
+  tx: Transaction,
+  request: FileRequest | TextRequest,
+  advanced: readonly Advanced[],
+): Promise<Offered> {
+  const replies = await finish(tx, request, advanced);
+  return { replies, isTaken: advanced.some(({ hasTakenFile }) => hasTakenFile) };
 }
 
 /** Whatever takes the rest of its album; else what the person did last. Null: nothing waits for a file. */
@@ -104,7 +118,7 @@ export async function onText(
   doing: Doing,
   request: TextRequest,
   asker: Asker,
-): Promise<Reply[]> {
+): Promise<Offered> {
   const place = placeOf(request);
   const acting = actingOf(request, asker, doing.clock());
   const { replyToMessageId, text } = request;
@@ -115,21 +129,22 @@ export async function onText(
   // In private they need not reply to anything; what replies to something else is about that.
   const isLoose = request.chatType === "private" && replyToMessageId === null;
   const asked = repliedTo ?? (isLoose ? asking[0] : undefined);
-  if (asked === undefined) return [];
+  if (asked === undefined) return left();
   const refused = whyMayNot(asked.dialog, request, asker);
   // Whoever may not go on with it any more does not answer it for as long as it stands.
-  if (refused !== null) return asked.isRepliedTo ? [tell(request, refused)] : [];
+  if (refused !== null) return asked.isRepliedTo ? left(tell(request, refused)) : left();
   const dialog = inPlace(asked.dialog, place);
   const found = await linksFor(tx, dialog, request);
   if (found === null) {
     const event = { type: "words", text } as const;
-    return finish(tx, request, [await advance(tx, doing, dialog, event, acting)]);
+    const advanced = await advance(tx, doing, dialog, event, acting);
+    return { replies: await finish(tx, request, [advanced]), isTaken: true };
   }
-  if (!servesEvidence(request)) return [];
-  if ("fault" in found) return [tell(request, textsOf(request).linksRefused[found.fault])];
+  if (!servesEvidence(request)) return left();
+  if ("fault" in found) return left(tell(request, textsOf(request).linksRefused[found.fault]));
   const event = { type: "file", kind: "link", caption: null, mediaGroupId: null } as const;
   const handingIn = { ...acting, file: fileOfLinks(request, found.links) };
-  return finish(tx, request, [await advance(tx, doing, dialog, event, handingIn)]);
+  return handedIn(tx, request, [await advance(tx, doing, dialog, event, handingIn)]);
 }
 
 /**

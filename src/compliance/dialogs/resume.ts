@@ -20,7 +20,7 @@ LEFT JOIN controls c ON c.workspace_id = e.workspace_id AND c.id = e.control_id
 WHERE e.workspace_id = $1 AND e.number = $2 AND e.number > 0
   AND e.status IN ('requested', 'draft', 'rejected')
   AND (e.created_by = ANY ($3::text[]) OR e.requested_of = $4
-    OR (e.status = 'requested' AND e.requested_of IS NULL))
+    OR e.status = 'requested' AND e.requested_of IS NULL AND $4::uuid IS NOT NULL)
 FOR KEY SHARE OF e`;
 
 interface Row {

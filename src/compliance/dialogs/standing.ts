@@ -29,8 +29,16 @@ const HOLD = `/* dialogs.hold-to-tell */
 SELECT 1 AS one FROM evidence e
 WHERE e.workspace_id = $1 AND e.id = $2 AND ${TO_TELL} FOR NO KEY UPDATE`;
 
+/** In `review_connector_id`: it came by no bot. */
+export const BY_API = "'00000000-0000-0000-0000-000000000000'::uuid";
+
 const MARK = `/* dialogs.mark-told */
-UPDATE evidence SET told = revision::text || '/' || status WHERE workspace_id = $1 AND id = $2`;
+UPDATE evidence e SET told = e.revision::text || '/' || e.status, review_connector_id = coalesce((
+  SELECT f.connector_id FROM evidence_files f
+  WHERE f.evidence_id = e.id AND f.workspace_id = e.workspace_id AND f.revision = e.revision
+    AND f.connector_id IS NOT NULL
+  ORDER BY f.position, f.id LIMIT 1), ${BY_API})
+WHERE e.workspace_id = $1 AND e.id = $2`;
 
 /** Null: the workspace has no such evidence. */
 export async function readStanding(
@@ -50,6 +58,7 @@ export async function holdToTell(tx: Queryable, key: Key): Promise<Standing | nu
   return held.length === 0 ? null : readStanding(tx, key);
 }
 
+/** From now on what is in review is given to those who review it. */
 export async function markTold(tx: Queryable, { workspaceId, evidenceId }: Key): Promise<void> {
   await tx.query(MARK, [workspaceId, evidenceId]);
 }

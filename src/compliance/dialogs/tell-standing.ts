@@ -1,18 +1,16 @@
 import type { Queryable, Transaction } from "../../platform/index.ts";
 import { show } from "./advance.ts";
-import { type Dialog, newDialog, type Place } from "./dialog.ts";
+import type { Dialog, Place } from "./dialog.ts";
 import { holdConversation, holdOfEvidence, writeAskedUntil, writeDialogs } from "./dialog-rows.ts";
 import type { Context, DialogEvent, Standing } from "./machine.ts";
-import { complianceReview } from "./machine-compliance-review.ts";
-import { placesToAsk, readSubject } from "./reviewers.ts";
 import { type Said, sayIn } from "./said.ts";
 import { holdToTell, markTold, TO_TELL } from "./standing.ts";
 import { step } from "./step.ts";
 
 /**
- * Chats are told how evidence stands: those who review it that it waits for them, whoever sent it what
- * became of it, and every card of it what it is now. Wherever it was submitted or decided, in a chat or by
- * the API, it is this that tells: the change itself knows nothing of chats.
+ * Chats are told how evidence stands: whoever sent it what became of it, and every card of it what it is
+ * now. Wherever it was submitted or decided, in a chat or by the API, it is this that tells: the change
+ * itself knows nothing of chats. Those who review what waits are given it afterwards (give-reviews.ts).
  */
 
 export interface EvidenceKey {
@@ -83,28 +81,23 @@ export async function tellStanding(
   if (standing === null) return [];
   const context = { nowMs, userId: "0" };
   const told = dialogs.map((dialog) => tellDialog(dialog, standing, context));
-  const asked =
-    standing.status === "in_review" ? await askReviewers(tx, key, dialogs, context) : [];
-  const all = [...told.filter(({ isChanged }) => isChanged), ...asked];
+  const changed = told.filter(({ isChanged }) => isChanged);
   await writeDialogs(
     tx,
-    all.map(({ dialog }) => dialog),
+    changed.map(({ dialog }) => dialog),
   );
   for (const place of places) await writeAskedUntil(tx, place);
   await markTold(tx, key);
-  return all.flatMap(({ said }) => said);
+  return changed.flatMap(({ said }) => said);
 }
 
 interface Told {
   dialog: Dialog;
   said: Said[];
+  isChanged: boolean;
 }
 
-function tellDialog(
-  before: Dialog,
-  standing: Standing,
-  context: Context,
-): Told & { isChanged: boolean } {
+function tellDialog(before: Dialog, standing: Standing, context: Context): Told {
   const event: DialogEvent = { type: "standing-changed", standing };
   const { dialog: becomes, effects } = step(before, event, context);
   const { dialog, said } = show(before, becomes);
@@ -112,41 +105,4 @@ function tellDialog(
     effect.type === "say" ? [sayIn(dialog, effect.text)] : [],
   );
   return { dialog, said: [...said, ...words], isChanged: becomes !== before };
-}
-
-/** Where a card of this revision is open already, nobody is asked again. */
-async function askReviewers(
-  tx: Transaction,
-  key: EvidenceKey,
-  dialogs: readonly Dialog[],
-  { nowMs }: Context,
-): Promise<Told[]> {
-  const subject = await readSubject(tx, key);
-  if (subject === null) return [];
-  const { workspaceId, evidenceId } = key;
-  const { data } = subject;
-  const places = await placesToAsk(tx, workspaceId, subject);
-  const isAsked = ({ connectorId, chatId }: Place) =>
-    dialogs.some(
-      (dialog) =>
-        dialog.kind === "compliance_review" &&
-        dialog.connectorId === connectorId &&
-        dialog.chatId === chatId &&
-        (dialog.data as { revision?: number }).revision === data.revision,
-    );
-  return places
-    .filter((place) => !isAsked(place))
-    .map(({ userId, language, ...place }) => {
-      const machine = complianceReview;
-      const dialog = newDialog(place, {
-        machine,
-        state: "deciding",
-        data,
-        userId,
-        language,
-        evidenceId,
-        nowMs,
-      });
-      return show(dialog, dialog);
-    });
 }

@@ -149,6 +149,11 @@ export const TEXTS_DE: Texts = {
     handedIn: "Eingereicht",
     file: "Datei",
     moreFiles: (count) => `… und ${count} weitere`,
+    waiting: (count) =>
+      count === 1
+        ? "1 weiterer Nachweis wartet auf seine Prüfung."
+        : `${count} weitere Nachweise warten auf ihre Prüfung.`,
+    manyWait: (most) => `Mehr als ${most} weitere Nachweise warten auf ihre Prüfung.`,
     outcomes: {
       deciding: null,
       "awaiting-reason":

@@ -141,6 +141,9 @@ export const TEXTS_EN: Texts = {
     handedIn: "Handed in",
     file: "File",
     moreFiles: (count) => `… and ${count} more`,
+    waiting: (count) =>
+      count === 1 ? "1 more waits for its review." : `${count} more wait for their review.`,
+    manyWait: (most) => `More than ${most} others wait for their review.`,
     outcomes: {
       deciding: null,
       "awaiting-reason": "Why is it rejected? Answer this message in words.",

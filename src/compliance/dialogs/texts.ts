@@ -123,6 +123,10 @@ export interface Texts {
     handedIn: string;
     file: string;
     moreFiles(count: number): string;
+    /** How much more waits than a chat is shown. */
+    waiting(count: number): string;
+    /** `most`: as the language writes the number; there is more than that. */
+    manyWait(most: string): string;
     /** Null: nothing is said in this state. Of a decision without who made it. */
     outcomes: Record<ReviewState, string | null>;
     reminder(number: string): string;

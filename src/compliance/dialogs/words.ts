@@ -28,10 +28,11 @@ const because = (reason: string | null): string =>
 
 const about = (texts: Texts, description: string): string | null =>
   description === "" ? null : named(texts.description, line(description, 500));
-const controlLine = (texts: Texts, control: string | null): string =>
-  named(texts.control, control === null ? texts.noControl : line(control));
-const titleOf = (control: ControlOption | null): string | null =>
-  control === null ? null : `${control.code} ${control.title}`;
+const controlLine = (texts: Texts, control: Pick<ControlOption, "code" | "title"> | null): string =>
+  named(
+    texts.control,
+    control === null ? texts.noControl : line(`${control.code} ${control.title}`),
+  );
 const wordFor = (words: Record<string, string>, kind: string): string | undefined =>
   Object.hasOwn(words, kind) ? words[kind] : undefined;
 const typeLine = (texts: Texts, evidenceType: string): string =>
@@ -86,7 +87,7 @@ export const COLLECTION = {
     text(
       texts.collection.received(number ?? ""),
       about(texts, description),
-      controlLine(texts, titleOf(control)),
+      controlLine(texts, control),
       texts.collection.submitOrMore,
     ),
   over: (
@@ -100,7 +101,7 @@ export const COLLECTION = {
         state === "submitted"
           ? words.wasSubmitted(number ?? "")
           : words.wasApproved(number ?? "", null);
-      return text(end, about(texts, description), controlLine(texts, titleOf(control)));
+      return text(end, about(texts, description), controlLine(texts, control));
     }
     const cancelled = crowdedOut ? texts.crowdedOut : words.cancelled;
     const why = state === "expired" ? words.expired : cancelled;
@@ -110,10 +111,18 @@ export const COLLECTION = {
     collection.reminder(number, state === "confirming" ? "submission" : "step"),
 } as const;
 
+/** More are not counted. */
+export const MOST_WAITING = 1_000;
+const waitingOf = ({ review, language }: Texts, count: number): string =>
+  count > MOST_WAITING
+    ? review.manyWait(MOST_WAITING.toLocaleString(language))
+    : review.waiting(count);
+
 export const REVIEW = {
   reminder: ({ review }: Texts, number: string) => review.reminder(number),
   card: (texts: Texts, state: ReviewState, data: ReviewData) => {
-    const { number, evidenceType, description, control, revision, files, fileCount } = data;
+    const { number, evidenceType, description, control, revision, files, fileCount, waiting } =
+      data;
     const words = texts.review;
     const more = fileCount - files.length;
     const decided = outcomeOf(texts, state, data);
@@ -128,6 +137,7 @@ export const REVIEW = {
       more > 0 ? words.moreFiles(more) : null,
       decided === null ? null : "",
       decided,
+      state === "deciding" && waiting > 0 ? `\n${waitingOf(texts, waiting)}` : null,
     );
   },
 } as const;

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createWorld, type World } from "../../../test/support/conversations-world.ts";
+import { dialogsWorld } from "../../../test/support/dialogs-world.ts";
+import type { Scope } from "../../conversations/index.ts";
+import { findControls, findRequest } from "./find-controls.ts";
+
+/** Evidence that the workspace asks for, and who is told of it. */
+let world: World;
+let people: ReturnType<typeof dialogsWorld>;
+let scope: Scope;
+const [OLA, OTTO, STRANGER] = [102, 103, 104];
+
+beforeAll(async () => {
+  world = await createWorld();
+  people = dialogsWorld(world);
+  scope = await world.newScope();
+});
+afterAll(() => world.drop());
+
+test("people of the workspace see what is asked of them, strangers whom the bot hears nothing", async () => {
+  const [ola, otto] = [
+    await people.member(scope, OLA, "Ola"),
+    await people.member(scope, OTTO, "Otto"),
+  ];
+  const { workspaceId } = scope;
+  const [last] = await people.rows<{ id: string }>(
+    `INSERT INTO controls (workspace_id, code, title) VALUES ($1, 'Z-9', 'Last'), ($1, 'A-1', 'First')
+     RETURNING id`,
+    workspaceId,
+  );
+  const request = async (description: string, of: string | null, controlId: string | null) => {
+    const [row] = await people.rows<{ id: string; number: string }>(
+      `INSERT INTO evidence (workspace_id, status, description, created_by, requested_of, control_id)
+       VALUES ($1, 'requested', $2, 'key:any', $3, $4) RETURNING id, number`,
+      workspaceId,
+      description,
+      of,
+      controlId,
+    );
+    return { id: row?.id ?? "", label: `EV-${row?.number} ${description}`, number: row?.number };
+  };
+  const anybodys = await request("Anybody's", null, last?.id ?? null);
+  const ottos = await request("Otto's", otto, null);
+
+  const labels = async (by: number): Promise<string[]> => {
+    await people.write(scope, by, "/evidence");
+    return Object.keys((await people.card(scope, by)).data).filter((one) => one.startsWith("EV-"));
+  };
+  expect(await labels(OLA)).toEqual([anybodys.label]);
+  expect(await labels(OTTO)).toEqual([ottos.label, anybodys.label]);
+  expect(await labels(STRANGER)).toEqual([]);
+
+  const found = (personId: string | null, { id }: { id: string }) =>
+    findRequest(world.db, { workspaceId, personId, id });
+  expect(await found(ola, anybodys)).toMatchObject({ description: "Anybody's" });
+  expect([await found(ola, ottos), await found(null, anybodys), await found(null, ottos)]).toEqual([
+    null,
+    null,
+    null,
+  ]);
+
+  const firstCode = async (personId: string | null) =>
+    (await findControls(world.db, { workspaceId, personId, query: "", page: 0 })).options[0]?.code;
+  expect([await firstCode(ola), await firstCode(null)]).toEqual(["Z-9", "A-1"]);
+
+  const goOn = async (by: number, { number }: { number?: string }): Promise<string> => {
+    await people.write(scope, by, `/evidence EV-${number}`);
+    return (await people.said(scope, by)).at(-1) ?? "";
+  };
+  expect(await goOn(STRANGER, anybodys)).toContain("You have begun no such evidence");
+  expect(await goOn(OLA, ottos)).toContain("You have begun no such evidence");
+  expect(await goOn(OTTO, ottos)).toContain(`upload the file for evidence EV-${ottos.number}`);
+  expect(await goOn(OLA, anybodys)).toContain(`upload the file for evidence EV-${anybodys.number}`);
+});
