@@ -99,7 +99,7 @@ describe("a pack", () => {
 
   test("of one piece says so", async () => {
     const one = path.join(folder, "one");
-    await unpack((await pack({ evidenceId: approvedId })).zip, one);
+    await world.unpack((await world.pack({ evidenceId: world.approvedId() })).zip, one);
     const script = projectFile("scripts/verify-pack.mjs");
     const said = spawnSync(process.execPath, [script, one], { encoding: "utf8", env: {} });
     expect(said.stdout).toMatch(/^ok: 1 piece of evidence, 3 files\n/);

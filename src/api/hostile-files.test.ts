@@ -124,7 +124,7 @@ test.each([
   const given = await call("GET", `/v1/evidence/${evidenceId}/files/${handed.file.id}`);
   const disposition = given.headers.get("content-disposition") ?? "";
   const [, plain, encoded] =
-    /^attachment; filename="([A-Za-z0-9 ._-]*)"; filename\*=UTF-8''([\w!%~.-]*)$/.exec(
+    /^attachment; filename="([ !#$&-:<-[\]-~]*)"; filename\*=UTF-8''([\w!%~.-]*)$/.exec(
       disposition,
     ) ?? [];
   expect(plain).toBeDefined();
@@ -160,7 +160,7 @@ test.each<[string, Buffer, string]>([
     expect(Object.fromEntries(given.headers)).toMatchObject({
       "content-disposition": expect.stringMatching(/^attachment;/),
       "x-content-type-options": "nosniff",
-      "content-security-policy": "sandbox; default-src 'none'",
+      "content-security-policy": expect.stringMatching(/^default-src 'none';.* sandbox$/),
     });
     expect(given.headers.get("content-type")).not.toMatch(/html|svg|xml|script/);
   },
