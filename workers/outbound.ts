@@ -18,5 +18,5 @@ export async function startOutbound(system: System): Promise<void> {
     metrics,
     log,
   });
-  await jobs.startPool("outbound", handler, { slots: 50, laneConcurrency: 100 });
+  await jobs.startPool("outbound", handler, { slots: 50, laneConcurrency: 200 });
 }

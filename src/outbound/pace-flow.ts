@@ -3,7 +3,7 @@ import type { JobId } from "../jobs/index.ts";
 /** A call is chosen this much before it can leave, at least and at most. */
 const LEAD_MS = { least: 80, most: 300 };
 /** Calls in flight at once, however quick or slow Telegram is. */
-const CALLS = { least: 4, most: 100 };
+const CALLS = { least: 4, most: 200 };
 /** Between a call's answer and its end on record, about. */
 const RECORD_MS = 50;
 /** Twice what is needed on average: calls don't come evenly. */

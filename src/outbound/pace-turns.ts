@@ -28,6 +28,11 @@ export interface Leaving {
   cost: number;
 }
 
+/**
+ * Timers know no shorter wait: what is due within it leaves now, and counts as if it left at its time. A
+ * bot of a thousand a second would wait one and a half times as long as it is to.
+ */
+const TICK_MS = 1;
 /** What would wait longer goes back to where it came from. */
 const MOST_MS = 2_000;
 
@@ -76,9 +81,10 @@ export class Turns {
       // However far away it is: a clock that was set back must not keep a message for hours.
       const soonMs = nowMs + MOST_MS;
       if (signal.aborted || atMs > soonMs) throw new HeldBack(Math.min(atMs, soonMs));
-      if (atMs <= nowMs) {
-        this.pace.leave(chatId, nowMs, { wasChosen, cost });
-        return { chatId, leftMs: nowMs, waited, cost };
+      if (atMs < nowMs + TICK_MS) {
+        const leftMs = Math.max(nowMs, atMs);
+        this.pace.leave(chatId, leftMs, { wasChosen, cost });
+        return { chatId, leftMs, waited, cost };
       }
       await this.wait(atMs - nowMs, signal);
     }
