@@ -10,6 +10,7 @@ import {
   type Wire,
 } from "../../../test/support/telegram-updates.ts";
 import { waitFor } from "../../../test/support/wait-for.ts";
+import { submitMany } from "../../../test/support/waiting-evidence.ts";
 import type { Scope } from "../../conversations/index.ts";
 import { assessData } from "./button-data.ts";
 import { holdOpen } from "./dialog-rows.ts";
@@ -322,11 +323,24 @@ describe("reviewing evidence", () => {
        SELECT $1, 'in_review', 1, 'key:any' FROM generate_series(1, 30)`,
       [scope.workspaceId],
     );
-    const found = await findToTell(world.db, 1_000, []);
+    const found = await findToTell(world.db, 1_000, { except: [] });
     expect(found.filter(({ workspaceId }) => workspaceId === scope.workspaceId)).toHaveLength(10);
     await people.keeper.runOnce();
-    const left = await findToTell(world.db, 1_000, []);
+    const left = await findToTell(world.db, 1_000, { except: [] });
     expect(left.filter(({ workspaceId }) => workspaceId === scope.workspaceId)).toEqual([]);
+  });
+
+  test("of more workspaces than there is room for none is always the last", async () => {
+    await people.keeper.runOnce();
+    const scopes = [await world.newScope(), await world.newScope(), scope];
+    for (const { workspaceId } of scopes) await submitMany(world.db, workspaceId, { count: 3 });
+    const seen = new Set<string>();
+    for (let n = 0, after: string | undefined; n < 10 && seen.size < scopes.length; n++) {
+      const found = await findToTell(world.db, 1, { after, except: [] });
+      after = found.at(-1)?.workspaceId;
+      if (after !== undefined) seen.add(after);
+    }
+    expect([...seen].sort()).toEqual(scopes.map(({ workspaceId }) => workspaceId).sort());
   });
 
   test("whoever may review no more is not asked why, and what they write is for support", async () => {

@@ -81,16 +81,20 @@ export function createDialogKeeper({
   const all = (batch: () => Promise<number>) =>
     inBatches(batch, { size: BATCH, most: MAX_BATCHES, isStopping: () => turns.isStopping });
 
+  /** The workspace that was told last: with more of them than a batch has room for, others are next. */
+  let told: string | undefined;
+
   /** Answers the workspaces that had news. */
   async function tellAll(): Promise<Set<string>> {
     const failed: string[] = [];
     const workspaces = new Set<string>();
-    for (let told = 0; told < MAX_TOLD; ) {
-      const keys = await findToTell(db, BATCH, failed);
+    for (let done = 0; done < MAX_TOLD; ) {
+      const keys = await findToTell(db, BATCH, { after: told, except: failed });
       if (keys.length === 0) break;
       for (const key of keys) {
         if (turns.isStopping) return workspaces;
         workspaces.add(key.workspaceId);
+        told = key.workspaceId;
         // One that cannot be told keeps no other from it.
         await db
           .transaction(async (tx) => say(tx, await tellStanding(tx, key, clock())))
@@ -100,7 +104,7 @@ export function createDialogKeeper({
             log.warn({ err: error, ...key }, "chats are not told how evidence stands");
           });
       }
-      told += keys.length;
+      done += keys.length;
     }
     return workspaces;
   }

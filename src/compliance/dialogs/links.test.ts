@@ -20,6 +20,7 @@ describe("a message of links", () => {
     ["https://bücher.example/größe", ["https://xn--bcher-kva.example/gr%C3%B6%C3%9Fe"]],
     ["https://example.com/ن\u200Cا", ["https://example.com/%D9%86%E2%80%8C%D8%A7"]],
     ["http://10.0.0.1/intranet", ["http://10.0.0.1/intranet"]],
+    ["http://[::1]:8080/a_b http://my_host/", ["http://[::1]:8080/a_b", "http://my_host/"]],
   ])("%j", (text, expected) => expect(links(text)).toEqual({ links: expected }));
 
   test("has what lies behind words, where Telegram says so, and not what they look like", () => {
@@ -84,6 +85,7 @@ test.each([
   ["https://example.com/\uFFFD", "unseen"],
   ["https://[::1/", "malformed"],
   ["https://example.com:99999/", "malformed"],
+  ["https://a.example,https://b.example", "malformed"],
   [`https://example.com/${"a".repeat(4_000)}`, "too-long"],
   // Longer once it is ASCII.
   [`https://example.com/${"ü".repeat(400)}`, "too-long"],

@@ -15,6 +15,8 @@ export type LinkFault = "too-many" | "too-long" | "scheme" | "credentials" | "un
 /** What begins as an address does; a domain alone, or a word with a colon, is a word. */
 const ADDRESS = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:javascript|vbscript|data|file|tg):)\S/i;
 const WEB = /^https?:\/\//i;
+/** Of what nobody has a site under, URL takes more: two addresses with only a comma between them are one to it. */
+const HOST = /^(?:[\w.-]+|\[[\da-f:.]+\])$/;
 /**
  * Also what stands for what cannot be stored (NUL, halves of characters). The joiners belong to words of some
  * scripts, and are dialed as their numbers.
@@ -90,7 +92,8 @@ function faultOf(address: string): LinkFault | null {
   if (UNSEEN.test(address)) return "unseen";
   if (!WEB.test(address)) return "scheme";
   if (!URL.canParse(address)) return "malformed";
-  const { href, username, password } = new URL(address);
+  const { href, hostname, username, password } = new URL(address);
   if (username !== "" || password !== "") return "credentials";
+  if (!HOST.test(hostname)) return "malformed";
   return href.length > MAX_LINK_LENGTH ? "too-long" : null;
 }

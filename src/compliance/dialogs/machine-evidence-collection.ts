@@ -36,6 +36,8 @@ export interface CollectionData {
   number: string | null;
   evidenceType: string;
   description: string;
+  /** The description is somebody else's, who asked for it: a group is not shown it. */
+  isAsked: boolean;
   /** That may be answered by it, as its buttons show them. */
   requests: OpenRequest[];
   control: ControlOption | null;
@@ -57,6 +59,7 @@ export const emptyCollection = (requests: OpenRequest[] = []): CollectionData =>
   number: null,
   evidenceType: "document",
   description: "",
+  isAsked: false,
   requests,
   control: null,
   query: "",
@@ -139,7 +142,8 @@ function step(dialog: Collection, event: DialogEvent, context: Context): Advance
     case "request-found": {
       if (dialog.state !== "choosing-type") return stay(dialog);
       const { id: evidenceId, number, description, control } = event.request;
-      return go(dialog, "awaiting-file", { evidenceId, data: { number, description, control } });
+      const data = { number, description, isAsked: true, control };
+      return go(dialog, "awaiting-file", { evidenceId, data });
     }
     case "request-gone":
       return go(dialog, dialog.state, {
@@ -152,7 +156,9 @@ function step(dialog: Collection, event: DialogEvent, context: Context): Advance
       return go(dialog, "confirming", { data: { control } });
     }
     case "description-set":
-      return go(dialog, dialog.state, { data: { description: event.description } });
+      return go(dialog, dialog.state, {
+        data: { description: event.description, isAsked: false },
+      });
     case "control-gone":
       return go(dialog, "choosing-control", {
         data: { control: null },
@@ -326,6 +332,7 @@ function shownIn({ data, isPrivate }: Collection): CollectionData {
   if (isPrivate) return data;
   return {
     ...data,
+    description: data.isAsked ? "" : data.description,
     control: codeOnly(data.control),
     options: data.options.map((option) => ({ ...option, title: "" })),
     requests: data.requests.map((one) => ({ ...one, description: one.control?.code ?? "" })),

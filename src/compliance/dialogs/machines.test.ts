@@ -281,6 +281,14 @@ test("in a group a card names controls, and what is asked for, by their codes", 
     expect(shown({ ...group, state, data })).toContain("C-1");
     expect(shown({ ...group, state, data })).not.toMatch(/Access|Asked/);
   }
+  const words = { ...data, number: "3", description: "Asked" };
+  const awaiting = (isAsked: boolean) => ({
+    ...group,
+    state: "awaiting-file",
+    data: { ...words, isAsked },
+  });
+  expect(shown(awaiting(true))).not.toContain("Asked");
+  expect(shown(awaiting(false))).toContain("Asked");
   expect(shown(begun.review("5"))).toContain("Control: C-1 Access");
   expect(shown(begun.review("-5"))).toMatch(/Control: C-1\\n/);
 });

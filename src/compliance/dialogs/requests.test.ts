@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createWorld, type World } from "../../../test/support/conversations-world.ts";
 import { dialogsWorld } from "../../../test/support/dialogs-world.ts";
+import { GROUP, group } from "../../../test/support/telegram-updates.ts";
 import type { Scope } from "../../conversations/index.ts";
 import { findControls, findRequest } from "./find-controls.ts";
 
@@ -71,4 +72,32 @@ test("people of the workspace see what is asked of them, strangers whom the bot 
   expect(await goOn(OLA, ottos)).toContain("You have begun no such evidence");
   expect(await goOn(OTTO, ottos)).toContain(`upload the file for evidence EV-${ottos.number}`);
   expect(await goOn(OLA, anybodys)).toContain(`upload the file for evidence EV-${anybodys.number}`);
+});
+
+test("what is asked for in words is not shown to a group, whichever way somebody goes on with it", async () => {
+  const here = await world.newScope();
+  const chat = group();
+  const ola = await people.member(here, OLA, "Ola");
+  await world.link(here, GROUP);
+  await world.db.query("UPDATE chats SET purpose = 'compliance' WHERE chat_id = $1", [GROUP]);
+  const [row] = await people.rows<{ number: string }>(
+    `INSERT INTO evidence (workspace_id, status, description, created_by, requested_of)
+     VALUES ($1, 'requested', 'Why Bob was dismissed', 'key:any', $2) RETURNING number`,
+    here.workspaceId,
+    ola,
+  );
+  const goOn = (where?: typeof chat) =>
+    people.write(here, OLA, `/evidence EV-${row?.number}`, { chat: where });
+  await people.write(here, OLA, "/evidence", { chat });
+  const asked = await people.card(here, GROUP);
+  await people.press(here, OLA, asked.data[`EV-${row?.number}`], { chat });
+  await goOn(chat);
+  await people.photo(here, OLA, { chat });
+  await goOn(chat);
+  const said = await people.said(here, GROUP);
+  expect(said.filter((text) => text.includes("Please upload the file"))).toHaveLength(2);
+  expect(said.filter((text) => text.includes("Submit it for review"))).toHaveLength(1);
+  expect(said.filter((text) => text.includes("Bob"))).toEqual([]);
+  await goOn();
+  expect((await people.card(here, OLA)).text).toContain("Why Bob was dismissed");
 });

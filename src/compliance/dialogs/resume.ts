@@ -14,7 +14,7 @@ export const numberOf = (word: string): string | null => NUMBER.exec(word)?.[1] 
 /** What somebody began, or is asked for, and has not submitted. `number > 0` is the index's own words. */
 const FIND = `/* dialogs.resumable */
 SELECT e.id, e.number::text, e.type, e.description, e.status, e.revision, c.id AS control_id, c.code,
-  c.title
+  c.title, e.created_by <> ALL ($3::text[]) AS "isAsked"
 FROM evidence e
 LEFT JOIN controls c ON c.workspace_id = e.workspace_id AND c.id = e.control_id
 WHERE e.workspace_id = $1 AND e.number = $2 AND e.number > 0
@@ -33,6 +33,7 @@ interface Row {
   control_id: string | null;
   code: string | null;
   title: string | null;
+  isAsked: boolean;
 }
 
 export interface Resumed {
@@ -51,12 +52,13 @@ export async function findResumable(
   const own = [`telegram:${userId}`, ...(personId === null ? [] : [`person:${personId}`])];
   const [row] = await on.query<Row>(FIND, [workspaceId, number, own, personId]);
   if (row === undefined) return null;
-  const { id: evidenceId, type: evidenceType, description, control_id: controlId } = row;
+  const { id: evidenceId, type: evidenceType, description, isAsked } = row;
+  const { control_id: controlId } = row;
   const control =
     controlId === null ? null : { id: controlId, code: row.code ?? "", title: row.title ?? "" };
   return {
     evidenceId,
     state: row.status === "draft" && row.revision > 0 ? "confirming" : "awaiting-file",
-    data: { ...emptyCollection(), number: row.number, evidenceType, description, control },
+    data: { ...emptyCollection(), number: row.number, evidenceType, description, isAsked, control },
   };
 }

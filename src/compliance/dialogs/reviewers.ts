@@ -94,16 +94,17 @@ WHERE d.workspace_id = ${place}.workspace_id AND d.connector_id = ${place}.conne
   AND ${inChat(place)} AND d.kind = 'compliance_review' AND d.ended_at IS NULL`;
 
 /**
- * What of `bot`'s waits for the chat `place`: not what the officer handed in, and nothing that the chat was
- * asked for in this revision, whatever came of it, by whichever bot. OFFSET keeps the looks at single rows
+ * What of `bot`'s waits for the chat `place`: not what the officer handed in, whoever their account was bound
+ * to at that time, and nothing that the chat was asked for in this revision, whatever came of it, by
+ * whichever bot. OFFSET keeps the looks at single rows
  * from becoming joins, for which all that waits would be read.
  */
 export const reviewsFor = (place: string, bot: string) => `
 SELECT e.id, e.number FROM evidence e
 WHERE e.workspace_id = ${place}.workspace_id AND e.review_connector_id = ${bot} AND e.awaits_review
-  AND (SELECT r.submitted_by FROM evidence_revisions r
+  AND NOT (SELECT r.submitted_by = ANY (${place}.own)
+      OR coalesce(r.submitted_account = ${place}.chat_id, false) FROM evidence_revisions r
     WHERE r.workspace_id = e.workspace_id AND r.evidence_id = e.id AND r.number = e.revision)
-    <> ALL (${place}.own)
   AND NOT EXISTS (SELECT FROM dialogs d
     WHERE d.evidence_id = e.id AND d.workspace_id = e.workspace_id AND d.kind = 'compliance_review'
       AND ${inChat(place)} AND d.data ->> 'revision' = e.revision::text OFFSET 0)`;

@@ -145,6 +145,13 @@ describe("what is given", () => {
     await people.write(other, OLA, "hello");
     await submit(MAX_CARDS + 1, `person:${id}`);
     await submit(1, `telegram:${OLA}`);
+    // Their account was somebody else's then.
+    const before = await submit(1, "person:00000000-0000-4000-8000-000000000009");
+    await set(
+      "evidence_revisions SET submitted_account = $2 WHERE evidence_id = ANY ($3::uuid[])",
+      OLA,
+      before,
+    );
     const ids = await submit(1);
     await turn();
     // Seen at the first bot again: nothing is asked for a second time.

@@ -21,6 +21,7 @@ export interface EvidenceKey {
 /** Of each workspace so many at a time: one that submits thousands keeps the news of others by no more. */
 const SHARE = 10;
 
+const NIL = "00000000-0000-0000-0000-000000000000";
 const FIND = `/* dialogs.evidence-to-tell */
 WITH RECURSIVE waiting AS (
   (SELECT e.workspace_id FROM evidence e WHERE ${TO_TELL} ORDER BY e.workspace_id LIMIT 1)
@@ -35,14 +36,17 @@ CROSS JOIN LATERAL (
   WHERE ${TO_TELL} AND e.workspace_id = w.workspace_id AND e.id <> ALL ($2::uuid[])
   ORDER BY e.id LIMIT ${SHARE}
 ) f
-ORDER BY f.n, f.workspace_id LIMIT $1`;
+ORDER BY f.n, f.workspace_id <= $3, f.workspace_id LIMIT $1`;
 
-/** Of which chats are not told yet, workspaces in turn; without those that could not be told just now. */
+/**
+ * Of which chats are not told yet, workspaces in turn, from behind `after` (default: the first);
+ * without those that could not be told just now.
+ */
 export const findToTell = (
   on: Queryable,
   limit: number,
-  except: readonly string[],
-): Promise<EvidenceKey[]> => on.query<EvidenceKey>(FIND, [limit, except]);
+  { after, except }: { after?: string; except: readonly string[] },
+): Promise<EvidenceKey[]> => on.query<EvidenceKey>(FIND, [limit, except, after ?? NIL]);
 
 const PRIVATE_PLACES = `/* dialogs.private-places */
 SELECT DISTINCT d.connector_id, d.chat_id, d.thread_id FROM dialogs d
