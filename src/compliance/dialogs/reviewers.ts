@@ -89,9 +89,12 @@ const inChat = (place: string) => `d.chat_id IN (${place}.chat_id, ${place}.migr
 
 /** How many cards of the chat `place` ask for a decision. */
 export const openCards = (place: string) => `
-SELECT count(*)::int FROM dialogs d
-WHERE d.workspace_id = ${place}.workspace_id AND d.connector_id = ${place}.connector_id
-  AND ${inChat(place)} AND d.kind = 'compliance_review' AND d.ended_at IS NULL`;
+SELECT count(*)::int FROM unnest(ARRAY[${place}.chat_id, ${place}.migrated_from]) AS o(chat_id)
+CROSS JOIN LATERAL (
+  SELECT FROM dialogs d
+  WHERE d.workspace_id = ${place}.workspace_id AND d.connector_id = ${place}.connector_id
+    AND d.chat_id = o.chat_id AND d.kind = 'compliance_review' AND d.ended_at IS NULL OFFSET 0
+) open`;
 
 /**
  * What of `bot`'s waits for the chat `place`: not what the officer handed in, whoever their account was bound
