@@ -85,7 +85,9 @@ export async function verifyLines(lines, expect, onEntry = () => {}) {
   if (expect !== undefined && !isExpectedMet) {
     throw new Error(`entry ${expect.count}, which was noted, is not in this file`);
   }
-  return { chain: header.workspaceId, first: header.first, last: header.last, head: end };
+  // Where the chain goes on behind a piece, its end is the file's word alone: the head is the piece's.
+  const head = next > header.first ? { count: header.last, hash: previous } : end;
+  return { chain: header.workspaceId, first: header.first, last: header.last, head };
 }
 
 async function main([file, option, noted]) {

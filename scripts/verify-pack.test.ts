@@ -341,6 +341,17 @@ describe("a pack", () => {
     }
   });
 
+  test("names no head of which its log holds no entry", async () => {
+    const lines = String(await read("audit.jsonl"))
+      .trimEnd()
+      .split("\n");
+    const { head } = JSON.parse(lines.at(-1) ?? "") as { head: { count: number; hash: string } };
+    const beyond = JSON.stringify({ head: { count: head.count + 9, hash: "f".repeat(64) } });
+    await write("audit.jsonl", `${lines.with(-1, beyond).join("\n")}\n`);
+    await sumAgain();
+    expect((await verifyPack(copy)).log.head).toEqual(head);
+  });
+
   test("is not made of what is not there, or is too much", async () => {
     const faultOf = (asked: { evidenceId?: string }, of: Packs) =>
       of.plan(world.workspaceId(), asked).then(
