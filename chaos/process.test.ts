@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { waitFor } from "../test/support/wait-for.ts";
-import { type SupervisedProcess, supervise } from "./process.ts";
+import { runOnce, type SupervisedProcess, supervise } from "./process.ts";
 
 let folder: string;
 let one: SupervisedProcess | undefined;
@@ -39,4 +39,11 @@ test("one that was killed is started again, and did not end by itself", async ()
   process.kill();
   await waitFor(async () => (await starts()) === 2, { what: "the next start" });
   expect(process.ownDeaths).toEqual([]);
+});
+
+test("a command tells its code and what it printed; one that does not end is no success", async () => {
+  const fails = 'console.log("one"); console.error("two"); process.exitCode = 3';
+  expect(await runOnce(["-e", fails], {})).toEqual({ code: 3, lines: ["one", "two"] });
+  const hangs = "setInterval(() => {}, 1_000)";
+  expect(await runOnce(["-e", hangs], {}, 500)).toEqual({ code: null, lines: [] });
 });

@@ -25,6 +25,8 @@ export interface OwnDeath {
 const RESTART_AFTER_MS = 700;
 const LAST_LINES = 15;
 const MAX_LINE = 2_000;
+/** It may read every file that was stored. */
+const RUN_WITHIN_MS = 600_000;
 
 /** Runs `node …args`, with what it writes to its errors in a log. */
 export function supervise(
@@ -77,14 +79,20 @@ export function supervise(
   };
 }
 
-/** Runs `node …args` to its end; gives what it printed and complained of. */
+/**
+ * Runs `node …args` to its end, and ends it itself after `withinMs`; gives what it printed and complained
+ * of. Its code is null where a signal ended it.
+ */
 export async function runOnce(
   args: string[],
   env: Record<string, string>,
+  withinMs = RUN_WITHIN_MS,
 ): Promise<{ code: number | null; lines: string[] }> {
   const child = spawn(process.execPath, args, {
     env: { ...process.env, NODE_OPTIONS: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    timeout: withinMs,
+    killSignal: "SIGKILL",
   });
   let text = "";
   for (const stream of [child.stdout, child.stderr]) {

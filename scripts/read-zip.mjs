@@ -37,9 +37,12 @@ const shown = (name) => JSON.stringify(name.slice(0, 200));
 const broken = (what) => new Error(`the zip file is broken: ${what}`);
 const u64 = (buffer, at) => Number(buffer.readBigUInt64LE(at));
 
-/** One part of a path, or several; none of them leads up, nor means something to a system. */
+/**
+ * One part of a path, or several; none of them leads up, nor means something to a system. Windows leaves
+ * out a dot at the end: it would put one file in the place of another.
+ */
 const isName = (name) =>
-  name.split("/").every((part) => /^[A-Za-z0-9._-]+$/.test(part) && !/^\.+$/.test(part));
+  name.split("/").every((part) => /^[A-Za-z0-9._-]*[A-Za-z0-9_-]$/.test(part));
 
 /** Bytes of a file by their place; many small reads beside each other cost one. */
 class Bytes {

@@ -135,6 +135,7 @@ test.each<[string, CraftedZip, RegExp]>([
   ["another system's slashes", { files: [{ name: "..\\a" }] }, /none of a pack's/],
   ["a folder", { files: [{ name: "evidence/" }] }, /none of a pack's/],
   ["no name", { files: [{ name: "" }] }, /none of a pack's/],
+  ["a dot behind a name", { files: [{ name: "a.txt." }] }, /none of a pack's/],
   ["only dots", { files: [{ name: "evidence/..." }] }, /none of a pack's/],
   ["NUL in a name", { files: [{ name: "a\0.pdf" }] }, /"a\\u0000\.pdf"/],
   ["a mark of direction in a name", { files: [{ name: "a\u202Efdp" }] }, /none of a pack's/],

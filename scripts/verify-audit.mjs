@@ -34,9 +34,10 @@ const hashOf = ({ hash: _, ...line }) =>
 
 /**
  * Checks lines of an export. Answers how many entries there are and where they end; throws an `Error`
- * that names the first thing that is wrong.
+ * that names the first thing that is wrong. `onEntry` is told of each entry that is in the chain: the
+ * first and the last line are in none, and whatever else stands in them is nobody's word.
  */
-export async function verifyLines(lines, expect) {
+export async function verifyLines(lines, expect, onEntry = () => {}) {
   let header;
   let end;
   let next = 0;
@@ -70,6 +71,7 @@ export async function verifyLines(lines, expect) {
       if (expect.hash !== line.hash) throw new Error(`entry ${next} is not the one that was noted`);
       isExpectedMet = true;
     }
+    onEntry(line);
     previous = line.hash;
     next++;
   }
@@ -83,7 +85,9 @@ export async function verifyLines(lines, expect) {
   if (expect !== undefined && !isExpectedMet) {
     throw new Error(`entry ${expect.count}, which was noted, is not in this file`);
   }
-  return { chain: header.workspaceId, first: header.first, last: header.last, head: end };
+  // Where the chain goes on behind a piece, its end is the file's word alone: the head is the piece's.
+  const head = next > header.first ? { count: header.last, hash: previous } : end;
+  return { chain: header.workspaceId, first: header.first, last: header.last, head };
 }
 
 async function main([file, option, noted]) {

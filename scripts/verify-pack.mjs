@@ -72,11 +72,23 @@ function verifyManifest(contents, sums, manifest) {
     throw new Error(`the manifest and ${LOG} do not go together`);
   }
   const decisions = [];
+  const named = new Set();
+  /** Of two under one name the log would speak of one, and the other be believed. */
+  const once = (what, name) => {
+    if (named.has(name)) throw new Error(`${what} stands in the manifest twice`);
+    named.add(name);
+  };
   for (const piece of manifest.evidence) {
+    once(piece.code, `evidence ${piece.id}`);
     for (const revision of piece.revisions) {
       const what = `${piece.code}, revision ${revision.number}`;
+      once(what, `revision ${piece.id} ${revision.number}`);
       for (const file of revision.files) {
+        once(`${what}: file ${file.id}`, `file ${file.id}`);
         if (file.path === null) continue;
+        if (file.state !== "stored") {
+          throw new Error(`${what}: ${file.path} is of a file that is not stored`);
+        }
         if (!others.delete(file.path)) throw new Error(`${what}: ${file.path} is missing`);
         if (sums.get(file.path) !== file.sha256) {
           throw new Error(`${what}: ${file.path} is not the file that the manifest names`);
@@ -172,15 +184,12 @@ function verifyStanding({ code, status, approvedRevision, revisions }, counts) {
 /** The log hangs together, and says of each decision what the manifest says. */
 async function verifyLog(contents, manifest, decisions, expect) {
   const logs = new Map(manifest.evidence.map(({ id }) => [id, newPieceLog()]));
-  async function* noting() {
-    for await (const text of readLines(contents, LOG)) {
-      yield text;
-      const entry = JSON.parse(text);
-      const log = logs.get(entry.subjectId);
-      if (log !== undefined) note(log, entry);
-    }
-  }
-  const { chain, first, last, head } = await verifyLines(noting(), expect);
+  const noting = (entry) => {
+    const log = logs.get(entry.subjectId);
+    if (log !== undefined) note(log, entry);
+  };
+  const lines = readLines(contents, LOG);
+  const { chain, first, last, head } = await verifyLines(lines, expect, noting);
   if (chain !== manifest.workspaceId) throw new Error(`${LOG} is of another workspace`);
   if (first !== manifest.audit.first || last !== manifest.audit.last) {
     throw new Error(`${LOG} is another piece of the log than the manifest says`);

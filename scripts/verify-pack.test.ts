@@ -282,6 +282,74 @@ describe("a pack", () => {
       draft.approvedRevision = 1;
     };
     expect(await forge(counting)).toMatch(/said to count that was not approved/);
+
+    const more = "evidence/more";
+    /** Another content, and what the manifest would say of it. */
+    const another = async () => {
+      const content = "another form";
+      await write(more, content);
+      return {
+        path: more,
+        sizeBytes: content.length,
+        sha256: createHash("sha256").update(content).digest("hex"),
+      };
+    };
+    const besides = async (_: Piece, draft: Piece) => {
+      const { revision, file } = first(draft);
+      const id = crypto.randomUUID();
+      revision.files.push({ ...file, id, state: "failed", ...(await another()) });
+    };
+    expect(await forge(besides, more)).toMatch(/is of a file that is not stored/);
+    const again = async (_: Piece, draft: Piece) => {
+      const { revision, file } = first(draft);
+      revision.files.unshift({ ...file, ...(await another()) });
+    };
+    expect(await forge(again, more)).toMatch(/file \S+ stands in the manifest twice/);
+    const [revised, named] = [
+      ({ revisions }: Piece) => void revisions.push({ ...(revisions[0] as Revision), files: [] }),
+      (piece: Piece, _: Piece, manifest: Manifest) =>
+        void manifest.evidence.push({ ...piece, revisions: [] }),
+    ];
+    expect(await forge(revised)).toMatch(/EV-1, revision 1 stands in the manifest twice/);
+    expect(await forge(named)).toMatch(/EV-1 stands in the manifest twice/);
+  });
+
+  test("in whose log the first or the last line speaks, which no hash holds, is told", async () => {
+    const head = /"head":\{"count":(\d+),"hash":"([0-9a-f]+)"/;
+    const log = String(await read("audit.jsonl"));
+    const [, count, hash] = head.exec(log) ?? [];
+    const noted = { count: Number(count), hash: hash ?? "" };
+    const manifest = JSON.parse(String(await read("manifest.json")));
+    const piece = manifest.evidence[1];
+    const [file] = piece.revisions[0].files;
+    await write(file.path, "another form");
+    file.sha256 = createHash("sha256").update("another form").digest("hex");
+    file.sizeBytes = 12;
+    await write("manifest.json", JSON.stringify(manifest));
+    const { id: fileId, sha256, sizeBytes, state } = file;
+    const said = {
+      subjectId: piece.id,
+      action: "evidence.file_ended",
+      details: { fileId, state, sha256, sizeBytes },
+    };
+    const lines = log.trimEnd().split("\n");
+    for (const at of [0, lines.length - 1]) {
+      const line = JSON.stringify({ ...JSON.parse(lines[at] ?? ""), ...said });
+      await write("audit.jsonl", `${lines.with(at, line).join("\n")}\n`);
+      await sumAgain();
+      expect(await verify(noted)).toMatch(/the log says something else of file/);
+    }
+  });
+
+  test("names no head of which its log holds no entry", async () => {
+    const lines = String(await read("audit.jsonl"))
+      .trimEnd()
+      .split("\n");
+    const { head } = JSON.parse(lines.at(-1) ?? "") as { head: { count: number; hash: string } };
+    const beyond = JSON.stringify({ head: { count: head.count + 9, hash: "f".repeat(64) } });
+    await write("audit.jsonl", `${lines.with(-1, beyond).join("\n")}\n`);
+    await sumAgain();
+    expect((await verifyPack(copy)).log.head).toEqual(head);
   });
 
   test("is not made of what is not there, or is too much", async () => {

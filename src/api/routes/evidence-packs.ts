@@ -3,6 +3,7 @@ import { recordAudit } from "../../audit/index.ts";
 import { type PackFault, PackRefused } from "../../evidence/index.ts";
 import { Problem } from "../../platform/index.ts";
 import { attachmentHeaders } from "../attachment.ts";
+import { FewAtOnce } from "../few-at-once.ts";
 import { defineRoute, text, uuid, workspaceOf } from "../route.ts";
 
 const ANSWERS: Record<
@@ -13,6 +14,13 @@ const ANSWERS: Record<
   "too-much": { status: 409, title: "Too much for one pack" },
   unsealed: { status: 503, title: "Not sealed yet", headers: { "retry-after": "5" } },
 };
+
+/** Each holds a connection to the database, also while it waits for others of its workspace. */
+const plansInHand = new FewAtOnce({
+  most: 3,
+  mostOfOne: 2,
+  busy: "Other packs are being made; ask for this one again shortly.",
+});
 
 export const evidencePackRoutes = [
   defineRoute({
@@ -30,7 +38,9 @@ export const evidencePackRoutes = [
     success: { status: 200, schema: z.unknown(), contentTypes: ["application/zip"] },
     handler: async ({ db, services, principal, query }) => {
       const workspaceId = workspaceOf(principal);
-      const plan = await services.evidence.packs.plan(workspaceId, query).catch((error) => {
+      const leave = plansInHand.enter(workspaceId);
+      const planned = services.evidence.packs.plan(workspaceId, query).finally(leave);
+      const plan = await planned.catch((error) => {
         if (!(error instanceof PackRefused)) throw error;
         const { status, title, headers } = ANSWERS[error.fault];
         throw new Problem(status, title, error.message, { headers });

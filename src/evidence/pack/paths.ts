@@ -22,5 +22,7 @@ function plainName(name: string): string {
   if (plain === "") return "file";
   const dot = plain.lastIndexOf(".");
   const extension = dot > 0 && plain.length - dot <= MAX_EXTENSION ? plain.slice(dot) : "";
-  return plain.slice(0, plain.length - extension.length).slice(0, MAX_NAME) + extension;
+  const stem = plain.slice(0, plain.length - extension.length).slice(0, MAX_NAME);
+  // Cut off behind a dot; one at the end of a name Windows leaves out.
+  return stem.replace(/\.$/, "") + extension;
 }
