@@ -125,3 +125,31 @@ describe.each([
     await db.close();
   });
 });
+
+test("what is passed is walked once, a few thousand by a look, also where nothing stands behind it", async () => {
+  const full = randomUUID();
+  await database.owner.query(
+    "INSERT INTO lanes (queue, lane, workspace_id, seq, due_at) VALUES ('outbound', $2, $1, 1, now())",
+    [workspaceId, full],
+  );
+  await database.owner.query(
+    `${INSERT} 'held', 5, '{}', now(), 8, now() FROM generate_series(1, $3::int)`,
+    [workspaceId, full, HELD],
+  );
+  const db = openDatabase({ url: database.url, max: 1 });
+  const readers = new LaneReaders(db, "outbound");
+  const stream = { isTimed: false, priority: 5, afterAt: "-infinity", afterId: "0" };
+  const passed = [{ key: "held", priority: 5 }];
+  const look = await rowsRead(db, TABLES, async () => {
+    await readers.readerOf(full).look([stream], { ownIds: [], passed });
+  });
+  expect(bounded(look, HELD / 2)).toEqual(enough(look));
+  const keyed = new LaneMemories(readers).take(full);
+  const claim = () => keyed.claim({ blockedKeys: ["held"], ownIds: [], room: 60 });
+  expect(await claim()).toMatchObject({ jobs: [], isWhole: true });
+  const again = await rowsRead(db, TABLES, async () => {
+    expect(await claim()).toMatchObject({ jobs: [], isWhole: true });
+  });
+  expect(bounded(again, READS)).toEqual(enough(again));
+  await db.close();
+});

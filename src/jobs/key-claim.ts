@@ -42,6 +42,12 @@ export interface Candidate {
   at: string;
 }
 
+/** A stream, from the last job on that was walked. */
+export interface Walked extends Stream {
+  /** It was not walked to its end. */
+  hasMore: boolean;
+}
+
 export interface Look {
   /** The lane's `seq`: what a release must present, since nothing older than this was looked at. */
   seq: string;
@@ -54,6 +60,8 @@ export interface Look {
   running: { id: JobId; key: string }[];
   /** In the order of their streams. */
   candidates: Candidate[];
+  /** How far streams were walked, past what is passed, where that is known. */
+  walked: Walked[];
 }
 
 const KEYED = "j.ordering_key IS NOT NULL";
@@ -64,6 +72,14 @@ const MAX_RUNNING = 1_000;
 const NOT_PASSED = `(j.lane, j.priority, j.ordering_key) NOT IN (
         SELECT * FROM unnest($9::text[], $10::smallint[], $11::text[]))`;
 
+/**
+ * Of a stream a look walks no further, whatever it finds: 200,000 that are passed took 200 ms, for which
+ * the lanes that are looked at with it waited, and were walked again by each claim while nothing stood behind
+ * them. Timed ones are read from their beginning each second, and so in one go. (A planner that knew how many
+ * it are would rather sort all of them.)
+ */
+const MOST_WALKED = 5_000;
+
 /** A row for each lane that there is, and one for each thing that was found in it. */
 const LOOK = `/* jobs.look */
 WITH asked AS MATERIALIZED (
@@ -73,14 +89,14 @@ WITH asked AS MATERIALIZED (
   FROM unnest($3::text[], $4::boolean[], $5::smallint[], $6::timestamptz[], $7::bigint[])
     AS s(lane, timed, priority, after_at, after_id) ${fewRows("$3")}
 )
-SELECT c.what, c.lane, c.priority, c.at::text AS at, c.id, c.key, c.seq, c.changed_seq,
-  now()::text AS claimed_at, c.is_empty
+SELECT c.what, c.lane, c.priority, c.at::text AS at, c.id, c.key, c.is_wanted, c.has_more, c.seq,
+  c.changed_seq, now()::text AS claimed_at, c.is_empty
 FROM (
   SELECT 'lane' AS what, l.lane, 0 AS priority, '-infinity'::timestamptz AS at, 0::bigint AS id,
-    '' AS key, l.seq, l.changed_seq, ${IS_EMPTY}
+    '' AS key, true AS is_wanted, NULL::boolean AS has_more, l.seq, l.changed_seq, ${IS_EMPTY}
   FROM asked a JOIN lanes l ON l.queue = a.queue AND l.lane = a.lane
   UNION ALL
-  SELECT 'running', a.lane, 0, '-infinity', r.id, r.key, NULL, NULL, NULL
+  SELECT 'running', a.lane, 0, '-infinity', r.id, r.key, true, NULL, NULL, NULL, NULL
   FROM asked a CROSS JOIN LATERAL (
     SELECT j.id, j.ordering_key AS key FROM jobs j
     WHERE j.queue = a.queue AND j.lane = a.lane AND j.state = 'running' AND ${KEYED}
@@ -88,16 +104,25 @@ FROM (
     ORDER BY j.id LIMIT ${MAX_RUNNING}
   ) r
   UNION ALL
-  SELECT 'at once', s.lane, s.priority, '-infinity', r.id, r.key, NULL, NULL, NULL
+  SELECT 'at once', s.lane, s.priority, '-infinity', r.id, r.key, r.is_wanted, r.has_more,
+    NULL, NULL, NULL
   FROM (SELECT * FROM streams WHERE NOT timed) s CROSS JOIN LATERAL (
-    SELECT j.id, j.ordering_key AS key FROM jobs j
-    WHERE j.queue = s.queue AND j.lane = s.lane AND ${AT_ONCE_ROW} AND ${KEYED}
-      AND (j.priority, j.id) > (s.priority, s.after_id) AND j.priority <= s.priority
-      AND ${NOT_PASSED}
-    ORDER BY j.priority, j.id LIMIT $12
+    SELECT * FROM (
+      SELECT j.priority, j.id, j.ordering_key AS key, ${NOT_PASSED} AS is_wanted,
+        CASE WHEN lead(j.id) OVER in_order IS NULL
+          THEN row_number() OVER in_order >= ${MOST_WALKED} END AS has_more
+      FROM (
+        SELECT j.lane, j.priority, j.id, j.ordering_key FROM jobs j
+        WHERE j.queue = s.queue AND j.lane = s.lane AND ${AT_ONCE_ROW} AND ${KEYED}
+          AND (j.priority, j.id) > (s.priority, s.after_id) AND j.priority <= s.priority
+        ORDER BY j.priority, j.id LIMIT (SELECT ${MOST_WALKED})
+      ) j
+      WINDOW in_order AS (ORDER BY j.priority, j.id)
+    ) walked
+    WHERE is_wanted OR has_more IS NOT NULL ORDER BY priority, id LIMIT $12
   ) r
   UNION ALL
-  SELECT 'timed', s.lane, s.priority, r.run_at, r.id, r.key, NULL, NULL, NULL
+  SELECT 'timed', s.lane, s.priority, r.run_at, r.id, r.key, true, NULL, NULL, NULL, NULL
   FROM (SELECT * FROM streams WHERE timed) s CROSS JOIN LATERAL (
     SELECT j.run_at, j.id, j.ordering_key AS key FROM jobs j
     WHERE j.queue = s.queue AND j.lane = s.lane AND ${TIMED_ROW} AND ${KEYED}
@@ -125,6 +150,9 @@ interface FoundRow {
   at: string;
   id: JobId;
   key: string;
+  is_wanted: boolean;
+  /** Of the last one that was walked. */
+  has_more: boolean | null;
 }
 
 /** What a look passes over: a key's candidates of a priority. */
@@ -174,14 +202,19 @@ export async function lookAtLanes(
   for (const row of rows) {
     if (row.what !== "lane") continue;
     const { lane, seq, changed_seq: changedSeq, claimed_at: claimedAt, is_empty: isEmpty } = row;
-    looks.set(lane, { seq, changedSeq, claimedAt, isEmpty, running: [], candidates: [] });
+    const found = { running: [], candidates: [], walked: [] };
+    looks.set(lane, { seq, changedSeq, claimedAt, isEmpty, ...found });
   }
   for (const row of rows) {
     if (row.what === "lane") continue;
     const { what, lane, priority, key, id, at } = row;
+    const isTimed = what === "timed";
     const look = looks.get(lane);
     if (what === "running") look?.running.push({ id, key });
-    else look?.candidates.push({ isTimed: what === "timed", priority, key, id, at });
+    else if (row.is_wanted) look?.candidates.push({ isTimed, priority, key, id, at });
+    const { has_more: hasMore } = row;
+    if (hasMore === null) continue;
+    look?.walked.push({ isTimed, priority, afterAt: at, afterId: id, hasMore });
   }
   return wishes.map(({ lane }) => looks.get(lane) ?? null);
 }

@@ -25,7 +25,7 @@ function readAll(heads: KeyHeads, count: number, keyOf: (id: number) => string, 
     for (let id = Number(stream.afterId) + 1; id <= count && candidates.length < PAGE; id++) {
       if (!passed.has(keyOf(id))) candidates.push(candidate(id, keyOf(id)));
     }
-    heads.read({ streams, candidates, limit: PAGE }, everybody, nowMs);
+    heads.read({ streams, candidates, walked: [], limit: PAGE }, everybody, nowMs);
   }
 }
 

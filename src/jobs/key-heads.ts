@@ -1,4 +1,4 @@
-import type { Candidate, Passed, Stream } from "./key-claim.ts";
+import type { Candidate, Passed, Stream, Walked } from "./key-claim.ts";
 import type { JobId } from "./types.ts";
 
 /** Jobs have priorities from 0 to 9. */
@@ -55,6 +55,8 @@ export interface Head {
 export interface Reading {
   streams: readonly Stream[];
   candidates: readonly Candidate[];
+  /** As in `Look`. */
+  walked: readonly Walked[];
   limit: number;
 }
 
@@ -155,17 +157,22 @@ export class KeyHeads {
   }
 
   /** Notes what was read of some streams, at most `limit` candidates of each, in their order. */
-  read({ streams, candidates, limit }: Reading, isBlocked: IsBlocked, nowMs: number): void {
+  read({ streams, candidates, walked, limit }: Reading, isBlocked: IsBlocked, nowMs: number): void {
     for (const one of this.streams) {
       if (!streams.includes(one.stream)) continue;
       const { isTimed, priority } = one.stream;
-      const own = candidates.filter((row) => row.isTimed === isTimed && row.priority === priority);
+      const isOwn = (row: Candidate | Stream) =>
+        row.isTimed === isTimed && row.priority === priority;
+      const own = candidates.filter(isOwn);
       for (const candidate of own) this.note(candidate);
       const last = own.at(-1);
-      if (last !== undefined) {
+      const to = walked.find(isOwn);
+      // What was passed on the way is in memory by its key.
+      if (to !== undefined) one.stream = to;
+      else if (last !== undefined) {
         one.stream = { isTimed, priority, afterAt: last.at, afterId: last.id };
       }
-      one.isRead = own.length < limit;
+      one.isRead = to === undefined ? own.length < limit : !to.hasMore;
     }
     if (this.keys.size > MAX_KEYS) this.forget(isBlocked, nowMs);
   }

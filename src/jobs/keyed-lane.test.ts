@@ -1,17 +1,18 @@
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import fc from "fast-check";
 import type { ClaimedJob } from "./claim.ts";
-import type { Candidate } from "./key-claim.ts";
+import type { Candidate, Walked } from "./key-claim.ts";
 import { KeyedLane } from "./keyed-lane.ts";
 import type { LaneReader } from "./lane-reader.ts";
 import type { JobState } from "./types.ts";
 
 /**
  * The memory of a drain against a lane that is looked at whole: whatever happens to the lane, what is
- * claimed is what a look at everything would give, though pages are of three candidates, and two keys of a class
- * are enough.
+ * claimed is what a look at everything would give, though pages are of three candidates, no look walks more
+ * than forty jobs of a stream, and two keys of a class are enough.
  */
 const PAGE = 3;
+const MOST_WALKED = 40;
 const ENOUGH = 2;
 const KEYS = ["a", "b", "c", "d", "e"];
 
@@ -58,24 +59,37 @@ class Lane implements LaneReader {
   async look(...[streams, { ownIds, passed }]: Parameters<LaneReader["look"]>) {
     const isPassed = ({ key, priority }: Row) =>
       passed.some((one) => one.key === key && one.priority === priority);
+    const walked: Walked[] = [];
     const candidates = streams.flatMap((stream): Candidate[] => {
+      const { isTimed } = stream;
       const after = stream.afterAt === "-infinity" ? -1 : Number(stream.afterAt);
       const isOf = (row: Row) =>
-        stream.isTimed
+        isTimed
           ? (row.state === "retryable" || this.isScheduled(row)) &&
             row.runAt <= this.now &&
             (row.runAt > after || (row.runAt === after && row.id > Number(stream.afterId)))
           : this.isAtOnce(row) && row.id > Number(stream.afterId);
-      return this.rows
-        .filter((row) => row.priority === stream.priority && isOf(row) && !isPassed(row))
-        .sort((a, b) => (stream.isTimed ? a.runAt - b.runAt : 0) || a.id - b.id)
-        .slice(0, this.page)
+      const rows = this.rows
+        .filter((row) => row.priority === stream.priority && isOf(row))
+        .sort((a, b) => (isTimed ? a.runAt - b.runAt : 0) || a.id - b.id);
+      const most = isTimed ? rows.length : MOST_WALKED;
+      const last = isTimed ? undefined : rows.slice(0, most).at(-1);
+      const seen = rows
+        .slice(0, most)
+        .filter((row) => row === last || !isPassed(row))
+        .slice(0, this.page);
+      if (last !== undefined && seen.includes(last)) {
+        const hasMore = rows[most - 1] !== undefined;
+        walked.push({ ...stream, afterId: String(last.id), hasMore });
+      }
+      return seen
+        .filter((row) => !isPassed(row))
         .map(({ key, priority, id, runAt }) => ({
-          isTimed: stream.isTimed,
+          isTimed,
           priority,
           key,
           id: String(id),
-          at: stream.isTimed ? String(runAt) : "-infinity",
+          at: isTimed ? String(runAt) : "-infinity",
         }));
     });
     const isLive = ({ state }: Row) => /available|running|retryable/.test(state);
@@ -88,6 +102,7 @@ class Lane implements LaneReader {
         .filter(({ state, id }) => state === "running" && !ownIds.includes(String(id)))
         .map(({ id, key }) => ({ id: String(id), key })),
       candidates,
+      walked,
     };
   }
 

@@ -92,7 +92,7 @@ export class KeyedLane {
         const passed = heads.passed(isBlocked);
         const seen = await reader.look(streams, { ownIds, passed });
         if (seen === null) return NO_LANE;
-        const { seq, claimedAt, isEmpty, running, candidates } = seen;
+        const { seq, claimedAt, isEmpty, running, candidates, walked } = seen;
         // What is said of the lane is of the first look: nothing older was looked at.
         claim ??= { seq, claimedAt, isEmpty, running, jobs: [], isWhole: false, nextMs: null };
         this.seq ??= seq;
@@ -103,7 +103,7 @@ export class KeyedLane {
         }
         if (isEmpty && reads === 1) return { ...claim, isWhole: true };
         for (const { key } of running) blocked.add(key);
-        heads.read({ streams, candidates, limit: reader.page }, isBlocked, nowMs);
+        heads.read({ streams, candidates, walked, limit: reader.page }, isBlocked, nowMs);
       }
       const keys = heads.toLookUp(isBlocked, nowMs, limit);
       if (reads === 1) keys.push(...heads.toLookAgain(isBlocked, nowMs));

@@ -142,3 +142,23 @@ test("an album that is first finds its room: nothing goes before it that would t
   runner.notBegun(album);
   expect(runner.choose(ready, nowMs)).toEqual({ job: album });
 });
+
+test("an alert does not wait for an album's room, whichever of them is first in turn", () => {
+  const { pace, runner, job } = runnerOf({
+    bot: [{ count: 10, perMs: 1_000 }],
+    chat: [],
+    group: [],
+  });
+  const nowMs = 1_000_000;
+  for (let n = 0; n < 8; n++) pace.record(null, nowMs - 900 + 100 * n);
+  const album = job(1, "5", { cost: 8 });
+  const alert = { ...job(2, "6"), priority: 0 };
+  expect(runner.choose([album, job(3, "7")], nowMs)).toMatchObject({
+    waitUntilMs: expect.any(Number),
+  });
+  expect(runner.choose([album, alert], nowMs)).toEqual({ job: alert });
+  // One that has no room in its chat leaves the album its turn.
+  pace.hold("6", nowMs + 60_000);
+  const { waitUntilMs } = runner.choose([album, alert], nowMs + 10) as { waitUntilMs: number };
+  expect(waitUntilMs).toBeLessThan(nowMs + 3_000);
+});

@@ -5,6 +5,7 @@ import { tellOfCall, withinAttempts } from "./call-settings.ts";
 import { asCourtesy, bringsFiles } from "./content/index.ts";
 import { type CallMeans, makeCalls } from "./make-calls.ts";
 import { resultOfPart } from "./message-parts.ts";
+import { PRIORITY_NUMBERS } from "./new-message.ts";
 import { isGroupChat, type LeftCall, type Pace } from "./pace.ts";
 import { Flow } from "./pace-flow.ts";
 import type { PaceKeeper } from "./pace-store.ts";
@@ -108,9 +109,8 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const job = (this.groupsTurn ? best.group : best.other) ?? best.group ?? best.other;
     if (job === undefined) return { waitUntilMs };
     if (!takesFiles(job) && costOf(job) > 1) {
-      // Nothing else is sent before it finds room for all that it counts as: it would never find any.
       const roomMs = this.pace.botChoiceAtMs(nowMs, this.flow.leadMs, costOf(job));
-      if (roomMs > nowMs) return this.chooseWhileFull(ready, nowMs, roomMs);
+      if (roomMs > nowMs) return this.chooseBefore(job, ready, nowMs, roomMs);
     }
     if (best.group && best.other) this.groupsTurn = !this.groupsTurn;
     // What takes a minute until it can leave has no slot before then.
@@ -120,6 +120,17 @@ export class BotRunner implements LaneRunner<SendAttempt> {
       if (this.pace.choose(chatOf(job), nowMs, costOf(job))) this.waited.add(job.id);
     }
     return { job };
+  }
+
+  /**
+   * An album has room for all that it counts as then, and nothing goes before it: it would never find any.
+   * Nothing but what is critical, which waits for one choice at most and not for ten messages' time.
+   */
+  private chooseBefore(album: Job, ready: Job[], nowMs: number, roomMs: number): Choice {
+    const isAlert = ({ priority }: Job) => priority === PRIORITY_NUMBERS.critical;
+    const alert = isAlert(album) ? null : this.choose(ready.filter(isAlert), nowMs);
+    if (alert !== null && "job" in alert) return alert;
+    return this.chooseWhileFull(ready, nowMs, Math.min(roomMs, alert?.waitUntilMs ?? roomMs));
   }
 
   /** The free rate is used up until then: what may be paid for is chosen, or nothing. */

@@ -171,6 +171,25 @@ describe("a call with files", () => {
     await expect(api(root).call("sendDocument", { document })).resolves.toEqual({ message_id: 7 });
   });
 
+  test("a file is not read before there is a connection: one that breaks off is no outage of Telegram", async () => {
+    let opened = 0;
+    const open = () => {
+      opened++;
+      return new Readable({ read: () => {} }).destroy(new Error("store"));
+    };
+    const document = new UploadFile({ name: "f", sizeBytes: 10, open });
+    const http = createServer();
+    await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
+    const closed = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    await new Promise((resolve) => http.close(resolve));
+    const away = await failureOf(api(closed).call("sendDocument", { document }));
+    expect(away).toMatchObject({ kind: "not-sent", sent: "no" });
+    expect(opened).toBe(0);
+    const root = await server(ok);
+    const broken = await failureOf(api(root).call("sendDocument", { document }));
+    expect(broken).toMatchObject({ kind: "connection-lost", sent: "no" });
+  });
+
   test("an answer that comes before the upload is over is heeded", async () => {
     const answer = { ok: false, error_code: 429, parameters: { retry_after: 3 } };
     const root = await server((_, response) => {

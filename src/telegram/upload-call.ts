@@ -18,7 +18,8 @@ export interface UploadSettings {
  * A call with files. Telegraf is not asked: its multipart stream reads a file as fast as the disk
  * gives it, whatever Telegram takes (sandwich-stream ignores what `push` answers), so that it stands
  * in memory; and an error of a file's stream has no listener there, which ends the process. Here a
- * piece is read when there is room for it.
+ * piece is read when there is room for it, and none before there is a connection: a file that breaks off
+ * is never taken for a Telegram that cannot be reached, and nothing is read in vain while it cannot.
  *
  * As for other calls every failure is a `BotApiError` without token and content. What was not
  * uploaded to its last byte was certainly not sent.
@@ -46,14 +47,14 @@ export async function uploadCall(
   const request = secure ? https.request(url, options) : http.request(url, options);
   onceLeft(request, secure, () => {
     progress.left = true;
+    // What fails here ends the request, which says so itself.
+    pipeline(Readable.from(body.chunks(), { objectMode: false }), request).catch(() => {});
   });
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       // It stays: an answer may come before everything was taken, and the rest then fails.
       request.on("error", reject);
       request.once("response", resolve);
-      // What fails here ends the request, which says so itself.
-      pipeline(Readable.from(body.chunks(), { objectMode: false }), request).catch(() => {});
     });
     progress.status = response.statusCode ?? 0;
     const text = await readAnswer(response, maxAnswerBytes, progress);
