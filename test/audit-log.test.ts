@@ -303,6 +303,18 @@ describe("what cannot be recorded does not take place", () => {
     await call("POST", "/v1/messages", message);
     const [row] = await db().query<{ id: string }>("SELECT max(id) AS id FROM jobs");
     job = row?.id ?? "";
+    // What the bot answers stands in the conversation a moment later.
+    await waitFor(
+      async () => {
+        const [left] = await db().query<{ count: number }>(
+          `SELECT count(*)::int AS count FROM jobs
+           WHERE state IN ('available', 'running', 'retryable') AND id <> $1`,
+          [job],
+        );
+        return left?.count === 0;
+      },
+      { what: "nothing else to be done" },
+    );
     await world.owner.query(
       "ALTER TABLE audit_entries ADD CONSTRAINT no_room CHECK (false) NOT VALID",
     );
