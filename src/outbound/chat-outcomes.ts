@@ -44,9 +44,10 @@ async function writeUnreachable(tx: Transaction, ends: Ended[]): Promise<void> {
 
 /**
  * Chats that could not be reached when a message for them began, and have it now. What changes another
- * message, or goes out in a business account's name, says nothing of whether the bot may write there.
+ * message, or goes out in a business account's name, says nothing of whether the bot may write there. To be
+ * written before what is shown of them: ingest holds chats before their conversations, too.
  */
-async function writeReachable(tx: Transaction, ends: Ended[]): Promise<void> {
+export async function writeReachable(tx: Transaction, ends: Ended[]): Promise<void> {
   const reached = ends.flatMap(({ job, own }) => {
     if (!own?.wasUnreachable || own.result?.attempt !== "sent") return [];
     const { kind, content, chat_id: chatId, business_connection_id } = own.message;
@@ -87,5 +88,5 @@ async function writeMoves(tx: Transaction, ends: Ended[]): Promise<void> {
   }
 }
 
-/** What ends say of their chats, each to be written after what they say of messages. */
-export const CHAT_OUTCOMES = [writeHolds, writeUnreachable, writeReachable, writeMoves];
+/** What else ends say of their chats, each to be written after what they say of messages. */
+export const CHAT_OUTCOMES = [writeHolds, writeUnreachable, writeMoves];

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
+import { waitFor } from "../../test/support/wait-for.ts";
 import type { ExternalHandler, Job } from "../jobs/index.ts";
 import { createMetrics, silentLogger, type Transaction } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
@@ -171,6 +172,36 @@ test("a chat that was given up can be reached again once a message arrives", asy
   const reachable = new Map(rows.map((row) => [row.chat_id, row.reachable]));
   // Telegram has told since that the bot was put out of the second.
   expect([ada, bob, cem].map((chatId) => reachable.get(chatId))).toEqual([true, false, false]);
+});
+
+test("a chat that can be reached again is held before its conversation, as by what arrives in it", async () => {
+  const { db } = fixture.database;
+  const [chatId = ""] = jobs.map(({ orderingKey }) => orderingKey ?? "");
+  await db.query(
+    "INSERT INTO chats (workspace_id, connector_id, chat_id, reachable) VALUES ($1, $2, $3, false)",
+    [fixture.workspaceId, connectorId, chatId],
+  );
+  const ends = await sendAll(jobs.slice(0, 1));
+  const arriving = await db.connect();
+  try {
+    await arriving.query("BEGIN");
+    await arriving.query("SELECT FROM chats WHERE connector_id = $1 FOR NO KEY UPDATE", [
+      connectorId,
+    ]);
+    const written = inTransaction(async (tx) => handler.finish?.(tx, ends, ALL));
+    await waitFor(async () => {
+      const [row] = await fixture.database.owner.query(
+        "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%conversations.reachable%'",
+      );
+      return row !== undefined;
+    });
+    await arriving.query("LOCK TABLE conversations IN SHARE MODE NOWAIT");
+    await arriving.query("COMMIT");
+    await written;
+  } finally {
+    await arriving.end();
+  }
+  expect(await messageOf(ends[0]?.job)).toMatchObject({ state: "sent" });
 });
 
 test("what is sent is on record though its conversation is locked for good", async () => {

@@ -9,7 +9,7 @@ import {
   sqlState,
   type Transaction,
 } from "../platform/index.ts";
-import { CHAT_OUTCOMES } from "./chat-outcomes.ts";
+import { CHAT_OUTCOMES, writeReachable } from "./chat-outcomes.ts";
 import { BRINGS_FILES, COST, enqueueDeletions, FILES_MS } from "./content/index.ts";
 import { MAY_BE_SENT, UNKNOWN } from "./may-be-sent.ts";
 import { toldOfPart } from "./message-parts.ts";
@@ -241,16 +241,18 @@ export async function endSending(
   await forgetAnswers(tx, ends);
   const shown = shownOf(ends);
   const confined = { log, jobId: ends[0]?.job.id, mayLeave: onlyEssential };
+  const ofChats = (write: typeof writeReachable): Promise<void> =>
+    onlyEssential
+      ? confine(tx, () => write(tx, ends), { ...confined, mayFail: false })
+      : write(tx, ends);
+  await ofChats(writeReachable);
   if (ends.length > 1) await recordShown(tx, shown);
   else if (isAnythingShown(shown)) {
     // A fault in how a message is shown must not undo what is known: that it was sent. Of several
     // ends the faulty one is found by trying each alone, which the caller does.
     await confine(tx, () => recordShown(tx, shown), { ...confined, mayFail: true });
   }
-  for (const write of CHAT_OUTCOMES) {
-    if (onlyEssential) await confine(tx, () => write(tx, ends), { ...confined, mayFail: false });
-    else await write(tx, ends);
-  }
+  for (const write of CHAT_OUTCOMES) await ofChats(write);
   const vanishing = ends.filter(({ own }) => own?.result && own.message.delete_after_s);
   if (vanishing.length > 0) {
     const notices = vanishing.map(({ job }) => ({
