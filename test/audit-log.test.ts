@@ -303,18 +303,6 @@ describe("what cannot be recorded does not take place", () => {
     await call("POST", "/v1/messages", message);
     const [row] = await db().query<{ id: string }>("SELECT max(id) AS id FROM jobs");
     job = row?.id ?? "";
-    // What the bot answers stands in the conversation a moment later.
-    await waitFor(
-      async () => {
-        const [left] = await db().query<{ count: number }>(
-          `SELECT count(*)::int AS count FROM jobs
-           WHERE state IN ('available', 'running', 'retryable') AND id <> $1`,
-          [job],
-        );
-        return left?.count === 0;
-      },
-      { what: "nothing else to be done" },
-    );
     await world.owner.query(
       "ALTER TABLE audit_entries ADD CONSTRAINT no_room CHECK (false) NOT VALID",
     );
@@ -323,6 +311,7 @@ describe("what cannot be recorded does not take place", () => {
     await world.owner.query("ALTER TABLE audit_entries DROP CONSTRAINT no_room");
   });
 
+  /** What the bot itself answers stands in the conversation a moment later: not when that was. */
   const state = async () => {
     const [row] = await db().query<{ state: string }>(
       `SELECT concat(
@@ -331,7 +320,7 @@ describe("what cannot be recorded does not take place", () => {
          (SELECT count(*) FROM people), ' ', (SELECT count(*) FROM chat_link_codes), ' ',
          (SELECT jsonb_agg(to_jsonb(k) - 'last_used_at' ORDER BY id) FROM api_keys k),
          (SELECT to_jsonb(c) FROM connectors c WHERE id = $1),
-         (SELECT to_jsonb(c) FROM conversations c WHERE id = $3),
+         (SELECT to_jsonb(c) - 'last_message_at' FROM conversations c WHERE id = $3),
          (SELECT count(*) FROM accounts), ' ',
          (SELECT to_jsonb(c) FROM chats c WHERE connector_id = $1 AND chat_id = -3),
          (SELECT to_jsonb(j) - 'filed' - 'shelf' FROM jobs j WHERE id = $2),
