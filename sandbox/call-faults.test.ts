@@ -18,7 +18,20 @@ async function setUp(options: SandboxOptions = {}) {
       .messages({ chatId: ada })
       .filter(({ from }) => from?.is_bot)
       .map(({ text }) => text);
-  return { clock, bot, ada, send, sent };
+  /** Ada sends the bot a document; answers where it is downloaded from. */
+  const handIn = async (content: Buffer): Promise<string> => {
+    await sandbox.send({ from: ada, chatId: ada, document: { content } });
+    const updates = await call<{ message?: { document?: { file_id: string } } }[]>(
+      sandbox,
+      bot,
+      "getUpdates",
+    );
+    const file = await call<{ file_path: string }>(sandbox, bot, "getFile", {
+      file_id: updates.result.at(-1)?.message?.document?.file_id,
+    });
+    return `${sandbox.url}/file/bot${bot.token}/${file.result.file_path}`;
+  };
+  return { clock, bot, ada, send, sent, handIn };
 }
 
 describe("a fault of calls", () => {
@@ -167,18 +180,9 @@ describe("a fault of calls", () => {
   });
 
   test("strikes downloads too; a link lives an hour", async () => {
-    const { clock, bot, ada } = await setUp();
+    const { clock, bot, handIn } = await setUp();
     const content = Buffer.alloc(200_000, 7);
-    await sandbox.send({ from: ada, chatId: ada, document: { content } });
-    const updates = await call<{ message?: { document?: { file_id: string } } }[]>(
-      sandbox,
-      bot,
-      "getUpdates",
-    );
-    const file = await call<{ file_path: string }>(sandbox, bot, "getFile", {
-      file_id: updates.result.at(-1)?.message?.document?.file_id,
-    });
-    const url = `${sandbox.url}/file/bot${bot.token}/${file.result.file_path}`;
+    const url = await handIn(content);
     const whole = async () => Buffer.from(await (await fetch(url)).arrayBuffer());
     sandbox.fault({ method: "file", answer: { status: 500 } });
     expect((await fetch(url)).status).toBe(500);
@@ -201,19 +205,11 @@ describe("a fault of calls", () => {
 });
 
 test("lets a download come slowly, in pieces", async () => {
-  const { clock, bot, ada } = await setUp();
+  const { clock, handIn } = await setUp();
   const content = Buffer.alloc(25_000, 7);
-  await sandbox.send({ from: ada, chatId: ada, document: { content } });
-  const updates = await call<{ message?: { document?: { file_id: string } } }[]>(
-    sandbox,
-    bot,
-    "getUpdates",
-  );
-  const file = await call<{ file_path: string }>(sandbox, bot, "getFile", {
-    file_id: updates.result.at(-1)?.message?.document?.file_id,
-  });
+  const url = await handIn(content);
   sandbox.fault({ method: "file", answer: { bytesPerSecond: 100_000 } });
-  const response = await fetch(`${sandbox.url}/file/bot${bot.token}/${file.result.file_path}`);
+  const response = await fetch(url);
   const came: Buffer[] = [];
   const reading = (async () => {
     for await (const piece of response.body ?? []) came.push(Buffer.from(piece));

@@ -38,7 +38,7 @@ const MANY_PASSED = 50;
 /**
  * Reads lanes of a queue for the drains of a process. What several of them want in the same moment
  * travels in one statement: a thousand bots that send side by side would ask for theirs one by one,
- * which was more than half of all that was asked of Postgres.
+ * which was more than a third of all that was asked of Postgres.
  */
 export class LaneReaders {
   private readonly on: Queryable;

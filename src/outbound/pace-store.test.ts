@@ -9,6 +9,7 @@ import { LearnedRate } from "./learned-rate.ts";
 import type { NewMessage } from "./new-message.ts";
 import { createOutboundHandler } from "./outbound-handler.ts";
 import { Pace } from "./pace.ts";
+import { type PaceNewsWish, readPaceNews } from "./pace-reads.ts";
 import { PaceKeeper, readPace } from "./pace-store.ts";
 import { insertMessages } from "./submit.ts";
 
@@ -19,6 +20,7 @@ beforeAll(async () => {
   await database.db.query("INSERT INTO workspaces (id, name) VALUES ($1, 'a')", [workspaceId]);
 });
 afterAll(() => database.drop());
+const newsOf = async (wish: PaceNewsWish) => (await readPaceNews(database.db, [wish])).get(wish);
 
 let bots = 0;
 async function connector(maxSendRate = 30): Promise<string> {
@@ -159,7 +161,15 @@ test("what a drain learns is kept, and the next one goes on with it, below its c
   const open = (connectorId: string) => readPace(database.db, connectorId, { nowMs });
   const keeping = (connectorId: string, pace: Pace) =>
     new PaceKeeper(
-      { db: database.db, connectorId, epoch: "0", pace, followsConnector: true, log: silentLogger },
+      {
+        db: database.db,
+        connectorId,
+        epoch: "0",
+        pace,
+        followsConnector: true,
+        newsOf,
+        log: silentLogger,
+      },
       nowMs,
     );
   const pace = await open(learned);
@@ -190,7 +200,7 @@ test("what a drain has learned is not kept once another has taken its lane", asy
     );
   const learn = async (epoch: string, plateau: number) => {
     const pace = new Pace(undefined, new LearnedRate(30, { plateau, busyMs: 0 }));
-    const known = { db, connectorId: id, followsConnector: true, log: silentLogger };
+    const known = { db, connectorId: id, followsConnector: true, newsOf, log: silentLogger };
     const keeper = new PaceKeeper({ ...known, epoch, pace }, nowMs);
     pace.rate.refused(nowMs, nowMs);
     await keeper.close();
@@ -214,6 +224,7 @@ test("a drain that lasts follows a ceiling and a hold that others set", async ()
     epoch: "0",
     pace,
     followsConnector: true,
+    newsOf,
     log: silentLogger,
   };
   const keeper = new PaceKeeper(options, nowMs);

@@ -7,7 +7,6 @@ import {
   type PaceNews,
   type PaceNewsWish,
   type PaceRecord,
-  readPaceNews,
   readPaceRecords,
 } from "./pace-reads.ts";
 
@@ -60,8 +59,7 @@ export class PaceKeeper {
     pace: Pace;
     /** The ceiling is the connector's, not the caller's. */
     followsConnector: boolean;
-    /** Default: asked for by itself. */
-    newsOf?(wish: PaceNewsWish): Promise<PaceNews | undefined>;
+    newsOf(wish: PaceNewsWish): Promise<PaceNews | undefined>;
     log: Logger;
   };
   private keptAtMs: number;
@@ -91,20 +89,14 @@ export class PaceKeeper {
   private async exchange(sinceMs: number): Promise<void> {
     await this.quietly(async () => {
       await this.keep();
-      const { pace, followsConnector } = this.options;
-      const news = await this.newsSince(sinceMs);
+      const { connectorId, pace, followsConnector, newsOf } = this.options;
+      const news = await newsOf({ connectorId, sinceMs });
       if (news === undefined) return;
       const nowMs = systemClock();
       for (const chatId of news.calls) pace.record(chatId || null, nowMs);
       if (followsConnector) pace.rate.setCeiling(news.ceiling);
       for (const { chatId, leftMs } of news.holds) pace.hold(chatId || null, nowMs + leftMs);
     });
-  }
-
-  private async newsSince(sinceMs: number): Promise<PaceNews | undefined> {
-    const { db, connectorId, newsOf } = this.options;
-    const wish = { connectorId, sinceMs };
-    return newsOf === undefined ? (await readPaceNews(db, [wish])).get(wish) : newsOf(wish);
   }
 
   private async keep(): Promise<void> {

@@ -86,8 +86,8 @@ export async function manyBotsProfile(): Promise<Figure> {
 }
 
 /**
- * Accepts the messages and waits until each has arrived. `cpuMsASend`: CPU time between the first
- * and the last of them, by whom; null where it cannot be read. `flags`: of the first process.
+ * Accepts the messages and waits until each has arrived. `cpuMsASend`: CPU time of all that, by whom,
+ * Postgres's with what accepting them took; null where it cannot be read. `flags`: of the first process.
  */
 async function sendAll(
   environment: Environment,
