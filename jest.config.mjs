@@ -20,7 +20,7 @@ export default {
   ],
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   // One more than the gate has cores: a quarter of the time a test file waits for servers and processes
   // of its own.
   maxWorkers: 3,

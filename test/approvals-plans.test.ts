@@ -70,7 +70,7 @@ beforeAll(async () => {
   }
   await setUp.close();
   db = openDatabase({ url: database.url, max: 1 });
-}, 60_000);
+});
 afterAll(async () => {
   await db.close();
   await database.drop();

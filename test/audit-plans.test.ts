@@ -38,7 +38,7 @@ beforeAll(async () => {
   await setUp.query("VACUUM audit_unsealed");
   await setUp.close();
   db = openDatabase({ url: database.url, max: 1 });
-}, 60_000);
+});
 afterAll(async () => {
   await db.close();
   await database.drop();

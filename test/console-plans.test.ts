@@ -65,7 +65,7 @@ beforeAll(async () => {
   for (const statement of statements) await setUp.query(statement);
   await setUp.close();
   db = openDatabase({ url: database.url, max: 1 });
-}, 60_000);
+});
 afterAll(async () => {
   await db.close();
   await database.drop();

@@ -143,7 +143,7 @@ let before: Record<string, string[]>;
 beforeAll(async () => {
   world = await twoWorkspaces();
   before = await world.rowsOf(world.a.workspaceId);
-}, 60_000);
+});
 afterAll(() => world.close());
 
 const nameOf = ({ method, path }: Route) => `${method} ${path}`;

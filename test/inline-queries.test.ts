@@ -51,7 +51,7 @@ beforeAll(async () => {
      VALUES ($1, 'document', 'What we did at the drill', 'draft', 'telegram:1')`,
     [workspaceId],
   );
-}, 30_000);
+});
 afterAll(() => world.close());
 
 const ask = (query: string, offset?: string, from = ada) =>

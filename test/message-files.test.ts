@@ -39,7 +39,7 @@ beforeAll(async () => {
   bot = await world.connectBot();
   ada = sandbox.createUser({ firstName: "Ada" }).id;
   desk = sandbox.createChat({ type: "group", title: "Desk", memberIds: [ada, bot.id] }).id;
-}, 30_000);
+});
 afterAll(() => world.close());
 beforeEach(() => {
   asked.length = 0;

@@ -48,7 +48,7 @@ beforeAll(async () => {
   await setUp.query("ANALYZE outbound_messages, connectors");
   await setUp.close();
   db = openDatabase({ url: database.url, max: 1 });
-}, 60_000);
+});
 afterAll(async () => {
   await db.close();
   await database.drop();

@@ -123,7 +123,7 @@ test("one killed between its commit and the confirmation: the next one is given 
   third.child.kill("SIGTERM");
   expect(await third.exited).toBe(0);
   expect(pending()).toBe(0);
-}, 60_000);
+});
 
 test("no process of an installation in polling mode needs a public address", async () => {
   const config = loadConfig({

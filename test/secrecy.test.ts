@@ -69,7 +69,7 @@ function searchEverything(withRedis: boolean): void {
     world = await openWorld(redis);
     const others = ["ingest", "outbound", "evidence"] as const;
     [web] = await Promise.all([start("web"), ...others.map((command) => start(command))]);
-  }, 60_000);
+  });
   afterAll(async () => {
     await world.close();
     await redis?.stop();
@@ -81,7 +81,7 @@ function searchEverything(withRedis: boolean): void {
     expect(statuses.filter((status) => status < 400 || status >= 500)).toEqual([]);
     bot = await connectBot(world);
     await hideDataKeys(world);
-  }, 60_000);
+  });
 
   test("people write, share their numbers, and are answered; much of it fails", async () => {
     await talk(world, bot);
@@ -92,7 +92,7 @@ function searchEverything(withRedis: boolean): void {
     ]);
     await sayWhatFails(world, bot);
     await send(world, bot);
-  }, 60_000);
+  });
 
   test("people hand in evidence, which is fetched, scanned, looked at and given out", async () => {
     await handIn(world, bot);
@@ -100,7 +100,7 @@ function searchEverything(withRedis: boolean): void {
     await searchInline(world, bot);
     await world.cli(["evidence", "verify"]);
     await hideDataKeys(world);
-  }, 60_000);
+  });
 
   test("operators look at all of it, and care for its keys and tokens", async () => {
     await look(world, bot);
@@ -116,7 +116,7 @@ function searchEverything(withRedis: boolean): void {
     expect(await world.stop(web)).toBe(0);
     await start("poller", { updatesMode: "polling" });
     await sharePolled(world, bot);
-  }, 60_000);
+  });
 
   test("no secret and no number is anywhere, and nobody's words but where they are kept", async () => {
     await hideDataKeys(world);
@@ -143,7 +143,7 @@ function searchEverything(withRedis: boolean): void {
       }
     }
     expect(search(places, needles)).toEqual([]);
-  }, 60_000);
+  });
 
   /** What would be a leak if it was secret, through each of the doors that are searched. */
   async function plant(): Promise<void> {
@@ -161,7 +161,7 @@ function searchEverything(withRedis: boolean): void {
   test("SIGTERM: every process stops by itself, with 0, within ten seconds", async () => {
     const stopping = processes.filter((process) => process !== web);
     expect(await Promise.all(stopping.map(world.stop))).toEqual(stopping.map(() => 0));
-  }, 10_000);
+  });
 }
 
 const whereFound = (value: string, places: Place[]) =>

@@ -18,7 +18,7 @@ beforeAll(async () => {
   bot = await world.connectBot();
   ada = world.sandbox.createUser({ firstName: "Ada" }).id;
   await world.sandbox.send({ from: ada, chatId: ada, botId: bot.id, text: "hello" });
-}, 30_000);
+});
 afterAll(() => world.close());
 beforeEach(() => world.sandbox.clearFaults());
 

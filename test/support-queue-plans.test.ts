@@ -83,7 +83,7 @@ beforeAll(async () => {
   await setUp.close();
   db = openDatabase({ url: database.url, max: 1 });
   own = db.asTenant(workspaceId);
-}, 60_000);
+});
 afterAll(async () => {
   await db.close();
   await database.drop();

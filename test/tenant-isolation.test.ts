@@ -38,7 +38,7 @@ beforeAll(async () => {
   tables.push(...(await tenantTables(owner)).sort(byFolding));
   for (const { name } of tables) rowsOf.set(name, { a: await ofA.of(name), b: await ofB.of(name) });
   db = openDatabase({ url: database.url, max: 1 });
-}, 60_000);
+});
 afterAll(async () => {
   await db.close();
   await database.drop();

@@ -26,7 +26,7 @@ test("whoever asks for many packs while their log is held takes no connection fr
       if (answer.status === 503) refused++;
       return answer;
     });
-    await waitFor(() => refused === 38, { timeoutMs: 4_000, what: "all but two to be refused" });
+    await waitFor(() => refused === 38, { what: "all but two to be refused" });
     expect((await get("/v1/evidence", stranger)).status).toBe(200);
     return asked;
   });

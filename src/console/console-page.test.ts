@@ -48,7 +48,7 @@ needs("chromium")("the console, in Chromium", () => {
     world.sandbox.createUser({ firstName: "Ada" });
     context = await browser.newContext({ reducedMotion: "reduce" });
     page = await watched(context);
-  }, 60_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await world?.close();

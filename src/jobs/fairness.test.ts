@@ -74,7 +74,7 @@ describe.each(backends)("tenants side by side on $name", (backend) => {
       timeoutMs: 40_000,
     });
     await worker.stop(2_000);
-  }, 60_000);
+  });
 
   test("a row that somebody has locked holds the lane that needs it, and no other", async () => {
     const { db } = fixture.database;

@@ -103,7 +103,7 @@ describe.each(backends)("a locked row that many lanes of a workspace need, on $n
         await engine.enqueue(job(b, `B${n}`));
         await waitFor(async () => (await waiting(b)) === 0, {
           what: "the other workspace's update",
-          timeoutMs: 5_000,
+          timeoutMs: 20_000,
         });
         const { attempts } = (
           await db.query<{ attempts: number }>(

@@ -89,4 +89,4 @@ test("a broadcast is paid for beyond the free rate, up to what a day may cost, a
   await engine.stop(2_000);
   expect(await listPaidSends(db, { workspaceId, connectorId })).toEqual(spent);
   expect(sandbox.record.limited).toEqual([]);
-}, 30_000);
+});

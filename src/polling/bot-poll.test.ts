@@ -21,7 +21,7 @@ describe("a bot that is", () => {
     await waitFor(() => poller.bots === 2);
     const ada = world.person(bot);
     await world.system.connectors.remove(world.workspaceId, bot.connectorId);
-    await waitFor(() => poller.bots === 1, { timeoutMs: 2_000 });
+    await waitFor(() => poller.bots === 1);
     await ada.say("too late");
     await world.person(other).say("in time");
     await world.allConfirmed(other);
@@ -50,7 +50,7 @@ describe("a bot that is", () => {
     const poller = world.startPoller();
     await waitFor(() => poller.bots === 1);
     await world.system.connectors.disable(bot.connectorId, "Telegram refuses the bot's token.");
-    await waitFor(() => poller.bots === 0, { timeoutMs: 2_000 });
+    await waitFor(() => poller.bots === 0);
     await world.person(bot).say("later");
     await world.system.db.query("UPDATE connectors SET status = 'active', status_detail = NULL");
     await world.allConfirmed(bot);

@@ -62,7 +62,7 @@ beforeAll(async () => {
   for (const table of TABLES) {
     await database.owner.query("SELECT gin_clean_pending_list($1::regclass)", [`${table}_words`]);
   }
-}, 30_000);
+});
 afterAll(async () => {
   await db.close();
   await database.drop();

@@ -43,7 +43,7 @@ beforeAll(async () => {
   server = await startS3Server();
   opened.folder = await openStorage({ kind: "local", folder: path.join(folder, "files") });
   opened.S3 = await openStorage(server.config);
-}, 20_000);
+});
 afterAll(async () => {
   for (const storage of Object.values(opened)) storage.close();
   await server.close();

@@ -1,5 +1,5 @@
 export interface WaitForOptions {
-  /** Gives up after this long. Default 10 000. */
+  /** Gives up after this long. Default 20 000. */
   timeoutMs?: number;
   /** Pause between looks. Default 10. */
   intervalMs?: number;
@@ -13,7 +13,7 @@ export interface WaitForOptions {
  */
 export async function waitFor<Result>(
   check: () => Result | Promise<Result>,
-  { timeoutMs = 10_000, intervalMs = 10, what = "a condition" }: WaitForOptions = {},
+  { timeoutMs = 20_000, intervalMs = 10, what = "a condition" }: WaitForOptions = {},
 ): Promise<Exclude<Result, false | null | undefined | 0 | "">> {
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;
