@@ -26,6 +26,11 @@ const GATHER_MS = 15;
 const GATHER_SHARE = 1 / 3;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
+/**
+ * So long, where nothing of it may start earlier and nobody waits for its slot: a successor has to read
+ * what this drain knows.
+ */
+const LONG_LINGER_MS = 2_000;
 const BUSY_RETRY_MS = 100;
 /** While the database is away, it is asked this often whether it is back. */
 const CUT_OFF_MS = 200;
@@ -52,6 +57,8 @@ interface Started {
   claimedAt: string;
   isEmpty: boolean;
   untilMs: number | null;
+  /** Until then nothing may start, whatever comes. */
+  allUntilMs?: number;
   /** False: not everything was looked at yet. */
   mayHandBack: boolean;
 }
@@ -172,7 +179,9 @@ export class ExternalDrain {
       const inOrder = this.share.inOrder(ready);
       const choice = runner.choose?.(inOrder, Date.now()) ?? { job: inOrder[0] };
       if ("waitUntilMs" in choice) {
-        return { ...claim, untilMs: earliest(untilMs, choice.waitUntilMs), mayHandBack: true };
+        const { waitUntilMs, forAll } = choice;
+        const allUntilMs = forAll ? waitUntilMs : undefined;
+        return { ...claim, untilMs: earliest(untilMs, waitUntilMs), allUntilMs, mayHandBack: true };
       }
       const chosen = ready.find((job) => job.id === choice.job?.id);
       if (chosen === undefined) throw new Error("what was chosen is not ready");
@@ -300,6 +309,7 @@ export class ExternalDrain {
   private async tryToHandBack(started: Started | null): Promise<DrainEnd | null> {
     if (started === null || !started.mayHandBack || this.news || this.clock.hasJumped())
       return null;
+    if (started.allUntilMs !== undefined && (await this.linger(started.allUntilMs))) return null;
     const now = Date.now();
     const waits = this.orphans.askTimes().map((askAtMs) => askAtMs - now);
     if (started.untilMs !== null) waits.push(started.untilMs - now);
@@ -315,6 +325,17 @@ export class ExternalDrain {
     const released = await this.options.keeper.release(this.held, started.seq, dueInMs);
     if (released) return { handedBack: true, dueInMs };
     return (await this.stillHeld()) ? null : { handedBack: false };
+  }
+
+  /** Keeps the lane until then, as long as nobody waits for its slot. False: somebody does, or it is too long. */
+  private async linger(untilMs: number): Promise<boolean> {
+    if (untilMs - Date.now() > LONG_LINGER_MS) return false;
+    for (;;) {
+      const leftMs = untilMs - Date.now();
+      if (leftMs <= 0 || this.news || this.held.lost || this.clock.hasJumped()) return true;
+      if (this.turn.isWanted() || this.turn.isOver()) return false;
+      await this.waitForNews(Math.min(leftMs, LINGER_MS));
+    }
   }
 
   private async stillHeld(): Promise<boolean> {

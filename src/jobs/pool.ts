@@ -32,6 +32,8 @@ type HandedBack = Extract<DrainEnd, { handedBack: true }> & { lease: Lease };
 export interface TurnControl {
   /** True once the worker stops, or others wait for this slot and the time budget is used up. */
   isOver(): boolean;
+  /** Others wait for this slot. */
+  isWanted(): boolean;
   /** Ends this turn early. */
   end(): void;
   /** Aborts when the worker's time to stop is nearly used up. */
@@ -255,12 +257,14 @@ export class WorkerPool {
   private newTurn(): TurnControl {
     const endsAtMs = performance.now() + this.options.turnMs;
     let ended = false;
+    const isWanted = () => this.slots.waiting > 0 || this.lanesWait;
     return {
       isOver: () =>
         ended ||
         this.stopping ||
         this.options.pauses.isPaused(this.options.queue) ||
-        ((this.slots.waiting > 0 || this.lanesWait) && performance.now() >= endsAtMs),
+        (isWanted() && performance.now() >= endsAtMs),
+      isWanted,
       end: () => {
         ended = true;
       },

@@ -168,8 +168,11 @@ export interface ExternalHandler<Own = unknown> {
 
 export type Choice =
   | { job: Job }
-  /** Nothing may start before this time (ms since the epoch). */
-  | { waitUntilMs: number };
+  /**
+   * None of these may start before this time (ms since the epoch). `forAll`: nothing of the lane may,
+   * whatever is enqueued until then.
+   */
+  | { waitUntilMs: number; forAll?: boolean };
 
 /** An attempt's end, and what the ledger made of it. */
 export interface EndedAttempt<Own = unknown> {

@@ -130,7 +130,10 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const isAlert = ({ priority }: Job) => priority === PRIORITY_NUMBERS.critical;
     const alert = isAlert(album) ? null : this.choose(ready.filter(isAlert), nowMs);
     if (alert !== null && "job" in alert) return alert;
-    return this.chooseWhileFull(ready, nowMs, Math.min(roomMs, alert?.waitUntilMs ?? roomMs));
+    const untilMs = Math.min(roomMs, alert?.waitUntilMs ?? roomMs);
+    const choice = this.chooseWhileFull(ready, nowMs, untilMs);
+    // An alert that comes meanwhile may start.
+    return "job" in choice ? choice : { ...choice, forAll: false };
   }
 
   /** The free rate is used up until then: what may be paid for is chosen, or nothing. */
@@ -139,7 +142,9 @@ export class BotRunner implements LaneRunner<SendAttempt> {
     const paid = this.choosePaid(ready, nowMs);
     if ("job" in paid) return paid;
     this.isFilling = false;
-    return { waitUntilMs: Math.min(botMs, paid.waitUntilMs) };
+    const waitUntilMs = Math.min(botMs, paid.waitUntilMs);
+    // Where it may be paid for, a broadcast that comes meanwhile may start.
+    return { waitUntilMs, forAll: this.paid.perSecond === 0 };
   }
 
   /**

@@ -80,6 +80,12 @@ export class LearnedRate {
     return { plateau: this.plateau, busyMs: this.busyMs };
   }
 
+  /** So many calls left then, before this drain: a refusal is understood by them. */
+  record(leftMs: number, count: number): void {
+    this.keepPasses(leftMs, count);
+    this.lastPassMs = Math.max(leftMs, this.lastPassMs ?? leftMs);
+  }
+
   /** The workspace raised or lowered it. */
   setCeiling(perSecond: number): void {
     this.topPerSecond = perSecond * USED_SHARE;
@@ -100,11 +106,9 @@ export class LearnedRate {
    * how many it counts.
    */
   passed(leftMs: number, waited: boolean, cost = 1): void {
-    for (let n = 0; n < cost; n++) this.passes.push(leftMs);
+    this.keepPasses(leftMs, cost);
     const sinceMs = leftMs - (this.lastPassMs ?? leftMs);
     this.lastPassMs = Math.max(leftMs, this.lastPassMs ?? leftMs);
-    const old = this.passes.findIndex((passMs) => passMs > leftMs - 2 * SECOND_MS);
-    if (old > 0) this.passes.splice(0, old);
     if (!waited) return;
     this.noteLoad(leftMs);
     if (!this.isTried()) return;
@@ -124,6 +128,13 @@ export class LearnedRate {
     this.plateau = Math.max(MIN_PER_SECOND, rate * DEEPEST_STEP, known * STEP);
     this.busyMs = 0;
     this.loweredAtMs = nowMs;
+  }
+
+  /** Those of the last two seconds. */
+  private keepPasses(leftMs: number, count: number): void {
+    for (let n = 0; n < count; n++) this.passes.push(leftMs);
+    const first = this.passes.findIndex((passMs) => passMs > leftMs - 2 * SECOND_MS);
+    if (first > 0) this.passes.splice(0, first);
   }
 
   /** Most of the rate was used of late. */

@@ -101,6 +101,27 @@ test("the pace goes on from the newest calls, each as late as it may have left",
   expect(pace.botNextAtMs(nowMs)).toBeGreaterThanOrEqual(room.botNextAtMs(nowMs));
 });
 
+test("a refusal soon after a drain began is understood by what left before it", async () => {
+  const id = await connector();
+  const ended = Array.from({ length: 11 }, (_, n) => 100 + 70 * n);
+  await attempts(
+    id,
+    ended.map((endedMs, n) => ({
+      ...{ chatId: `${n + 1}`, begunMs: endedMs + 10, endedMs },
+      outcome: "sent",
+    })),
+  );
+  const nowMs = Date.now();
+  const { rate } = await readPace(database.db, id, { nowMs });
+  rate.noteLoad(nowMs);
+  rate.passed(nowMs, true);
+  rate.refused(nowMs + 10, nowMs + 20);
+  // Not by the one call that it made itself, which is three fifths of the rate, the most that one takes.
+  expect(rate.perSecond).toBeCloseTo(0.6 * 0.98 * 30);
+  rate.refused(nowMs + 30, nowMs + 40);
+  expect(rate.perSecond).toBeCloseTo(0.975 * 12);
+});
+
 test("however many calls the last minute had, all of them count, albums as many as they are", async () => {
   const id = await connector(1_000);
   const many = Array.from({ length: 12_000 }, (_, n) => ({

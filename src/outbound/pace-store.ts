@@ -24,8 +24,10 @@ export function paceOf(
   const pace = new Pace(paced, new LearnedRate(ceiling ?? ceilingOf(paced), state));
   for (const { chatId, count, ageMs } of calls) {
     const atMs = nowMs - ageMs;
-    if (chatId === null) pace.record(null, atMs, count);
-    else pace.chatWindows(chatId, nowMs).record(atMs, count);
+    if (chatId === null) {
+      pace.record(null, atMs, count);
+      pace.rate.record(atMs, count);
+    } else pace.chatWindows(chatId, nowMs).record(atMs, count);
   }
   for (const { chatId, leftMs } of holds) pace.hold(chatId, nowMs + leftMs);
   return pace;

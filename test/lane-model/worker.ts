@@ -94,6 +94,7 @@ export class ModelWorker {
     if (held === null) return null;
     const turn: TurnControl = {
       isOver: () => flag.turnIsOver,
+      isWanted: () => true,
       end: () => {
         flag.turnIsOver = true;
       },
