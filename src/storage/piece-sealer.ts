@@ -1,4 +1,4 @@
-import { PIECE_BYTES, type PieceKey, sealPiece } from "./sealed-piece.ts";
+import { PIECE_BYTES, type PieceKey, type SealedPiece, sealPiece } from "./sealed-piece.ts";
 
 /**
  * Cuts content into pieces and seals them. Holds the last piece back until more comes or the end is
@@ -29,13 +29,17 @@ export class PieceSealer {
   }
 
   /** The pieces that are full by now, sealed one after the other as they are asked for. */
-  *push(content: Uint8Array): Generator<Buffer, void, undefined> {
+  *push(content: Uint8Array): Generator<SealedPiece, void, undefined> {
     for (let from = 0; from < content.length; ) {
       if (this.filled === PIECE_BYTES) {
-        const sealed = sealPiece(this.by, this.next, false, this.piece);
-        this.next++;
         this.filled = 0;
-        yield sealed;
+        yield this.seal(this.piece);
+      }
+      // A whole one with more behind it is sealed where it lies.
+      if (this.filled === 0 && content.length - from > PIECE_BYTES) {
+        from += PIECE_BYTES;
+        yield this.seal(content.subarray(from - PIECE_BYTES, from));
+        continue;
       }
       const taken = Math.min(content.length - from, PIECE_BYTES - this.filled);
       this.piece.set(content.subarray(from, from + taken), this.filled);
@@ -45,7 +49,11 @@ export class PieceSealer {
   }
 
   /** The last piece. */
-  end(): Buffer {
+  end(): SealedPiece {
     return sealPiece(this.by, this.next, true, this.held);
+  }
+
+  private seal(whole: Uint8Array): SealedPiece {
+    return sealPiece(this.by, this.next++, false, whole);
   }
 }

@@ -69,16 +69,22 @@ export function pieceKey(header: Buffer, { dataKey, place }: FileSeal): PieceKey
   return { header, key: Buffer.from(hkdfSync("sha256", dataKey, salt, info, 32)) };
 }
 
+/** As it is written: a nonce, what is sealed, a tag, one behind the other. Nobody copies them together. */
+export type SealedPiece = readonly Buffer[];
+
 export function sealPiece(
   { header, key }: PieceKey,
   number: number,
   isLast: boolean,
   content: Uint8Array,
-): Buffer {
+): SealedPiece {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv("aes-256-gcm", key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(bound(header, number, isLast));
-  return Buffer.concat([nonce, cipher.update(content), cipher.final(), cipher.getAuthTag()]);
+  const sealed = cipher.update(content);
+  // It adds nothing: this mode has no padding.
+  cipher.final();
+  return [nonce, sealed, cipher.getAuthTag()];
 }
 
 /** @throws SealedFileError */

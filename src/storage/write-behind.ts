@@ -1,18 +1,18 @@
 import type { FileHandle } from "node:fs/promises";
 
 /** Written at once. */
-const BUFFERS_AT_ONCE = 8;
+const PIECES_AT_ONCE = 8;
 const SYNC_EVERY_BYTES = 64 * 2 ** 20;
 
 /**
- * Writes buffers into a file one behind the other, some of them at once, while the next are made; the
+ * Writes pieces into a file one behind the other, some of them at once, while the next are made; the
  * disk takes what is written meanwhile, so that the end need not wait for all of it. A write or a sync
  * that fails in the background is told by the next call; whoever was told calls nothing more but `end`.
  */
 export class WriteBehind {
   private readonly handle: FileHandle;
-  private waiting: Buffer[] = [];
-  /** Where the next buffer goes. */
+  private waiting: (readonly Buffer[])[] = [];
+  /** Where the next piece goes. */
   private at: number;
   private writing: Promise<unknown> = Promise.resolve();
   /** Never rejects: what fails is kept in `syncFault`. */
@@ -20,16 +20,16 @@ export class WriteBehind {
   private syncedTo = 0;
   private syncFault: { error: unknown } | undefined;
 
-  /** @param at where the first buffer goes */
+  /** @param at where the first piece goes */
   constructor(handle: FileHandle, at: number) {
     this.handle = handle;
     this.at = at;
   }
 
-  /** Resolves when there is room for more. */
-  async push(buffer: Buffer): Promise<void> {
-    this.waiting.push(buffer);
-    if (this.waiting.length >= BUFFERS_AT_ONCE) await this.flush();
+  /** A piece in parts. Resolves when there is room for more. */
+  async push(piece: readonly Buffer[]): Promise<void> {
+    this.waiting.push(piece);
+    if (this.waiting.length >= PIECES_AT_ONCE) await this.flush();
   }
 
   /** All of it can be read again. */
@@ -60,7 +60,7 @@ export class WriteBehind {
   private async flush(): Promise<void> {
     await this.writing;
     this.failAsSync();
-    const buffers = this.waiting;
+    const buffers = this.waiting.flat();
     if (buffers.length === 0) return;
     this.waiting = [];
     const at = this.at;

@@ -32,8 +32,8 @@ export interface ReceiveLimits {
   /** As Telegram said; null: it did not. */
   expectedBytes: number | null;
   maxBytes: number;
-  /** Told after each piece, in bytes of the file. */
-  note(receivedBytes: number): Promise<void>;
+  /** Told after each piece, in bytes of the file. Throws where nobody wants the rest. */
+  note(receivedBytes: number): void;
 }
 
 /**
@@ -61,7 +61,7 @@ export async function receive(
     if (received > maxBytes) throw tooLarge(maxBytes);
     if (size !== null && received > size) throw changed(`more than ${size} bytes`);
     await sink.append(fresh);
-    await note(received);
+    note(received);
   }
   if (toPass > 0 || (size !== null && received !== size)) {
     throw changed(`${received - toPass} of ${size} bytes`);

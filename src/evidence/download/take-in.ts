@@ -6,6 +6,7 @@ import { typeOfWritten } from "../written-files.ts";
 import { contentTypeOf, headOf, isTaken } from "./content-type.ts";
 import { DownloadFault, FAULTS } from "./fault.ts";
 import { type DownloadRow, noteProgress, type StoredContent, takeKnownFile } from "./file-rows.ts";
+import { Progress } from "./progress.ts";
 import { checkSize, mayResume, receive } from "./receive.ts";
 import { onRow } from "./row-source.ts";
 import { type Scanner, ScannerAway } from "./scanner.ts";
@@ -28,9 +29,6 @@ export interface TakenIn {
   fetchedBytes: number;
 }
 
-/** Progress is written so often: after so many bytes, or so long. */
-const NOTE_BYTES = 64 * 2 ** 20;
-const NOTE_MS = 1_000;
 /** So much of it is progress, even where the attempt fails. */
 const FURTHER_BYTES = 8 * 2 ** 20;
 
@@ -124,7 +122,10 @@ class Taking {
 
   private async fetch(found: FoundFile, begun: Begun): Promise<void> {
     const { part } = begun;
-    const note = this.progress(found, begun);
+    const progress = new Progress({
+      from: part.sizeBytes,
+      write: this.writeProgress(found, begun),
+    });
     const source = await this.open(found, part.sizeBytes);
     const sink = {
       get sizeBytes() {
@@ -134,10 +135,13 @@ class Taking {
     };
     const { maxBytes } = this.file;
     try {
+      const { note } = progress;
       await receive(source, sink, { expectedBytes: found.sizeBytes, maxBytes, note });
     } finally {
+      await progress.settled();
       await source.close();
     }
+    progress.check();
     if (part.sizeBytes === 0) throw new DownloadFault("empty");
   }
 
@@ -155,18 +159,14 @@ class Taking {
     }
   }
 
-  private progress(found: FoundFile, { storedFileId, part }: Begun) {
+  /** On the file's row, for whoever looks; now and then the store is told, too, that somebody is at it. */
+  private writeProgress({ sizeBytes: announcedBytes }: FoundFile, { storedFileId }: Begun) {
     const { db, vault } = this.options;
-    let notedBytes = part.sizeBytes;
-    let notedMs = performance.now();
-    let touchedMs = notedMs;
+    let touchedMs = performance.now();
     return async (receivedBytes: number): Promise<void> => {
       const nowMs = performance.now();
-      if (receivedBytes - notedBytes < NOTE_BYTES && nowMs - notedMs < NOTE_MS) return;
-      notedBytes = receivedBytes;
-      notedMs = nowMs;
-      const progress = { announcedBytes: found.sizeBytes, receivedBytes };
-      if (!(await noteProgress(db, this.file, progress))) throw new DownloadFault("gone");
+      const isWanted = await noteProgress(db, this.file, { announcedBytes, receivedBytes });
+      if (!isWanted) throw new DownloadFault("gone");
       if (nowMs - touchedMs < TOUCH_MS) return;
       touchedMs = nowMs;
       const isAlive = await this.stored(() => vault.touch(storedFileId));
