@@ -107,7 +107,7 @@ describe("who may call", () => {
       .system.db.query("UPDATE api_keys SET revoked_at = now() WHERE workspace_id = $1", [id]);
     await waitFor(
       async () => (await call("get", "/v1/connectors", { key: apiKey })).status === 401,
-      { timeoutMs: 3_000, what: "the refusal" },
+      { timeoutMs: 1_000, what: "the refusal" },
     );
   });
 });

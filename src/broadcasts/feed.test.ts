@@ -88,7 +88,7 @@ describe("feeding", () => {
       "SELECT DISTINCT jsonb_array_length(cuts) AS parts FROM outbound_messages",
     );
     expect(cuts).toEqual([{ parts: expect.any(Number) }]);
-  });
+  }, 15_000);
 
   test("a crash before the jobs are written leaves nothing behind; the next turn begins anew", async () => {
     const { id } = await create({ to: { chatIds: numbers(10) } });

@@ -280,12 +280,12 @@ test("while a secret is replaced, both are accepted; in another process within a
     bot.connectorId,
   ]);
   await waitFor(async () => (await directory.find(key))?.secretHashes.length === 1, {
-    timeoutMs: 3_000,
+    timeoutMs: 1_000,
     what: "the other process",
   });
   await waitFor(
     async () => (await deliver(world.url, bot, textUpdate(2, 9_001, 2, "old secret"))) === 401,
-    { timeoutMs: 3_000, what: "the receiver" },
+    { timeoutMs: 1_000, what: "the receiver" },
   );
 });
 
@@ -313,7 +313,7 @@ test("a lookup that takes its time holds no request while what is known is less 
       expect(await directory.find(key)).toEqual(found);
       return lookups > 1;
     },
-    { timeoutMs: 3_000, what: "a second lookup, beside the requests" },
+    { timeoutMs: 700, what: "a second lookup, beside the requests" },
   );
   expect(await directory.find(key)).toEqual(found);
   expect(lookups).toBe(2);
@@ -327,7 +327,7 @@ test("a removed connector's updates are refused within a second; a disabled one'
   await world.system.connectors.remove(world.workspaceId, bot.connectorId);
   await waitFor(
     async () => (await deliver(world.url, bot, textUpdate(2, 9_002, 2, "too late"))) === 404,
-    { timeoutMs: 3_000, what: "the receiver" },
+    { timeoutMs: 1_000, what: "the receiver" },
   );
 });
 

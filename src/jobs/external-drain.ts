@@ -26,11 +26,10 @@ const GATHER_MS = 15;
 const GATHER_SHARE = 1 / 3;
 /** A lane that may go on within this time keeps its lease; a longer wait hands it back. */
 const LINGER_MS = 50;
-/**
- * So long, where nothing of it may start earlier and nobody waits for its slot: a successor has to read
- * what this drain knows.
- */
+/** So long, where nothing of it may start earlier and nobody waits for its slot (decision 0045). */
 const LONG_LINGER_MS = 2_000;
+/** A drain that is older than this does not: what a runner reads when it is opened is read again. */
+const KEPT_MS = 60_000;
 const BUSY_RETRY_MS = 100;
 /** While the database is away, it is asked this often whether it is back. */
 const CUT_OFF_MS = 200;
@@ -70,8 +69,8 @@ interface Started {
  *   run     the outside call, outside any transaction
  *   end     a transaction records the outcome by attempt, whether the lease is still held or not
  *
- * What a dead holder left running holds its key until it is settled (`orphan`). The lane is handed back as soon as
- * nothing is in flight and nothing may start for a while, with the time at which something may.
+ * What a dead holder left running holds its key until it is settled (`orphan`). The lane is handed back once
+ * nothing is in flight and nothing may start for a while (`linger`), with the time at which something may.
  */
 export class ExternalDrain {
   private readonly options: ExternalDrainOptions;
@@ -84,6 +83,7 @@ export class ExternalDrain {
   /** Null in a queue that is not ordered per key. */
   private readonly keyed: KeyedLane | null;
   private readonly clock = new ClockWatch();
+  private readonly openedMs = performance.now();
   private cutOffUntilMs = 0;
   private claimedMs = Number.NEGATIVE_INFINITY;
   private wakeUp: () => void = () => {};
@@ -146,7 +146,7 @@ export class ExternalDrain {
       await this.waitForNews(gatherMs > 0 ? gatherMs : POLL_MS);
       return null;
     }
-    return over ? await this.endTurn() : await this.tryToHandBack(started);
+    return over ? await this.endTurn() : await this.tryToHandBack(runner, started);
   }
 
   /** The database is away: nothing is started for a moment. */
@@ -306,12 +306,16 @@ export class ExternalDrain {
   }
 
   /** Null when the lane has news, or may go on so soon that its lease is kept. */
-  private async tryToHandBack(started: Started | null): Promise<DrainEnd | null> {
+  private async tryToHandBack(
+    runner: LaneRunner,
+    started: Started | null,
+  ): Promise<DrainEnd | null> {
     if (started === null || !started.mayHandBack || this.news || this.clock.hasJumped())
       return null;
-    if (started.allUntilMs !== undefined && (await this.linger(started.allUntilMs))) return null;
+    const asks = this.orphans.askTimes();
+    if (await this.linger(runner, Math.min(started.allUntilMs ?? 0, ...asks))) return null;
     const now = Date.now();
-    const waits = this.orphans.askTimes().map((askAtMs) => askAtMs - now);
+    const waits = asks.map((askAtMs) => askAtMs - now);
     if (started.untilMs !== null) waits.push(started.untilMs - now);
     const nextInMs = started.isEmpty
       ? null
@@ -327,15 +331,23 @@ export class ExternalDrain {
     return (await this.stillHeld()) ? null : { handedBack: false };
   }
 
-  /** Keeps the lane until then, as long as nobody waits for its slot. False: somebody does, or it is too long. */
-  private async linger(untilMs: number): Promise<boolean> {
-    if (untilMs - Date.now() > LONG_LINGER_MS) return false;
+  /**
+   * Keeps the lane until then, as long as nobody waits for its slot. False: it is not worth it, or not
+   * to be kept any more.
+   */
+  private async linger(runner: LaneRunner, untilMs: number): Promise<boolean> {
+    const waitMs = untilMs - Date.now();
+    const isOld = performance.now() - this.openedMs > KEPT_MS;
+    if (waitMs <= LINGER_MS || waitMs > LONG_LINGER_MS || isOld) return false;
     for (;;) {
       const leftMs = untilMs - Date.now();
-      if (leftMs <= 0 || this.news || this.held.lost || this.clock.hasJumped()) return true;
+      if (this.news || this.held.lost || this.clock.hasJumped()) return true;
+      if (leftMs <= 0) break;
       if (this.turn.isWanted() || this.turn.isOver()) return false;
       await this.waitForNews(Math.min(leftMs, LINGER_MS));
     }
+    await runner.refresh?.();
+    return true;
   }
 
   private async stillHeld(): Promise<boolean> {

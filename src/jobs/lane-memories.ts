@@ -7,7 +7,7 @@ const MAX_KEYS_KEPT = 2_000;
 
 /**
  * What a process remembers of lanes that it handed back a moment ago. A bot with much to send is handed
- * back whenever its pace makes it wait, every second or so, and its next drain would pass what is
+ * back when a hold makes it wait, or others need its slot, and its next drain would pass what is
  * held in front once more. Nothing here has to be true: see `KeyHeads`, and whoever held the lane
  * meanwhile only took away from it, or gave a job a later time.
  */

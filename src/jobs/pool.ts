@@ -184,13 +184,20 @@ export class WorkerPool {
     }
   }
 
-  /** Begins to drain a lane as soon as it has a slot; false when this pool stops. */
-  private async begin(lane: string, priority: WakePriority): Promise<boolean> {
+  /**
+   * Begins to drain a lane as soon as it has a slot; false when this pool stops. `before`: how this pool
+   * handed it back, where it may not be due yet.
+   */
+  private async begin(
+    lane: string,
+    priority: WakePriority,
+    before: HandedBack | null = null,
+  ): Promise<boolean> {
     if (!this.isDraining(lane, priority)) {
       if (!(await this.slots.take(priority))) return false;
       // Another wake of this lane may have been faster while this one waited.
       if (this.isDraining(lane, priority)) this.slots.give();
-      else void this.drain(lane, priority);
+      else void this.drain(lane, priority, before);
     }
     return true;
   }
@@ -203,7 +210,11 @@ export class WorkerPool {
   }
 
   /** Drains a lane in a slot that the caller took; gives the slot back. Never throws. */
-  private drain(lane: string, priority: WakePriority): Promise<void> {
+  private drain(
+    lane: string,
+    priority: WakePriority,
+    before: HandedBack | null = null,
+  ): Promise<void> {
     clearTimeout(this.alarms.get(lane));
     this.alarms.delete(lane);
     const drained = this.drainOnce(lane, isExpress(priority)).then((end) => {
@@ -213,8 +224,9 @@ export class WorkerPool {
       // The news may have come after the drain's last look, which nobody else would notice.
       const again = this.wokenAgain.get(lane);
       this.wokenAgain.delete(lane);
-      if (again !== undefined) void this.begin(lane, again);
-      else if (end !== null) this.comeBack(lane, end, priority);
+      const last = end ?? before;
+      if (again !== undefined) void this.begin(lane, again, last);
+      else if (last !== null) this.comeBack(lane, last, priority);
     });
     this.draining.set(lane, drained);
     return drained;
@@ -257,14 +269,14 @@ export class WorkerPool {
   private newTurn(): TurnControl {
     const endsAtMs = performance.now() + this.options.turnMs;
     let ended = false;
-    const isWanted = () => this.slots.waiting > 0 || this.lanesWait;
+    const othersWait = () => this.slots.waiting > 0 || this.lanesWait;
     return {
       isOver: () =>
         ended ||
         this.stopping ||
         this.options.pauses.isPaused(this.options.queue) ||
-        (isWanted() && performance.now() >= endsAtMs),
-      isWanted,
+        (othersWait() && performance.now() >= endsAtMs),
+      isWanted: () => othersWait() || this.moreIsDue,
       end: () => {
         ended = true;
       },

@@ -207,6 +207,8 @@ export interface LaneRunner<Own = unknown> {
    * or `notBegun` is told, so a pace counts it here. Default: the first.
    */
   choose?(ready: Job[], nowMs: number): Choice;
+  /** Nothing was in flight for a while, and the lane was kept: what others did meanwhile may be read. */
+  refresh?(): Promise<void>;
   /** What was picked did not begin after all: nothing of it will leave. */
   notBegun?(job: Job): void;
   /** The outside call. `signal` aborts when the worker must stop at once. Throwing: see errors.ts. */

@@ -153,8 +153,10 @@ test("an alert does not wait for an album's room, whichever of them is first in 
   for (let n = 0; n < 8; n++) pace.record(null, nowMs - 900 + 100 * n);
   const album = job(1, "5", { cost: 8 });
   const alert = { ...job(2, "6"), priority: 0 };
+  // An alert that comes meanwhile may start.
   expect(runner.choose([album, job(3, "7")], nowMs)).toMatchObject({
     waitUntilMs: expect.any(Number),
+    forAll: false,
   });
   expect(runner.choose([album, alert], nowMs)).toEqual({ job: alert });
   // One that has no room in its chat leaves the album its turn.

@@ -53,7 +53,10 @@ export class LearnedRate {
   private plateau: number | null;
   private busyMs: number;
   private topPerSecond: number;
-  /** When calls left that passed, the newest last: those of about the last second. */
+  /**
+   * When calls left that passed, the newest last: those of the last two seconds. Of what is on record it is
+   * when they ended.
+   */
   private passes: number[] = [];
   private lastPassMs: number | null = null;
   private loadedAtMs = Number.NEGATIVE_INFINITY;
@@ -80,8 +83,9 @@ export class LearnedRate {
     return { plateau: this.plateau, busyMs: this.busyMs };
   }
 
-  /** So many calls left then, before this drain: a refusal is understood by them. */
+  /** So many calls that left then, not by this drain, were taken: a refusal is understood by them. */
   record(leftMs: number, count: number): void {
+    if (count === 0) return;
     this.keepPasses(leftMs, count);
     this.lastPassMs = Math.max(leftMs, this.lastPassMs ?? leftMs);
   }
@@ -130,7 +134,7 @@ export class LearnedRate {
     this.loweredAtMs = nowMs;
   }
 
-  /** Those of the last two seconds. */
+  /** And forgets those of more than two seconds before. */
   private keepPasses(leftMs: number, count: number): void {
     for (let n = 0; n < count; n++) this.passes.push(leftMs);
     const first = this.passes.findIndex((passMs) => passMs > leftMs - 2 * SECOND_MS);

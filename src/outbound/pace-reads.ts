@@ -8,7 +8,7 @@ import type { Window } from "./pace-windows.ts";
  * Of attempts: as how many each counts, and how long ago it left. That lies between its begin and its
  * end; it counts at the later of the two, and at this moment while nobody has seen it end.
  */
-const ATTEMPTS = `SELECT chat_id, cost, paid,
+const ATTEMPTS = `SELECT chat_id, cost, paid, outcome IN ('sent', 'failed') AS taken,
     (extract(epoch FROM now() - coalesce(finished_at, now())) * 1000)::double precision AS age_ms
   FROM send_attempts
   WHERE connector_id = a.id AND outcome IS DISTINCT FROM 'not-sent'
@@ -31,19 +31,20 @@ CROSS JOIN LATERAL (
     ${ATTEMPTS} AND started_at > now() - interval '300 s' AND started_at <= now() - interval '80 s'
       AND deadline_at - started_at > interval '70 s'
     UNION ALL
-    SELECT chat_id, 1, false, (extract(epoch FROM now() - left_at) * 1000)::double precision
+    SELECT chat_id, 1, false, true, (extract(epoch FROM now() - left_at) * 1000)::double precision
     FROM direct_calls WHERE connector_id = a.id AND left_at > now() - interval '61 s'
   )
-  SELECT '' AS chat_id, sum(cost)::int AS count, min(age_ms) AS age_ms,
+  SELECT '' AS chat_id, sum(cost)::int AS count,
+    coalesce(sum(cost) FILTER (WHERE taken), 0)::int AS taken, min(age_ms) AS age_ms,
     NULL::double precision AS left_ms
   FROM calls WHERE NOT paid AND age_ms < 12000 GROUP BY floor(age_ms / 20)
   UNION ALL
-  SELECT chat_id, sum(cost)::int, min(age_ms), NULL
+  SELECT chat_id, sum(cost)::int, 0, min(age_ms), NULL
   FROM calls
   WHERE chat_id <> '' AND age_ms < CASE WHEN chat_id ~ '^[-@]' THEN $3::float8 ELSE $2::float8 END
   GROUP BY chat_id, floor(age_ms / 1000)
   UNION ALL
-  SELECT chat_id, 0, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
+  SELECT chat_id, 0, 0, NULL, (extract(epoch FROM until - clock_timestamp()) * 1000)::double precision
   FROM send_holds WHERE connector_id = a.id AND until > now()
 ) c`;
 
@@ -58,6 +59,8 @@ interface CallRow {
   /** Empty: the bot itself. */
   chat_id: string;
   count: number;
+  /** How many of the bot's own are known to have been taken. */
+  taken: number;
   /** Null: of a hold. */
   age_ms: number | null;
   left_ms: number | null;
@@ -73,7 +76,7 @@ interface RateRow {
 /** What is on record of a bot's calls. */
 export interface PaceRecord {
   /** The last minute's, as counts, the oldest first; `chatId` null: they count for the bot itself. */
-  calls: { chatId: string | null; count: number; ageMs: number }[];
+  calls: { chatId: string | null; count: number; taken: number; ageMs: number }[];
   /** In force; null: of the bot itself. */
   holds: { chatId: string | null; leftMs: number }[];
   /** Undefined: there is no such bot. */
@@ -98,10 +101,10 @@ export async function readPaceRecords(
   ]);
   const records = new Map<string, PaceRecord>();
   for (const id of connectorIds) records.set(id, { calls: [], holds: [], rate: undefined });
-  for (const { connector_id, chat_id, count, age_ms: ageMs, left_ms: leftMs } of rows) {
+  for (const { connector_id, chat_id, count, taken, age_ms: ageMs, left_ms: leftMs } of rows) {
     const record = records.get(connector_id);
     const chatId = chat_id || null;
-    if (ageMs !== null) record?.calls.push({ chatId, count, ageMs });
+    if (ageMs !== null) record?.calls.push({ chatId, count, taken, ageMs });
     else if (leftMs !== null) record?.holds.push({ chatId, leftMs });
   }
   for (const { calls } of records.values()) calls.sort((a, b) => b.ageMs - a.ageMs);

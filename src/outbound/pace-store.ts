@@ -22,11 +22,12 @@ export function paceOf(
   const state = rate?.busyMs == null ? null : { plateau: rate.plateau, busyMs: rate.busyMs };
   const ceiling = limits === undefined ? rate?.ceiling : undefined;
   const pace = new Pace(paced, new LearnedRate(ceiling ?? ceilingOf(paced), state));
-  for (const { chatId, count, ageMs } of calls) {
-    const atMs = nowMs - ageMs;
+  for (const { chatId, count, taken, ageMs } of calls) {
+    // A clock of Postgres's that was set back has calls that are still to come.
+    const atMs = nowMs - Math.max(0, ageMs);
     if (chatId === null) {
       pace.record(null, atMs, count);
-      pace.rate.record(atMs, count);
+      pace.rate.record(atMs, taken);
     } else pace.chatWindows(chatId, nowMs).record(atMs, count);
   }
   for (const { chatId, leftMs } of holds) pace.hold(chatId, nowMs + leftMs);
@@ -76,10 +77,15 @@ export class PaceKeeper {
 
   /** To be called when something was learned: does something now and then, and nobody waits for it. */
   note(nowMs: number): void {
-    if (nowMs - this.keptAtMs < EVERY_MS) return;
+    if (nowMs - this.keptAtMs >= EVERY_MS) void this.look(nowMs);
+  }
+
+  /** Learns what was decided elsewhere until now. */
+  async look(nowMs: number): Promise<void> {
     const sinceMs = nowMs - this.keptAtMs;
     this.keptAtMs = nowMs;
     this.keeping = this.keeping.then(() => this.exchange(sinceMs));
+    await this.keeping;
   }
 
   /** Keeps what is not kept yet. */
@@ -96,6 +102,7 @@ export class PaceKeeper {
       if (news === undefined) return;
       const nowMs = systemClock();
       for (const chatId of news.calls) pace.record(chatId || null, nowMs);
+      pace.rate.record(nowMs, news.calls.length);
       if (followsConnector) pace.rate.setCeiling(news.ceiling);
       for (const { chatId, leftMs } of news.holds) pace.hold(chatId || null, nowMs + leftMs);
     });

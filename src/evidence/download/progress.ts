@@ -4,7 +4,7 @@ const EVERY_MS = 1_000;
 
 /**
  * What is told of a file that is being fetched. The bytes do not wait for it: what the writing finds
- * out, that nobody wants the file any more, is told by the next look.
+ * out, that nobody wants the file any more, is told by the next `note`, or by `check`.
  */
 export class Progress {
   private readonly write: (receivedBytes: number) => Promise<void>;

@@ -138,8 +138,7 @@ class Taking {
       const { note } = progress;
       await receive(source, sink, { expectedBytes: found.sizeBytes, maxBytes, note });
     } finally {
-      await progress.settled();
-      await source.close();
+      await source.close().finally(() => progress.settled());
     }
     progress.check();
     if (part.sizeBytes === 0) throw new DownloadFault("empty");
