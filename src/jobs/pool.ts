@@ -184,20 +184,13 @@ export class WorkerPool {
     }
   }
 
-  /**
-   * Begins to drain a lane as soon as it has a slot; false when this pool stops. `before`: how this pool
-   * handed it back, where it may not be due yet.
-   */
-  private async begin(
-    lane: string,
-    priority: WakePriority,
-    before: HandedBack | null = null,
-  ): Promise<boolean> {
+  /** Begins to drain a lane as soon as it has a slot; false when this pool stops. */
+  private async begin(lane: string, priority: WakePriority): Promise<boolean> {
     if (!this.isDraining(lane, priority)) {
       if (!(await this.slots.take(priority))) return false;
       // Another wake of this lane may have been faster while this one waited.
       if (this.isDraining(lane, priority)) this.slots.give();
-      else void this.drain(lane, priority, before);
+      else void this.drain(lane, priority);
     }
     return true;
   }
@@ -210,11 +203,7 @@ export class WorkerPool {
   }
 
   /** Drains a lane in a slot that the caller took; gives the slot back. Never throws. */
-  private drain(
-    lane: string,
-    priority: WakePriority,
-    before: HandedBack | null = null,
-  ): Promise<void> {
+  private drain(lane: string, priority: WakePriority): Promise<void> {
     clearTimeout(this.alarms.get(lane));
     this.alarms.delete(lane);
     const drained = this.drainOnce(lane, isExpress(priority)).then((end) => {
@@ -224,9 +213,8 @@ export class WorkerPool {
       // The news may have come after the drain's last look, which nobody else would notice.
       const again = this.wokenAgain.get(lane);
       this.wokenAgain.delete(lane);
-      const last = end ?? before;
-      if (again !== undefined) void this.begin(lane, again, last);
-      else if (last !== null) this.comeBack(lane, last, priority);
+      if (again !== undefined) void this.begin(lane, again);
+      else if (end !== null) this.comeBack(lane, end, priority);
     });
     this.draining.set(lane, drained);
     return drained;
