@@ -59,7 +59,7 @@ interface CallRow {
   /** Empty: the bot itself. */
   chat_id: string;
   count: number;
-  /** How many of the bot's own are known to have been taken. */
+  /** How many of the bot's own were taken; those that went past the drain count as such. */
   taken: number;
   /** Null: of a hold. */
   age_ms: number | null;
