@@ -19,6 +19,8 @@ export interface JobsFixture {
   engine(options?: Partial<JobsOptions>): Jobs;
   /** A job of the fixture's workspace, of `ingest` unless `more` says otherwise. */
   job(lane: string, value: number, more?: Partial<NewJob>): NewJob;
+  /** Stops every engine it has made: what a failed test leaves running takes the wakes of the next. */
+  stopEngines(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -27,6 +29,9 @@ export async function jobsFixture(backend: Backend): Promise<JobsFixture> {
   await migrateTransport(database.db);
   const engines: Jobs[] = [];
   const workspaceId = randomUUID();
+  const stopEngines = async () => {
+    await Promise.all(engines.splice(0).map((engine) => engine.stop(500)));
+  };
   return {
     database,
     workspaceId,
@@ -48,8 +53,9 @@ export async function jobsFixture(backend: Backend): Promise<JobsFixture> {
       engines.push(engine);
       return engine;
     },
+    stopEngines,
     close: async () => {
-      await Promise.all(engines.map((engine) => engine.stop(500)));
+      await stopEngines();
       await database.drop();
     },
   };
