@@ -74,18 +74,61 @@ const NOT_PASSED = `(j.lane, j.priority, j.ordering_key) NOT IN (
 
 /**
  * Of a stream a look walks no further, whatever it finds: 200,000 that are passed took 200 ms, for which
- * the lanes that are looked at with it waited, and were walked again by each claim while nothing stood behind
- * them. Timed ones are read from their beginning each second, and so in one go. (A planner that knew how many
- * it are would rather sort all of them.)
+ * the lanes that are looked at with it waited. Timed ones are read from their beginning each second, and
+ * so in one go. (A planner that knew how many it are would rather sort all of them.)
  */
-const MOST_WALKED = 5_000;
+const MOST_WALKED = 2_000;
+/** So few keys of a priority are compared one by one, which is faster than by a hash. */
+const FEW_PASSED = 8;
+
+/** Jobs that came to be run at once, of the streams that have none of their own time. */
+const AT_ONCE_OF_STREAM = `FROM jobs j
+        WHERE j.queue = s.queue AND j.lane = s.lane AND ${AT_ONCE_ROW} AND ${KEYED}
+          AND (j.priority, j.id) > (s.priority, s.after_id) AND j.priority <= s.priority`;
+
+/** Of a bounded look: the last one that was walked says whether there is more. */
+const BOUNDED = `(
+    SELECT * FROM (
+      SELECT j.priority, j.id, j.ordering_key AS key, ${NOT_PASSED} AS is_wanted,
+        CASE WHEN lead(j.id) OVER in_order IS NULL
+          THEN row_number() OVER in_order >= ${MOST_WALKED} END AS has_more
+      FROM (
+        SELECT j.lane, j.priority, j.id, j.ordering_key ${AT_ONCE_OF_STREAM}
+        ORDER BY j.priority, j.id LIMIT (SELECT ${MOST_WALKED})
+      ) j
+      WINDOW in_order AS (ORDER BY j.priority, j.id)
+    ) walked
+    WHERE is_wanted OR has_more IS NOT NULL ORDER BY priority, id LIMIT $12
+  )`;
+
+/**
+ * Of one that walks to the end, or until it has found enough: the stream's last, which was walked if fewer
+ * than enough were found. Numbering what is passed would take as long again as passing it.
+ */
+const UNBOUNDED = `(
+    (
+      SELECT j.priority, j.id, j.ordering_key AS key, true AS is_wanted, NULL::boolean AS has_more
+      ${AT_ONCE_OF_STREAM}
+        AND CASE WHEN cardinality(s.passed) <= ${FEW_PASSED} THEN j.ordering_key <> ALL (s.passed)
+          ELSE ${NOT_PASSED} END
+      ORDER BY j.priority, j.id LIMIT $12
+    )
+    UNION ALL
+    (
+      SELECT j.priority, j.id, j.ordering_key, false, false ${AT_ONCE_OF_STREAM}
+      ORDER BY j.priority DESC, j.id DESC LIMIT 1
+    )
+  )`;
 
 /** A row for each lane that there is, and one for each thing that was found in it. */
-const LOOK = `/* jobs.look */
+const look = (atOnce: string) => `/* jobs.look */
 WITH asked AS MATERIALIZED (
   SELECT $1::text AS queue, lane FROM unnest($2::text[]) AS a(lane) ${fewRows("$2")}
 ), streams AS MATERIALIZED (
-  SELECT $1::text AS queue, lane, timed, priority, after_at, after_id
+  SELECT $1::text AS queue, lane, timed, priority, after_at, after_id, ARRAY(
+    SELECT p.key FROM unnest($9::text[], $10::smallint[], $11::text[]) AS p(lane, priority, key)
+    WHERE p.lane = s.lane AND p.priority = s.priority LIMIT ${FEW_PASSED + 1}
+  ) AS passed
   FROM unnest($3::text[], $4::boolean[], $5::smallint[], $6::timestamptz[], $7::bigint[])
     AS s(lane, timed, priority, after_at, after_id) ${fewRows("$3")}
 )
@@ -106,21 +149,7 @@ FROM (
   UNION ALL
   SELECT 'at once', s.lane, s.priority, '-infinity', r.id, r.key, r.is_wanted, r.has_more,
     NULL, NULL, NULL
-  FROM (SELECT * FROM streams WHERE NOT timed) s CROSS JOIN LATERAL (
-    SELECT * FROM (
-      SELECT j.priority, j.id, j.ordering_key AS key, ${NOT_PASSED} AS is_wanted,
-        CASE WHEN lead(j.id) OVER in_order IS NULL
-          THEN row_number() OVER in_order >= ${MOST_WALKED} END AS has_more
-      FROM (
-        SELECT j.lane, j.priority, j.id, j.ordering_key FROM jobs j
-        WHERE j.queue = s.queue AND j.lane = s.lane AND ${AT_ONCE_ROW} AND ${KEYED}
-          AND (j.priority, j.id) > (s.priority, s.after_id) AND j.priority <= s.priority
-        ORDER BY j.priority, j.id LIMIT (SELECT ${MOST_WALKED})
-      ) j
-      WINDOW in_order AS (ORDER BY j.priority, j.id)
-    ) walked
-    WHERE is_wanted OR has_more IS NOT NULL ORDER BY priority, id LIMIT $12
-  ) r
+  FROM (SELECT * FROM streams WHERE NOT timed) s CROSS JOIN LATERAL ${atOnce} r
   UNION ALL
   SELECT 'timed', s.lane, s.priority, r.run_at, r.id, r.key, true, NULL, NULL, NULL, NULL
   FROM (SELECT * FROM streams WHERE timed) s CROSS JOIN LATERAL (
@@ -133,6 +162,9 @@ FROM (
   ) r
 ) c
 ORDER BY c.what, c.priority, c.at, c.id`;
+
+const LOOK = look(BOUNDED);
+const LOOK_ON = look(UNBOUNDED);
 
 interface LaneRow {
   what: "lane";
@@ -169,11 +201,13 @@ export interface LookWish {
   ownIds: readonly JobId[];
   /** Keys of which no candidate of a priority is wanted. */
   passed: readonly Passed[];
+  /** Walks on whatever it passes, as long as that takes. */
+  unbounded?: boolean;
 }
 
 /**
  * Reads on in some streams of lanes, each lane named once, all from one snapshot. `limit`: most
- * candidates of a stream. Null: there is no such lane.
+ * candidates of a stream. Unbounded if one of them is. Null: there is no such lane.
  */
 export async function lookAtLanes(
   on: Queryable,
@@ -184,7 +218,8 @@ export async function lookAtLanes(
     wish.streams.map((one) => ({ ...one, lane: wish.lane })),
   );
   const passed = wishes.flatMap((wish) => wish.passed.map((one) => ({ ...one, lane: wish.lane })));
-  const rows = await on.query<LaneRow | FoundRow>(LOOK, [
+  const unbounded = wishes.some((wish) => wish.unbounded);
+  const rows = await on.query<LaneRow | FoundRow>(unbounded ? LOOK_ON : LOOK, [
     queue,
     wishes.map(({ lane }) => lane),
     streams.map(({ lane }) => lane),
@@ -216,7 +251,16 @@ export async function lookAtLanes(
     if (hasMore === null) continue;
     look?.walked.push({ isTimed, priority, afterAt: at, afterId: id, hasMore });
   }
+  if (unbounded) for (const look of looks.values()) look.walked = endsReached(look, limit);
   return wishes.map(({ lane }) => looks.get(lane) ?? null);
+}
+
+/** Where as many candidates as may be were found, the stream was walked to the last of them. */
+function endsReached({ candidates, walked }: Look, limit: number): Walked[] {
+  return walked.filter(({ isTimed, priority }) => {
+    const own = candidates.filter((one) => one.isTimed === isTimed && one.priority === priority);
+    return own.length < limit;
+  });
 }
 
 const OF_LANE = "j.queue = a.queue AND j.lane = a.lane";

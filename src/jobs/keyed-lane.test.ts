@@ -8,8 +8,8 @@ import type { JobState } from "./types.ts";
 
 /**
  * The memory of a drain against a lane that is looked at whole: whatever happens to the lane, what is
- * claimed is what a look at everything would give, though pages are of three candidates, no look walks more
- * than forty jobs of a stream, and two keys of a class are enough.
+ * claimed is what a look at everything would give, though pages are of three candidates, a look walks no more
+ * than forty jobs of a stream unless one before it was cut short, and two keys of a class are enough.
  */
 const PAGE = 3;
 const MOST_WALKED = 40;
@@ -56,7 +56,7 @@ class Lane implements LaneReader {
     return row.state === "available" && row.runAt <= row.createdAt;
   }
 
-  async look(...[streams, { ownIds, passed }]: Parameters<LaneReader["look"]>) {
+  async look(...[streams, { ownIds, passed, unbounded }]: Parameters<LaneReader["look"]>) {
     const isPassed = ({ key, priority }: Row) =>
       passed.some((one) => one.key === key && one.priority === priority);
     const walked: Walked[] = [];
@@ -72,14 +72,14 @@ class Lane implements LaneReader {
       const rows = this.rows
         .filter((row) => row.priority === stream.priority && isOf(row))
         .sort((a, b) => (isTimed ? a.runAt - b.runAt : 0) || a.id - b.id);
-      const most = isTimed ? rows.length : MOST_WALKED;
+      const most = isTimed || unbounded ? rows.length : MOST_WALKED;
       const last = isTimed ? undefined : rows.slice(0, most).at(-1);
       const seen = rows
         .slice(0, most)
         .filter((row) => row === last || !isPassed(row))
         .slice(0, this.page);
       if (last !== undefined && seen.includes(last)) {
-        const hasMore = rows[most - 1] !== undefined;
+        const hasMore = !unbounded && rows[most - 1] !== undefined;
         walked.push({ ...stream, afterId: String(last.id), hasMore });
       }
       return seen

@@ -85,12 +85,14 @@ export class KeyedLane {
     const limit = Math.min(MAX_HEADS, room + SPARE_HEADS);
     heads.begin(Date.now());
     let claim: KeyedClaim | null = null;
+    // One that was cut short goes on for as long as it takes, and by itself.
+    let unbounded = false;
     for (let reads = 1; ; reads++) {
       const nowMs = Date.now();
       const streams = heads.toRead(isBlocked, nowMs);
       if (claim === null || streams.length > 0) {
         const passed = heads.passed(isBlocked);
-        const seen = await reader.look(streams, { ownIds, passed });
+        const seen = await reader.look(streams, { ownIds, passed, unbounded });
         if (seen === null) return NO_LANE;
         const { seq, claimedAt, isEmpty, running, candidates, walked } = seen;
         // What is said of the lane is of the first look: nothing older was looked at.
@@ -104,6 +106,7 @@ export class KeyedLane {
         if (isEmpty && reads === 1) return { ...claim, isWhole: true };
         for (const { key } of running) blocked.add(key);
         heads.read({ streams, candidates, walked, limit: reader.page }, isBlocked, nowMs);
+        unbounded = walked.some(({ hasMore }) => hasMore);
       }
       const keys = heads.toLookUp(isBlocked, nowMs, limit);
       if (reads === 1) keys.push(...heads.toLookAgain(isBlocked, nowMs));

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
 import type { Queryable } from "../platform/index.ts";
 import { insertJobs } from "./enqueue.ts";
@@ -101,4 +101,56 @@ test("what runs is told but for the drain's own, of whichever lanes it is asked"
   );
   expect(looks.map((look) => look?.running.map(({ key }) => key))).toEqual([["b"], ["b"]]);
   expect(looks.map(keysOf)).toEqual([[], []]);
+});
+
+describe.each([1, 20])("a look at a lane of which much of %p keys is passed", (heavy) => {
+  const HELD = 3_000;
+  const names = Array.from({ length: heavy }, (_, n) => `held ${n}`);
+  const passed = names.map((key) => ({ key, priority: 5 }));
+  const full = async (behind: string[]) => {
+    const held = Array.from({ length: HELD }, (_, n) => names[n % heavy] ?? "");
+    const [lane = ""] = await lanes(1, [...held, ...behind]);
+    return { lane, reader: new LaneReaders(database.db, "outbound", { page: 2 }).readerOf(lane) };
+  };
+
+  test("is cut short, and goes on where it was, for as long as it takes", async () => {
+    const { reader } = await full(["a", "b", "c"]);
+    const cut = await reader.look([fromTheStart], { ownIds: [], passed });
+    expect([keysOf(cut), cut?.walked]).toEqual([[], [expect.objectContaining({ hasMore: true })]]);
+    const [from = fromTheStart] = cut?.walked ?? [];
+    const on = await reader.look([from], { ownIds: [], passed, unbounded: true });
+    // Not to its end: enough was found before.
+    expect([keysOf(on), on?.walked]).toEqual([["a", "b"], []]);
+    const last = on?.candidates.at(-1);
+    const rest = await reader.look([{ ...fromTheStart, afterId: last?.id ?? "" }], {
+      ownIds: [],
+      passed,
+      unbounded: true,
+    });
+    const end = { afterId: rest?.candidates.at(-1)?.id, hasMore: false };
+    expect([keysOf(rest), rest?.walked]).toEqual([["c"], [expect.objectContaining(end)]]);
+  });
+
+  test("tells where it ends, where nothing stands behind what is passed", async () => {
+    const { lane, reader } = await full([]);
+    const [{ id } = { id: "" }] = await database.db.query<{ id: string }>(
+      "SELECT max(id) AS id FROM jobs WHERE lane = $1",
+      [lane],
+    );
+    const look = await reader.look([fromTheStart], { ownIds: [], passed, unbounded: true });
+    const end = { ...fromTheStart, afterId: id, hasMore: false };
+    expect([keysOf(look), look?.walked]).toEqual([[], [end]]);
+  });
+
+  test("sees what is more urgent of a key of which the rest is passed", async () => {
+    const { lane, reader } = await full(["a"]);
+    const urgent = { queue: "outbound" as const, workspaceId, kind: "test", orderingKey: "held 0" };
+    await insertJobs(database.db, [{ ...urgent, lane, priority: 2 }]);
+    const streams = [fromTheStart, { ...fromTheStart, priority: 2 }];
+    const look = await reader.look(streams, { ownIds: [], passed, unbounded: true });
+    expect(look?.candidates.map(({ key, priority }) => [key, priority])).toEqual([
+      ["held 0", 2],
+      ["a", 5],
+    ]);
+  });
 });

@@ -32,7 +32,7 @@ const MAX_STREAMS = 64;
 const MAX_KEYS = 500;
 /** Statements of a kind under way. A lane by itself waits for none of them. */
 const UNDER_WAY = 2;
-/** A lane that passes more looks by itself: whoever would look with it would wait for that. */
+/** A lane that passes more keys looks by itself, as does one that walks on without a bound. */
 const MANY_PASSED = 50;
 
 /**
@@ -71,9 +71,9 @@ export class LaneReaders {
     const { on, queue, page } = this;
     return {
       page,
-      look: async (streams, { ownIds, passed }) => {
-        const wish = { lane, streams, ownIds, passed };
-        if (passed.length <= MANY_PASSED) return this.looks.add(wish);
+      look: async (streams, { ownIds, passed, unbounded = false }) => {
+        const wish = { lane, streams, ownIds, passed, unbounded };
+        if (passed.length <= MANY_PASSED && !unbounded) return this.looks.add(wish);
         const [look = null] = await this.look([wish]);
         return look;
       },
