@@ -156,7 +156,11 @@ export async function claimInOrder(
   return requests.map((request) => claims.get(request.lease.lane) ?? NO_LANE);
 }
 
-const IS_DUE = `(j.run_at <= now() OR ${AT_ONCE})`;
+/**
+ * What is marked running is looked at whatever its time says: it was begun at that time, which may be in the
+ * future again since the clock went back, and nobody else would find what a dead holder left.
+ */
+const IS_DUE_OR_RUNS = `(j.run_at <= now() OR j.state = 'running' OR ${AT_ONCE})`;
 
 /** Whether the lane that $1 and $2 name has no unfinished job. */
 export const IS_EMPTY = `NOT EXISTS (
@@ -177,7 +181,7 @@ const CLAIM_FREE = `/* jobs.claim-free */
 SELECT l.seq, now()::text AS claimed_at, ${IS_EMPTY}, j.*, b.body FROM lanes l
 LEFT JOIN LATERAL (
   SELECT ${JOB_COLUMNS} FROM jobs j
-  WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND ${IS_DUE}
+  WHERE j.queue = $1 AND j.lane = $2 AND ${LIVE} AND ${IS_DUE_OR_RUNS}
     AND j.id <> ALL ($3::bigint[])
   ORDER BY j.id LIMIT $4
 ) j ON true
@@ -207,7 +211,7 @@ function claimOf(
   };
 }
 
-/** Due jobs of a lane without order, oldest first; ids in `busyIds` are left out. */
+/** Due or running jobs of a lane without order, oldest first; ids in `busyIds` are left out. */
 export async function claimFree(
   on: Queryable,
   lease: Lease,

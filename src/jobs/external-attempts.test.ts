@@ -98,6 +98,30 @@ describe.each(backends)("attempts at outside work on $name", (backend) => {
     expect(events).toEqual(["orphan 1", "run 2"]);
   });
 
+  test.each(["evidence", "outbound", "backfill"] as const)(
+    "what a dead holder left running of %s is settled also after the clock went back",
+    async (queue) => {
+      const lane = randomUUID();
+      const { db } = fixture.database;
+      await fixture.engine().enqueue(job(lane, "k", 1, { queue }));
+      // Begun when its retry was due, by a clock that was ahead.
+      await db.query(
+        `UPDATE jobs SET state = 'running', attempts = 2, worker = gen_random_uuid(),
+           run_at = now() + interval '1 h', started_at = now() + interval '1 h' WHERE lane = $1`,
+        [lane],
+      );
+      await db.query(
+        `UPDATE lanes SET due_at = now(), owner = gen_random_uuid(),
+           lease_until = now() - interval '1 s' WHERE lane = $1`,
+        [lane],
+      );
+      const engine = fixture.engine();
+      await engine.startPool(queue, handler({ run: async () => DONE }), { slots: 1 });
+      await waitFor(allEnded(lane), { what: "the orphan" });
+      await engine.stop(2_000);
+    },
+  );
+
   /** As the driver throws them; the last one has no code. */
   const ERRORS = ["53100", "57014", "25006", "40P01", "42P01", "Query read timeout"];
   const thrown = (error: string) =>
