@@ -95,6 +95,17 @@ export interface DatabaseOptions {
 const RETRIED_SQLSTATES = new Set(["40001", "40P01"]);
 const TRANSACTION_TRIES = 3;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 5_000;
+/** A connection is kept for longer than between two bursts: a new one parses and plans everything anew. */
+const IDLE_CONNECTION_MS = 300_000;
+
+/**
+ * Nothing is meant to read a whole table, and a plan that was made while one was small must not do so
+ * when it has grown. Where one must, of a small table, Postgres before 18 believes that to be expensive
+ * beyond measure, and would compile the statement each time, for hundreds of ms.
+ *
+ * And each statement is planned once, for whatever it is asked (docs/decisions/0046).
+ */
+const PLANNING = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
 
 /** The SQLSTATE of an error of Postgres, or undefined for any other error. */
 export function sqlState(error: unknown): string | undefined {
@@ -147,10 +158,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       last: who === "login" ? "" : `-c role=${ENGINE_ROLE}`,
     });
   const connection: pg.ClientConfig = {
-    // Nothing is meant to read a whole table, and a plan that was made while one was small must not
-    // do so when it has grown. Where one must, of a small table, Postgres before 18 believes that to be
-    // expensive beyond measure, and would compile the statement each time, for hundreds of ms.
-    ...connectionAs(options.as ?? "engine", "-c enable_seqscan=off -c jit=off"),
+    ...connectionAs(options.as ?? "engine", PLANNING),
     application_name: options.applicationName ?? "heliograph",
     keepAlive: true,
     connectionTimeoutMillis: 5_000,
@@ -159,7 +167,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
     ...connection,
     max: options.max ?? 10,
-    idleTimeoutMillis: 30_000,
+    idleTimeoutMillis: IDLE_CONNECTION_MS,
     statement_timeout: statementTimeoutMs,
     // A process that is stopped in the middle of a transaction must not keep its row locks.
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
