@@ -194,7 +194,8 @@ SELECT min((extract(epoch FROM n.run_at - now()) * 1000)::double precision) AS d
 FROM generate_series(0, 9) AS p(priority) CROSS JOIN LATERAL (
   SELECT j.run_at FROM jobs j
   WHERE j.queue = $1 AND j.lane = $2 AND ${TIMED_ROW}
-    AND (j.priority, j.run_at) > (p.priority, $3::timestamptz) AND j.priority <= p.priority
+    AND (j.priority, j.run_at) > (p.priority, least($3::timestamptz, now()))
+    AND j.priority <= p.priority
   ORDER BY j.priority, j.run_at, j.id LIMIT 1
 ) n`;
 
@@ -224,7 +225,8 @@ export async function claimFree(
 /**
  * Ms until the earliest job that was not due at the claim may run (0 or less: it has become due
  * since), null when there is none. Asked with the claim's own time: a job that becomes due between
- * the claim and this question must not fall between the two.
+ * the claim and this question must not fall between the two. Nor one that was due at the claim and, by a
+ * clock that was set back since, is to come.
  */
 export async function nextDueInMs(
   on: Queryable,

@@ -33,3 +33,19 @@ test("a job that becomes due between the claim and the hand-back is not left beh
   expect(dueInMs).not.toBeNull();
   expect(dueInMs).toBeLessThanOrEqual(0);
 });
+
+test("a clock that goes back between the claim and the hand-back leaves nothing behind that is late again", async () => {
+  const { db } = database;
+  const lane = randomUUID();
+  const job = { queue: "outbound" as const, lane, workspaceId: randomUUID(), kind: "test" };
+  const runAt = new Date(Date.now() + 60_000);
+  await insertJobs(db, [{ ...job, orderingKey: "k", runAt }]);
+  const lease = { ...job, owner: randomUUID(), epoch: "1", inherited: false };
+  // Looked at by a clock that was an hour ahead: it was due.
+  const [{ at } = { at: "" }] = await db.query<{ at: string }>(
+    "SELECT (now() + interval '1 h')::text AS at",
+  );
+  const dueInMs = await nextDueInMs(db, lease, at);
+  expect(dueInMs).toBeGreaterThan(0);
+  expect(dueInMs).toBeLessThanOrEqual(60_000);
+});
