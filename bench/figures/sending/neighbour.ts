@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { collectGarbage } from "../../collect-garbage.ts";
 import type { Figure } from "../../figure.ts";
 import { percentile, round } from "../../numbers.ts";
 import { inTurn, openSending, type SendingBot } from "../../sending.ts";
@@ -26,6 +27,7 @@ export async function neighbour(): Promise<Figure> {
     await environment.start("outbound");
     const measure = (bot: SendingBot) => delaysOf(sending, record, bot, chats);
     await measure(other);
+    collectGarbage();
     const alone: number[] = [];
     for (let n = 0; n < ROUNDS; n++) alone.push(...(await measure(other)));
     await sending.submit(crowd, inTurn(bulk, PER_CHAT));
@@ -33,6 +35,7 @@ export async function neighbour(): Promise<Figure> {
     await settled(environment);
     await environment.owner.query("VACUUM ANALYZE");
     await environment.owner.query("CHECKPOINT");
+    collectGarbage();
     const beside: number[] = [];
     for (let n = 0; n < ROUNDS; n++) beside.push(...(await measure(other)));
     const [value, baseline] = [percentile(beside, 0.99), percentile(alone, 0.99)];

@@ -64,8 +64,12 @@ export async function onEvidence(
 }
 
 const RISK = `/* dialogs.risk */
-SELECT id, code, title, version, status FROM risks
-WHERE workspace_id = $1 AND (id = $2::uuid OR code = ANY ($3::text[]))
+SELECT * FROM (
+  SELECT id, code, title, version, status FROM risks WHERE workspace_id = $1 AND id = $2::uuid
+  UNION ALL
+  SELECT id, code, title, version, status FROM risks
+  WHERE workspace_id = $1 AND code = ANY ($3::text[])
+) r
 ORDER BY code = $4 DESC LIMIT 1`;
 
 interface RiskRow {
