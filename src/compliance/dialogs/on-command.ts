@@ -1,5 +1,5 @@
 import type { Asked, Reply } from "../../conversations/index.ts";
-import type { Transaction } from "../../platform/index.ts";
+import { fewRows, type Transaction } from "../../platform/index.ts";
 import type { Asker } from "../request-sink.ts";
 import { may } from "../rights.ts";
 import { begin } from "./begin.ts";
@@ -67,8 +67,11 @@ const RISK = `/* dialogs.risk */
 SELECT * FROM (
   SELECT id, code, title, version, status FROM risks WHERE workspace_id = $1 AND id = $2::uuid
   UNION ALL
-  SELECT id, code, title, version, status FROM risks
-  WHERE workspace_id = $1 AND code = ANY ($3::text[])
+  SELECT r.* FROM (SELECT code FROM unnest($3::text[]) AS c(code) ${fewRows("$3")}) c
+  CROSS JOIN LATERAL (
+    SELECT id, code, title, version, status FROM risks
+    WHERE workspace_id = $1 AND code = c.code OFFSET 0
+  ) r
 ) r
 ORDER BY code = $4 DESC LIMIT 1`;
 
