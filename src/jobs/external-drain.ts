@@ -1,8 +1,7 @@
-import { type Database, isUnavailable, type Logger } from "../platform/index.ts";
+import { ClockWatch, type Database, isUnavailable, type Logger } from "../platform/index.ts";
 import { type Attempts, type BegunAttempt, Busy, newKeyOf } from "./attempts.ts";
 import { type Claim, type ClaimedJob, claimFree, claimInOrder, nextDueInMs } from "./claim.ts";
 import { ClassShare } from "./class-share.ts";
-import { ClockWatch } from "./clock-watch.ts";
 import { LeaseLost, outcomeOfError } from "./errors.ts";
 import type { InHand } from "./in-hand.ts";
 import type { KeyedClaim, KeyedLane } from "./keyed-lane.ts";

@@ -1,5 +1,5 @@
+import { ClockWatch } from "../platform/index.ts";
 import type { Claim, ClaimedJob } from "./claim.ts";
-import { ClockWatch } from "./clock-watch.ts";
 import { type IsBlocked, KeyHeads } from "./key-heads.ts";
 import type { LaneReader } from "./lane-reader.ts";
 import type { Job, JobId } from "./types.ts";

@@ -24,6 +24,8 @@ export interface Lease {
   workspaceId: string;
   owner: string;
   epoch: string;
+  /** Of the lane's lease before this one, whoever held it. */
+  previousEpoch?: string;
   /** The last holder ended without a release: it crashed, or was cut off, with jobs in hand. */
   inherited: boolean;
   /** The lane was woken as urgent since it became due (enqueue.ts): it comes back as such. */

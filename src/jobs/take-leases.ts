@@ -61,7 +61,8 @@ WITH names AS MATERIALIZED (
   RETURNING l.queue, l.lane, l.workspace_id, l.epoch, l.seq, l.urgent_seq >= l.due_seq AS urgent,
     free.inherited, free.former_epoch
 )
-SELECT t.lane AS of_lane, t.workspace_id AS of_workspace, t.epoch, t.urgent, t.inherited, seen.seq,
+SELECT t.lane AS of_lane, t.workspace_id AS of_workspace, t.epoch, t.former_epoch, t.urgent,
+  t.inherited, seen.seq,
   clock_timestamp()::text AS claimed_at, j.*, b.body
 FROM taken t
 LEFT JOIN LATERAL (
@@ -76,6 +77,7 @@ ORDER BY t.lane, j.id`;
 type TakenRow = Omit<ClaimRow, "seq"> & {
   of_workspace: string;
   epoch: string;
+  former_epoch: string;
   inherited: boolean;
   urgent: boolean;
   seq: string | null;
@@ -103,11 +105,13 @@ export async function takeLeases(
   const rows = await on.query<TakenRow>(TAKE, [queue, lanes, owner, leaseMs, limit]);
   const claims = claimsByLane(rows.filter(hasClaim));
   return new Map(
-    rows.map(({ of_lane: lane, of_workspace: workspaceId, epoch, inherited, urgent }) => {
+    rows.map((row) => {
+      const { of_lane: lane, of_workspace: workspaceId, epoch, inherited, urgent } = row;
       const claim = claims.get(lane);
       const isWhole = limit === claimLimit || (claim?.jobs.length ?? 0) < limit;
       const firstClaim = claim === undefined || !isWhole ? null : claim;
-      const lease = { queue, lane, workspaceId, owner, epoch, inherited, urgent };
+      const taken = { epoch, previousEpoch: row.former_epoch, inherited, urgent };
+      const lease = { queue, lane, workspaceId, owner, ...taken };
       return [lane, { lease, firstClaim }];
     }),
   );

@@ -144,10 +144,15 @@ export interface TransactionalHandler {
 export interface ExternalHandler<Own = unknown> {
   mode: "external";
   /**
-   * Called when a drain has taken the lane's lease, whose epoch it is told; the runner lives as long as
-   * the drain.
+   * Called when a drain has taken the lane's lease, whose epoch it is told, and that of the one before it;
+   * the runner lives as long as the drain.
    */
-  open(lane: { lane: string; workspaceId: string; epoch: string }): Promise<LaneRunner<Own>>;
+  open(lane: {
+    lane: string;
+    workspaceId: string;
+    epoch: string;
+    previousEpoch?: string;
+  }): Promise<LaneRunner<Own>>;
   /**
    * Inside the transaction that marks the jobs running, under the fences of their lanes: attempt
    * rows. Answers what each attempt is to keep, by job. Throwing rolls everything back; each job is

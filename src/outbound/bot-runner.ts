@@ -24,6 +24,8 @@ export interface BotRunnerOptions extends CallMeans {
   allowance: PaidAllowance;
   /** Of all bots of the process: chosen to be paid for, until they are over. */
   paidJobs: Set<JobId>;
+  /** Told that the drain is over, and nothing of it under way. */
+  left(): void;
   /** Told of each call that was made, and how long it took, in ms. */
   observe(result: SendResult, runMs: number): void;
 }
@@ -310,6 +312,7 @@ export class BotRunner implements LaneRunner<SendAttempt> {
   /** Keeps what was learned of the bot's rate, and puts back what was not paid for. */
   async close(): Promise<void> {
     await Promise.all([this.options.keeper.close(), this.options.allowance.close()]);
+    this.options.left();
   }
 }
 

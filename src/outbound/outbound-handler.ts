@@ -7,6 +7,7 @@ import { BotRunner } from "./bot-runner.ts";
 import { callSettings } from "./call-settings.ts";
 import { type EvidenceFiles, FileTaker } from "./content/index.ts";
 import type { PaceLimits } from "./pace.ts";
+import { PaceMemories, type RememberedPace } from "./pace-memories.ts";
 import { NOTHING, type PaceNewsWish, readPaceNews, readPaceRecords } from "./pace-reads.ts";
 import { PaceKeeper, paceOf } from "./pace-store.ts";
 import { PaidAllowance } from "./paid-allowance.ts";
@@ -65,28 +66,38 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
   const timeouts = new Map<string, number>();
   const recordOf = createLookup((ids: string[]) => readPaceRecords(db, ids, limits));
   const newsOf = createLookup((wishes: PaceNewsWish[]) => readPaceNews(db, wishes));
+  const memories = new PaceMemories();
+  /** As this process left it, or as it is on record. */
+  const openPace = async (lane: string, epoch: string, previousEpoch?: string) => {
+    const known = memories.take(lane, previousEpoch);
+    if (known !== null) {
+      await known.keeper.resume(epoch, systemClock());
+      return known;
+    }
+    const record = (await recordOf(lane)) ?? NOTHING;
+    const nowMs = systemClock();
+    const pace = paceOf(record, { nowMs, limits });
+    const followsConnector = limits === undefined;
+    const keeping = { db, connectorId: lane, epoch, pace, followsConnector, newsOf, log };
+    return { pace, keeper: new PaceKeeper(keeping, nowMs) };
+  };
   const files = new FileTaker({ maxBytes: options.filesMaxBytes });
   /** Chosen, and not over: those that are paid for. */
   const paidJobs = new Set<JobId>();
   return {
     mode: "external",
-    open: async ({ lane, workspaceId, epoch }) => {
+    open: async ({ lane, workspaceId, epoch, previousEpoch }) => {
       const bot = { workspaceId, connectorId: lane };
-      const [record = NOTHING, debug = null] = await Promise.all([
-        recordOf(lane),
-        options.debugFor?.(lane),
-      ]);
-      const pace = paceOf(record, { nowMs: systemClock(), limits });
+      const [paced, debug = null]: [RememberedPace, DebugSettings | null | undefined] =
+        await Promise.all([openPace(lane, epoch, previousEpoch), options.debugFor?.(lane)]);
       const calls = callSettings(debug, { connectorId: lane, timeoutMs: callTimeoutMs, log });
       // One drain a bot: what its begins go by is what its runner goes by.
       if (debug === null) timeouts.delete(lane);
       else timeouts.set(lane, calls.timeoutMs);
-      const followsConnector = limits === undefined;
-      const keeping = { db, connectorId: lane, epoch, pace, followsConnector, newsOf, log };
-      const keeper = new PaceKeeper(keeping, systemClock());
       const allowance = new PaidAllowance({ db, connectorId: lane, log });
-      const known = { bot, pace, keeper, allowance, paidJobs, observe, calls, files };
-      return new BotRunner({ ...options, ...known });
+      const known = { bot, ...paced, allowance, paidJobs, observe, calls, files };
+      const left = () => memories.keep(lane, epoch, paced);
+      return new BotRunner({ ...options, ...known, left });
     },
     begin: (tx, jobs) =>
       beginSending(tx, jobs, {

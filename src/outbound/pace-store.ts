@@ -57,20 +57,21 @@ export class PaceKeeper {
   private readonly options: {
     db: Database;
     connectorId: string;
-    /** Of the drain's lease: what it learned is not kept over what a later one learns. */
-    epoch: string;
     pace: Pace;
     /** The ceiling is the connector's, not the caller's. */
     followsConnector: boolean;
     newsOf(wish: PaceNewsWish): Promise<PaceNews | undefined>;
     log: Logger;
   };
+  private epoch: string;
   private keptAtMs: number;
   private kept: LearnedState | null;
   private keeping: Promise<void> = Promise.resolve();
 
-  constructor(options: PaceKeeper["options"], nowMs: number) {
+  /** `epoch`: of the drain's lease; what it learned is not kept over what a later one learns. */
+  constructor({ epoch, ...options }: PaceKeeper["options"] & { epoch: string }, nowMs: number) {
     this.options = options;
+    this.epoch = epoch;
     this.keptAtMs = nowMs;
     this.kept = options.pace.rate.state;
   }
@@ -88,6 +89,17 @@ export class PaceKeeper {
     await this.keeping;
   }
 
+  /**
+   * Another drain goes on with the same pace: learns what was decided elsewhere meanwhile. Throws the
+   * database's errors.
+   */
+  async resume(epoch: string, nowMs: number): Promise<void> {
+    this.epoch = epoch;
+    const sinceMs = nowMs - this.keptAtMs;
+    this.keptAtMs = nowMs;
+    await this.learn(sinceMs);
+  }
+
   /** Keeps what is not kept yet. */
   async close(): Promise<void> {
     await this.keeping;
@@ -97,19 +109,24 @@ export class PaceKeeper {
   private async exchange(sinceMs: number): Promise<void> {
     await this.quietly(async () => {
       await this.keep();
-      const { connectorId, pace, followsConnector, newsOf } = this.options;
-      const news = await newsOf({ connectorId, sinceMs });
-      if (news === undefined) return;
-      const nowMs = systemClock();
-      for (const chatId of news.calls) pace.record(chatId || null, nowMs);
-      pace.rate.record(nowMs, news.calls.length);
-      if (followsConnector) pace.rate.setCeiling(news.ceiling);
-      for (const { chatId, leftMs } of news.holds) pace.hold(chatId || null, nowMs + leftMs);
+      await this.learn(sinceMs);
     });
   }
 
+  private async learn(sinceMs: number): Promise<void> {
+    const { connectorId, pace, followsConnector, newsOf } = this.options;
+    const news = await newsOf({ connectorId, sinceMs });
+    if (news === undefined) return;
+    const nowMs = systemClock();
+    for (const chatId of news.calls) pace.record(chatId || null, nowMs);
+    pace.rate.record(nowMs, news.calls.length);
+    if (followsConnector) pace.rate.setCeiling(news.ceiling);
+    for (const { chatId, leftMs } of news.holds) pace.hold(chatId || null, nowMs + leftMs);
+  }
+
   private async keep(): Promise<void> {
-    const { db, connectorId, epoch, pace } = this.options;
+    const { db, connectorId, pace } = this.options;
+    const { epoch } = this;
     const { state, perSecond } = pace.rate;
     if (state?.plateau === this.kept?.plateau && state?.busyMs === this.kept?.busyMs) return;
     const { plateau, busyMs } = state ?? { plateau: null, busyMs: 0 };

@@ -10,6 +10,7 @@ export {
   type TrustsProxy,
 } from "./client-network.ts";
 export * from "./clock.ts";
+export * from "./clock-watch.ts";
 export * from "./config.ts";
 export { ConfigError, fail, missingSetting, oneLine } from "./config-error.ts";
 export * from "./database.ts";
