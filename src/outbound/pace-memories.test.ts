@@ -105,6 +105,25 @@ test("a bot that is held is read again, and no more than a thousand are remember
   expect(memories.take(connectorId, "7")).toBeNull();
 });
 
+test("chats of which nothing matters any more are forgotten, and bots with too many chats altogether", async () => {
+  const { connectorId, nowMs, keeper, memories } = await left();
+  const withChats = (count: number, ageMs: number) => {
+    const pace = new Pace();
+    for (let n = 0; n < count; n++) pace.record(`${n}`, nowMs - ageMs);
+    return pace;
+  };
+  const idle = withChats(500, 40_000);
+  idle.record("-7", nowMs - 40_000);
+  memories.keep(connectorId, "7", { pace: idle, keeper });
+  expect(memories.take(connectorId, "7")?.pace.size).toBe(1);
+  for (let n = 0; n < 7; n++) {
+    memories.keep(`bot ${n}`, "7", { pace: withChats(9_000, 1_000), keeper });
+  }
+  expect(memories.size).toBe(5);
+  expect(memories.take("bot 1", "7")).toBeNull();
+  expect(memories.take("bot 2", "7")).not.toBeNull();
+});
+
 test("a bot that sends now and then reads its last minute once, and again after another holder", async () => {
   const { db } = fixture.database;
   const bot = sandbox.createBot({ name: "Bot", username: "now_and_then_bot" });

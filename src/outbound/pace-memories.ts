@@ -3,6 +3,8 @@ import type { Pace } from "./pace.ts";
 import type { PaceKeeper } from "./pace-store.ts";
 
 const MAX_BOTS = 1_000;
+/** Of all bots together; a private chat is remembered for half a minute, a group for a minute. */
+const MAX_CHATS = 50_000;
 /** After a minute nothing of it matters that is not on record in a few rows. */
 const KEPT_MS = 60_000;
 
@@ -21,8 +23,9 @@ export interface RememberedPace {
 export class PaceMemories {
   private readonly kept = new Map<
     string,
-    RememberedPace & { epoch: string; leftMs: number; clock: ClockWatch }
+    RememberedPace & { epoch: string; leftMs: number; chats: number; clock: ClockWatch }
   >();
+  private chats = 0;
 
   /** Bots of which a pace is kept. */
   get size(): number {
@@ -34,12 +37,24 @@ export class PaceMemories {
    * word about a token, which somebody replaces.
    */
   keep(connectorId: string, epoch: string, { pace, keeper }: RememberedPace): void {
-    this.kept.delete(connectorId);
+    this.forget(connectorId);
     const nowMs = systemClock();
     if (pace.heldUntilMs(null) > nowMs) return;
-    this.kept.set(connectorId, { pace, keeper, epoch, leftMs: nowMs, clock: new ClockWatch() });
-    const [oldest] = this.kept.keys();
-    if (this.kept.size > MAX_BOTS && oldest !== undefined) this.kept.delete(oldest);
+    pace.forgetIdle(nowMs);
+    const chats = pace.size;
+    this.kept.set(connectorId, {
+      pace,
+      keeper,
+      epoch,
+      leftMs: nowMs,
+      chats,
+      clock: new ClockWatch(),
+    });
+    this.chats += chats;
+    for (const oldest of this.kept.keys()) {
+      if (this.kept.size <= MAX_BOTS && this.chats <= MAX_CHATS) break;
+      this.forget(oldest);
+    }
   }
 
   /**
@@ -48,10 +63,15 @@ export class PaceMemories {
    */
   take(connectorId: string, previousEpoch: string | undefined): RememberedPace | null {
     const known = this.kept.get(connectorId);
-    this.kept.delete(connectorId);
+    this.forget(connectorId);
     if (known === undefined || known.epoch !== previousEpoch || known.clock.hasJumped())
       return null;
     if (systemClock() - known.leftMs > KEPT_MS) return null;
     return { pace: known.pace, keeper: known.keeper };
+  }
+
+  private forget(connectorId: string): void {
+    this.chats -= this.kept.get(connectorId)?.chats ?? 0;
+    this.kept.delete(connectorId);
   }
 }

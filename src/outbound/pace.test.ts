@@ -180,6 +180,41 @@ describe("the pace", () => {
     expect(pace.heldChats(1_000)).toEqual({ chatIds: ["11", "22"], untilMs: 3_000 });
     expect(pace.heldChats(4_000)).toEqual({ chatIds: ["11"], untilMs: 5_000 });
   });
+
+  test("tells each chat that waits, whatever was chosen, left, released, held and moved", () => {
+    const chat = fc.constantFrom(...CHATS);
+    const step = fc.record({
+      does: fc.constantFrom("choose", "leave", "release", "record", "hold", "move", "look"),
+      chat,
+      to: chat,
+      laterMs: fc.constantFrom(0, 5, 400, 3_000, 20_000),
+      cost: fc.constantFrom(1, 1, 4),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (sequence) => {
+        const pace = new Pace();
+        let nowMs = 1_000_000;
+        const look = () => {
+          const waiting = CHATS.filter((one) => pace.chatNextAtMs(one, nowMs) > nowMs);
+          const { chatIds, untilMs } = pace.heldChats(nowMs);
+          expect([...chatIds].sort()).toEqual([...waiting].sort());
+          const times = waiting.map((one) => pace.chatNextAtMs(one, nowMs));
+          expect(untilMs).toBe(times.length === 0 ? null : Math.min(...times));
+        };
+        for (const { does, chat: one, to, laterMs, cost } of sequence) {
+          nowMs += laterMs;
+          if (does === "choose") pace.choose(one, nowMs, cost);
+          else if (does === "leave") pace.leave(one, nowMs, { cost });
+          else if (does === "release") pace.release(one, cost);
+          else if (does === "record") pace.record(one, nowMs - 2_000, cost);
+          else if (does === "hold") pace.hold(one, nowMs + 1_000);
+          else if (does === "move") pace.move(one, to);
+          else look();
+        }
+        look();
+      }),
+    );
+  });
 });
 
 test("a group's pace and hold go with it to its new id", () => {

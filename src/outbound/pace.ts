@@ -66,6 +66,11 @@ export class Pace {
   private readonly bot: BotBucket;
   private readonly chats = new Map<string, SlidingWindows>();
   private readonly holds = new Map<string, number>();
+  /**
+   * Chats that may have to wait: all that have changed since they were seen not to. One that does not wait
+   * will not later, unless something more is sent to it.
+   */
+  private readonly mayWait = new Set<string>();
   private botHeldUntilMs = 0;
   private likelyHeldUntilMs = 0;
   private readonly refusals = new Refusals();
@@ -196,7 +201,10 @@ export class Pace {
   /** Holds a chat, or the bot (`null`). A deadline only moves forward. */
   hold(chatId: string | null, untilMs: number): void {
     if (chatId === null) this.botHeldUntilMs = Math.max(this.botHeldUntilMs, untilMs);
-    else this.holds.set(chatId, Math.max(this.holds.get(chatId) ?? 0, untilMs));
+    else {
+      this.holds.set(chatId, Math.max(this.holds.get(chatId) ?? 0, untilMs));
+      this.mayWait.add(chatId);
+    }
   }
 
   /** A group goes on under another id: what was sent to it and what holds it count there. */
@@ -211,23 +219,30 @@ export class Pace {
     if (to === undefined) this.chats.set(toChatId, from);
     else to.add(from);
     this.chats.delete(fromChatId);
+    this.mayWait.add(toChatId);
   }
 
   /** Chats that hold or window keeps waiting now, and when the first of them may go on. */
   heldChats(nowMs: number): { chatIds: string[]; untilMs: number | null } {
     const chatIds: string[] = [];
     let untilMs: number | null = null;
-    for (const chatId of new Set([...this.chats.keys(), ...this.holds.keys()])) {
+    for (const chatId of this.mayWait) {
       const nextMs = this.chatNextAtMs(chatId, nowMs);
-      if (nextMs <= nowMs) continue;
+      if (nextMs <= nowMs) {
+        this.mayWait.delete(chatId);
+        continue;
+      }
       chatIds.push(chatId);
       untilMs = untilMs === null ? nextMs : Math.min(untilMs, nextMs);
     }
     return { chatIds, untilMs };
   }
 
-  /** What counts for a chat, of calls that do not count for the bot's own rate. */
+  /**
+   * What counts for a chat, of calls that do not count for the bot's own rate: for one change, at once.
+   */
   chatWindows(chatId: string, nowMs: number): SlidingWindows {
+    this.mayWait.add(chatId);
     let chat = this.chats.get(chatId);
     if (chat === undefined) {
       if (this.chats.size >= this.tidyAbove) this.forgetIdle(nowMs);
@@ -241,7 +256,13 @@ export class Pace {
     return chatId === null ? [this.bot] : [this.bot, this.chatWindows(chatId, nowMs)];
   }
 
-  private forgetIdle(nowMs: number): void {
+  /** Chats in memory. */
+  get size(): number {
+    return this.chats.size;
+  }
+
+  /** Forgets the chats of which nothing matters any more. */
+  forgetIdle(nowMs: number): void {
     for (const [chatId, chat] of this.chats) if (chat.isIdle(nowMs)) this.chats.delete(chatId);
     for (const [chatId, untilMs] of this.holds) if (untilMs <= nowMs) this.holds.delete(chatId);
     // Where most of them matter, looking at all again for each new one would cost more than it saves.
