@@ -87,7 +87,7 @@ const AT_ONCE_OF_STREAM = `FROM jobs j
           AND (j.priority, j.id) > (s.priority, s.after_id) AND j.priority <= s.priority`;
 
 /** Of a bounded look: the last one that was walked says whether there is more. */
-const BOUNDED = `(
+const bounded = (limit: number) => `(
     SELECT * FROM (
       SELECT j.priority, j.id, j.ordering_key AS key, ${NOT_PASSED} AS is_wanted,
         CASE WHEN lead(j.id) OVER in_order IS NULL
@@ -98,20 +98,20 @@ const BOUNDED = `(
       ) j
       WINDOW in_order AS (ORDER BY j.priority, j.id)
     ) walked
-    WHERE is_wanted OR has_more IS NOT NULL ORDER BY priority, id LIMIT $12
+    WHERE is_wanted OR has_more IS NOT NULL ORDER BY priority, id LIMIT ${limit}
   )`;
 
 /**
  * Of one that walks to the end, or until it has found enough: the stream's last, which was walked if fewer
  * than enough were found. Numbering what is passed would take as long again as passing it.
  */
-const UNBOUNDED = `(
+const unboundedOf = (limit: number) => `(
     (
       SELECT j.priority, j.id, j.ordering_key AS key, true AS is_wanted, NULL::boolean AS has_more
       ${AT_ONCE_OF_STREAM}
         AND CASE WHEN cardinality(s.passed) <= ${FEW_PASSED} THEN j.ordering_key <> ALL (s.passed)
           ELSE ${NOT_PASSED} END
-      ORDER BY j.priority, j.id LIMIT $12
+      ORDER BY j.priority, j.id LIMIT ${limit}
     )
     UNION ALL
     (
@@ -120,8 +120,12 @@ const UNBOUNDED = `(
     )
   )`;
 
-/** A row for each lane that there is, and one for each thing that was found in it. */
-const look = (atOnce: string) => `/* jobs.look */
+/**
+ * A row for each lane that there is, and one for each thing that was found in it. The limit is a part of the
+ * text: as a parameter it is taken for a tenth of what waits, and the statement, which takes five times as
+ * long to plan as to run, would be planned for each look at a lane with much (docs/decisions/0046).
+ */
+const lookOf = (atOnce: string, limit: number) => `/* jobs.look */
 WITH asked AS MATERIALIZED (
   SELECT $1::text AS queue, lane FROM unnest($2::text[]) AS a(lane) ${fewRows("$2")}
 ), streams AS MATERIALIZED (
@@ -158,13 +162,22 @@ FROM (
       AND (j.priority, j.run_at, j.id) > (s.priority, s.after_at, s.after_id)
       AND (j.priority, j.run_at) <= (s.priority, now())
       AND ${NOT_PASSED}
-    ORDER BY j.priority, j.run_at, j.id LIMIT $12
+    ORDER BY j.priority, j.run_at, j.id LIMIT ${limit}
   ) r
 ) c
 ORDER BY c.what, c.priority, c.at, c.id`;
 
-const LOOK = look(BOUNDED);
-const LOOK_ON = look(UNBOUNDED);
+const statements = new Map<string, string>();
+
+/** The statement of a look at pages of `limit` candidates. */
+function lookStatement(limit: number, { unbounded }: { unbounded: boolean }): string {
+  const name = `${limit} ${unbounded}`;
+  const known = statements.get(name);
+  if (known !== undefined) return known;
+  const statement = lookOf(unbounded ? unboundedOf(limit) : bounded(limit), limit);
+  statements.set(name, statement);
+  return statement;
+}
 
 interface LaneRow {
   what: "lane";
@@ -219,7 +232,7 @@ export async function lookAtLanes(
   );
   const passed = wishes.flatMap((wish) => wish.passed.map((one) => ({ ...one, lane: wish.lane })));
   const unbounded = wishes.some((wish) => wish.unbounded);
-  const rows = await on.query<LaneRow | FoundRow>(unbounded ? LOOK_ON : LOOK, [
+  const rows = await on.query<LaneRow | FoundRow>(lookStatement(limit, { unbounded }), [
     queue,
     wishes.map(({ lane }) => lane),
     streams.map(({ lane }) => lane),
@@ -231,7 +244,6 @@ export async function lookAtLanes(
     passed.map(({ lane }) => lane),
     passed.map(({ priority }) => priority),
     passed.map(({ key }) => key),
-    limit,
   ]);
   const looks = new Map<string, Look>();
   for (const row of rows) {

@@ -152,6 +152,8 @@ export interface ExternalHandler<Own = unknown> {
     workspaceId: string;
     epoch: string;
     previousEpoch?: string;
+    /** That one ended without a release. */
+    inherited?: boolean;
   }): Promise<LaneRunner<Own>>;
   /**
    * Inside the transaction that marks the jobs running, under the fences of their lanes: attempt

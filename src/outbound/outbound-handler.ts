@@ -1,7 +1,7 @@
 import type { DebugSettings } from "../connectors/index.ts";
 import type { ExternalHandler, JobId } from "../jobs/index.ts";
 import type { Database, Logger, Metrics } from "../platform/index.ts";
-import { createLookup, systemClock } from "../platform/index.ts";
+import { ClockWatch, createLookup, systemClock } from "../platform/index.ts";
 import type { BotApi } from "../telegram/index.ts";
 import { BotRunner } from "./bot-runner.ts";
 import { callSettings } from "./call-settings.ts";
@@ -74,19 +74,19 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
       await known.keeper.resume(epoch, systemClock());
       return known;
     }
+    const [clock, askedMs] = [new ClockWatch(), systemClock()];
     const record = (await recordOf(lane)) ?? NOTHING;
-    const nowMs = systemClock();
-    const pace = paceOf(record, { nowMs, limits });
+    const pace = paceOf(record, { nowMs: systemClock(), limits });
     const followsConnector = limits === undefined;
     const keeping = { db, connectorId: lane, epoch, pace, followsConnector, newsOf, log };
-    return { pace, keeper: new PaceKeeper(keeping, nowMs) };
+    return { pace, keeper: new PaceKeeper(keeping, askedMs), clock };
   };
   const files = new FileTaker({ maxBytes: options.filesMaxBytes });
   /** Chosen, and not over: those that are paid for. */
   const paidJobs = new Set<JobId>();
   return {
     mode: "external",
-    open: async ({ lane, workspaceId, epoch, previousEpoch }) => {
+    open: async ({ lane, workspaceId, epoch, previousEpoch, inherited }) => {
       const bot = { workspaceId, connectorId: lane };
       const [paced, debug = null]: [RememberedPace, DebugSettings | null | undefined] =
         await Promise.all([openPace(lane, epoch, previousEpoch), options.debugFor?.(lane)]);
@@ -96,7 +96,10 @@ export function createOutboundHandler(options: OutboundOptions): ExternalHandler
       else timeouts.set(lane, calls.timeoutMs);
       const allowance = new PaidAllowance({ db, connectorId: lane, log });
       const known = { bot, ...paced, allowance, paidJobs, observe, calls, files };
-      const left = () => memories.keep(lane, epoch, paced);
+      // A dead holder's calls may still leave: whoever comes next reads what became of them.
+      const left = () => {
+        if (!inherited) memories.keep(lane, epoch, paced);
+      };
       return new BotRunner({ ...options, ...known, left });
     },
     begin: (tx, jobs) =>

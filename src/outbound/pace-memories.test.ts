@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { type Sandbox, startSandbox } from "../../sandbox/index.ts";
 import { type JobsFixture, jobsFixture } from "../../test/support/jobs.ts";
 import { NO_DOWNLOADS } from "../../test/support/no-downloads.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
-import { createMetrics, type Database, silentLogger } from "../platform/index.ts";
+import { ClockWatch, createMetrics, type Database, silentLogger } from "../platform/index.ts";
 import { createBotApiFactory } from "../telegram/index.ts";
 import { createOutboundHandler } from "./outbound-handler.ts";
 import { Pace } from "./pace.ts";
@@ -48,12 +48,13 @@ async function left() {
   for (let n = 0; n < 20; n++) pace.record("-7", nowMs - 30_000 + 1_000 * n);
   const known = { db, connectorId, pace, followsConnector: true, newsOf, log: silentLogger };
   const keeper = new PaceKeeper({ ...known, epoch: "7" }, nowMs - 5_000);
-  return { db, connectorId, nowMs, pace, keeper, memories: new PaceMemories() };
+  const clock = new ClockWatch();
+  return { db, connectorId, nowMs, pace, keeper, clock, memories: new PaceMemories() };
 }
 
 test("the next drain goes on with what was known, and learns what others did meanwhile", async () => {
-  const { db, connectorId, nowMs, pace, keeper, memories } = await left();
-  memories.keep(connectorId, "7", { pace, keeper });
+  const { db, connectorId, nowMs, pace, keeper, clock, memories } = await left();
+  memories.keep(connectorId, "7", { pace, keeper, clock });
   await db.query(
     `INSERT INTO direct_calls (workspace_id, connector_id, chat_id)
      SELECT $1, $2, unnest(array_fill('-8'::text, ARRAY[20]))`,
@@ -82,31 +83,62 @@ test("the next drain goes on with what was known, and learns what others did mea
 });
 
 test("it is forgotten once somebody else had the lane, and given out once", async () => {
-  const { connectorId, pace, keeper, memories } = await left();
-  memories.keep(connectorId, "7", { pace, keeper });
+  const { connectorId, pace, keeper, clock, memories } = await left();
+  memories.keep(connectorId, "7", { pace, keeper, clock });
   expect(memories.take(connectorId, "8")).toBeNull();
   expect(memories.take(connectorId, "7")).toBeNull();
-  memories.keep(connectorId, "7", { pace, keeper });
-  expect(memories.take(connectorId, "7")).toEqual({ pace, keeper });
+  memories.keep(connectorId, "7", { pace, keeper, clock });
+  expect(memories.take(connectorId, "7")).toEqual({ pace, keeper, clock });
   expect(memories.take(connectorId, "7")).toBeNull();
   expect(memories.take(connectorId, undefined)).toBeNull();
 });
 
 test("a bot that is held is read again, and no more than a thousand are remembered", async () => {
-  const { connectorId, nowMs, pace, keeper, memories } = await left();
-  for (let n = 0; n < 1_100; n++) memories.keep(`bot ${n}`, "7", { pace, keeper });
+  const { connectorId, nowMs, pace, keeper, clock, memories } = await left();
+  for (let n = 0; n < 1_100; n++) memories.keep(`bot ${n}`, "7", { pace, keeper, clock });
   expect(memories.size).toBe(1_000);
   expect(memories.take("bot 99", "7")).toBeNull();
   expect(memories.take("bot 100", "7")).not.toBeNull();
-  memories.keep(connectorId, "7", { pace, keeper });
+  memories.keep(connectorId, "7", { pace, keeper, clock });
   pace.hold(null, nowMs + 60_000);
-  memories.keep(connectorId, "8", { pace, keeper });
+  memories.keep(connectorId, "8", { pace, keeper, clock });
   expect(memories.take(connectorId, "8")).toBeNull();
   expect(memories.take(connectorId, "7")).toBeNull();
 });
 
+test("calls that went past the drain count for when they left, and holds of every chat are learned", async () => {
+  const { db, connectorId, pace, keeper } = await left();
+  const keyed = [fixture.workspaceId, connectorId];
+  await db.query(
+    `INSERT INTO direct_calls (workspace_id, connector_id, chat_id, left_at)
+     SELECT $1, $2, '', now() - n * interval '100 ms' FROM generate_series(1, 500) n`,
+    keyed,
+  );
+  await db.query("INSERT INTO send_holds VALUES ($1, $2, '6', now() + interval '1 min')", keyed);
+  await keeper.resume("8", Date.now() + 55_000);
+  const nowMs = Date.now();
+  // Ten a second leave room: nobody waits for all of the last minute's as if they had left just now.
+  expect(pace.botNextAtMs(nowMs) - nowMs).toBeLessThan(200);
+  expect(pace.chatNextAtMs("6", nowMs)).toBeGreaterThan(nowMs + 50_000);
+});
+
+test("a pace from before the clock was set is not gone on with", async () => {
+  const { connectorId, pace, keeper, clock, memories } = await left();
+  const jump = jest.spyOn(Date, "now");
+  const now = Date.now();
+  memories.keep(connectorId, "7", { pace, keeper, clock });
+  jump.mockReturnValue(now - 3_600_000);
+  try {
+    expect(memories.take(connectorId, "7")).toBeNull();
+    memories.keep(connectorId, "7", { pace, keeper, clock });
+    expect(memories.size).toBe(0);
+  } finally {
+    jump.mockRestore();
+  }
+});
+
 test("chats of which nothing matters any more are forgotten, and bots with too many chats altogether", async () => {
-  const { connectorId, nowMs, keeper, memories } = await left();
+  const { connectorId, nowMs, keeper, clock, memories } = await left();
   const withChats = (count: number, ageMs: number) => {
     const pace = new Pace();
     for (let n = 0; n < count; n++) pace.record(`${n}`, nowMs - ageMs);
@@ -114,10 +146,10 @@ test("chats of which nothing matters any more are forgotten, and bots with too m
   };
   const idle = withChats(500, 40_000);
   idle.record("-7", nowMs - 40_000);
-  memories.keep(connectorId, "7", { pace: idle, keeper });
+  memories.keep(connectorId, "7", { pace: idle, keeper, clock });
   expect(memories.take(connectorId, "7")?.pace.size).toBe(1);
   for (let n = 0; n < 7; n++) {
-    memories.keep(`bot ${n}`, "7", { pace: withChats(9_000, 1_000), keeper });
+    memories.keep(`bot ${n}`, "7", { pace: withChats(9_000, 1_000), keeper, clock });
   }
   expect(memories.size).toBe(5);
   expect(memories.take("bot 1", "7")).toBeNull();

@@ -1,4 +1,4 @@
-import { ClockWatch, systemClock } from "../platform/index.ts";
+import { type ClockWatch, systemClock } from "../platform/index.ts";
 import type { Pace } from "./pace.ts";
 import type { PaceKeeper } from "./pace-store.ts";
 
@@ -12,6 +12,8 @@ const KEPT_MS = 60_000;
 export interface RememberedPace {
   pace: Pace;
   keeper: PaceKeeper;
+  /** As old as the pace: by the times in it a clock that was set since would have the bot wait for hours. */
+  clock: ClockWatch;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface RememberedPace {
 export class PaceMemories {
   private readonly kept = new Map<
     string,
-    RememberedPace & { epoch: string; leftMs: number; chats: number; clock: ClockWatch }
+    RememberedPace & { epoch: string; leftMs: number; chats: number }
   >();
   private chats = 0;
 
@@ -36,20 +38,14 @@ export class PaceMemories {
    * A drain under the lease `epoch` is over. A bot that is held is read again: the hold may be this process's own
    * word about a token, which somebody replaces.
    */
-  keep(connectorId: string, epoch: string, { pace, keeper }: RememberedPace): void {
+  keep(connectorId: string, epoch: string, paced: RememberedPace): void {
+    const { pace, clock } = paced;
     this.forget(connectorId);
     const nowMs = systemClock();
-    if (pace.heldUntilMs(null) > nowMs) return;
+    if (pace.heldUntilMs(null) > nowMs || clock.hasJumped()) return;
     pace.forgetIdle(nowMs);
     const chats = pace.size;
-    this.kept.set(connectorId, {
-      pace,
-      keeper,
-      epoch,
-      leftMs: nowMs,
-      chats,
-      clock: new ClockWatch(),
-    });
+    this.kept.set(connectorId, { ...paced, epoch, leftMs: nowMs, chats });
     this.chats += chats;
     for (const oldest of this.kept.keys()) {
       if (this.kept.size <= MAX_BOTS && this.chats <= MAX_CHATS) break;
@@ -67,7 +63,8 @@ export class PaceMemories {
     if (known === undefined || known.epoch !== previousEpoch || known.clock.hasJumped())
       return null;
     if (systemClock() - known.leftMs > KEPT_MS) return null;
-    return { pace: known.pace, keeper: known.keeper };
+    const { pace, keeper, clock } = known;
+    return { pace, keeper, clock };
   }
 
   private forget(connectorId: string): void {

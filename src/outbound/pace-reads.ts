@@ -4,6 +4,9 @@ import type { Window } from "./pace-windows.ts";
 
 /** What is on record of bots' calls, of many bots in one statement: each drain that begins asks for its bot's. */
 
+/** Of its own calls a bot's rate and slots know those of so long. */
+export const BOT_MEMORY_MS = 12_000;
+
 /**
  * Of attempts: as how many each counts, and how long ago it left. That lies between its begin and its
  * end; it counts at the later of the two, and at this moment while nobody has seen it end.
@@ -37,7 +40,7 @@ CROSS JOIN LATERAL (
   SELECT '' AS chat_id, sum(cost)::int AS count,
     coalesce(sum(cost) FILTER (WHERE taken), 0)::int AS taken, min(age_ms) AS age_ms,
     NULL::double precision AS left_ms
-  FROM calls WHERE NOT paid AND age_ms < 12000 GROUP BY floor(age_ms / 20)
+  FROM calls WHERE NOT paid AND age_ms < ${BOT_MEMORY_MS} GROUP BY floor(age_ms / 20)
   UNION ALL
   SELECT chat_id, sum(cost)::int, 0, min(age_ms), NULL
   FROM calls
@@ -128,17 +131,20 @@ SELECT c.id AS connector_id, c.max_send_rate AS ceiling,
       'leftMs', extract(epoch FROM h.until - clock_timestamp()) * 1000)), '[]')
     FROM send_holds h
     WHERE h.workspace_id = c.workspace_id AND h.connector_id = c.id AND h.until > now()
-      AND h.chat_id IN (SELECT '' UNION ALL (SELECT d.chat_id FROM direct_calls d
+      AND (a.all_holds OR h.chat_id IN (SELECT '' UNION ALL (SELECT d.chat_id FROM direct_calls d
         WHERE d.connector_id = c.id AND d.left_at > now() - interval '61 s'
-        ORDER BY d.left_at DESC LIMIT 1000))
+        ORDER BY d.left_at DESC LIMIT 1000)))
   ) AS holds,
-  (SELECT coalesce(json_agg(d.chat_id), '[]') FROM (
-    SELECT chat_id FROM direct_calls
-    WHERE connector_id = c.id AND left_at > clock_timestamp() - a.since_ms * interval '1 ms'
-    LIMIT 1000
-  ) d) AS calls
+  (SELECT coalesce(json_agg(json_build_object('chatId', d.chat_id,
+      'ageMs', extract(epoch FROM clock_timestamp() - d.left_at) * 1000) ORDER BY d.left_at), '[]')
+    FROM (
+      SELECT chat_id, left_at FROM direct_calls
+      WHERE connector_id = c.id AND left_at > clock_timestamp() - a.since_ms * interval '1 ms'
+      ORDER BY left_at DESC LIMIT 1000
+    ) d) AS calls
 FROM (
-  SELECT id, since_ms FROM unnest($1::uuid[], $2::double precision[]) AS a(id, since_ms)
+  SELECT id, since_ms, all_holds
+  FROM unnest($1::uuid[], $2::double precision[], $3::boolean[]) AS a(id, since_ms, all_holds)
   ${fewRows("$1")}
 ) a
 JOIN connectors c ON c.id = a.id`;
@@ -147,14 +153,16 @@ JOIN connectors c ON c.id = a.id`;
 export interface PaceNewsWish {
   connectorId: string;
   sinceMs: number;
+  /** Also the holds of chats to which no call went past the drain. */
+  allHolds?: boolean;
 }
 
 export interface PaceNews {
   ceiling: number;
-  /** Of the bot (''), and of the chats of calls that went past the drain. */
+  /** Of the bot (''), and of the chats of calls that went past the drain, or of all. */
   holds: { chatId: string; leftMs: number }[];
-  /** Their chats. */
-  calls: string[];
+  /** Those that went past the drain, the oldest first; '': it counts for the bot alone. */
+  calls: { chatId: string; ageMs: number }[];
 }
 
 /** News of bots, by what was asked for; nothing of a bot that there is not. */
@@ -165,6 +173,7 @@ export async function readPaceNews(
   const rows = await on.query<PaceNews & { connector_id: string }>(NEWS, [
     wishes.map(({ connectorId }) => connectorId),
     wishes.map(({ sinceMs }) => sinceMs),
+    wishes.map(({ allHolds = false }) => allHolds),
   ]);
   const news = new Map(rows.map(({ connector_id, ...of }) => [connector_id, of]));
   return new Map(

@@ -3,6 +3,7 @@ import { type Database, type Logger, type Queryable, systemClock } from "../plat
 import { LearnedRate, type LearnedState } from "./learned-rate.ts";
 import { ceilingOf, DOCUMENTED_LIMITS, Pace, type PaceLimits } from "./pace.ts";
 import {
+  BOT_MEMORY_MS,
   NOTHING,
   type PaceNews,
   type PaceNewsWish,
@@ -97,7 +98,7 @@ export class PaceKeeper {
     this.epoch = epoch;
     const sinceMs = nowMs - this.keptAtMs;
     this.keptAtMs = nowMs;
-    await this.learn(sinceMs);
+    await this.learn({ sinceMs, allHolds: true });
   }
 
   /** Keeps what is not kept yet. */
@@ -109,17 +110,22 @@ export class PaceKeeper {
   private async exchange(sinceMs: number): Promise<void> {
     await this.quietly(async () => {
       await this.keep();
-      await this.learn(sinceMs);
+      await this.learn({ sinceMs });
     });
   }
 
-  private async learn(sinceMs: number): Promise<void> {
+  private async learn(since: Pick<PaceNewsWish, "sinceMs" | "allHolds">): Promise<void> {
     const { connectorId, pace, followsConnector, newsOf } = this.options;
-    const news = await newsOf({ connectorId, sinceMs });
+    const news = await newsOf({ connectorId, ...since });
     if (news === undefined) return;
     const nowMs = systemClock();
-    for (const chatId of news.calls) pace.record(chatId || null, nowMs);
-    pace.rate.record(nowMs, news.calls.length);
+    for (const { chatId, ageMs } of news.calls) {
+      const atMs = nowMs - Math.max(0, ageMs);
+      if (ageMs < BOT_MEMORY_MS) {
+        pace.record(chatId || null, atMs);
+        pace.rate.record(atMs, 1);
+      } else if (chatId !== "") pace.chatWindows(chatId, nowMs).record(atMs);
+    }
     if (followsConnector) pace.rate.setCeiling(news.ceiling);
     for (const { chatId, leftMs } of news.holds) pace.hold(chatId || null, nowMs + leftMs);
   }

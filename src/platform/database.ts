@@ -102,10 +102,8 @@ const IDLE_CONNECTION_MS = 300_000;
  * Nothing is meant to read a whole table, and a plan that was made while one was small must not do so
  * when it has grown. Where one must, of a small table, Postgres before 18 believes that to be expensive
  * beyond measure, and would compile the statement each time, for hundreds of ms.
- *
- * And each statement is planned once, for whatever it is asked (docs/decisions/0046).
  */
-const PLANNING = "-c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan";
+const PLANNING = "-c enable_seqscan=off -c jit=off";
 
 /** The SQLSTATE of an error of Postgres, or undefined for any other error. */
 export function sqlState(error: unknown): string | undefined {

@@ -22,12 +22,7 @@ export function beginning(
     statements.push(`SET LOCAL lock_timeout = ${Math.ceil(lockTimeoutMs)}`);
   }
   if (tenant !== undefined) {
-    statements.push(
-      `SET LOCAL ROLE ${TENANT_ROLE}`,
-      `SET LOCAL app.workspace_id = '${tenant}'`,
-      // What people look for differs from one time to the next by more than its plan costs.
-      "SET LOCAL plan_cache_mode = auto",
-    );
+    statements.push(`SET LOCAL ROLE ${TENANT_ROLE}`, `SET LOCAL app.workspace_id = '${tenant}'`);
   }
   return statements.join("; ");
 }
