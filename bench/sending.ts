@@ -25,20 +25,43 @@ export interface Sending {
   people(account: BotAccount, count: number): Promise<string[]>;
   /** So many supergroups with the bot in them. */
   groups(account: BotAccount, count: number): string[];
-  /** Accepts messages as the API does, in transactions of some thousand; answers their ids. */
-  submit(bot: BenchBot, messages: readonly ToSend[]): Promise<string[]>;
+  submit: Submitter["submit"];
   close(): Promise<void>;
 }
 
 const BATCH = 5_000;
 const RECORD_LIMIT = 2_000_000;
 
+/** Accepts messages of bots. */
+export interface Submitter {
+  /** As the API does, in transactions of some thousand; answers their ids. */
+  submit(bot: BenchBot, messages: readonly ToSend[]): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+export function createSubmitter({ db, redisUrl }: Environment): Submitter {
+  const redis = redisUrl === undefined ? undefined : parseRedisUrl(redisUrl);
+  const jobs = createJobs({ db, log: silentLogger, redis });
+  return {
+    submit: async ({ workspaceId, connectorId }, messages) => {
+      const ids: string[] = [];
+      for (let from = 0; from < messages.length; from += BATCH) {
+        const batch = messages
+          .slice(from, from + BATCH)
+          .map((message) => ({ workspaceId, connectorId, ...message }));
+        const submitted = await db.transaction((tx) => submitMessages(tx, jobs, batch));
+        ids.push(...submitted.map(({ id }) => id));
+      }
+      return ids;
+    },
+    stop: () => jobs.stop(),
+  };
+}
+
 export async function openSending(limits: Partial<SandboxLimits> = {}): Promise<Sending> {
   const sandbox = await startSandbox({ limits, recordLimit: RECORD_LIMIT });
   const environment = await openEnvironment(sandbox.url);
-  const { db, redisUrl } = environment;
-  const redis = redisUrl === undefined ? undefined : parseRedisUrl(redisUrl);
-  const jobs = createJobs({ db, log: silentLogger, redis });
+  const submitter = createSubmitter(environment);
   let bots = 0;
   return {
     sandbox,
@@ -66,19 +89,9 @@ export async function openSending(limits: Partial<SandboxLimits> = {}): Promise<
         return String(id);
       });
     },
-    submit: async ({ workspaceId, connectorId }, messages) => {
-      const ids: string[] = [];
-      for (let from = 0; from < messages.length; from += BATCH) {
-        const batch = messages
-          .slice(from, from + BATCH)
-          .map((message) => ({ workspaceId, connectorId, ...message }));
-        const submitted = await db.transaction((tx) => submitMessages(tx, jobs, batch));
-        ids.push(...submitted.map(({ id }) => id));
-      }
-      return ids;
-    },
+    submit: submitter.submit,
     close: async () => {
-      await jobs.stop();
+      await submitter.stop();
       await environment.close();
       await sandbox.close();
     },

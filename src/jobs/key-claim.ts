@@ -87,7 +87,7 @@ const AT_ONCE_OF_STREAM = `FROM jobs j
           AND (j.priority, j.id) > (s.priority, s.after_id) AND j.priority <= s.priority`;
 
 /** Of a bounded look: the last one that was walked says whether there is more. */
-const bounded = (limit: number) => `(
+const boundedWalk = (limit: number) => `(
     SELECT * FROM (
       SELECT j.priority, j.id, j.ordering_key AS key, ${NOT_PASSED} AS is_wanted,
         CASE WHEN lead(j.id) OVER in_order IS NULL
@@ -105,7 +105,7 @@ const bounded = (limit: number) => `(
  * Of one that walks to the end, or until it has found enough: the stream's last, which was walked if fewer
  * than enough were found. Numbering what is passed would take as long again as passing it.
  */
-const unboundedOf = (limit: number) => `(
+const unboundedWalk = (limit: number) => `(
     (
       SELECT j.priority, j.id, j.ordering_key AS key, true AS is_wanted, NULL::boolean AS has_more
       ${AT_ONCE_OF_STREAM}
@@ -120,19 +120,22 @@ const unboundedOf = (limit: number) => `(
     )
   )`;
 
+/** Of a stream, for `unboundedWalk`: the first keys that it passes, one more than few. */
+const PASSED_OF_STREAM = `ARRAY(
+    SELECT p.key FROM unnest($9::text[], $10::smallint[], $11::text[]) AS p(lane, priority, key)
+    WHERE p.lane = s.lane AND p.priority = s.priority LIMIT ${FEW_PASSED + 1}
+  ) AS passed`;
+
 /**
  * A row for each lane that there is, and one for each thing that was found in it. The limit is a part of the
  * text: as a parameter it is taken for a tenth of what waits, and the statement, which takes five times as
  * long to plan as to run, would be planned for each look at a lane with much (docs/decisions/0046).
  */
-const lookOf = (atOnce: string, limit: number) => `/* jobs.look */
+const lookOf = (limit: number, { unbounded }: { unbounded: boolean }) => `/* jobs.look */
 WITH asked AS MATERIALIZED (
   SELECT $1::text AS queue, lane FROM unnest($2::text[]) AS a(lane) ${fewRows("$2")}
 ), streams AS MATERIALIZED (
-  SELECT $1::text AS queue, lane, timed, priority, after_at, after_id, ARRAY(
-    SELECT p.key FROM unnest($9::text[], $10::smallint[], $11::text[]) AS p(lane, priority, key)
-    WHERE p.lane = s.lane AND p.priority = s.priority LIMIT ${FEW_PASSED + 1}
-  ) AS passed
+  SELECT $1::text AS queue, lane, timed, priority, after_at, after_id${unbounded ? `, ${PASSED_OF_STREAM}` : ""}
   FROM unnest($3::text[], $4::boolean[], $5::smallint[], $6::timestamptz[], $7::bigint[])
     AS s(lane, timed, priority, after_at, after_id) ${fewRows("$3")}
 )
@@ -153,7 +156,8 @@ FROM (
   UNION ALL
   SELECT 'at once', s.lane, s.priority, '-infinity', r.id, r.key, r.is_wanted, r.has_more,
     NULL, NULL, NULL
-  FROM (SELECT * FROM streams WHERE NOT timed) s CROSS JOIN LATERAL ${atOnce} r
+  FROM (SELECT * FROM streams WHERE NOT timed) s CROSS JOIN LATERAL
+    ${unbounded ? unboundedWalk(limit) : boundedWalk(limit)} r
   UNION ALL
   SELECT 'timed', s.lane, s.priority, r.run_at, r.id, r.key, true, NULL, NULL, NULL, NULL
   FROM (SELECT * FROM streams WHERE timed) s CROSS JOIN LATERAL (
@@ -174,7 +178,7 @@ function lookStatement(limit: number, { unbounded }: { unbounded: boolean }): st
   const name = `${limit} ${unbounded}`;
   const known = statements.get(name);
   if (known !== undefined) return known;
-  const statement = lookOf(unbounded ? unboundedOf(limit) : bounded(limit), limit);
+  const statement = lookOf(limit, { unbounded });
   statements.set(name, statement);
   return statement;
 }

@@ -1,23 +1,20 @@
-import { createJobs } from "../../../src/jobs/index.ts";
-import { type NewMessage, submitMessages } from "../../../src/outbound/index.ts";
-import { parseRedisUrl, silentLogger } from "../../../src/platform/index.ts";
 import {
   type AnsweringTelegram,
   preciseNow,
   startAnsweringTelegram,
 } from "../../answering-telegram.ts";
 import { collectGarbage } from "../../collect-garbage.ts";
-import { type BenchBot, type Environment, openEnvironment } from "../../environment.ts";
+import { type BenchBot, openEnvironment } from "../../environment.ts";
 import type { Figure } from "../../figure.ts";
 import { percentile, round } from "../../numbers.ts";
+import { createSubmitter, inTurn, type Submitter } from "../../sending.ts";
 import { until } from "../../until.ts";
 import { settled } from "../../webhook-to-row.ts";
 
-const CROWD = 100_000;
 const CROWD_CHATS = 1_000;
+const PER_CROWD_CHAT = 100;
 const FIRST_CROWD_CHAT = 100_000_000;
 const FIRST_CHAT = 200_000_000;
-const BATCH = 5_000;
 const MESSAGES = 400;
 const EVERY_MS = 75;
 /** A p99 of few is that of a moment in which the disk was slow. */
@@ -27,17 +24,19 @@ const ROUNDS = 4;
 export async function neighbour(): Promise<Figure> {
   const telegram = await startAnsweringTelegram();
   const environment = await openEnvironment(telegram.url);
+  const submitter = createSubmitter(environment);
   try {
     const [crowd] = await environment.addBots(1);
     const [other] = await environment.addBots(1, "new");
     if (crowd === undefined || other === undefined) throw new Error("no bots");
     await environment.start("outbound");
-    const measure = measurement(environment, telegram, other);
+    const measure = measurement(submitter, telegram, other);
     await measure();
     collectGarbage();
     const alone: number[] = [];
     for (let n = 0; n < ROUNDS; n++) alone.push(...(await measure()));
-    await submitCrowd(environment, crowd);
+    const chats = Array.from({ length: CROWD_CHATS }, (_, n) => String(FIRST_CROWD_CHAT + n));
+    await submitter.submit(crowd, inTurn(chats, PER_CROWD_CHAT));
     // They wait for an hour: what accepting them costs is over by then.
     await settled(environment);
     await environment.owner.query("VACUUM ANALYZE");
@@ -62,62 +61,30 @@ export async function neighbour(): Promise<Figure> {
       reached: value <= 1.2 * baseline,
     };
   } finally {
+    await submitter.stop();
     await environment.close();
     telegram.close();
   }
-}
-
-type ToSend = Pick<NewMessage, "chatId" | "text" | "priority">;
-
-/** Accepts messages of one bot as the API does. */
-function submitter({ db, redisUrl }: Environment, { workspaceId, connectorId }: BenchBot) {
-  const redis = redisUrl === undefined ? undefined : parseRedisUrl(redisUrl);
-  const jobs = createJobs({ db, log: silentLogger, redis });
-  const submit = (messages: ToSend[]) =>
-    db.transaction((tx) =>
-      submitMessages(
-        tx,
-        jobs,
-        messages.map((message) => ({ workspaceId, connectorId, ...message })),
-      ),
-    );
-  return { submit, stop: () => jobs.stop() };
-}
-
-async function submitCrowd(environment: Environment, bot: BenchBot): Promise<void> {
-  const { submit, stop } = submitter(environment, bot);
-  for (let from = 0; from < CROWD; from += BATCH) {
-    await submit(
-      Array.from({ length: BATCH }, (_, n) => ({
-        chatId: String(FIRST_CROWD_CHAT + ((from + n) % CROWD_CHATS)),
-        text: `m${from + n}`,
-        priority: "low" as const,
-      })),
-    );
-  }
-  await stop();
 }
 
 /**
  * Sends messages of a bot, one every so often, each to a chat of its own; answers how long each took from
  * its submission to Telegram, in ms.
  */
-function measurement(environment: Environment, telegram: AnsweringTelegram, bot: BenchBot) {
+function measurement({ submit }: Submitter, telegram: AnsweringTelegram, bot: BenchBot) {
   let nextChat = FIRST_CHAT;
   return async (): Promise<number[]> => {
-    const { submit, stop } = submitter(environment, bot);
     const submittedMs = new Map<number, number>();
     const submitting: Promise<unknown>[] = [];
     for (let n = 0; n < MESSAGES; n++) {
       const chat = nextChat++;
       submittedMs.set(chat, preciseNow());
-      submitting.push(submit([{ chatId: String(chat), text: `m${n}`, priority: "high" }]));
+      submitting.push(submit(bot, [{ chatId: String(chat), text: `m${n}`, priority: "high" }]));
       await new Promise((resolve) => setTimeout(resolve, EVERY_MS));
     }
     await Promise.all(submitting);
     const chats = [...submittedMs.keys()];
     await until(async () => chats.every((chat) => telegram.arrivals.has(chat)), { everyMs: 200 });
-    await stop();
     return chats.map((chat) => (telegram.arrivals.get(chat) ?? 0) - (submittedMs.get(chat) ?? 0));
   };
 }
