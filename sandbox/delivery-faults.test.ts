@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../test/support/property.ts";
 import { waitFor } from "../test/support/wait-for.ts";
 import { ManualClock, type Sandbox, startSandbox } from "./index.ts";
 import { call, type ReceivedUpdate, startReceiver } from "./test-client.ts";
@@ -137,7 +137,7 @@ test("whatever goes wrong, each chat's updates arrive in order, and the record t
         for (const each of open.splice(0).reverse()) await each.close();
       },
     ),
-    { numRuns: 12 },
+    { numRuns: runs(12) },
   );
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../test/support/property.ts";
 import { detectEntities, entityText } from "./entities.ts";
 import { BotApiRefusal } from "./errors.ts";
 import { parseHtml } from "./markup-html.ts";
@@ -39,7 +39,7 @@ describe("markup", () => {
           }
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     );
   });
 

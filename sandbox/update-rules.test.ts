@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../test/support/property.ts";
 import { PendingUpdates } from "./pending-updates.ts";
 import { redeliveryDelayMs, retryAfterSeconds } from "./redelivery.ts";
 import { isAllowed, lifetimeMs, queueOf } from "./update-kinds.ts";
@@ -124,7 +124,7 @@ describe("pending updates", () => {
         pending.expire(25 * 3_600_000);
         expect(pending.size).toBe(0);
       }),
-      { numRuns: 20 },
+      { numRuns: runs(20) },
     );
   });
 });

@@ -4,11 +4,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { canonicalJson } from "../src/audit/chain.ts";
 import { exportChain, recordAudit, startAuditSealer } from "../src/audit/index.ts";
 import { createKeyring, projectFile, silentLogger } from "../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "../test/support/database.ts";
+import { fc } from "../test/support/property.ts";
 import { canonical, verifyLines } from "./verify-audit.mjs";
 
 const keyring = createKeyring([{ version: 1, key: randomBytes(32) }]);

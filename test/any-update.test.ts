@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { type Context, emptyContext } from "../src/conversations/context.ts";
 import type { Effect, Scope } from "../src/conversations/effects.ts";
 import { fold } from "../src/conversations/ingest-handler.ts";
@@ -16,15 +15,15 @@ import {
   MESSAGE_FIELDS,
   mutilated,
   pool,
-  runs,
 } from "./support/any-update.ts";
 import { contentsOf } from "./support/conversations-contents.ts";
 import { createWorld, type World } from "./support/conversations-world.ts";
+import { fc, runs } from "./support/property.ts";
 import type { Wire } from "./support/telegram-updates.ts";
 
 /**
  * Whatever Telegram may send, and what nobody should: interpreting is total and stays at home, what
- * it comes to can be written, and happens once. A longer run by hand: ANY_UPDATE_RUNS=100 npx jest …
+ * it comes to can be written, and happens once. A longer run by hand: PROPERTY_RUNS=100 npx jest …
  */
 
 const ONE = pool(1);

@@ -1,5 +1,4 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import {
   type ConnectorHealth,
   createWorkspace,
@@ -8,6 +7,7 @@ import {
 } from "../src/connectors/index.ts";
 import { silentLogger } from "../src/platform/index.ts";
 import { webServer } from "../workers/web.ts";
+import { fc, runs } from "./support/property.ts";
 import {
   deliver,
   startTestSystem,
@@ -271,7 +271,7 @@ describe("gaps", () => {
         const inside = Math.max(...all) - Math.min(...all) + 1;
         expect((await health()).gaps.missing).toBe(inside - new Set(all).size);
       }),
-      { numRuns: 15 },
+      { numRuns: runs(15) },
     );
   });
 

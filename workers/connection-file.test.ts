@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { nearestWord, projectFile } from "../src/platform/index.ts";
+import { fc, runs } from "../test/support/property.ts";
 import { ConnectionFileError, MAX_FILE_BYTES, readConnection } from "./connection-file.ts";
 
 const SECRET = "ABCdefGHIjklMNOpqrsTUVwxyz0123456789";
@@ -239,7 +239,7 @@ describe("a connection in YAML", () => {
           refusal(pieces.join(""));
         }
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

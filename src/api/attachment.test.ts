@@ -1,7 +1,7 @@
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { safeFileName } from "../platform/index.ts";
 import { attachmentHeaders } from "./attachment.ts";
 
@@ -55,7 +55,7 @@ test("whatever a file is called and said to be, its head is one attachment with 
       expect(encoded).not.toMatch(/(?!\u200d)[\p{C}\p{Zl}\p{Zp}/\\:*?"<>|]|^\.|^ | $|\.$/u);
       expect(headers["content-type"]).toMatch(/^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/);
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   );
 });
 

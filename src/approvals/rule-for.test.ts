@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { type Asked, type Conditions, possibleTypes, type Rule, ruleFor } from "./rule-for.ts";
 import { holdsWord, isWord, readings } from "./words.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { feedTarget } from "./feed-target.ts";
 
 /** A bot that sends `perSecond`, fed once a second: seconds in which it ran out of messages. */

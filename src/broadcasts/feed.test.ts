@@ -1,6 +1,6 @@
 import { afterAll, afterEach, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { numbers, openBroadcasts, total } from "../../test/support/broadcast-world.ts";
+import { fc, runs } from "../../test/support/property.ts";
 import { rowsRead } from "../../test/support/rows-read.ts";
 import { insertMessages, type JobSink } from "../outbound/index.ts";
 import { openDatabase, silentLogger } from "../platform/index.ts";
@@ -336,6 +336,6 @@ test("whatever happens, in whatever order: all recipients are somewhere, none ha
       }
       await db.query("DELETE FROM chats");
     }),
-    { numRuns: 8 },
+    { numRuns: runs(8) },
   );
 });

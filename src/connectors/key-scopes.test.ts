@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { KEY_SCOPES, type KeyGrant, refusedGrant } from "./key-scopes.ts";
 
 const grant: fc.Arbitrary<KeyGrant> = fc.record({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { GAP_AFTER_MS, gapsOf, holesOf, missingIn, runsOf, type SeenRange } from "./update-gaps.ts";
 
 const DAY_MS = 24 * 3_600_000;

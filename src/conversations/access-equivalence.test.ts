@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { accessWorld } from "../../test/support/access-world.ts";
 import { contentsOf } from "../../test/support/conversations-contents.ts";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
+import { fc, runs } from "../../test/support/property.ts";
 import {
   edited,
   GROUP,
@@ -172,6 +172,6 @@ test("a batch comes to what its updates come to one by one", async () => {
         expect(await outcome(history, [cut, history.length], given)).toEqual(oneByOne);
       },
     ),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   );
 }, 120_000);

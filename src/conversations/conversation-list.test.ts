@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
+import { fc } from "../../test/support/property.ts";
 import { message, privateChat, user } from "../../test/support/telegram-updates.ts";
 import { listChats } from "./chat-list.ts";
 import { listConversations } from "./conversation-list.ts";

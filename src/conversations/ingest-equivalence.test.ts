@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { contentsOf } from "../../test/support/conversations-contents.ts";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
+import { fc, runs } from "../../test/support/property.ts";
 import {
   edited,
   GROUP,
@@ -198,7 +198,7 @@ test("a batch comes to what its updates come to one by one", async () => {
         expect(await outcome(updates, [cut, updates.length])).toEqual(oneByOne);
       },
     ),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   );
 }, 120_000);
 
@@ -225,6 +225,6 @@ test("updates that come again change nothing and say nothing but to pressed butt
         historyBefore,
       ]);
     }),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   );
 }, 120_000);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { asked, said, types, withLinked, world } from "../../test/support/interpreted.ts";
+import { fc } from "../../test/support/property.ts";
 import {
   CHANNEL,
   edited,

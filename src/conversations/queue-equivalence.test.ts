@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
+import { fc, runs } from "../../test/support/property.ts";
 import { changeConversation } from "./conversation-change.ts";
 import type { Scope } from "./effects.ts";
 import {
@@ -132,6 +132,6 @@ test("what SQL makes of a history is what the rules make of it", async () => {
       );
       expect(events.map((event) => event.change)).toEqual(statuses);
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });

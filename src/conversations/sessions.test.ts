@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { accessWorld } from "../../test/support/access-world.ts";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
+import { fc, runs } from "../../test/support/property.ts";
 import {
   edited,
   GROUP,
@@ -351,7 +351,7 @@ test("in any batches, with the clock in between or not, a history comes to the s
       await waitFor(async () => (await closer.runOnce()) === 0, { what: "all sessions to end" });
       expect(await sessions(apart)).toEqual(await sessions(together));
     }),
-    { numRuns: 25 },
+    { numRuns: runs(25) },
   );
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { keptName } from "./file-name.ts";
 
 const DOCUMENT = { kind: "document", uniqueId: "AgADq-7_x", contentType: "application/pdf" };
@@ -68,7 +68,7 @@ describe("whatever it is called", () => {
         expect(Buffer.from(safe).toString()).toBe(safe);
         expect(keptName(safe, file)).toBe(safe);
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { linksFile, placeFile, typeOfWritten, type WrittenPlace } from "./written-files.ts";
 
 const of = { messageId: "17", sentAt: new Date(1_790_000_000_000) };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { ClassShare, SHARE_OF_OTHERS } from "./class-share.ts";
 
 interface Ready {
@@ -51,7 +51,7 @@ describe("the order in which what is ready is tried", () => {
           if (turn.priority === priority) expect(turn.others).toEqual([priority]);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 

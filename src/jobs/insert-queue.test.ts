@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { InsertQueue } from "./insert-queue.ts";
 import type { NewJob } from "./types.ts";
 
@@ -70,7 +70,7 @@ describe("inserts of one process", () => {
           expect(of(inserted)).toEqual(of(jobs));
         }
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     );
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, jest, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import type { ClaimedJob } from "./claim.ts";
 import type { Candidate, Walked } from "./key-claim.ts";
 import { KeyedLane } from "./keyed-lane.ts";
@@ -286,7 +286,7 @@ test("what is claimed is what a look at the whole lane gives", async () => {
               const from = one.as === "available" ? /completed|discarded/ : /available|retryable/;
               if (row !== undefined && from.test(row.state)) {
                 Object.assign(row, { state: one.as, runAt: lane.now, lateUntil: lane.now + 250 });
-                lane.seq++;
+                lane.changedSeq = ++lane.seq;
               }
             }
             await claimAndStart();
@@ -303,7 +303,7 @@ test("what is claimed is what a look at the whole lane gives", async () => {
           expect(lane.rows.every(({ state }) => /completed|discarded/.test(state))).toBe(true);
         },
       ),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   } finally {
     jest.useRealTimers();

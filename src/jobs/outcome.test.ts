@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { backoffCeilingMs, backoffDelayMs } from "./backoff.ts";
 import { Discard, outcomeOfError, Pause, Retry } from "./errors.ts";
 import { verdictOf } from "./outcome.ts";

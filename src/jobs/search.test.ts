@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { fc, runs } from "../../test/support/property.ts";
 import { fileJobs } from "./filing.ts";
 import type { JobFilter } from "./filter.ts";
 import { tickClock } from "./job-counts.ts";
@@ -166,7 +166,7 @@ describe("search", () => {
         expect(jobs.map((job) => job.id)).toEqual(expected(filter));
         found += jobs.length;
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     );
     expect(found).toBeGreaterThan(1_000);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { LAST_PRIORITY, WakePriorities } from "./wake-priority.ts";
 
 /** The priority of the last of `count` wakes that a workspace has at one moment. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { LearnedRate } from "./learned-rate.ts";
 
 /** Sends at its rate for so long, waiting for it each time; answers when. */
@@ -116,7 +116,7 @@ describe("a learned rate", () => {
           }
         },
       ),
-      { numRuns: 50 },
+      { numRuns: runs(50) },
     );
   });
 });

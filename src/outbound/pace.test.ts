@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { DOCUMENTED_LIMITS, isGroupChat, Pace } from "./pace.ts";
 
 const CHATS = ["11", "22", "-33", "@channel"];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import express from "express";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { clientAddress, clientNetwork, networkOf, type TrustsProxy } from "./client-network.ts";
 
 describe("the network of an address", () => {
@@ -98,7 +98,7 @@ describe("a client's address without Express", () => {
         const trusts: TrustsProxy = app.get("trust proxy fn");
         expect(clientAddress(request, trusts)).toBe(ipOf.call({ app, ...request }));
       }),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 

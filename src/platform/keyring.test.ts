@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { formatEncryptionKeys, parseEncryptionKeys } from "./encryption-keys.ts";
 import { createKeyring, SEAL_OVERHEAD_BYTES, SealError, type SealPlace } from "./keyring.ts";
 

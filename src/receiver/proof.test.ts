@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { type Request, type Response, Router } from "express";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { keyOfUrl, WEBHOOK_PATH } from "./proof.ts";
 
 /** The key that the route would be called with; undefined when it would not be. */
@@ -37,7 +37,7 @@ test("what is proven before Express is proven for the key that the route would b
       const before = keyOfUrl(url);
       if (before !== undefined) expect(keyOfRoute(url)).toBe(before);
     }),
-    { numRuns: 1_000 },
+    { numRuns: runs(1_000) },
   );
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { nestsDeeperThan, reducedForLinking, routeUpdate } from "./route-update.ts";
 
 const CONNECTOR = "0b9d4c2e-6c1f-4a57-9d53-7a3f6f9f3c11";
@@ -22,7 +22,7 @@ describe("the lane of an update", () => {
           expect(routed.lane.length).toBeLessThan(150);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 
@@ -209,7 +209,7 @@ describe("how deep JSON nests", () => {
           expect(nestsDeeperThan(json, limit)).toBe(depthOf(whole) > limit);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     );
   });
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { fc, runs } from "../../test/support/property.ts";
 import { waitFor } from "../../test/support/wait-for.ts";
 import { type Queryable, sqlState, type Transaction } from "../platform/index.ts";
 import { readFrameworkScore, readSummary } from "./index.ts";
@@ -255,7 +255,7 @@ test("random changes, by two at once: what is kept is what is counted", async ()
       await Promise.all([doing(first, true), doing(second, false)]);
       expect(await readKept()).toEqual(await countAll());
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 

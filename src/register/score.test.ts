@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import { CONTROL_STATUSES } from "./kinds.ts";
 import { type ControlStatus, MET_POINTS, requirementPoints, riskLevel, scoreOf } from "./score.ts";
 

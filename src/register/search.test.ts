@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { createTestDatabase, type TestDatabase } from "../../test/support/database.ts";
+import { fc, runs } from "../../test/support/property.ts";
 import { rowsRead } from "../../test/support/rows-read.ts";
 import { type Database, openDatabase } from "../platform/index.ts";
 import { MAX_FOUND, type RegisterSearch, searchRegister } from "./search.ts";
@@ -164,7 +164,7 @@ describe("a search", () => {
         for (const { id } of await search(query)) expect(owned).toContain(id);
       }),
       {
-        numRuns: 25,
+        numRuns: runs(25),
         examples: [["'access' | 'x':*"], ["!!!"], ["x".repeat(10_000)], ["a b ".repeat(99)]],
       },
     );

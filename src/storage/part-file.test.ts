@@ -3,7 +3,7 @@ import { access, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/prom
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { openPartFile, type PartFile, PartInUse } from "./part-file.ts";
 import { openFile } from "./sealed-file.ts";
 import { type FileSeal, PIECE_BYTES, pieceBegins, sealedSizeBytes } from "./sealed-piece.ts";
@@ -76,7 +76,7 @@ test("goes on after any number of crashes, wherever they come, and is right", as
       await part.discard();
       await expect(access(path.join(folder, name))).rejects.toThrow("ENOENT");
     }),
-    { numRuns: 12 },
+    { numRuns: runs(12) },
   );
 });
 

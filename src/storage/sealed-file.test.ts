@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { PieceSealer } from "./piece-sealer.ts";
 import { openFile } from "./sealed-file.ts";
 import {
@@ -75,7 +75,7 @@ test("what is sealed opens again, whole or in part, however its streams are cut"
       expect(whole.equals(content)).toBe(true);
       expect(part.equals(content.subarray(from, to))).toBe(true);
     }),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   );
 });
 
@@ -148,7 +148,7 @@ test("no byte of a file can be altered", async () => {
       await expect(opened).rejects.toThrow(SealedFileError);
     }),
     {
-      numRuns: 60,
+      numRuns: runs(60),
       examples: [
         [0, 1],
         [4, 1],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../test/support/property.ts";
 import type { BotApiErrorFields } from "./bot-api-error.ts";
 import { errorOfAnswer, errorOfProgress, type Progress, safeDescription } from "./error-map.ts";
 

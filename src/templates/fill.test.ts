@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../test/support/property.ts";
 import { BUILT_IN, compiledBuiltIn } from "./built-in.ts";
 import { compileTemplate } from "./compile.ts";
 import { fill } from "./fill.ts";
@@ -115,7 +115,7 @@ describe("values stay values", () => {
         });
         expect(styled).toEqual(whole.flatMap((node) => units(node, values)));
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     );
   });
 

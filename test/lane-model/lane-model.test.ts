@@ -8,11 +8,10 @@ import {
   jest,
   test,
 } from "@jest/globals";
-import fc from "fast-check";
 import pg from "pg";
 import { type Database, openDatabase } from "../../src/platform/index.ts";
 import { createTestDatabase, type TestDatabase } from "../support/database.ts";
-import { laneModelRuns } from "../support/run-environment.ts";
+import { fc, runs } from "../support/property.ts";
 import { Observations, story } from "./observations.ts";
 import { brokenPromises } from "./promises.ts";
 import { type Schedule, schedules } from "./schedule.ts";
@@ -22,7 +21,7 @@ import { type Stage, World } from "./world.ts";
 
 /**
  * The engine's real code and SQL under schedules that no test would think of: see docs/lane-model.md.
- * A failure prints its seed and path; LANE_MODEL_RUNS makes the run longer.
+ * A failure prints its seed and path; PROPERTY_RUNS makes the run longer, PROPERTY_SEED another (test/support/property.ts).
  */
 
 let database: TestDatabase;
@@ -88,9 +87,9 @@ describe.each(STAGES)("the lane model: $name", (stage) => {
         if (findings.length > 0 && runsSinceFailure < 0) runsSinceFailure = 0;
         expect(findings).toEqual([]);
       });
-      await fc.assert(property, laneModelRuns(stage.runs));
+      await fc.assert(property, { numRuns: runs(stage.runs) });
     },
-    TIME_LIMIT_MS + laneModelRuns(stage.runs).numRuns * MAX_SCHEDULE_MS,
+    TIME_LIMIT_MS + runs(stage.runs) * MAX_SCHEDULE_MS,
   );
 });
 

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import { fc } from "../support/property.ts";
 import type { Verdict } from "./traffic.ts";
 
 /** What a job does to who runs it. `times`: so often, then it succeeds. */

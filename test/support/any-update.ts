@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
+import { fc } from "./property.ts";
 import type { Wire } from "./telegram-updates.ts";
 
 /**
@@ -22,11 +22,6 @@ const { types } = JSON.parse(
 export const ALL_UPDATE_KINDS = Object.keys(types.Update?.fields ?? {}).filter(
   (name) => name !== "update_id",
 );
-
-/** How many cases a property tries: more by hand, with ANY_UPDATE_RUNS as a factor. */
-export function runs(usual: number): number {
-  return Math.round(usual * Number(process.env.ANY_UPDATE_RUNS ?? 1));
-}
 
 /** Ids and times that updates of one list share, so that they meet; lists of two pools never do. */
 export interface Pool {

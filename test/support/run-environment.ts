@@ -28,15 +28,3 @@ export function fromSetup(name: string): string {
   }
   return value;
 }
-
-/**
- * How many schedules the lane model tries, and from which seed (docs/lane-model.md): LANE_MODEL_RUNS
- * and LANE_MODEL_SEED, else so many by default and a seed at random.
- */
-export function laneModelRuns(byDefault: number): { numRuns: number; seed?: number } {
-  const { LANE_MODEL_RUNS: runs, LANE_MODEL_SEED: seed } = process.env;
-  return {
-    numRuns: Number(runs ?? byDefault),
-    ...(seed === undefined ? {} : { seed: Number(seed) }),
-  };
-}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../../test/support/property.ts";
 import { parseArguments } from "./arguments.ts";
 
 const words = (args: string) => {
@@ -36,7 +36,7 @@ describe("what stands behind a command", () => {
         const escaped = given.map((one) => `"${one.replace(/["'“”„«»‚‘’\\]/gu, "\\$&")}"`);
         expect(words(escaped.join(" "))).toEqual(given);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 
@@ -45,7 +45,7 @@ describe("what stands behind a command", () => {
       fc.property(fc.string({ unit: "binary" }), (args) => {
         expect(parseArguments(args)).toBeDefined();
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

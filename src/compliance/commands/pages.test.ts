@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../../test/support/property.ts";
 import { formatMessage, MAX_PART_LENGTH } from "../../outbound/index.ts";
 import type { RegisterSummary, TopRisk } from "../../register/index.ts";
 import { chooseFramework } from "./choose-framework.ts";
@@ -109,7 +109,7 @@ describe("pages with hostile names", () => {
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     );
   });
 });
@@ -140,7 +140,7 @@ describe("data of buttons", () => {
         expect(Buffer.byteLength(data)).toBeLessThanOrEqual(64);
         expect(readPress(data.replace(/^hg:l:/, ""))).toEqual(one);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

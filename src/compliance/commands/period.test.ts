@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../../test/support/property.ts";
 import { dayNamed, lastDayOf, type Period, parsePeriod } from "./period.ts";
 
 const NOW = Date.UTC(2026, 6, 14, 23, 59, 59);
@@ -52,7 +52,7 @@ describe("a period", () => {
         if (word === "today" || word === "week") return;
         expect(parsePeriod(label, 0)).toEqual(period);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

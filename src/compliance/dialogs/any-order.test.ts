@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { createWorld, type World } from "../../../test/support/conversations-world.ts";
 import { dialogsWorld } from "../../../test/support/dialogs-world.ts";
+import { fc, runs } from "../../../test/support/property.ts";
 import type { Scope } from "../../conversations/index.ts";
 import { MAX_CARDS } from "./reviewers.ts";
 import { stateRule } from "./step.ts";
@@ -146,7 +146,7 @@ describe("any order of what people do, and of crashes", () => {
         await people.keeper.runOnce();
         await holds(other, { presses, photos, places, links });
       }),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../../test/support/property.ts";
 import type { MessageEntity } from "../../conversations/index.ts";
 import { findLinks, MAX_LINK_LENGTH, MAX_LINKS } from "./links.ts";
 import { TEXTS_EN } from "./texts-en.ts";

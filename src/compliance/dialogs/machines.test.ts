@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../../test/support/property.ts";
 import { LANGUAGES, type Language } from "../../platform/index.ts";
 import { dataOf, parseData } from "./button-data.ts";
 import { type Dialog, newDialog } from "./dialog.ts";
@@ -252,7 +252,7 @@ describe("any order of presses, messages, files, ends and news", () => {
         }
         expect(count(done, "create-evidence")).toBeLessThanOrEqual(1);
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../../../test/support/property.ts";
 import { LANGUAGES } from "../../platform/index.ts";
 import { MAX_FOUND, SEARCH_KINDS } from "../../register/index.ts";
 import { askedFor, offsetAfter, PAGE } from "./asked.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../../test/support/property.ts";
 import { DownloadFault } from "./fault.ts";
 import { mayResume, receive } from "./receive.ts";
 
@@ -54,7 +54,7 @@ test("whatever is here already, wherever the source begins, however it comes: th
         expect(part.content().equals(CONTENT)).toBe(true);
       },
     ),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

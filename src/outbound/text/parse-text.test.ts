@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../../test/support/property.ts";
 import { MAX_TEXT_LENGTH, parseText, TEXT_FORMATS, TextError } from "./index.ts";
 import { type FormattedText, isCode, isQuote, isStyle } from "./message-entity.ts";
 
@@ -83,7 +83,7 @@ test("whatever is written becomes text with sound entities, or a mistake that is
         expect(error.position).toBeLessThanOrEqual(text.length);
       }
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   );
 });
 

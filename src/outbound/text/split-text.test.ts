@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../../test/support/property.ts";
 import type { EntityType, FormattedText, MessageEntity } from "./message-entity.ts";
 import { cutText, MAX_PART_ENTITIES, splitText } from "./split-text.ts";
 import { TextError } from "./text-error.ts";
@@ -152,6 +152,6 @@ test("nothing is lost, doubled, moved or unmarked, whatever is cut", () => {
       const allFit = whole.entities.every((one) => one.type !== "text_link" || one.length <= max);
       if (allFit) expect(parts.flatMap(links)).toEqual(links(whole));
     }),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   );
 });

@@ -1,8 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
 import { createTestDatabase, type TestDatabase } from "../../../test/support/database.ts";
+import { fc, runs } from "../../../test/support/property.ts";
 import { waitFor } from "../../../test/support/wait-for.ts";
 import { KINDS, type Kind, type KindName, kindNamed } from "../kinds.ts";
 import { openExport, ReaderTooSlow } from "./export-register.ts";
@@ -322,7 +322,7 @@ describe("an export", () => {
         },
       ),
       // A failure is not made smaller: that would take minutes.
-      { numRuns: 2, endOnFailure: true },
+      { numRuns: runs(2), endOnFailure: true },
     );
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc, runs } from "../../../test/support/property.ts";
 import { kindNamed } from "../kinds.ts";
 import { csvLine, holdsNothing, readCsv } from "./csv.ts";
 import { guarded, unguarded } from "./formula-guard.ts";
@@ -36,7 +36,7 @@ describe("what is written is what is read", () => {
           for (const cell of cells) expect(cell).not.toMatch(/^[=+\-@\t\r\n＝]/);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 
@@ -54,7 +54,7 @@ describe("what is written is what is read", () => {
           expect(readReference(kind, referenceText(whole))).toEqual(whole);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
     expect(readListCell(" CC6.1 ;; CC6.2;")).toEqual(["CC6.1", "CC6.2"]);
     expect(readReference(requirement, "ISO\\/IEC 27001/A.5/1")).toEqual({
@@ -89,7 +89,7 @@ describe("what is written is what is read", () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: runs(40) },
     );
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import fc from "fast-check";
+import { fc } from "../property.ts";
 import { formsOf } from "./forms.ts";
 import { search } from "./search.ts";
 
