@@ -58,7 +58,7 @@ beforeAll(async () => {
        '{"name": "R", "personIds": [], "chat": null, "kind": "message"}', 1,
        now() + n * interval '1 h' ${series}`,
     `INSERT INTO approval_decisions (workspace_id, message_id, approver, version, verdict)
-     SELECT '${workspaceId}', ${message}, 'key:b', sha256('x'), 'approved' ${series}`,
+     SELECT '${workspaceId}', ${message}, 'key:${randomUUID()}', sha256('x'), 'approved' ${series}`,
     `INSERT INTO approval_buttons (workspace_id, token_hash, message_id, verdict, version,
        connector_id, chat_id)
      SELECT '${workspaceId}', sha256(n::text::bytea), ${message}, 'approve', sha256('x'),
@@ -85,7 +85,7 @@ const approve = async () => {
   const act = {
     workspaceId,
     messageId: id,
-    approver: "key:a",
+    approver: `key:${randomUUID()}`,
     version,
     verdict: "approve" as const,
   };
@@ -112,7 +112,7 @@ const end = async () => {
 };
 
 test.each<[string, () => Promise<unknown>, number]>([
-  ["two pages of a list", async () => page((await page()).at(-1)?.seq), 2 * 20 * 4],
+  ["two pages of a list", async () => page((await page()).at(-1)?.seq), 2 * 20 * 5],
   ["one that is looked at and approved", approve, 30],
   ["a message that comes to wait", submit, 10],
   ["a press", press, 20],

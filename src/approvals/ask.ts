@@ -8,7 +8,8 @@ import {
   type NewMessage,
   type Sendable,
 } from "../outbound/index.ts";
-import { fewRows, type Queryable, sha256, type Transaction } from "../platform/index.ts";
+import { fewRows, sha256, type Transaction } from "../platform/index.ts";
+import { AUTHOR_NAME, CHAT_TITLE } from "./names.ts";
 import { DECIDE_BUTTONS, type Delivery, noticeOf } from "./notice.ts";
 import type { Rule } from "./rule-for.ts";
 
@@ -44,12 +45,7 @@ SELECT m.chat_id, m.text, m.buttons, m.entities,
   json_build_object('replyTo', m.reply_to::text, 'threadId', m.thread_id::text,
     'isOfBusiness', m.business_connection_id IS NOT NULL, 'deleteAfterS', m.delete_after_s,
     'isSilent', m.silent, 'isProtected', m.protected) AS delivery,
-  (SELECT k.name FROM api_keys k
-    WHERE k.workspace_id = m.workspace_id AND 'key:' || k.id = m.submitted_by) AS author,
-  (SELECT c.title FROM chats c WHERE c.workspace_id = m.workspace_id
-    AND c.connector_id = m.connector_id
-    AND c.chat_id = CASE WHEN m.chat_id NOT LIKE '@%' THEN m.chat_id::bigint END
-  ) AS chat_title
+  ${AUTHOR_NAME} AS author, ${CHAT_TITLE} AS chat_title
 FROM outbound_messages m WHERE m.workspace_id = $1 AND m.id = $2`;
 
 /** The approvers' chat where it is by now; nothing where nobody is to write there any more. */
@@ -198,20 +194,4 @@ export async function followUp(tx: Transaction, said: readonly FollowUp[]): Prom
     return [{ ...noticeIn(chat, text), replyTo }];
   });
   return write(tx, messages);
-}
-
-const NAME = `/* approvals.name-of */
-SELECT coalesce(
-  (SELECT name FROM people WHERE workspace_id = $1 AND id = $2),
-  (SELECT name FROM api_keys WHERE workspace_id = $1 AND id = $2)) AS name`;
-
-/** How an approver, `key:<id>` or `person:<id>`, is called in the workspace. */
-export async function nameOf(
-  on: Queryable,
-  workspaceId: string,
-  approver: string,
-): Promise<string> {
-  const id = approver.slice(approver.indexOf(":") + 1);
-  const [row] = await on.query<{ name: string | null }>(NAME, [workspaceId, id]);
-  return row?.name ?? "somebody who is gone";
 }

@@ -8,9 +8,10 @@ import {
   type Sendable,
 } from "../outbound/index.ts";
 import type { Transaction } from "../platform/index.ts";
-import { askInChat, type FollowUp, followUp, nameOf } from "./ask.ts";
+import { askInChat, type FollowUp, followUp } from "./ask.ts";
 import { findRuleFor } from "./find-rule.ts";
 import { afterWord, type Given, missing, type Refused, refusalOf } from "./judge.ts";
+import { nameOf } from "./names.ts";
 import { decidedBy } from "./notice.ts";
 import { snapshotOf } from "./rule-for.ts";
 import { type Held, holdApprovals, keyOf, type MessageId } from "./standing.ts";

@@ -47,6 +47,11 @@ export function createConsole({ db, jobs, log, failures, adminToken }: ConsoleOp
 
   const pages = Router();
   servePageFiles(pages);
+  // For a workspace's approvers, who sign in with a key of theirs: it asks the API alone, and holds no data.
+  const approvals = appPage("approvals.html");
+  for (const path of ["/approvals", "/approvals/:messageId"]) {
+    pages.get(path, (_request, response) => sendPage(response, 200, approvals));
+  }
   pages.use(signIn.router);
   // Asked by pages that want to know whether anybody is signed in: null when nobody is.
   pages.get("/api/session", noStore, (request, response) => {
@@ -62,7 +67,7 @@ export function createConsole({ db, jobs, log, failures, adminToken }: ConsoleOp
     response.status(404).json({ error: "There is nothing at this address." });
   });
   if (adminToken !== undefined) pages.use("/queues", createBoard(jobs));
-  const app = appPage();
+  const app = appPage("index.html");
   for (const path of ["/", "/jobs", "/jobs/:id", "/processes", "/bots"]) {
     pages.get(path, (_request, response) => sendPage(response, 200, app));
   }

@@ -56,9 +56,9 @@ export function sendPage(response: Response, status: number, html: string): void
 
 const folder = projectFile("src", "console", "public");
 
-/** The page that holds all others: its scripts decide by the address. */
-export const appPage = (): string =>
-  readFileSync(join(folder, "index.html"), "utf8").replace(
+/** A file that holds several pages: its scripts decide by the address. */
+export const appPage = (name: "index.html" | "approvals.html"): string =>
+  readFileSync(join(folder, name), "utf8").replace(
     /(<script type="importmap">)[^<]*/,
     `$1${importMap}`,
   );

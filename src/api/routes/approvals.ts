@@ -32,9 +32,12 @@ const summaryShape = {
   messageId: z.string(),
   state: z.enum(APPROVAL_STATES),
   connectorId: z.string(),
+  connectorName: z.string(),
   chatId: z.string(),
+  chatTitle: z.string().nullable(),
   rule: z.object({ id: z.string(), name: z.string() }),
   author: z.string().nullable().describe("`key:` and the id of the API key that submitted it"),
+  authorName: z.string().nullable().describe("how that key is called"),
   broadcast: z
     .object({ id: z.string(), recipients: z.number(), optedOut: z.number() })
     .optional()
@@ -42,6 +45,7 @@ const summaryShape = {
   needed: z.number(),
   missing: z.number().describe("approvals that the message, as it is now, still needs"),
   version: z.string().describe("SHA-256 of all that is sent; to be named in a decision"),
+  sendAt: z.string().optional().describe("when it is to go out; absent: once approved"),
   askedAt: z.string(),
   expiresAt: z.string(),
   decidedAt: z.string().optional(),
@@ -52,6 +56,7 @@ const approvalSchema = z.object({
   decisions: z.array(
     z.object({
       approver: z.string().describe("`key:` or `person:` and an id"),
+      approverName: z.string().nullable(),
       verdict: z.enum(["approved", "edited", "rejected"]),
       reason: z.string().optional(),
       version: z.string(),

@@ -37,6 +37,7 @@ function App() {
             <${Icon} name=${page.icon} /><span>${page.title}</span><//>`,
         )}
         <a href="/console/queues"><${Icon} name="wakes" /><span>Wakes</span></a>
+        <a href="/console/approvals"><${Icon} name="approvals" /><span>Approvals</span></a>
       </nav>
       <form method="post" action="/console/sign-out">
         <button type="submit" class="quiet"><${Icon} name="out" /><span>Sign out</span></button>

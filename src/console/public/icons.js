@@ -8,6 +8,7 @@ const paths = {
   bots: "M5 9h14v10H5V9Zm7-5v5M9 13v2m6-2v2M2 13v3m20-3v3",
   wakes:
     "M12 3v3m0 12v3M3 12h3m12 0h3M6 6l2 2m8 8 2 2m0-12-2 2m-8 8-2 2m6-3a3 3 0 1 0 0-6 3 3 0 0 0 0 6Z",
+  approvals: "M5 4h14v16H5V4Zm4 8 2.500 2.500L15.500 10",
   ok: "M5 13l4 4L19 7",
   waiting: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18Zm0-14v5l3 2",
   scheduled: "M5 6h14v14H5V6Zm0 5h14M9 3v5m6-5v5",
@@ -50,6 +51,10 @@ const states = {
   sending: { icon: "running", word: "sending" },
   unknown: { icon: "failing", word: "unknown", tone: "warn" },
   failed: { icon: "failing", word: "failed", tone: "bad" },
+  waiting: { icon: "waiting", word: "waiting", tone: "warn" },
+  approved: { icon: "ok", word: "approved", tone: "good" },
+  rejected: { icon: "off", word: "rejected", tone: "bad" },
+  expired: { icon: "gone", word: "expired", tone: "warn" },
 };
 
 export const State = ({ of }) => {
