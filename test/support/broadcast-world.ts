@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { type BroadcastCounts, getBroadcast } from "../../src/broadcasts/broadcast-view.ts";
 import { type BroadcastAction, changeBroadcast } from "../../src/broadcasts/change-broadcast.ts";
 import { createBroadcast, type NewBroadcast } from "../../src/broadcasts/create-broadcast.ts";
-import { createBroadcastFeeder } from "../../src/broadcasts/feeder.ts";
+import { type BroadcastFeeder, createBroadcastFeeder } from "../../src/broadcasts/feeder.ts";
 import { insertJobs, type WaitingJobs } from "../../src/jobs/index.ts";
 import { createWaitingJobs } from "../../src/jobs/waiting-jobs.ts";
 import type { JobSink } from "../../src/outbound/index.ts";
-import { silentLogger } from "../../src/platform/index.ts";
+import { type Logger, silentLogger } from "../../src/platform/index.ts";
 import { createTestDatabase } from "./database.ts";
 
 /** The chats 1 to `count`. */
@@ -39,8 +39,11 @@ export async function openBroadcasts() {
     enqueueIn: (tx, wanted) => insertJobs(tx.engine, wanted),
     ...createWaitingJobs(() => {}),
   } satisfies JobSink & WaitingJobs;
+  /** Why a broadcast was not fed: told by `turn`, but for a feeder that was made to fail. */
+  const failures: unknown[] = [];
+  const log = { ...silentLogger, warn: ({ err }: { err: unknown }) => void failures.push(err) };
   const feeder = (sink: JobSink = jobs) =>
-    createBroadcastFeeder({ db, jobs: { ...jobs, ...sink }, log: silentLogger });
+    createBroadcastFeeder({ db, jobs: { ...jobs, ...sink }, log: log as Logger });
 
   const create = (more: Partial<NewBroadcast> = {}) =>
     db.asTenant(workspaceId).transaction((tx) =>
@@ -59,12 +62,14 @@ export async function openBroadcasts() {
       .transaction((tx) => changeBroadcast(tx, jobs, { workspaceId, id }, action));
 
   /** A turn of the feeder, a second after the last one. */
-  async function turn(which = feeder()): Promise<void> {
+  async function turn(which?: BroadcastFeeder): Promise<void> {
     await db.query(
       `UPDATE broadcasts SET due_at = due_at - interval '1 s', looked_at =
          CASE WHEN looked_at IS NOT NULL THEN clock_timestamp() - interval '1 s' END`,
     );
-    await which.runOnce();
+    await (which ?? feeder()).runOnce();
+    const [failure] = failures.splice(0);
+    if (which === undefined && failure !== undefined) throw failure;
   }
   const view = async (id: string) => {
     const found = await getBroadcast(db.asTenant(workspaceId), { workspaceId, id });
