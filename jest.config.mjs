@@ -21,7 +21,7 @@ export default {
   globalSetup: "<rootDir>/test/support/global-setup.ts",
   globalTeardown: "<rootDir>/test/support/global-teardown.ts",
   // Where more cases are tried than usual (test/support/property.ts), there is as much more time for them.
-  testTimeout: 60_000 * Math.max(1, Number(process.env.PROPERTY_RUNS ?? 1)),
+  testTimeout: 60_000 * Math.max(1, Number(process.env.PROPERTY_RUNS ?? 1) || 1),
   // One more than the gate has cores: a quarter of the time a test file waits for servers and processes
   // of its own.
   maxWorkers: 3,

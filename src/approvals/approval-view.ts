@@ -1,5 +1,7 @@
+import type { MessageEntity } from "../outbound/index.ts";
 import type { Queryable } from "../platform/index.ts";
 import { type ApprovalState, type Given, missing } from "./judge.ts";
+import { type Lead, leadsOf } from "./leads.ts";
 import { APPROVER_NAME, AUTHOR_NAME, CHAT_TITLE } from "./names.ts";
 
 /** An approval as its workspace sees it in a list. */
@@ -45,6 +47,10 @@ export interface ApprovalView extends ApprovalSummary {
   }>;
   /** All that is sent, by name. */
   message: Record<string, unknown>;
+  /** What its words and buttons don't say themselves. */
+  leads: Lead[];
+  /** Our message that it edits, deletes, pins or unpins, as it is now. */
+  changes?: { messageId: string; text: string };
 }
 
 interface SummaryRow {
@@ -115,7 +121,10 @@ const GET = `/* approvals.get */
 SELECT ${COLUMNS}, outbound_substance(m) AS substance, (
     SELECT coalesce(json_object_agg(d.approver, ${APPROVER_NAME}), '{}') FROM approval_decisions d
     WHERE d.workspace_id = a.workspace_id AND d.message_id = a.message_id
-  ) AS names
+  ) AS names, m.entities, (
+    SELECT json_build_object('messageId', t.id, 'text', t.text) FROM outbound_messages t
+    WHERE t.workspace_id = m.workspace_id AND t.id = m.target_id
+  ) AS changes
 FROM approvals a
 JOIN outbound_messages m ON m.workspace_id = a.workspace_id AND m.id = a.message_id
 WHERE a.workspace_id = $1 AND a.message_id = $2`;
@@ -128,6 +137,8 @@ export async function findApproval(
   type Row = SummaryRow & {
     substance: Record<string, unknown>;
     names: Record<string, string | null>;
+    entities: MessageEntity[] | null;
+    changes: { messageId: string; text: string } | null;
   };
   const [row] = await on.query<Row>(GET, [workspaceId, messageId]);
   if (row === undefined) return null;
@@ -143,6 +154,8 @@ export async function findApproval(
       at: new Date(at).toISOString(),
     })),
     message: named(row.substance),
+    leads: leadsOf(String(row.substance.text), row.entities ?? []),
+    ...(row.changes === null ? {} : { changes: row.changes }),
   };
 }
 

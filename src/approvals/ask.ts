@@ -9,6 +9,7 @@ import {
   type Sendable,
 } from "../outbound/index.ts";
 import { fewRows, sha256, type Transaction } from "../platform/index.ts";
+import { leadsOf } from "./leads.ts";
 import { AUTHOR_NAME, CHAT_TITLE } from "./names.ts";
 import { DECIDE_BUTTONS, type Delivery, noticeOf } from "./notice.ts";
 import type { Rule } from "./rule-for.ts";
@@ -94,11 +95,7 @@ export async function askInChat(tx: Transaction, request: Request): Promise<Send
     chatTitle: row.chat_title,
     text: row.text,
     buttons: row.buttons,
-    links: (row.entities ?? []).flatMap(({ offset, length, url, user }) => {
-      const label = row.text.slice(offset, offset + length);
-      if (url !== undefined) return [{ label, url }];
-      return user === undefined ? [] : [{ label, url: `tg://user?id=${user.id}` }];
-    }),
+    leads: leadsOf(row.text, row.entities ?? []),
     hasContent: row.content !== null,
     files: mediaOf(row.content).flatMap(({ file }) => ("evidenceFileId" in file ? [file] : [])),
     broadcastTo: row.broadcast_to,

@@ -9,7 +9,7 @@ const asking: Asking = {
   chatTitle: "t".repeat(300),
   text: "x".repeat(1_024),
   buttons: null,
-  links: [],
+  leads: [],
   hasContent: true,
   files: Array.from({ length: 10 }, (_, n) => ({
     name: `${n}\n\u202E${"long name ".repeat(25)}`,

@@ -1,4 +1,5 @@
 import type { Button } from "../outbound/index.ts";
+import type { Lead } from "./leads.ts";
 
 /** What approvers are told in Telegram, and what pressing a button answers. Plain text. */
 
@@ -17,8 +18,8 @@ export interface Asking {
   /** As it is sent; how it is marked up is not shown, but for where it leads. */
   text: string;
   buttons: Button[][] | null;
-  /** Where its words lead, as far as they don't say so themselves. */
-  links: Array<{ label: string; url: string }>;
+  /** What its words don't say themselves. */
+  leads: Lead[];
   /** Something other than a text is sent. */
   hasContent: boolean;
   /** Files of evidence that it carries; `sha256` in hex. */
@@ -83,9 +84,9 @@ export function noticeOf(asking: Asking): { text: string; isWhole: boolean } {
   ].join("\n");
   const buttons = (asking.buttons ?? [])
     .flat()
-    .map(({ text: label, url, data = "" }) => ({ label, url: url ?? `answers ${data}` }));
-  const leads = [...asking.links, ...buttons].map(({ label, url }) =>
-    `[${line(label)}] ${url}`.trimEnd(),
+    .map(({ text: label, url, data = "" }) => ({ label, to: url ?? `answers ${data}` }));
+  const leads = [...asking.leads, ...buttons].map(({ label, to }) =>
+    `[${line(label)}] ${to}`.trimEnd(),
   );
   const shown = leads.length === 0 ? asking.text : `${asking.text}\n\n${leads.join("\n")}`;
   const foot = hasContent ? ATTACHED : "";

@@ -52,7 +52,7 @@ needs("chromium")("the approvals page, in Chromium", () => {
     expect(answer.status).toBeLessThan(300);
     return answer.body;
   };
-  const submit = (text: string, more = {}) =>
+  const submit = (text: string | undefined, more = {}) =>
     made("/v1/messages", { connectorId: bot.connectorId, chatId, text, ...more });
   const ended = (id: string, state: string) =>
     waitFor(async () => {
@@ -88,15 +88,17 @@ needs("chromium")("the approvals page, in Chromium", () => {
     await page.reload();
     await page.getByText("Nothing waits for an approval").waitFor();
     expect(page.url()).not.toContain("hgk_");
-    const other = await opened();
+    const other = await page.context().newPage();
     await other.goto(`${world.url}/console/approvals`);
     await other.getByLabel("Your API key").waitFor();
-    await other.context().close();
+    await other.close();
   });
 
   test("all that is sent is read there, whatever stands in it, and approved", async () => {
-    const { id } = await submit(`${HOSTILE} [our terms](https://example.org/terms) **now**`, {
-      format: "markdown",
+    const text = `${HOSTILE.replaceAll("<", "&lt;")} <a href="https://example.org/terms">our terms</a> <b>now</b>, by
+      <tg-time unix="1893456000" format="D">10 May</tg-time>`;
+    const { id } = await submit(text, {
+      format: "html",
       buttons: [[{ text: "Pay", url: "https://example.org/pay" }]],
       deleteAfter: 3_600,
       silent: true,
@@ -110,8 +112,8 @@ needs("chromium")("the approvals page, in Chromium", () => {
       "https://example.org/terms",
       "https://example.org/pay",
       "Marked: bold “now”",
-      "deleteAfterS",
-      "silent",
+      "shown as the time 2030-01-01T00:00:00.000Z",
+      "1 h after it was sent",
       "All of them",
     ]) {
       await page.getByText(told, { exact: false }).first().waitFor();
@@ -145,8 +147,13 @@ needs("chromium")("the approvals page, in Chromium", () => {
     await text.fill("<b>open");
     await page.getByLabel("Written as").selectOption("html");
     await press("Approve this text");
-    await page.locator(".toast.error").first().waitFor();
+    await page.locator("dialog").getByRole("alert").waitFor();
     await text.fill("<b>better</b> words");
+    // Nor is what was typed lost where the server cannot be reached.
+    await page.route("**/edit", (route) => route.abort(), { times: 1 });
+    await press("Approve this text");
+    await page.locator("dialog").getByText("cannot be reached").waitFor();
+    expect(problems.splice(0)).toEqual([expect.stringContaining("ERR_FAILED")]);
     await press("Approve this text");
     await page.getByText("edited by Bea's key").waitFor();
     await ended(id, "sent");
@@ -170,11 +177,43 @@ needs("chromium")("the approvals page, in Chromium", () => {
     await press("Approve");
     await page.getByText("The message has changed since that version").waitFor();
     await page.getByText("two, as it is").waitFor();
+    await page.getByText("(of an earlier text)").waitFor({ state: "detached" });
     expect((await ended(id, "awaiting_approval")).state).toBe("awaiting_approval");
     await press("Approve…");
     await press("Approve");
     await page.getByText("Approved: it is on its way.").waitFor();
     await ended(id, "sent");
+  });
+
+  test("a file by its address, and a message that is to be deleted, are told as what they are", async () => {
+    const file = { url: "https://example.org/plan.png", name: "plan.png" };
+    const photo = await submit("look", { content: { type: "photo", file } });
+    await open(photo.id);
+    await page.getByRole("heading", { name: "A photo" }).waitFor();
+    await page.getByText("https://example.org/plan.png").waitFor();
+    await page.getByText("file.name").waitFor();
+    const target = await submit("words to be taken back");
+    await open(target.id);
+    await press("Approve…");
+    await press("Approve");
+    await ended(target.id, "sent");
+    const { id } = await submit(undefined, { content: { type: "delete", messageId: target.id } });
+    await open(id);
+    await page.getByRole("heading", { name: "Deletes a message" }).waitFor();
+    await page.getByText("words to be taken back").waitFor();
+    expect(await page.getByRole("button", { name: "Edit and approve…" }).count()).toBe(0);
+  });
+
+  test("a key that may only read decides nothing, and reads why", async () => {
+    const { id } = await submit("for reading");
+    const reader = await made("/v1/keys", { name: "Reader", scopes: ["read"] });
+    const other = await opened();
+    await open(id, other);
+    await signIn(other, reader.apiKey);
+    await press("Approve…", other);
+    await press("Approve", other);
+    await other.locator("dialog").getByText("scope").waitFor();
+    await other.context().close();
   });
 
   test("its author decides nothing, and another workspace sees nothing", async () => {

@@ -65,6 +65,13 @@ const approvalSchema = z.object({
     }),
   ),
   message: z.record(z.string(), z.unknown()).describe("all that is sent"),
+  leads: z
+    .array(z.object({ label: z.string(), to: z.string() }))
+    .describe("what the words of its text don't say themselves"),
+  changes: z
+    .object({ messageId: z.string(), text: z.string() })
+    .optional()
+    .describe("what it edits, deletes, pins or unpins, as that is now"),
 });
 
 const decidedSchema = z.object({

@@ -3,6 +3,7 @@ import { count, duration, time } from "./format.js";
 import { html } from "./html.js";
 import { State } from "./icons.js";
 import { go, Link, usePlace } from "./router.js";
+import { toast } from "./toasts.js";
 import { call } from "./workspace-api.js";
 
 const STATES = ["waiting", "approved", "rejected", "expired", "cancelled"];
@@ -12,10 +13,12 @@ export function ApprovalList() {
   const { query } = usePlace();
   const [list, setList] = useState({});
   const asked = useRef(0);
+  const hasMore = useRef(false);
   const state = new URLSearchParams(query).get("state") ?? "waiting";
 
   const load = async (more = []) => {
     const turn = ++asked.current;
+    hasMore.current = more.length > 0;
     const cursor = more.length > 0 ? `&cursor=${encodeURIComponent(list.nextCursor)}` : "";
     try {
       const found = await call("GET", `/v1/approvals?state=${encodeURIComponent(state)}${cursor}`);
@@ -30,7 +33,8 @@ export function ApprovalList() {
     setList({});
     load();
     const look = () => {
-      if (!document.hidden) load();
+      // What was turned to stays where it is.
+      if (!document.hidden && !hasMore.current) load();
     };
     document.addEventListener("visibilitychange", look);
     return () => document.removeEventListener("visibilitychange", look);
@@ -44,7 +48,10 @@ export function ApprovalList() {
           ${STATES.map((name) => html`<option key=${name} value=${name}>${name}</option>`)}
         </select>
       </label>
-      <button type="button" onClick=${() => load()}>Look again</button>
+      <button type="button" onClick=${async () => {
+        await load();
+        toast("Looked again.");
+      }}>Look again</button>
     </div>
     ${error !== undefined && html`<p class="trouble" role="alert">${error}</p>`}
     ${

@@ -1,6 +1,6 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Deadline, To } from "./approval-list.js";
-import { Confirm } from "./dialog.js";
+import { FieldsDialog } from "./fields-dialog.js";
 import { time } from "./format.js";
 import { html } from "./html.js";
 import { State } from "./icons.js";
@@ -13,31 +13,36 @@ import { call } from "./workspace-api.js";
 export function Approval({ id }) {
   const [approval, setApproval] = useState();
   const [error, setError] = useState();
+  const looks = useRef(0);
   const path = `/v1/approvals/${encodeURIComponent(id)}`;
   const load = async () => {
+    const look = ++looks.current;
     try {
-      setApproval(await call("GET", path));
+      const found = await call("GET", path);
+      if (look !== looks.current) return;
+      setApproval(found);
       setError(undefined);
     } catch (fault) {
-      setError(fault.message);
+      if (look === looks.current) setError(fault.message);
     }
   };
   useEffect(() => {
     load();
   }, []);
-  /** Of what was seen here: the server refuses it where the message is another by now. */
+  /**
+   * Of what was seen here: a 409 says that there is something else to see by now. Throws what the form can
+   * be kept open for.
+   */
   const decide = async (verdict, said) => {
     try {
       const body = { version: approval.version, ...said };
       const { state, missing } = await call("POST", `${path}/${verdict}`, { body });
-      toast(DONE[state](missing));
+      toast(done(state, missing, approval));
     } catch (fault) {
+      if (fault.status !== 409) throw fault;
       toast(fault.message, true);
-      // Bad input is mended in its form; everything else changed what there is to see.
-      if (fault.status === 400) return false;
     }
     await load();
-    return true;
   };
   if (approval === undefined) {
     return error === undefined
@@ -48,20 +53,23 @@ export function Approval({ id }) {
     ${error !== undefined && html`<p class="trouble" role="alert">${error}</p>`}
     <div class="panels">
       <${Facts} approval=${approval} />
-      ${approval.state === "waiting" && html`<${Verdicts} approval=${approval} decide=${decide} key=${approval.version} />`}
-      <${OutgoingMessage} message=${approval.message} />
-      <${Decisions} decisions=${approval.decisions} />
+      ${approval.state === "waiting" && html`<${Verdicts} approval=${approval} decide=${decide} />`}
+      <${OutgoingMessage} approval=${approval} />
+      <${Decisions} approval=${approval} />
     </div>
     <p><${Link} href="/console/approvals">All that wait<//></p>
   `;
 }
 
-const DONE = {
-  approved: () => "Approved: it is on its way.",
-  rejected: () => "Rejected: it is not sent.",
-  waiting: (missing) =>
-    `Noted. ${missing} more ${missing === 1 ? "approval is" : "approvals are"} needed.`,
-};
+function done(state, missing, { sendAt }) {
+  if (state === "rejected") return "Rejected: it is not sent.";
+  if (state === "waiting") {
+    return `Noted. ${missing} more ${missing === 1 ? "approval is" : "approvals are"} needed.`;
+  }
+  return isLater(sendAt) ? `Approved: it goes out ${time(sendAt)}.` : "Approved: it is on its way.";
+}
+
+const isLater = (at) => at !== undefined && new Date(at) > Date.now();
 
 function Facts({ approval }) {
   const { state, rule, authorName, needed, missing, sendAt, askedAt } = approval;
@@ -72,67 +80,45 @@ function Facts({ approval }) {
         <dt>To</dt><dd><${To} approval=${approval} /></dd>
         <dt>From</dt><dd><bdi>${authorName ?? "unknown"}</bdi></dd>
         <dt>Rule</dt><dd><bdi>${rule.name}</bdi></dd>
-        <dt>Goes out</dt><dd>${sendAt === undefined ? "once approved" : html`<time datetime=${sendAt}>${time(sendAt)}</time>`}</dd>
+        ${(isLater(sendAt) || state === "waiting") && html`<dt>Goes out</dt><dd>${sendAt === undefined ? "once approved" : html`<time datetime=${sendAt}>${time(sendAt)}</time>`}</dd>`}
         <dt>Approvals</dt><dd>${needed - missing} of ${needed}</dd>
         <dt>Asked</dt><dd><time datetime=${askedAt}>${time(askedAt)}</time></dd>
-        <dt>${state === "waiting" ? "To be decided by" : "Decided"}</dt><dd><${Deadline} approval=${approval} /></dd>
+        <dt>${ENDS[state] ?? "Decided"}</dt><dd><${Deadline} approval=${approval} /></dd>
       </dl>
     </section>
   `;
 }
 
-/** Approve, reject with a reason, or give it another text and approve that. */
+const ENDS = { waiting: "To be decided by", expired: "Time ran out", cancelled: "Cancelled" };
+/** Contents beside which no text is sent. */
+const TEXTLESS = new Set(["delete", "pin", "unpin", "forward", "chat-action"]);
+
+/**
+ * Approve, reject with a reason, or give it another text and approve that. What was typed is kept where the
+ * message changed meanwhile.
+ */
 function Verdicts({ approval, decide }) {
   const [form, setForm] = useState();
-  const close = () => setForm(undefined);
+  const draft = useRef();
+  const forms = { approve: ApproveForm, edit: EditForm, reject: RejectForm };
   return html`
     <section><h2>Your decision</h2>
       <p class="hint">It is about the message as it stands here, and is recorded under your key's name.</p>
       <div class="buttons">
         <button type="button" class="primary" onClick=${() => setForm("approve")}>Approve…</button>
-        <button type="button" onClick=${() => setForm("edit")}>Edit and approve…</button>
+        ${!TEXTLESS.has(approval.message.content?.type) && html`<button type="button" onClick=${() => setForm("edit")}>Edit and approve…</button>`}
         <button type="button" class="danger" onClick=${() => setForm("reject")}>Reject…</button>
       </div>
-      ${
-        form === "approve" &&
-        html`
-        <${Confirm} title="Approve this message?" action="Approve" onConfirm=${() => decide("approve", {})} onClose=${close}>
-          <p>It goes to <${To} approval=${approval} />${approval.missing > 1 ? " once somebody else has approved it too" : ""}.</p>
-        <//>`
-      }
-      ${form === "reject" && html`<${RejectForm} decide=${decide} onClose=${close} />`}
-      ${form === "edit" && html`<${EditForm} approval=${approval} decide=${decide} onClose=${close} />`}
+      ${form !== undefined && html`<${forms[form]} approval=${approval} draft=${draft} decide=${decide} onClose=${() => setForm(undefined)} />`}
     </section>
   `;
 }
 
-/** A dialog with fields that stays open where the server does not take what stands in them. */
-function FieldsDialog({ title, action, isBad, onSend, onClose, children }) {
-  const [isSending, setSending] = useState(false);
-  const send = async (event) => {
-    event.preventDefault();
-    setSending(true);
-    const isDone = await onSend(Object.fromEntries(new FormData(event.target)));
-    setSending(false);
-    if (isDone) onClose();
-  };
-  return html`
-    <dialog ref=${open} onClose=${onClose} aria-labelledby="dialog-title">
-      <form class="dialog-inner" onSubmit=${send}>
-        <h2 id="dialog-title">${title}</h2>
-        ${children}
-        <div class="buttons">
-          <button type="button" onClick=${onClose}>Not now</button>
-          <button type="submit" class=${isBad ? "danger" : "primary"} disabled=${isSending}>${action}</button>
-        </div>
-      </form>
-    </dialog>
-  `;
-}
-
-function open(element) {
-  if (element !== null && !element.open) element.showModal();
-}
+const ApproveForm = ({ approval, decide, onClose }) => html`
+  <${FieldsDialog} title="Approve this message?" action="Approve" onSend=${() => decide("approve", {})} onClose=${onClose}>
+    <p>It goes to <${To} approval=${approval} />${approval.missing > 1 ? ", once somebody else has approved it too" : ""}.</p>
+  <//>
+`;
 
 const RejectForm = ({ decide, onClose }) => html`
   <${FieldsDialog} title="Reject this message?" action="Reject" isBad onSend=${(said) => decide("reject", said)} onClose=${onClose}>
@@ -141,12 +127,16 @@ const RejectForm = ({ decide, onClose }) => html`
   <//>
 `;
 
-function EditForm({ approval, decide, onClose }) {
+function EditForm({ approval, draft, decide, onClose }) {
   const { text, entities = [] } = approval.message;
+  const send = (said) => {
+    draft.current = said.text;
+    return decide("edit", said);
+  };
   return html`
-    <${FieldsDialog} title="Send another text?" action="Approve this text" onSend=${(said) => decide("edit", said)} onClose=${onClose}>
+    <${FieldsDialog} title="Send another text?" action="Approve this text" onSend=${send} onClose=${onClose}>
       <label for="text">Text</label>
-      <textarea id="text" name="text" rows="10" required dir="auto" defaultValue=${text}></textarea>
+      <textarea id="text" name="text" rows="10" required dir="auto" defaultValue=${draft.current ?? text}></textarea>
       <label for="format">Written as</label>
       <select id="format" name="format"><option value="plain">plain text</option><option value="markdown">Markdown</option><option value="html">HTML</option></select>
       ${entities.length > 0 && html`<p class="hint">Its formatting and links do not stand in this text: write them anew, as Markdown or HTML.</p>`}

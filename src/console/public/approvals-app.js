@@ -6,12 +6,12 @@ import { html } from "./html.js";
 import { Icon } from "./icons.js";
 import { Link, usePlace } from "./router.js";
 import { Toasts } from "./toasts.js";
-import { forgetKey, keepKey, useHasKey } from "./workspace-api.js";
+import { forgetKey, keepKey, useKey } from "./workspace-api.js";
 
 /** Approvers of one workspace, who need not be operators: so a page of its own, with a key of theirs. */
 function App() {
   const { path } = usePlace();
-  const isIn = useHasKey();
+  const { isIn, why } = useKey();
   const id = /^\/console\/approvals\/([^/]+)$/.exec(path)?.[1];
   const title = !isIn || id === undefined ? "Approvals" : "An approval";
   useEffect(() => {
@@ -26,14 +26,14 @@ function App() {
     </header>
     <main id="main" tabindex="-1">
       <div class="title"><h1>${title}</h1></div>
-      ${!isIn ? html`<${KeyForm} />` : id === undefined ? html`<${ApprovalList} />` : html`<${Approval} id=${id} key=${id} />`}
+      ${!isIn ? html`<${KeyForm} why=${why} />` : id === undefined ? html`<${ApprovalList} />` : html`<${Approval} id=${id} key=${id} />`}
     </main>
     <${Toasts} />
   `;
 }
 
-function KeyForm() {
-  const [fault, setFault] = useState();
+function KeyForm({ why }) {
+  const [fault, setFault] = useState(why);
   const [isAsking, setAsking] = useState(false);
   const send = async (event) => {
     event.preventDefault();
@@ -49,12 +49,12 @@ function KeyForm() {
   return html`
     <form class="key-form" onSubmit=${send}>
       <label for="key">Your API key</label>
-      <input id="key" name="key" type="password" required autofocus autocomplete="current-password" spellcheck="false"
+      <input id="key" name="key" type="password" required autofocus autocomplete="off" spellcheck="false"
         aria-invalid=${fault === undefined ? undefined : "true"} aria-describedby=${fault === undefined ? undefined : "fault"} />
       ${fault !== undefined && html`<p class="bad" id="fault" role="alert">${fault}</p>`}
       <button type="submit" class="primary" disabled=${isAsking}>Sign in</button>
       <p class="hint">A key of your workspace with the scopes <code>read</code> and <code>approve</code>, your own: what
-        you decide is recorded under its name. It stays in this tab until you close it or sign out.</p>
+        you decide is recorded under its name. With <code>read</code> alone you look, and decide nothing. This tab keeps it until you sign out.</p>
     </form>
   `;
 }

@@ -1,42 +1,46 @@
 import { useEffect, useState } from "preact/hooks";
 
 /**
- * Talks to the API of one workspace, with the key that was typed in. The key is kept for this tab alone,
- * until it is closed or forgotten. Failures are errors whose message is for the person at the page.
+ * Talks to the API of one workspace, with the key that was typed in. The tab keeps the key, which no other
+ * tab of the browser reads. Failures are errors whose message is for the person at the page.
  */
 
 const PLACE = "heliograph-key";
 const listeners = new Set();
+const keyNow = () => sessionStorage.getItem(PLACE);
+/** Why there is no key any more. */
+let why;
 
-export const hasKey = () => sessionStorage.getItem(PLACE) !== null;
-
-function changed() {
-  for (const run of listeners) run(hasKey());
+function keep(key, reason) {
+  if (key === undefined) sessionStorage.removeItem(PLACE);
+  else sessionStorage.setItem(PLACE, key);
+  why = reason;
+  for (const run of listeners) run({ isIn: keyNow() !== null, why });
 }
 
-export function forgetKey() {
-  sessionStorage.removeItem(PLACE);
-  changed();
-}
+export const forgetKey = () => keep(undefined);
 
-/** Keeps the key if the API takes it, for what this page asks. */
+/** Keeps the key if the API takes it. */
 export async function keepKey(key) {
-  await call("GET", "/v1/approvals?limit=1", { key });
-  sessionStorage.setItem(PLACE, key);
-  changed();
+  // A header holds nothing else; and what is asked is no look at anybody's messages.
+  if (!/^[\x21-\x7e]+$/.test(key)) throw new Error(NOT_VALID);
+  await call("GET", "/v1/connectors?limit=1", { key });
+  keep(key);
 }
 
-/** Whether there is a key, as it changes. */
-export function useHasKey() {
-  const [has, setHas] = useState(hasKey);
+/** Whether there is a key, as it changes, and why it went. */
+export function useKey() {
+  const [now, setNow] = useState({ isIn: keyNow() !== null, why });
   useEffect(() => {
-    listeners.add(setHas);
-    return () => listeners.delete(setHas);
+    listeners.add(setNow);
+    return () => listeners.delete(setNow);
   }, []);
-  return has;
+  return now;
 }
 
-export async function call(method, path, { body, key = sessionStorage.getItem(PLACE) } = {}) {
+const NOT_VALID = "This key is not valid, or not any more.";
+
+export async function call(method, path, { body, key = keyNow() } = {}) {
   const headers = { accept: "application/json", authorization: `Bearer ${key}` };
   if (body !== undefined) headers["content-type"] = "application/json";
   const request = { method, headers, cache: "no-store", body: JSON.stringify(body) };
@@ -45,14 +49,15 @@ export async function call(method, path, { body, key = sessionStorage.getItem(PL
   });
   const answer = await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  if (response.status === 401) forgetKey();
+  // Not where the answer is about a key that was given up meanwhile.
+  if (response.status === 401 && key === keyNow()) keep(undefined, NOT_VALID);
   const error = new Error(words(response.status, answer));
   error.status = response.status;
   throw error;
 }
 
 function words(status, { detail, errors }) {
-  if (status === 401) return "This key is not valid, or not any more.";
+  if (status === 401) return NOT_VALID;
   const faults = (errors ?? []).map(({ path, message }) => `${path}: ${message}`);
   return [detail ?? `The server answered ${status}.`, ...faults].join(" ");
 }
