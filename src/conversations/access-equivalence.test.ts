@@ -156,22 +156,26 @@ async function outcome(
   return JSON.parse(text.replaceAll(linkId, "LINK").replaceAll(code, "CODE"));
 }
 
-test("a batch comes to what its updates come to one by one", async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(update, { minLength: 2, maxLength: 14 }),
-      fc.integer({ min: 1, max: 13 }),
-      settings,
-      async (history, cut, given) => {
-        const oneByOne = await outcome(
-          history,
-          history.map(() => 1),
-          given,
-        );
-        expect(await outcome(history, [history.length], given)).toEqual(oneByOne);
-        expect(await outcome(history, [cut, history.length], given)).toEqual(oneByOne);
-      },
-    ),
-    { numRuns: runs(25) },
-  );
-}, 120_000 * runs(1));
+test(
+  "a batch comes to what its updates come to one by one",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(update, { minLength: 2, maxLength: 14 }),
+        fc.integer({ min: 1, max: 13 }),
+        settings,
+        async (history, cut, given) => {
+          const oneByOne = await outcome(
+            history,
+            history.map(() => 1),
+            given,
+          );
+          expect(await outcome(history, [history.length], given)).toEqual(oneByOne);
+          expect(await outcome(history, [cut, history.length], given)).toEqual(oneByOne);
+        },
+      ),
+      { numRuns: runs(25) },
+    );
+  },
+  120_000 * runs(1),
+);
