@@ -47,7 +47,7 @@ export interface ApprovalView extends ApprovalSummary {
   }>;
   /** All that is sent, by name. */
   message: Record<string, unknown>;
-  /** What its words and buttons don't say themselves. */
+  /** What the words of its text don't say themselves. */
   leads: Lead[];
   /** Our message that it edits, deletes, pins or unpins, as it is now. */
   changes?: { messageId: string; text: string };
@@ -121,7 +121,7 @@ const GET = `/* approvals.get */
 SELECT ${COLUMNS}, outbound_substance(m) AS substance, (
     SELECT coalesce(json_object_agg(d.approver, ${APPROVER_NAME}), '{}') FROM approval_decisions d
     WHERE d.workspace_id = a.workspace_id AND d.message_id = a.message_id
-  ) AS names, m.entities, (
+  ) AS names, (
     SELECT json_build_object('messageId', t.id, 'text', t.text) FROM outbound_messages t
     WHERE t.workspace_id = m.workspace_id AND t.id = m.target_id
   ) AS changes
@@ -135,9 +135,8 @@ export async function findApproval(
   { workspaceId, messageId }: { workspaceId: string; messageId: string },
 ): Promise<ApprovalView | null> {
   type Row = SummaryRow & {
-    substance: Record<string, unknown>;
+    substance: Record<string, unknown> & { text: string; entities: MessageEntity[] | null };
     names: Record<string, string | null>;
-    entities: MessageEntity[] | null;
     changes: { messageId: string; text: string } | null;
   };
   const [row] = await on.query<Row>(GET, [workspaceId, messageId]);
@@ -154,7 +153,7 @@ export async function findApproval(
       at: new Date(at).toISOString(),
     })),
     message: named(row.substance),
-    leads: leadsOf(String(row.substance.text), row.entities ?? []),
+    leads: leadsOf(row.substance.text, row.substance.entities ?? []),
     ...(row.changes === null ? {} : { changes: row.changes }),
   };
 }

@@ -145,6 +145,17 @@ needs("chromium")("the console, in Chromium", () => {
     expect(new URL(page.url()).search).toBe("?queue=delivery&state=available");
     expect(await page.getByLabel("Queue").inputValue()).toBe("delivery");
     await page.getByLabel("Lane").fill("nowhere");
+    // What is being typed stays there while the list below it changes.
+    await world.system.db.query(
+      `INSERT INTO jobs (workspace_id, id, queue, lane, kind, state, priority, payload, run_at,
+         max_attempts, created_at)
+       VALUES ($1, nextval('job_ids'), 'delivery', 'newcomer', 'event', 'available', 5, '{}', now(),
+         3, now())`,
+      [world.workspaceId],
+    );
+    await page.getByRole("row", { name: /newcomer/ }).waitFor();
+    await world.system.db.query("DELETE FROM jobs WHERE lane = 'newcomer'");
+    expect(await page.getByLabel("Lane").inputValue()).toBe("nowhere");
     await page.keyboard.press("Enter");
     await page.getByText("No job matches").waitFor();
     await page.goBack();

@@ -48,7 +48,7 @@ export function createConsole({ db, jobs, log, failures, adminToken }: ConsoleOp
   const pages = Router();
   servePageFiles(pages);
   // For a workspace's approvers, who sign in with a key of theirs: it asks the API alone, and holds no data.
-  const approvals = appPage("approvals.html");
+  const approvals = appPage("approvals-app.js");
   for (const path of ["/approvals", "/approvals/:messageId"]) {
     pages.get(path, (_request, response) => sendPage(response, 200, approvals));
   }
@@ -67,7 +67,7 @@ export function createConsole({ db, jobs, log, failures, adminToken }: ConsoleOp
     response.status(404).json({ error: "There is nothing at this address." });
   });
   if (adminToken !== undefined) pages.use("/queues", createBoard(jobs));
-  const app = appPage("index.html");
+  const app = appPage("app.js");
   for (const path of ["/", "/jobs", "/jobs/:id", "/processes", "/bots"]) {
     pages.get(path, (_request, response) => sendPage(response, 200, app));
   }

@@ -56,12 +56,11 @@ export function sendPage(response: Response, status: number, html: string): void
 
 const folder = projectFile("src", "console", "public");
 
-/** A file that holds several pages: its scripts decide by the address. */
-export const appPage = (name: "index.html" | "approvals.html"): string =>
-  readFileSync(join(folder, name), "utf8").replace(
-    /(<script type="importmap">)[^<]*/,
-    `$1${importMap}`,
-  );
+/** A page that holds several: its script, one of `public/`, decides by the address. */
+export const appPage = (script: "app.js" | "approvals-app.js"): string =>
+  readFileSync(join(folder, "index.html"), "utf8")
+    .replace(/(<script type="importmap">)[^<]*/, `$1${importMap}`)
+    .replace("/console/page/app.js", `/console/page/${script}`);
 
 /** Adds the files to the console's router, under `/lib` and `/page`. */
 export function servePageFiles(router: Router): void {

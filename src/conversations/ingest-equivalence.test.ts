@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { contentsOf } from "../../test/support/conversations-contents.ts";
 import { createWorld, type World } from "../../test/support/conversations-world.ts";
 import { fc, runs } from "../../test/support/property.ts";
@@ -26,6 +26,8 @@ import { setChatLink } from "./chat-links.ts";
 
 /** Nothing migrates to or from it. */
 const FORUM = SUPERGROUP - 7;
+
+jest.setTimeout(120_000 * runs(1));
 
 let world: World;
 beforeAll(async () => {
@@ -184,58 +186,47 @@ async function outcome(updates: Wire[], sizes: number[]): Promise<unknown> {
   return { replies, contents: await contentsOf(world.db, scope) };
 }
 
-test(
-  "a batch comes to what its updates come to one by one",
-  async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(update, { minLength: 2, maxLength: 14 }),
-        fc.integer({ min: 1, max: 13 }),
-        async (updates, cut) => {
-          const oneByOne = await outcome(
-            updates,
-            updates.map(() => 1),
-          );
-          expect(await outcome(updates, [updates.length])).toEqual(oneByOne);
-          expect(await outcome(updates, [cut, updates.length])).toEqual(oneByOne);
-        },
-      ),
-      { numRuns: runs(25) },
-    );
-  },
-  120_000 * runs(1),
-);
+test("a batch comes to what its updates come to one by one", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(update, { minLength: 2, maxLength: 14 }),
+      fc.integer({ min: 1, max: 13 }),
+      async (updates, cut) => {
+        const oneByOne = await outcome(
+          updates,
+          updates.map(() => 1),
+        );
+        expect(await outcome(updates, [updates.length])).toEqual(oneByOne);
+        expect(await outcome(updates, [cut, updates.length])).toEqual(oneByOne);
+      },
+    ),
+    { numRuns: runs(25) },
+  );
+});
 
-test(
-  "updates that come again change nothing and say nothing but to pressed buttons",
-  async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(update, { minLength: 1, maxLength: 10 }), async (updates) => {
-        const scope = await world.newScope();
-        // All of them: a message dropped at first would be stored once its group is linked.
-        for (const id of [GROUP, GROUP - 1, SUPERGROUP, FORUM]) {
-          await setChatLink(world.db, { ...scope, chatId: String(id), linked: true });
-        }
-        await world.ingest(scope, ...updates);
-        const before = await contentsOf(world.db, scope);
-        const messages = updates.filter((one) => one.message ?? one.edited_message);
-        world.replies.length = 0;
-        // Details of chats and people may change back: they are as the last update said.
-        if (messages.length > 0) await world.ingest(scope, ...messages);
-        expect(world.replies).toEqual([]);
-        const [, , conversations, stored, history] = (await contentsOf(
-          world.db,
-          scope,
-        )) as unknown[];
-        const [, , conversationsBefore, storedBefore, historyBefore] = before as unknown[];
-        expect([conversations, stored, history]).toEqual([
-          conversationsBefore,
-          storedBefore,
-          historyBefore,
-        ]);
-      }),
-      { numRuns: runs(25) },
-    );
-  },
-  120_000 * runs(1),
-);
+test("updates that come again change nothing and say nothing but to pressed buttons", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(update, { minLength: 1, maxLength: 10 }), async (updates) => {
+      const scope = await world.newScope();
+      // All of them: a message dropped at first would be stored once its group is linked.
+      for (const id of [GROUP, GROUP - 1, SUPERGROUP, FORUM]) {
+        await setChatLink(world.db, { ...scope, chatId: String(id), linked: true });
+      }
+      await world.ingest(scope, ...updates);
+      const before = await contentsOf(world.db, scope);
+      const messages = updates.filter((one) => one.message ?? one.edited_message);
+      world.replies.length = 0;
+      // Details of chats and people may change back: they are as the last update said.
+      if (messages.length > 0) await world.ingest(scope, ...messages);
+      expect(world.replies).toEqual([]);
+      const [, , conversations, stored, history] = (await contentsOf(world.db, scope)) as unknown[];
+      const [, , conversationsBefore, storedBefore, historyBefore] = before as unknown[];
+      expect([conversations, stored, history]).toEqual([
+        conversationsBefore,
+        storedBefore,
+        historyBefore,
+      ]);
+    }),
+    { numRuns: runs(25) },
+  );
+});

@@ -1,6 +1,6 @@
 import { render } from "preact";
-import { useEffect } from "preact/hooks";
 import { Bots } from "./bots.js";
+import { Frame } from "./frame.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
 import { Job } from "./job.js";
@@ -9,7 +9,6 @@ import { setPaused, useLiveState } from "./live.js";
 import { Overview } from "./overview.js";
 import { Processes } from "./processes.js";
 import { Link, usePlace } from "./router.js";
-import { Toasts } from "./toasts.js";
 
 const pages = [
   { path: "/console", icon: "queues", title: "Queues", page: Overview },
@@ -23,28 +22,20 @@ function App() {
   const id = /^\/console\/jobs\/([^/]+)$/.exec(path)?.[1];
   const current = id === undefined ? pages.find((page) => page.path === path) : pages[1];
   const title = id === undefined ? (current?.title ?? "Not found") : `Job ${id}`;
-  useEffect(() => {
-    document.title = `${title} · Heliograph`;
-  }, [title]);
+  const nav = html`
+    ${pages.map(
+      (page) => html`
+      <${Link} href=${page.path} aria-current=${page === current ? "page" : undefined}>
+        <${Icon} name=${page.icon} /><span>${page.title}</span><//>`,
+    )}
+    <a href="/console/queues"><${Icon} name="wakes" /><span>Wakes</span></a>
+    <a href="/console/approvals"><${Icon} name="approvals" /><span>Approvals</span></a>`;
+  const out = html`
+    <form method="post" action="/console/sign-out">
+      <button type="submit" class="quiet"><${Icon} name="out" /><span>Sign out</span></button>
+    </form>`;
   return html`
-    <a class="skip" href="#main">Skip to the page</a>
-    <header class="top">
-      <${Link} class="brand" href="/console"><img src="/console/page/icon.svg" alt="" width="28" height="28" /><span>Heliograph</span><//>
-      <nav aria-label="Console">
-        ${pages.map(
-          (page) => html`
-          <${Link} href=${page.path} aria-current=${page === current ? "page" : undefined}>
-            <${Icon} name=${page.icon} /><span>${page.title}</span><//>`,
-        )}
-        <a href="/console/queues"><${Icon} name="wakes" /><span>Wakes</span></a>
-        <a href="/console/approvals"><${Icon} name="approvals" /><span>Approvals</span></a>
-      </nav>
-      <form method="post" action="/console/sign-out">
-        <button type="submit" class="quiet"><${Icon} name="out" /><span>Sign out</span></button>
-      </form>
-    </header>
-    <main id="main" tabindex="-1">
-      <div class="title"><h1>${title}</h1><${LiveControl} /></div>
+    <${Frame} home="/console" label="Console" title=${title} nav=${nav} out=${out} beside=${html`<${LiveControl} />`}>
       <${Trouble} />
       ${
         id !== undefined
@@ -53,8 +44,7 @@ function App() {
             ? html`<p>There is no such page. <${Link} href="/console">See the queues<//>.</p>`
             : html`<${current.page} key=${current.path} />`
       }
-    </main>
-    <${Toasts} />
+    <//>
   `;
 }
 

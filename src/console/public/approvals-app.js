@@ -1,11 +1,11 @@
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { Approval } from "./approval.js";
 import { ApprovalList } from "./approval-list.js";
+import { Frame } from "./frame.js";
 import { html } from "./html.js";
 import { Icon } from "./icons.js";
 import { Link, usePlace } from "./router.js";
-import { Toasts } from "./toasts.js";
 import { forgetKey, keepKey, useKey } from "./workspace-api.js";
 
 /** Approvers of one workspace, who need not be operators: so a page of its own, with a key of theirs. */
@@ -14,21 +14,12 @@ function App() {
   const { isIn, why } = useKey();
   const id = /^\/console\/approvals\/([^/]+)$/.exec(path)?.[1];
   const title = !isIn || id === undefined ? "Approvals" : "An approval";
-  useEffect(() => {
-    document.title = `${title} · Heliograph`;
-  }, [title]);
+  const nav = html`<${Link} href="/console/approvals" aria-current="page"><${Icon} name="approvals" /><span>Approvals</span><//>`;
+  const out = html`<button type="button" class="quiet" onClick=${forgetKey}><${Icon} name="out" /><span>Sign out</span></button>`;
   return html`
-    <a class="skip" href="#main">Skip to the page</a>
-    <header class="top">
-      <${Link} class="brand" href="/console/approvals"><img src="/console/page/icon.svg" alt="" width="28" height="28" /><span>Heliograph</span><//>
-      <nav aria-label="Approvals"><${Link} href="/console/approvals" aria-current="page"><${Icon} name="approvals" /><span>Approvals</span><//></nav>
-      ${isIn && html`<button type="button" class="quiet" onClick=${forgetKey}><${Icon} name="out" /><span>Sign out</span></button>`}
-    </header>
-    <main id="main" tabindex="-1">
-      <div class="title"><h1>${title}</h1></div>
+    <${Frame} home="/console/approvals" label="Approvals" title=${title} nav=${nav} out=${isIn && out}>
       ${!isIn ? html`<${KeyForm} why=${why} />` : id === undefined ? html`<${ApprovalList} />` : html`<${Approval} id=${id} key=${id} />`}
-    </main>
-    <${Toasts} />
+    <//>
   `;
 }
 

@@ -52,7 +52,7 @@ export function Search({ query }) {
     go(`/console/jobs?${new URLSearchParams(asked)}`);
   };
   const text = ({ name, label }) => html`
-    <label key=${name}>${label}<input name=${name} value=${given(name)} spellcheck="false" autocomplete="off" /></label>`;
+    <label key=${name}>${label}<input name=${name} defaultValue=${given(name)} spellcheck="false" autocomplete="off" /></label>`;
   return html`
     <form class="search" role="search" aria-label="Jobs" ref=${form} onSubmit=${submit} key=${query}>
       <div class="fields">
@@ -72,7 +72,7 @@ export function Search({ query }) {
         <summary>More fields</summary>
         <div class="fields">
           ${moreTexts.map(text)}
-          ${times.map(({ name, label }) => html`<label key=${name}>${label}<input type="datetime-local" step="1" name=${name} value=${localTime(given(name))} /></label>`)}
+          ${times.map(({ name, label }) => html`<label key=${name}>${label}<input type="datetime-local" step="1" name=${name} defaultValue=${localTime(given(name))} /></label>`)}
         </div>
       </details>
     </form>
